@@ -7,13 +7,13 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 47, lines: 4108 },
+  'src/run/refresh.ts': { files: 47, lines: 4110 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 51, lines: 5024 },
-  'src/batch/advance.ts': { files: 76, lines: 7518 },
+  'src/run/plan-swap.ts': { files: 51, lines: 5029 },
+  'src/batch/advance.ts': { files: 76, lines: 7520 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 75, lines: 7559 },
-  'src/batch/shadows.ts': { files: 77, lines: 7561 },
+  'src/batch/groups.ts': { files: 75, lines: 7565 },
+  'src/batch/shadows.ts': { files: 77, lines: 7568 },
   'functions/api.ts': { files: 55, lines: 4929 },
   'all files': { files: 432, lines: 48697 },
   'files with fewer than 25 lines': { files: 50 },

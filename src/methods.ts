@@ -190,7 +190,7 @@ export interface BatchOptions {
 
 /** Why the data of a view are as old as they are. */
 export interface Cause {
-  code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices'
+  code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices' | 'LogUnused'
   /** The cause in one or two sentences. */
   text: string
   /** What to type: a command line of `viewkeeper`, or SQL. Null if nothing helps. */
@@ -198,7 +198,7 @@ export interface Cause {
   /** The view that has the cause, if it is another one. */
   view?: string
   /** With code `Upstream`: the code of the cause that the other view has. */
-  upstream?: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices'
+  upstream?: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices' | 'LogUnused'
   /** The run that the cause is about. */
   runId?: number
   /** The batch that the cause is about. */
@@ -412,6 +412,8 @@ export interface Result {
       /** In a batch: the snapshot whose changes leave the log when the view is exchanged. */
       read?: string
     }
+    /** Whether the view has a log of changes that was not used: `because` says why. */
+    logUnused?: boolean
     /** If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so far has the new data. */
     walPosition?: string
     rowCountBefore: number | null
@@ -535,6 +537,8 @@ export interface RunResult {
       /** In a batch: the snapshot whose changes leave the log when the view is exchanged. */
       read?: string
     }
+    /** Whether the view has a log of changes that was not used: `because` says why. */
+    logUnused?: boolean
     /** If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so far has the new data. */
     walPosition?: string
     rowCountBefore: number | null
@@ -645,7 +649,7 @@ export interface View {
     openedAt: string
     /** What to fix first: this view, one that it reads, a batch, a session. */
     culprit: string
-    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices'
+    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices' | 'LogUnused'
     /** Why, in one or two sentences. */
     text: string
     /** What to type; null if nothing helps. */
@@ -761,7 +765,7 @@ export interface ViewDetails {
     openedAt: string
     /** What to fix first: this view, one that it reads, a batch, a session. */
     culprit: string
-    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices'
+    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices' | 'LogUnused'
     /** Why, in one or two sentences. */
     text: string
     /** What to type; null if nothing helps. */
@@ -794,6 +798,8 @@ export interface ViewDetails {
     unique: boolean
     definition: string | null
   }[]
+  /** The room on disk of its log of changes; null if it has none. */
+  logBytes?: number | null
   recentRuns: Run[]
 }
 

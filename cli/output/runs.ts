@@ -91,7 +91,10 @@ export function failureLines(
 export function insteadLines({ result: { request, response } }: Run, { width }: Output): string[] {
   const { strategy, because } = response
   const isAsAsked =
-    !request.slices && !response.slices && [undefined, 'auto', strategy].includes(request.strategy as string)
+    !request.slices &&
+    !response.slices &&
+    !response.logUnused &&
+    [undefined, 'auto', strategy].includes(request.strategy as string)
   if (because === undefined || isAsAsked) return []
   return wrap(harmless(because), width - 2).map((line) => `  ${line}`)
 }

@@ -87,6 +87,10 @@ export const result = named(
         })
         .optional()
         .describe('Which slices of the view were computed.'),
+      logUnused: z
+        .boolean()
+        .optional()
+        .describe('Whether the view has a log of changes that was not used: `because` says why.'),
       walPosition: text.optional().meta({
         description:
           'If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so ' +
@@ -361,6 +365,7 @@ export const viewDetails = named('ViewDetails', null, {
   comment: textOrNull,
   sql: textOrNull.describe('Null while a running refresh blocks reading it.'),
   indexes: z.array(z.object({ name: text, unique: boolean, definition: textOrNull })),
+  logBytes: count.optional().describe('The room on disk of its log of changes; null if it has none.'),
   recentRuns: z.array(run),
 })
 

@@ -21,7 +21,7 @@ import type { Database, Sql } from '../server/database.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { readFix, readMissingRights } from '../server/rights.ts'
 import { takeRolePath, takeSafePath, undone } from '../server/transactions.ts'
-import { planLog, whyNoLog } from '../slices/slices.ts'
+import { readLog } from '../slices/slices.ts'
 import { viewArgument } from '../sql/commands.ts'
 import { displayName } from '../sql/names.ts'
 import { type Authored, readShadow, takePath } from '../trial/db/shadows.ts'
@@ -113,13 +113,7 @@ async function compareLog(
   view: ViewFacts,
 ): Promise<Difference[]> {
   if (slices === null) return []
-  const because = await planLog(sql, view, slices.by).then(
-    (log) => whyNoLog(sql, log),
-    (error) => {
-      if (error instanceof Problem) return error.message
-      throw error
-    },
-  )
+  const { because } = await readLog(sql, view, slices.by)
   if (because === null) return []
   const words = because ?? 'there is no log'
   return [

@@ -135,6 +135,7 @@ async function planAsSeen(
       response: {
         ...choice,
         because: [[asksFor, because].flat().join(': '), unusedLog ?? []].flat().join('; '),
+        ...(unusedLog !== undefined && { logUnused: true }),
       },
     }
   }

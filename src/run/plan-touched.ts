@@ -1,7 +1,6 @@
 import { type Patience, untilUnlocked } from '../catalog/db/look.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { wrongSlices } from '../catalog/plan/run.ts'
-import { Problem } from '../problem.ts'
 import { countingSlices, noteFound, noteWrong } from '../rebuild/plan/count-slices.ts'
 import { setting } from '../rebuild/plan/locks.ts'
 import type { AroundFilling } from '../rebuild/plan/make.ts'
@@ -12,10 +11,10 @@ import { aroundOf, fillBySlices, fillBySlicesBeside } from '../rebuild/plan/slic
 import type { Sql } from '../server/database.ts'
 import { unlessLocked } from '../server/transactions.ts'
 import { forget, logRead, look } from '../slices/plan/forget.ts'
-import { type ChangeLog, logsOf } from '../slices/plan/log.ts'
+import { logsOf } from '../slices/plan/log.ts'
 import { compareUntouched, countTouched, rowsTouched } from '../slices/plan/rows.ts'
 import type { Shown } from '../slices/plan/shown.ts'
-import { displayName, displayPart, literal, type QualifiedName, quoteName } from '../sql/names.ts'
+import { displayName, displayPart, literal, logName, type QualifiedName, quoteName } from '../sql/names.ts'
 import type { KnownAges, Statement } from '../sql/plan.ts'
 import { duration } from '../sql/words.ts'
 
@@ -39,20 +38,13 @@ async function readTouched(
   group: Scope | undefined,
 ): Promise<Slicing | string | undefined> {
   // What proves slices is loaded only for a view beside which something has the name of a log.
-  const { planLog, readLogged, whyNoLog } = await import('../slices/slices.ts')
+  const { readLog, readLogged } = await import('../slices/slices.ts')
   const logged = await readLogged(sql, view)
   if (logged === null) return undefined
-  const refused = (because: string) => `the log of its changes is not used: ${because}`
-  let log: ChangeLog
-  try {
-    log = await planLog(sql, view, logged)
-  } catch (error) {
-    if (error instanceof Problem) return refused(error.message)
-    throw error
-  }
+  const { log, because: unbelieved } = await readLog(sql, view, logged)
+  if (unbelieved === undefined) return 'gone'
+  if (log === null || unbelieved !== null) return `the log of its changes is not used: ${unbelieved}`
   const { by, shown, exact } = log
-  const unbelieved = await whyNoLog(sql, log)
-  if (unbelieved !== null) return unbelieved === undefined ? 'gone' : refused(unbelieved)
   // Of the plain view that it shows the text: an exchange writes it anew.
   const world = `select viewkeeper.world(${shown.oid}, array[${logsOf(log).map((each) => `to_regclass(${literal(each.log)})::oid`)}], true) || jsonb_build_object('query', md5(pg_get_viewdef(${shown.oid})))`
   const [state] = await sql<
@@ -196,7 +188,7 @@ const noteRead: Statement = {
 /** Takes from the log of a view what was read of it. */
 const forgetRead = ({ live }: Member): Statement => ({
   phase: 'building',
-  sql: forget(live.view, 'read'),
+  sql: forget(logName(live.view), 'read'),
   ...sealedAsOwner(live),
 })
 

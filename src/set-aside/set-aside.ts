@@ -6,7 +6,7 @@ import type { Database, Sql } from '../server/database.ts'
 import { insistOnNoBackup } from '../server/standbys.ts'
 import { undone, withTransaction } from '../server/transactions.ts'
 import { tryToFill } from './db/fillable.ts'
-import { emptyTables, type TouchedRelation } from './db/in-the-way.ts'
+import { emptyTables, type ReadLog, readLogs, type TouchedRelation } from './db/in-the-way.ts'
 import { lookInTheWay } from './db/locks.ts'
 import { analyzeAll, findRenamed, findTaken, makeAgain, makePossible } from './db/make.ts'
 import { executeFile } from './db/own-sql.ts'
@@ -220,7 +220,7 @@ export interface AlterRequest {
 
 /** What is told meanwhile. */
 export interface AlterEvents {
-  onPlan(plan: { items: AsideView[]; relations: string[] }): void
+  onPlan(plan: { items: AsideView[]; relations: string[]; logs: ReadLog[] }): void
   onWait(holders: string): void
   onTried(result: 'fits' | 'unknown', ms: number): void
   onFill(view: string): void
@@ -237,7 +237,8 @@ export const alter = (database: Database, request: AlterRequest, events: AlterEv
     const relations = await findRelations(sql, request.touched, request.reading)
     const waiting = { until: Date.now() + request.huntMs, onWait: events.onWait }
     const plan = await lookInTheWay(sql, { relations, ...waiting })
-    events.onPlan({ items: plan.items, relations: relations.map(({ name }) => name) })
+    const logs = await readLogs(sql, relations)
+    events.onPlan({ items: plan.items, relations: relations.map(({ name }) => name), logs })
     insistOnNoObstacle(plan)
     await insistOnKeptData(sql, plan)
     insistOnKnown(request.given, plan.items)

@@ -50,10 +50,13 @@ export interface Findings {
   /** What would be silence; only said of our own login. */
   silence?: Silence
   /** By which columns the views fall into slices; only if asked. */
-  slices?: ViewSlices[]
+  slices?: LoggableView[]
   /** The fixes of all obstacles, each once. */
   missing: Fix[]
 }
+
+/** By what a view could be filled in part, and why it may have no log of changes: by none of these columns, or by some. */
+export type LoggableView = ViewSlices & { noLog: string[] }
 
 /** Whose rights to look at, and on which views: by names as in SQL. */
 export interface DoctorRequest {
@@ -103,9 +106,16 @@ const unseen = {
 }
 
 /** What proves slices is loaded only if somebody asks: migrations and `create-role` examine rights, too. */
-async function readSlicesOf(sql: Sql, isWanted: (view: Examined) => boolean): Promise<ViewSlices[]> {
-  const { readSlices } = await import('../slices/slices.ts')
-  return readSlices(sql, (await listExamined(sql)).filter(isWanted))
+async function readSlicesOf(sql: Sql, isWanted: (view: Examined) => boolean): Promise<LoggableView[]> {
+  const { readSlices, whyNoKeys } = await import('../slices/slices.ts')
+  const views = (await listExamined(sql)).filter(isWanted)
+  const found: LoggableView[] = []
+  for (const slices of await readSlices(sql, views)) {
+    const falls = slices.tables.some(({ because }) => because === null)
+    const view = views.find(({ view }) => view === slices.view)!
+    found.push({ ...slices, noLog: falls ? await whyNoKeys(sql, view) : [] })
+  }
+  return found
 }
 
 /** The same on an open connection, for the views that are wanted. */

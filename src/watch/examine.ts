@@ -8,7 +8,7 @@ import { readProgress } from '../run/db/history.ts'
 import { groupsByMember, waitsFor } from '../run/plan/turn.ts'
 import type { Sql } from '../server/database.ts'
 import { readHeldLocks, readLastBatches, readLastRuns } from './db/held-locks.ts'
-import { readOutside, readUncounted, readUnseen } from './db/uncounted.ts'
+import { readOutside, readUncounted, readUnseen, readUnusedLog } from './db/uncounted.ts'
 import type { BatchFacts, Examined, Standing } from './diagnosis/cause.ts'
 import { failedAtLock, runningRun, stoppedLast } from './diagnosis/own-causes.ts'
 import type { Standings } from './standings.ts'
@@ -55,6 +55,7 @@ export async function examineViews(
       outside: null,
       unseen: null,
       uncounted: null,
+      unusedLog: null,
     }
     const isBusy = runningRun(plain) !== undefined || failedAtLock(plain)
     const isLookedAt = view === asked || (isBusy && ++looks <= mostLooks)
@@ -69,6 +70,7 @@ export async function examineViews(
                 : null,
             unseen: view.asOf === null ? await readUnseen(sql, view.id) : null,
             uncounted: await readUncounted(sql, view.id),
+            unusedLog: await readUnusedLog(sql, view.id),
           }
         : looked,
     )

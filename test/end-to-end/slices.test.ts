@@ -48,8 +48,13 @@ test('viewkeeper slices prints a log of changes for a master that is no superuse
     await rds.sql`select from pg_trigger where not tgisinternal and tgrelid = 'orders'::regclass`,
   ).toEqual([])
   expect(await because()).not.toContain('slices')
-  // What is gone is no error.
+  // What is gone is no error, and a view that is gone leaves its log.
   await rds.run('master', await project.succeed('slices', 'totals', '--drop'))
+  await rds.run('master', await project.succeed('slices', 'totals'))
+  await rds.run('master', 'drop materialized view public.totals')
+  await rds.run('master', await project.succeed('slices', 'totals', '--drop'))
+  expect(await rds.sql`select from pg_class where relname = 'public.totals_0'`).toEqual([])
+  expect(await project.refused('slices', 'totals', '--drop')).toMatch(/no .*totals/)
 })
 
 test('a definition with slices makes views and log, refreshes compute what changed, and the way back leaves nothing', async () => {

@@ -2,11 +2,10 @@ import type { Command } from 'commander'
 import { abilities, type ViewRights } from '../../../src/catalog/plan/abilities.ts'
 import { fixLines, type Obstacle } from '../../../src/catalog/plan/rights.ts'
 import type { Slices } from '../../../src/slices/plan/prove.ts'
-import type { ViewSlices } from '../../../src/slices/slices.ts'
 import { printed, quoteName } from '../../../src/sql/names.ts'
 import { unsaid } from '../../../src/sql/replicas.ts'
 import { count, report } from '../../../src/terminal/report.ts'
-import type { Findings } from '../../../src/watch/doctor.ts'
+import type { Findings, LoggableView } from '../../../src/watch/doctor.ts'
 import { columnLines } from '../../output/table.ts'
 import { harmless } from '../../output/terminal.ts'
 import { qualified } from '../../project/names.ts'
@@ -101,14 +100,17 @@ function linesFor(findings: Findings): string[] {
 }
 
 /** By what a view falls into slices, or why it does not: a line for each table that it reads. */
-const sliceLines = ({ view, because, tables }: ViewSlices): string[] =>
+const sliceLines = ({ view, because, tables, noLog }: LoggableView): string[] =>
   because !== null
     ? [`${view} does not fall into slices: ${because}`]
-    : tables.map(({ table, slices, because }) =>
-        because === null
-          ? `${view} falls into slices of ${slices.map((each) => keyWords(table, each)).join(', or of ')}`
-          : `${view} does not fall into slices of ${table}: ${because}`,
-      )
+    : [
+        ...tables.map(({ table, slices, because }) =>
+          because === null
+            ? `${view} falls into slices of ${slices.map((each) => keyWords(table, each)).join(', or of ')}`
+            : `${view} does not fall into slices of ${table}: ${because}`,
+        ),
+        ...noLog.map((why) => `  not by a log of changes: ${why}`),
+      ]
 
 const keyWords = (table: string, { by, column, bySettings }: Slices): string =>
   `${by} (${table}.${column}${bySettings ? '; if TimeZone and the like are the same in every refresh' : ''})`

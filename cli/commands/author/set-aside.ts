@@ -70,7 +70,11 @@ async function alter({
     huntMs: wait * 1000,
   }
   const items = await performAlter(database, request, {
-    onPlan({ items, relations }) {
+    onPlan({ items, relations, logs }) {
+      for (const { view, table, key } of logs)
+        report.line(
+          `${view} has a log of the changes of ${table}${key === null ? '' : `, by ${key}`}: if ${key === null ? 'it' : 'that'} is renamed, retyped or dropped, all rows are computed until you run: npx viewkeeper freeze ${view} -m "a new log"`,
+        )
       if (items.length === 0) return report.line(`no view stands in the way of ${file}`)
       report.line(
         `${count(items.length, 'object stands', 'objects stand')} in the way of ${file}; they go from the last to the first:`,

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { readView } from '../../../src/catalog/db/catalog.ts'
-import { planLog } from '../../../src/slices/db/log.ts'
+import { planLog, readLogged } from '../../../src/slices/db/log.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { displayName } from '../../../src/sql/names.ts'
 import { print } from '../../output/terminal.ts'
@@ -30,10 +30,12 @@ export function addTo(program: Command): void {
 /** Prints the statements that make or drop the log of a view. */
 async function slices(view: string, { by, drop = false }: SlicesOptions): Promise<void> {
   const { of, words, statements } = await databaseFromUrl(null).withConnection(async (sql) => {
-    const facts = await readView(sql, qualified(view, 'view'))
-    if (drop) return { of: facts, words: 'no log of changes', statements: [dropLog(facts)] }
+    const of = qualified(view, 'view')
+    // A view that is gone leaves its log.
+    const facts = drop && (await readLogged(sql, of)) !== null ? null : await readView(sql, of)
+    if (drop || facts === null) return { of, words: 'no log of changes', statements: [dropLog(of)] }
     const log = await planLog(sql, facts, by)
-    return { of: facts, words: `a log of changes, by slices of ${log.by}`, statements: makeLog(log) }
+    return { of, words: `a log of changes, by slices of ${log.by}`, statements: makeLog(log) }
   })
   print(`-- ${displayName(of)} has ${words}.`, 'begin;', ...statements.map((each) => `${each};`), 'commit;')
 }

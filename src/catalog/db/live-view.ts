@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { lookAgain, unlessLocked } from '../../server/transactions.ts'
-import { literal, type QualifiedName } from '../../sql/names.ts'
+import { literal, logName, logSchema, ofLog, type QualifiedName } from '../../sql/names.ts'
 import type { LiveView, ViewSnapshot } from '../plan/live-view.ts'
 import { hashesOf, liveViewQuery } from '../plan/live-view-query.ts'
 import { readable, readableView } from '../plan/server-sql.ts'
@@ -43,11 +43,13 @@ export interface ViewDetails {
   /** Null if the view is missing. */
   owner: string | null
   indexes: { name: string; unique: boolean; definition: string | null }[]
+  /** The size of its log of changes; null: it has none, or it is just being dropped. */
+  logBytes: number | null
 }
 
 /** Reads more about one view, without waiting for the end of a refresh. */
 export async function readViewDetails(sql: Sql, name: QualifiedName): Promise<ViewDetails> {
-  const [base] = await sql<[Omit<ViewDetails, 'sql'>?]>`
+  const [base] = await sql<[Omit<ViewDetails, 'sql' | 'logBytes'>?]>`
     select obj_description(c.oid, 'pg_class') as comment, c.relowner::regrole::text as owner,
            (select coalesce(jsonb_agg(jsonb_build_object('name', x.relname, 'unique', i.indisunique) order by x.relname), '[]')
               from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
@@ -62,6 +64,7 @@ export async function readViewDetails(sql: Sql, name: QualifiedName): Promise<Vi
       ...index,
       definition: texts?.indexes?.[index.name] ?? null,
     })),
+    logBytes: texts?.logBytes ?? null,
   }
 }
 
@@ -69,6 +72,7 @@ interface Texts {
   sql: string | null
   /** By the index's name. */
   indexes: Record<string, string | null> | null
+  logBytes: number | null
 }
 
 /** Undefined if nothing has the name; `gone` if an exchange meanwhile left the server without a text. */
@@ -77,7 +81,9 @@ async function readTexts(sql: Sql, name: QualifiedName): Promise<Texts | undefin
     select pg_get_viewdef(c.oid, true) as sql,
            (select jsonb_object_agg(x.relname, pg_get_indexdef(i.indexrelid))
               from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
-             where i.indrelid = c.oid) as indexes
+             where i.indrelid = c.oid) as indexes,
+           (select sum(pg_relation_size(l.oid))::float8 from pg_catalog.pg_class l
+             where l.relnamespace = to_regnamespace(${logSchema}) and l.relkind = 'r' and ${sql.unsafe(ofLog('l.relname'))} = ${logName(name)}) as "logBytes"
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where ${isNamed(sql, name)}`
   return row !== undefined && [row.sql, ...Object.values(row.indexes ?? {})].includes(null) ? 'gone' : row
 }

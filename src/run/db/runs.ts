@@ -20,6 +20,8 @@ export interface RunResponse {
   group?: { view: string; runId: number }[]
   /** How many slices were computed, and what the next refresh has to know if a log of changes told which: see `plan-touched.ts`. */
   slices?: Partial<Mark>
+  /** Whether the view has a log of changes that was not used: `because` says why. */
+  logUnused?: boolean
   /** A position in the WAL after the commit: a replica that has replayed so far has what the run did. */
   walPosition?: string
 }

@@ -12,7 +12,7 @@ import {
   quoteName,
 } from '../../sql/names.ts'
 import { exactColumns } from '../plan/exact.ts'
-import { type ChangeLog, logsOf, triggersOf } from '../plan/log.ts'
+import { type ChangeLog, keyOf, logsOf, triggersOf } from '../plan/log.ts'
 import { proveSlices, type Slices } from '../plan/prove.ts'
 import { shownOf } from '../plan/shown.ts'
 import { readQueries } from './read-queries.ts'
@@ -26,77 +26,148 @@ export async function planLog(
   view: { oid: number } & QualifiedName,
   by?: string,
 ): Promise<ChangeLog> {
-  const refuse = (because: string): never => {
+  const plans = await readLogKeys(sql, view)
+  const several = plans.keys.map(displayPart).join(', or of ')
+  const because =
+    plans.because ??
+    (by === undefined
+      ? plans.keys.length > 1
+        ? `it falls into slices of ${several}: say by which`
+        : null
+      : plans.keys.includes(by)
+        ? null
+        : (plans.whyNot.get(by) ??
+          `it does not fall into slices of ${displayPart(by)}, but of ${several}`)) ??
+    plans.whyNotShown
+  if (because !== null)
     throw new Problem('InvalidRequest', `${displayName(view)} has no log of changes: ${because}`, {
       field: 'by',
     })
-  }
+  return plans.of(by ?? plans.keys[0]!)
+}
+
+/** By which columns of a view it may have a log of changes, or why by none; and why not by those of which it falls into slices, too. */
+async function readLogKeys(
+  sql: Sql,
+  view: { oid: number } & QualifiedName,
+): Promise<{
+  keys: string[]
+  because: string | null
+  whyNot: Map<string, string>
+  /** Why not as it is now: `freeze` makes the plain view that it has to show. */
+  whyNotShown: string | null
+  of: (by: string) => ChangeLog
+}> {
   const { views, facts } = await readQueries(sql, [view.oid])
   const found = views.get(view.oid)
-  if (found === undefined) return refuse('it is no materialized view')
-  if (found.because !== null) return refuse(found.because)
-  const proofs = found.tables.map((table) => ({ table, ...proveSlices(found, table, facts) }))
+  const proofs = (found?.because === null ? found.tables : []).map((table) => ({
+    table,
+    ...proveSlices(found!, table, facts),
+  }))
   const read = await readLoggable(sql, view.oid, proofs)
-  const keysOf = ({ table, slices }: (typeof proofs)[number]) =>
-    slices.filter(
-      ({ isColumn, column }) =>
-        isColumn && !read.computed.some(([id, name]) => id === table && name === column),
-    )
-  const all = [...new Set(proofs.flatMap((proof) => keysOf(proof).map((key) => key.by)))]
-  const some = all.map(displayPart).join(', or of ')
-  /** A key that only the query computes, of this column if it is given, and why no log has it. */
-  const computed = proofs
-    .flatMap(({ table, slices }) => slices.map((slice) => ({ ...slice, table })))
-    .find((slice) => !all.includes(slice.by) && (by === undefined || slice.by === by))
-  const whyComputed =
-    computed &&
-    `${displayPart(computed.by)} is computed from ${facts.relations.get(computed.table)!.name}.${displayPart(computed.column)}, and a log has columns of tables. Make it a stored generated column of the table, and read that` +
-      (computed.bySettings
-        ? ": it may not depend on settings, so name the zone, as in (at at time zone 'UTC')::date"
-        : '')
-  if (all.length === 0)
-    return refuse(
-      whyComputed ?? proofs.find(({ because }) => because !== null)?.because ?? 'it reads no table',
-    )
-  if (by === undefined && all.length > 1) return refuse(`it falls into slices of ${some}: say by which`)
-  const chosen = by ?? all[0]!
-  if (!all.includes(chosen))
-    return refuse(whyComputed ?? `it does not fall into slices of ${displayPart(chosen)}, but of ${some}`)
-  const shown = shownOf(found, facts)
-  if (shown === null)
-    return refuse(
-      'it computes its rows itself, and only a view that shows a plain view as it is can be filled by slices',
-    )
-  if (['whole', 'at'].includes(chosen)) return refuse(`the log has a column ${chosen} of its own`)
-  if (Buffer.byteLength(logName(view)) > longestLogged)
-    return refuse(
-      `its name with its schema is longer than ${longestLogged} bytes, and begins those of triggers`,
-    )
-  const odd = read.tables.find(({ odd }) => odd !== null)
-  if (odd) return refuse(odd.odd!)
+  const isKept = ({ table }: { table: number }, { isColumn, column }: Slices) =>
+    isColumn && !read.computed.some(([id, name]) => id === table && name === column)
+  const kept = proofs.flatMap((proof) =>
+    proof.slices.filter((each) => isKept(proof, each)).map((key) => key.by),
+  )
+  const keys = [...new Set(kept)].filter((key) => !own.has(key))
+  const whyNot = new Map(
+    proofs.flatMap(({ table, slices }) =>
+      slices
+        .filter((slice) => !keys.includes(slice.by))
+        .map(
+          (slice) =>
+            [
+              slice.by,
+              kept.includes(slice.by)
+                ? `the log has a column ${slice.by} of its own`
+                : whyComputed(slice, facts.relations.get(table)!.name),
+            ] as const,
+        ),
+    ),
+  )
+  const shown = found === undefined ? null : shownOf(found, facts)
+  const because =
+    found === undefined
+      ? 'it is no materialized view'
+      : (found.because ??
+        (keys.length === 0
+          ? ([...whyNot.values()][0] ??
+            proofs.find(({ because }) => because !== null)?.because ??
+            'it reads no table')
+          : Buffer.byteLength(logName(view)) > longestLogged
+            ? `its name with its schema is longer than ${longestLogged} bytes, and begins those of triggers`
+            : (read.tables.find(({ odd }) => odd !== null)?.odd ?? null)))
   return {
-    view: { schema: view.schema, name: view.name },
-    shown,
-    by: chosen,
-    exact: exactColumns(found, facts)?.filter((column) => column !== chosen) ?? null,
-    // By name: in every database the parts have the same numbers.
-    tables: proofs
-      .map((proof) => {
-        const { name, relations, columns } = read.tables.find(({ id }) => id === proof.table)!
-        const column = keysOf(proof).find((each) => each.by === chosen)?.column
-        const collation = read.collations[chosen] ?? ''
-        const { declared, type } = columns[column ?? ''] ?? {}
-        return {
-          name,
-          relations,
-          key:
-            column === undefined
-              ? null
-              : { column, declared: declared!, type: `${type}${collation}`, plain: type! },
-        }
-      })
-      .sort((one, other) => (one.name < other.name ? -1 : 1)),
+    keys,
+    because,
+    whyNot,
+    whyNotShown:
+      shown === null
+        ? 'it computes its rows itself, and only a view that shows a plain view as it is can be filled by slices'
+        : null,
+    of: (by) => ({
+      view: { schema: view.schema, name: view.name },
+      shown: shown!,
+      by,
+      exact: exactColumns(found!, facts)?.filter((column) => column !== by) ?? null,
+      // By name: in every database the parts have the same numbers.
+      tables: proofs
+        .map((proof) => {
+          const { name, relations, columns } = read.tables.find(({ id }) => id === proof.table)!
+          const column = proof.slices.find((each) => each.by === by && isKept(proof, each))?.column
+          const { declared, type } = columns[column ?? ''] ?? {}
+          return {
+            name,
+            relations,
+            key:
+              column === undefined
+                ? null
+                : {
+                    column,
+                    declared: declared!,
+                    type: `${type}${read.collations[by] ?? ''}`,
+                    plain: type!,
+                  },
+          }
+        })
+        .sort((one, other) => (one.name < other.name ? -1 : 1)),
+    }),
   }
+}
+
+/** The names of a log's own columns. */
+const own = new Set(['whole', 'at'])
+
+const whyComputed = ({ by, column, bySettings }: Slices, table: string): string =>
+  `${displayPart(by)} is computed from ${table}.${displayPart(column)}, and a log has columns of tables. Make it a stored generated column of the table, and read that` +
+  (bySettings ? ": it may not depend on settings, so name the zone, as in (at at time zone 'UTC')::date" : '')
+
+/** Why a view that falls into slices may have no log of changes: by none of them, or by some. */
+export async function whyNoKeys(sql: Sql, view: { oid: number } & QualifiedName): Promise<string[]> {
+  const { because, whyNot } = await readLogKeys(sql, view)
+  return because === null ? [...whyNot.values()] : [because]
+}
+
+/** The log of a view by a column, and why it is not to be believed: null if it may be, undefined if nothing of it is there. */
+export async function readLog(
+  sql: Sql,
+  view: { oid: number } & QualifiedName,
+  by: string | undefined,
+): Promise<{ log: ChangeLog; because: string | null | undefined } | { log: null; because: string }> {
+  try {
+    const log = await planLog(sql, view, by)
+    return { log, because: await whyNoLog(sql, log) }
+  } catch (error) {
+    if (error instanceof Problem) return { log: null, because: error.message }
+    throw error
+  }
+}
+
+/** Why the log that a view has is not used; null: it is, or there is none. */
+export async function whyUnused(sql: Sql, view: { oid: number } & QualifiedName): Promise<string | null> {
+  const by = await readLogged(sql, view)
+  return by === null ? null : ((await readLog(sql, view, by)).because ?? null)
 }
 
 interface Loggable {
@@ -166,6 +237,7 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
     log: each.log,
     name: each.name,
     on: each.table.name,
+    key: each.table.key && keyOf(each.table.key),
     columns: each.columns.join(', '),
     functions: each.functions,
     triggers: triggersOf(each),
@@ -173,7 +245,7 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
   const [row] = await sql.unsafe<{ isThere: boolean; because: string | null }[]>(`
     with schema as (select n.*, (select k.nspowner from pg_namespace k where k.nspname = 'viewkeeper') as keeper from pg_namespace n where n.nspname = '${logSchema}'),
     part as (
-      select p ->> 'log' as log, p ->> 'name' as name, p ->> 'on' as "on", p ->> 'columns' as columns, p -> 'functions' as functions, p -> 'triggers' as triggers,
+      select p ->> 'log' as log, p ->> 'name' as name, p ->> 'on' as "on", p ->> 'key' as key, p ->> 'columns' as columns, p -> 'functions' as functions, p -> 'triggers' as triggers,
              t.relowner as writer, m.relowner as reader, c.*
         from jsonb_array_elements(${json(expected)}) with ordinality p(p, nr)
         join pg_class t on t.oid = (p ->> 'on')::regclass
@@ -189,6 +261,9 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
         where n.nspowner <> n.keeper or exists (select from aclexplode(n.nspacl) a where a.privilege_type = 'CREATE' and a.grantee <> n.nspowner)),
       (select format('the log of %s is not there', p.on) from part p where p.oid is null limit 1),
       (select format('%s belongs to %s, and has to belong to %s, as %s does', p.log, p.relowner::regrole, p.writer::regrole, p.on) from part p where p.relowner <> p.writer limit 1),
+      (select format('its key was %s of %s, which is %s now', was.key, f.on, coalesce(f.key, 'no key'))
+         from ours f join pg_proc d on d.oid = f.is cross join lateral (select substring(d.prosrc from '^\\n-- ([^\\n]*)')) was(key)
+        where f.value ->> 'arguments' = '' and was.key <> coalesce(f.key, '') limit 1),
       (select format('%s has the right to %s in %s: revoke %2$s on %3$s from %4$s', case a.grantee when 0 then 'everybody' else a.grantee::regrole::text end, lower(a.privilege_type), p.log,
                      case a.grantee when 0 then 'public' else a.grantee::regrole::text end)
          from part p cross join lateral (

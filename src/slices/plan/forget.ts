@@ -18,14 +18,14 @@ export const look: Statement = {
 /** What comes before and after a statement that fills a view whole, whatever its log is worth: what it has seen leaves the log. */
 export const forgetting = (view: QualifiedName, seal: Seal): { before: Statement[]; after: Statement[] } => ({
   before: [look],
-  after: [{ kind: 'sealed', phase: 'building', sql: forget(view, 'read'), seal, hidden: true }],
+  after: [{ kind: 'sealed', phase: 'building', sql: forget(logName(view), 'read'), seal, hidden: true }],
 })
 
 /**
- * Takes from the log of a view what a refresh has read, or would have, had it been believed; without `read` makes a long log one row for all slices. Executed as the
- * owner of the view. A log that cannot be written stays as it is: what it holds is computed once more.
+ * Takes from the log of a view, by its `logName`, what a refresh has read, or would have, had it been believed; without `read` makes a long log one row for all
+ * slices. Executed as the owner of the view, or of the log. A log that cannot be written stays as it is: what it holds is computed once more.
  */
-export const forget = (view: QualifiedName, read: 'read' | 'long'): string => {
+export const forget = (name: string, read: 'read' | 'long'): string => {
   const what = read === 'read' ? `current_setting('${logRead}')::pg_catalog.pg_snapshot` : 'null'
   return `do ${literal(`
 declare each pg_catalog.record; isLong pg_catalog.bool := ${read === 'read'}; path pg_catalog.text := pg_catalog.current_setting('search_path');
@@ -33,7 +33,7 @@ begin
   perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)${read === 'read' ? '' : `, pg_catalog.set_config('lock_timeout', '100ms', true)`};
   for each in
     select c.oid::regclass as log, p.oid::regproc as forget from pg_class c join pg_proc p on p.pronamespace = c.relnamespace and p.proname = c.relname || '_forget' and p.prosecdef
-     where c.relnamespace = to_regnamespace('${logSchema}') and c.relkind = 'r' and ${ofLog('c.relname')} = ${literal(logName(view))}
+     where c.relnamespace = to_regnamespace('${logSchema}') and c.relkind = 'r' and ${ofLog('c.relname')} = ${literal(name)}
   loop
     begin
       if not isLong then

@@ -1,4 +1,6 @@
+import { viewArgument } from '../../sql/commands.ts'
 import {
+  displayPart,
   literal,
   logName,
   logSchema,
@@ -69,7 +71,7 @@ export const logsOf = ({ view, by, tables }: ChangeLog): TableLog[] =>
         '"at" xid8 not null default pg_current_xact_id()',
       ],
       functions: [
-        { name, body: noting(log, by, table.key), arguments: '' },
+        { name, body: noting(view, log, by, table.key), arguments: '' },
         { name: forget, body: forgetting(log), arguments: 'pg_snapshot' },
       ],
     }
@@ -94,10 +96,12 @@ export const triggersOf = ({ name, table }: TableLog) =>
  * trigger, whose types might execute code as him. A log that is gone, or belongs to somebody else, is not written, which the world of the view tells.
  * A query about the catalog would take longer than all of this.
  */
-function noting(log: string, by: string, key: LoggedTable['key']): string {
-  const all = `insert into ${log} (whole) values (true);`
+function noting(of: QualifiedName, log: string, by: string, key: LoggedTable['key']): string {
+  // The server quotes a statement that fails: whoever cannot write because the log was altered, or the disk is full, reads what to type.
+  const into = `insert /* without this log: npx viewkeeper slices ${viewArgument(of).replace(/\*(?=\/)|\/(?=\*)/g, '$& ')} --drop */ into ${log}`
+  const all = `${into} (whole) values (true);`
   const body = (branches: string) => `
-#variable_conflict use_column
+${key === null ? '' : `-- ${keyOf(key)}\n`}#variable_conflict use_column
 begin
   if has_table_privilege(to_regclass(${literal(log)}), 'insert') is not true then
     null;
@@ -108,9 +112,9 @@ end
 `
   if (key === null)
     return body(`elsif tg_op = 'INSERT' then
-    insert into ${log} (whole) select true where exists (select from new_rows);
+    ${into} (whole) select true where exists (select from new_rows);
   elsif tg_op <> 'TRUNCATE' then
-    insert into ${log} (whole) select true where exists (select from old_rows);
+    ${into} (whole) select true where exists (select from old_rows);
   else
     ${all}`)
   const column = quoteIdentifier(key.column)
@@ -124,7 +128,7 @@ end
           `(jsonb_populate_record(null::${log}, jsonb_build_object(${literal(by)}, d.k))).${quoteIdentifier(by)}`,
         ]
       : ['n.k::text', `d.k::${key.plain}`]
-    return `insert into ${log} (${quoteIdentifier(by)}, whole) select ${value}, d.k is null and d.is_odd from (
+    return `${into} (${quoteIdentifier(by)}, whole) select ${value}, d.k is null and d.is_odd from (
       select distinct case when n.is_odd then null else ${text} end as k, n.is_odd
         from (select ${instead}) f cross join lateral (select r.k, pg_typeof(r.k)::text <> ${literal(key.declared)} as is_odd from (${keys}) r) n) d;`
   }
@@ -137,6 +141,10 @@ end
   else
     ${named('old', 'new')}`)
 }
+
+/** A key, for people: its function begins with it, so that what has become of it can be said. */
+export const keyOf = ({ column, declared }: NonNullable<LoggedTable['key']>): string =>
+  `${displayPart(column)} ${declared}`.replace(/\s+/g, ' ')
 
 /**
  * Takes from a log what a snapshot sees, and what no transaction of this cluster can have written, as after a restore; or, for null, makes one row for all slices of
@@ -273,7 +281,7 @@ const locking =
  * first lock. `harmless`: the modes that are in nobody's way.
  */
 const lockTogether = (mode: string, harmless: string): string => `before := current_setting('lock_timeout');
-  until := clock_timestamp() + interval '20 s';
+  until := clock_timestamp() + interval '10 s';
   loop
     begin
       perform set_config('lock_timeout', '3s', true);

@@ -74,11 +74,13 @@ export const isTrue = ({ fields }: TreeNode, field: string): boolean => fields[f
 
 export const textIn = ({ fields }: TreeNode, field: string): string => String(fields[field] ?? '')
 
-/** The nodes right below this one, in its fields and in their lists. */
+/** The nodes right below this one, in its fields and in their lists; of what a join offers, not the columns of tables: the query may use none of them. */
 export function childrenOf({ fields }: TreeNode): TreeNode[] {
   const below = (tree: Tree): TreeNode[] =>
     Array.isArray(tree) ? tree.flatMap(below) : isNode(tree) ? [tree] : []
-  return Object.values(fields).flatMap(below)
+  return Object.entries(fields).flatMap(([field, tree]) =>
+    below(tree).filter(({ tag }) => field !== 'joinaliasvars' || tag !== 'VAR'),
+  )
 }
 
 /** All nodes in trees, outer ones before inner ones. `within`: whether to go into a node. */

@@ -31,6 +31,7 @@ export const causeTones = {
   NotSkipped: 'warn',
   Slow: 'warn',
   WrongSlices: 'bad',
+  LogUnused: 'warn',
 } as const satisfies Record<string, Tone>
 export type CauseCode = keyof typeof causeTones
 export const causeCodes = Object.keys(causeTones) as CauseCode[]
@@ -91,6 +92,10 @@ const causes = {
   },
   Slow: { section: 'slow-runs', brief: 'was slow' },
   WrongSlices: { section: 'wrong-slices', brief: 'was wrong in slices' },
+  LogUnused: {
+    section: 'wrong-slices',
+    several: 'All rows of these views are computed although they have logs of changes.',
+  },
 } as const satisfies Record<CauseCode, CauseWords>
 
 /** The words of a cause. */
@@ -212,6 +217,8 @@ export interface Examined extends Standing {
   unseen: string | null
   /** What keeps its refreshes from being left out; null: nothing, or nobody has asked. */
   uncounted: Uncounted | null
+  /** Why its log of changes is not used; null: it is, there is none, or nobody has asked. */
+  unusedLog: string | null
 }
 
 /** What all views of an environment have in common. */

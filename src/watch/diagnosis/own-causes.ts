@@ -287,6 +287,16 @@ const notSkipped: Rule = ({ view: { uncounted }, name, clock }) => {
   return words && cause('NotSkipped', words.text, words.next)
 }
 
+/** That the view has a log of changes, and all its rows are computed nevertheless. */
+const logUnused: Rule = ({ view: { unusedLog }, name }) =>
+  unusedLog === null
+    ? null
+    : cause(
+        'LogUnused',
+        `Each refresh computes all rows of ${name}: the log of its changes is not used, because ${unusedLog}.`,
+        command(['freeze', name, '-m', 'a new log'], null),
+      )
+
 /** In this order they are told. */
 const rules = [
   failedAndPaused,
@@ -306,6 +316,7 @@ const rules = [
   well,
   inTheWay,
   notSkipped,
+  logUnused,
 ]
 const rulesOfGone = [setAside, missing, endedBatch, endedRun, goesOn]
 

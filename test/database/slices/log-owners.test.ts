@@ -1,10 +1,15 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { readView } from '../../../src/catalog/db/catalog.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { foldLogs } from '../../../src/watch/db/logs.ts'
+import { doctor } from '../../../src/watch/doctor.ts'
+import { getView } from '../../../src/watch/read.ts'
+import { getWhy } from '../../../src/watch/why.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { callAlter } from '../../support/views/alter.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
@@ -111,10 +116,52 @@ describe('a log of a table', () => {
     }
   })
 
+  test('that somebody has altered refuses writers with the command that drops it', async () => {
+    await started()
+    await sql.unsafe(`alter table ${log} add check (day <> '2026-01-02')`)
+    await expect(sql`update shop.orders set x = x + 1`).rejects.toMatchObject({
+      code: '23514',
+      where: expect.stringContaining('without this log: npx viewkeeper slices app.v --drop'),
+    })
+  })
+
   test('is told what has become of its key', async () => {
     await started()
-    await sql`alter table shop.orders rename day to at`
-    expect(await because()).toContain('function app.v_0 of the log is not as "viewkeeper slices" prints it')
+    const plans: object[] = []
+    const file = 'alter table shop.orders rename day to at'
+    await callAlter(database, file, { events: { onPlan: ({ logs }) => plans.push(logs) } })
+    expect(plans).toEqual([[{ view: 'app.v', table: 'shop.orders', key: 'day shop.day' }]])
+    const why = 'its key was day shop.day of shop.orders, which is at shop.day now'
+    const { response } = await refresh({ view: 'app.v', force: true }, callOn(database))
+    expect(response).toMatchObject({ because: expect.stringContaining(why), logUnused: true })
+    const { causes } = await getWhy(database, 'app.v', { schedules: unscheduled, typed: null })
+    expect(causes).toContainEqual({
+      code: 'LogUnused',
+      text: `Each refresh computes all rows of app.v: the log of its changes is not used, because ${why}.`,
+      next: "viewkeeper freeze app.v -m 'a new log'",
+    })
+  })
+
+  test('has a key that the doctor names as freeze does, or the same reason against it', async () => {
+    await sql.unsafe(
+      "alter table shop.orders add at timestamptz default '2026-01-01', add kind text default 'a'",
+    )
+    await makeView(
+      'select at::date as day, kind, count(*) as n from shop.orders group by 1, 2',
+      'v',
+      'app',
+      'day, kind',
+    )
+    const because = `day is computed from shop.orders.at, and a log has columns of tables. Make it a stored generated column of the table, and read that: it may not depend on settings, so name the zone, as in (at at time zone 'UTC')::date`
+    const { slices } = await doctor(database, { views: ['app.v'], role: null, slices: true })
+    expect(slices).toMatchObject([{ view: 'app.v', noLog: [because] }])
+    const planned = (by?: string) =>
+      database.withConnection(async (own) => planLog(own, await readView(own, view), by))
+    await expect(planned('day')).rejects.toThrow(because)
+    expect(await planned()).toMatchObject({ by: 'kind' })
+    await sql.unsafe(
+      "alter table shop.orders add on_day date generated always as ((at at time zone 'UTC')::date) stored",
+    )
   })
 
   test('calls no cast that the owner of a type has made', async () => {
@@ -170,6 +217,10 @@ describe('a log of a table', () => {
     await sql`update shop.grand set x = x + 1 where day = '2026-01-02'`
     expect(await because()).toMatch(/^computes 1 of about 5/)
     expect(await different()).toBe(0)
+    await sql.unsafe(`
+      set role log_seller; create table shop.top (like shop.grand) partition by list (id);
+      alter table shop.top attach partition shop.grand default; reset role`)
+    expect(await because()).toContain('shop.top has no trigger that tells each insert')
     await makeView('select day, count(*) as n from shop.child group by day', 'w')
     await makeItsLog({ schema: 'app', name: 'w' })
     // The parent has no such column: all slices are noted.
@@ -219,6 +270,7 @@ describe('a log does not grow', () => {
     await sql`update shop.orders set x = x + 1 where id = 7`
     const [row] = await sql.unsafe(`select pg_relation_size('${log}') as size`)
     expect(Number(row?.size)).toBeGreaterThan(400_000)
+    expect((await getView(database, 'app.v')).logBytes).toBe(Number(row?.size))
     await database.withConnection(foldLogs)
     expect(await sql.unsafe(`select whole from ${log}`)).toEqual([{ whole: true }])
     expect(await because()).toMatch(/^computes all of about 5 slices/)
@@ -226,6 +278,12 @@ describe('a log does not grow', () => {
     await sql.unsafe(`insert into ${log} (day) select date '2026-01-01' from generate_series(1, 10001) i`)
     expect(await because()).toMatch(/^computes all of about 5 slices/)
     expect(await logged()).toBe(0)
+    // A view that is gone leaves its log.
+    await sql.unsafe(
+      `drop materialized view app.v; insert into ${log} (day) select date '2026-01-01' from generate_series(1, 20000) i`,
+    )
+    await database.withConnection(foldLogs)
+    expect(await logged()).toBe(1)
   })
 
   test('by a row of another cluster: it is all slices once, and then gone', async () => {

@@ -327,6 +327,18 @@ describe('a query is refused by slices, and would be wrong by them:', () => {
     expect(await sql.unsafe(query)).toMatchObject([{ n: 2 }])
   })
 
+  test('but not because of the type of a column that a join offers, and the query does not read', async () => {
+    await sql.unsafe(
+      'create domain app.small as int check (value > 0); alter table app.customers add few app.small',
+    )
+    const query = (column: string) =>
+      `select o.day, max(c.${column}) as most from app.orders o join app.customers c on c.id = o.customer group by o.day`
+    expect(await proofOf(query('region'))).toMatchObject({ because: null })
+    expect(await proofOf(query('few'))).toMatchObject({
+      because: expect.stringMatching(/^it uses app.small/),
+    })
+  })
+
   /** In how many rows the view would differ after a refresh by slices. Everything is undone. */
   async function wrong(
     query: string,

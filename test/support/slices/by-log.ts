@@ -2,6 +2,7 @@ import type { Sql } from 'postgres'
 import { forget } from '../../../src/slices/plan/forget.ts'
 import type { ChangeLog } from '../../../src/slices/plan/log.ts'
 import { compareUntouched, countTouched, rowsTouched } from '../../../src/slices/plan/rows.ts'
+import { logName } from '../../../src/sql/names.ts'
 
 /**
  * What a refresh by a log does, by hand: `kept` has the rows of the view. On one connection, in one transaction, which ends as `end` says. Returns
@@ -31,7 +32,7 @@ export async function fillByLog(
     select (select count(*)::int from ((table sliced except all ${query}) union all (${query} except all table sliced)) d) as different,
            (${countTouched(part, log, false)('kept')}) ->> 'anew' as anew, (select count(*) from filled)`)
   await sql.unsafe(`
-    ${forget(log.view, 'read')}; drop table kept, whole; alter table anew rename to kept; ${end}`)
+    ${forget(logName(log.view), 'read')}; drop table kept, whole; alter table anew rename to kept; ${end}`)
   return {
     different: row?.different as number,
     anew: row?.anew === null ? null : Number(row?.anew),

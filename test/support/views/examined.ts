@@ -55,6 +55,7 @@ export function examined(name: string, more: Partial<Examined> = {}): Examined {
     outside: null,
     unseen: null,
     uncounted: null,
+    unusedLog: null,
     ...more,
   }
   return { ...view, state: more.state ?? stateOf(view) }

@@ -161,11 +161,13 @@ describe('a run', () => {
 
   test('whose strategy is not the requested one says why', () => {
     const because = 'not concurrent, as requested: the view is unpopulated'
-    const result = (strategy: string | undefined, by: string) =>
-      runOf({ result: { request: { strategy }, response: { strategy: by, because } } } as never)
+    const result = (strategy: string | undefined, by: string, more = {}) =>
+      runOf({ result: { request: { strategy }, response: { strategy: by, because, ...more } } } as never)
     expect(insteadLines(result('concurrent', 'regular'), wide)).toEqual([`  ${because}`])
     for (const asked of ['regular', 'auto', undefined])
       expect(insteadLines(result(asked, 'regular'), wide)).toEqual([])
+    // So does one whose log of changes was not used.
+    expect(insteadLines(result('auto', 'swap', { logUnused: true }), wide)).toEqual([`  ${because}`])
   })
 
   test('that lacks a right shows each line to type by itself and whole, and nothing that moves a cursor', () => {
