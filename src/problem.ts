@@ -160,7 +160,11 @@ const shared = [
     'UnknownRoute',
   ],
   ['Unauthenticated', 'NotAllowed', 'TooManyRefusals'],
-  ['MigrationFailed', 'InternalError'],
+  ['NotMigrated', 'MigrationRunning', 'MigrationFailed', 'InternalError'],
+  ['AlreadyRunning', 'BatchAlreadyOpen'],
+  ['Paused', 'DependencyCycle', 'InsufficientPrivilege', 'NotExchanged'],
+  ['Deadlock', 'DiskFull', 'InsufficientResources', 'TooManyConnections'],
+  ['BatchNotStarted', 'BatchLost', 'ViewsFailed', 'FunctionUnavailable'],
 ]
 
 /** Where a place in the docs is in a folder that has installed Viewkeeper: `views.md`, `views.md#check-in-ci`. */

@@ -37,7 +37,7 @@ test('what the API refuses is told with its reason, the run in the way and where
   const { page } = await openPage(browser, `${api.url}page/views/${views[1]!.view}`, { expected: [409] })
   await page.getByRole('button', { name: 'Refresh', exact: true }).click()
   const notice = page.getByRole('status').filter({ hasText: detail })
-  await notice.getByText('node_modules/viewkeeper/docs/runbook.md#alreadyrunning').waitFor()
+  await notice.getByText('node_modules/viewkeeper/docs/runbook.md#alreadyrunning-batchalreadyopen').waitFor()
   expect(await notice.getByRole('link', { name: 'run 812' }).getAttribute('href')).toBe('page/runs/812')
   await notice.getByRole('link', { name: 'Close this notice' }).click()
   await notice.waitFor({ state: 'detached' })
