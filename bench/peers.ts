@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -274,16 +274,11 @@ interface PeerResults {
 
 const docs = new URL('../docs/', import.meta.url)
 
-/** Keeps the results: as JSON, as a table in docs/benchmarks.md, and as pictures. */
+/** Keeps the results: as JSON and as a picture. */
 function writeResults({ rows: _, ...results }: PeerResults): void {
   const { compared } = results
   writeFileSync(new URL('pictures/peers.json', docs), `${JSON.stringify(results, null, 2)}\n`)
   writeFileSync(new URL('pictures/peers.svg', docs), drawPeers(compared))
-  const file = new URL('benchmarks.md', docs)
-  const [start, end] = ['<!-- peers: made by `npm run bench -- peers --write` -->', '<!-- end of peers -->']
-  const text = readFileSync(file, 'utf8')
-  const [before, after] = [text.split(start)[0], text.split(end)[1]]
-  writeFileSync(file, `${before}${start}\n${writeMarkdown(compared)}\n${end}${after}`)
 }
 
 const tell = (ms: number) => (ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`)
@@ -306,31 +301,4 @@ function drawPeers(compared: Compared[]): string {
       ),
     },
   ])
-}
-
-function writeMarkdown(compared: Compared[]): string {
-  const head = [
-    'tool',
-    '40 views',
-    'views a second',
-    'WAL',
-    'longest read',
-    'on a standby',
-    'in order',
-    'after `kill -9`: new data',
-    'on record',
-  ]
-  const lines = compared.map((of) => [
-    of.name,
-    tell(of.ms),
-    of.viewsPerSecond.toFixed(1),
-    `${Math.round(of.walBytes / 1e6)} MB`,
-    tell(of.longestReadMs),
-    of.longestReadOnStandbyMs === undefined ? '' : tell(of.longestReadOnStandbyMs),
-    `${of.fresh} of 40`,
-    `${of.afterKill.fresh} of 40`,
-    of.afterKill.record.replaceAll('|', '/').replaceAll('\n', ' '),
-  ])
-  const rule = head.map((_, at) => (at === 0 || at === head.length - 1 ? '---' : '---:'))
-  return [head, rule, ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }

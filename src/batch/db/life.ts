@@ -42,7 +42,7 @@ const leavingOut: Transition = {
   proof: 'the server process that claimed the run goes on with a plan for one view, or has undone the work',
 }
 
-/** Every way in which the status of a run changes. docs/how-it-works.md lists them, and a test tries each. */
+/** Every way in which the status of a run changes; a test tries each. */
 export const life = {
   claim,
   'already running': alreadyRunning,

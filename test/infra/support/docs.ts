@@ -15,7 +15,6 @@ import { eventsAsJsonSchema } from '../../../src/api/events.ts'
 import type { AnyRoute } from '../../../src/api/route.ts'
 import { routeKey } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
-import { life } from '../../../src/batch/db/life.ts'
 import { codes } from '../../../src/problem.ts'
 import { alarmTable, happenedBySection } from './alarms.ts'
 import { costTable, exampleTable } from './cost.ts'
@@ -24,7 +23,7 @@ import { mails, notice } from './mails.ts'
 
 import { quotaTable } from './quotas.ts'
 import { createStack, kinds, Synthesized } from './synth.ts'
-import { tenants } from './tenants.ts'
+import { tenant } from './tenant.ts'
 
 /** A part of the documentation that is made by the code. */
 interface MadePart {
@@ -70,17 +69,6 @@ const problemTable = () =>
     '',
   ].join('\n')
 
-/** Every way in which the status of a run changes. */
-const lifeTable = () =>
-  [
-    '| transition | from | to | proof |',
-    '|---|---|---|---|',
-    ...Object.entries(life).map(
-      ([name, { from, to, proof }]) => `| ${name} | ${inCode(from)} | ${inCode(to)} | ${proof} |`,
-    ),
-    '',
-  ].join('\n')
-
 /** The commands of the command line, as its help lists them. */
 async function commandTable(): Promise<string> {
   const program = new Command()
@@ -114,14 +102,13 @@ export const madeParts: MadePart[] = [
   { page: page('monitoring.md'), name: 'mails', text: mails() },
   { page: page('data/notice.json'), name: null, text: notice() },
   { page: page('cost.md'), name: 'examples', text: exampleTable(examples()) },
-  { page: page('cost.md'), name: 'tenants', text: exampleTable(tenants()) },
   { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },
   {
     page: page('benchmarks.md'),
     name: 'quotas',
     text: quotaTable({
       'an environment with its own server': kinds.created,
-      'a tenant of a fleet': tenants()['in a fleet']!,
+      'a tenant of a fleet': tenant(),
     }),
   },
   { page: page('environments.md'), name: 'options', text: optionTable() },
@@ -131,7 +118,6 @@ export const madeParts: MadePart[] = [
   { page: new URL('../../../src/methods.ts', import.meta.url), name: null, text: await methodTypes() },
   { page: page('http.md'), name: 'routes', text: routeTable() },
   { page: page('http.md'), name: 'problems', text: problemTable() },
-  { page: page('how-it-works.md'), name: 'life', text: lifeTable() },
   { page: page('cli.md'), name: 'commands', text: await commandTable() },
   { page: page('views.md'), name: 'fields', text: fieldTable() },
   { page: new URL('../../../src/authored/view-input.ts', import.meta.url), name: null, text: viewInput() },

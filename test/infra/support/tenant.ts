@@ -3,12 +3,11 @@ import { SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { DatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Topic } from 'aws-cdk-lib/aws-sns'
-import type { ViewkeeperRdsProps } from '../../../infra/props.ts'
 import { ownApp, viewkeeperOn } from './own-app.ts'
 import { Synthesized } from './synth.ts'
 
-/** Viewkeeper on a server that was there before, in a network that was, so that the stack has nothing else. */
-function tenant(more: (stack: Stack) => Partial<ViewkeeperRdsProps>): Synthesized {
+/** A tenant of a fleet, on a server that was there before, in a network that was, so that the stack has nothing else. */
+export function tenant(): Synthesized {
   const stack = new Stack(ownApp(), 'Tenant')
   const vpc = Vpc.fromVpcAttributes(stack, 'Vpc', {
     vpcId: 'vpc-0123456789abcdef0',
@@ -24,24 +23,8 @@ function tenant(more: (stack: Stack) => Partial<ViewkeeperRdsProps>): Synthesize
     instanceResourceId: 'db-ABCDEFGHIJKL01234',
   })
   const adminSecret = Secret.fromSecretNameV2(stack, 'Admin', 'shop')
-  viewkeeperOn(stack, { database, vpc }, { adminSecret, schedules: {}, ...more(stack) })
+  const shared = new Stack(stack.node.root as never, 'Shared')
+  const topics = { mail: new Topic(shared, 'Mail'), notices: new Topic(shared, 'Notices') }
+  viewkeeperOn(stack, { database, vpc }, { adminSecret, schedules: {}, topics, dashboard: false })
   return new Synthesized(stack)
 }
-
-function shared({ node }: Stack) {
-  const stack = new Stack(node.root as never, 'Shared')
-  return { topics: { mail: new Topic(stack, 'Mail'), notices: new Topic(stack, 'Notices') } }
-}
-
-/** A tenant of a fleet, with more and more that it does without. */
-export const tenants = (): Record<string, Synthesized> => ({
-  alone: tenant(() => ({})),
-  'in a fleet': tenant((stack) => ({ ...shared(stack), dashboard: false })),
-  '… with IAM': tenant((stack) => ({ ...shared(stack), dashboard: false, authentication: 'iam' })),
-  '… without a monitor': tenant((stack) => ({
-    ...shared(stack),
-    dashboard: false,
-    authentication: 'iam',
-    monitorEveryMinutes: false,
-  })),
-})
