@@ -125,7 +125,7 @@ export class Alarms extends Construct {
       mails: monitor ? [] : ['begin'],
     })
     addDeadLetters(this, place, deadLetters)
-    if (looks) addUnsent(this, place, looks)
+    if (looks) addUnsent(this, place, looks, monitor === null)
     // Only Secrets Manager calls it, which tells nobody.
     if (rotate)
       addAlarm(this, place, {
@@ -174,9 +174,9 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
 
 /**
  * CloudWatch mails this by itself: what it is about are the messages. It holds wherever they are stuck. The smallest number of a period
- * counts, so what a first look after an outage finds, and sends, is no alarm.
+ * counts, so what a first look after an outage finds, and sends, is no alarm. Without a monitor no other alarm hears that nobody looks.
  */
-function addUnsent(scope: Construct, place: AlarmPlace, looks: Duration): void {
+function addUnsent(scope: Construct, place: AlarmPlace, looks: Duration, isAlone: boolean): void {
   addAlarm(scope, place, {
     name: 'unsent-messages',
     metric: ownMetric(place.environmentName, metricNames.waitingSeconds, Stats.MINIMUM, {
@@ -184,6 +184,7 @@ function addUnsent(scope: Construct, place: AlarmPlace, looks: Duration): void {
       period: Duration.minutes(Math.max(period.toMinutes(), 2 * looks.toMinutes())),
     }),
     threshold: mayWaitSeconds,
+    ...(isAlone && { missing: TreatMissingData.BREACHING, periods: 2, lasting: true }),
     ...unsent(place.environmentName),
     mails: ['begin', 'end'],
   })

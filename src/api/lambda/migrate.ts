@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { readWaitingSeconds } from '../../events/db/outbox.ts'
 import type { MigrateCall } from '../../migrate/apply.ts'
 import { readFrozenMigrations } from '../../migrate/frozen-migrations.ts'
 import { bringUp, isAhead, migrateDown, migrationStatus } from '../../migrate/migrate.ts'
@@ -138,17 +139,19 @@ async function upOfSchema(
   logger.info('migrated', { ...schema })
   if (call.trigger === 'deploy') await call.database.withConnection(beginMonitoring)
   const isNew = schema.applied.length > 0
-  const { aside, replicas, copy } = await call.database.withConnection(async (sql) => ({
+  const { aside, waitingSeconds, replicas, copy } = await call.database.withConnection(async (sql) => ({
     aside: (await readLasting(sql)).aside,
+    waitingSeconds: await readWaitingSeconds(sql),
     // Said once: a deploy that brings no step has said so before.
     replicas: isNew ? await readReplicas(sql) : null,
     copy: await readCopy(sql),
   }))
   if (call.trigger === 'deploy' && environment !== undefined) {
-    // The number by which an alarm knows that the monitor lives. In a first deploy the alarms are made after this, and before the
-    // monitor's first look, which may be an hour away: what is missing would be silence.
-    const { publishViews } = await import('./publish.ts')
+    // The numbers by which alarms know that somebody looks. In a first deploy the alarms are made after this, and before the
+    // first look, which may be an hour away: what is missing would be silence.
+    const { publishViews, publishWaiting } = await import('./publish.ts')
     publishViews(environment, 'aside', aside.length)
+    publishWaiting(environment, waitingSeconds)
   }
   for (const line of [replicas && unsaid(replicas), copy && copyLine(copy)])
     if (line !== null) logger.warn(line)

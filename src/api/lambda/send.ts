@@ -5,6 +5,7 @@ import type { Context } from 'aws-lambda'
 import { type HandedOut, type Sending, type Sent, sendWaiting } from '../../events/hand-out.ts'
 import { eventSource } from '../../events/plan/event.ts'
 import { detailOf, type Message, type WaitingEvent } from '../../events/plan/news.ts'
+import { command } from '../../sql/commands.ts'
 import type { Monitored } from '../../watch/monitor.ts'
 import { clientSettings } from './aws-client.ts'
 import { invokeFunction } from './invoke.ts'
@@ -35,6 +36,19 @@ const reserveMs = 30_000
 /** SNS takes 256 KiB; a text is far shorter, and one that SNS never takes would hold back all that come after it. */
 const longestText = 250_000
 
+/** Errors of a text or an event that is taken at no later try either. */
+const neverTaken = new Set<unknown>([
+  'InvalidParameterException',
+  'InvalidParameterValueException',
+  'ValidationException',
+])
+
+/** What people are told in place of a message that SNS never takes. */
+const unreadable = (environment: string | undefined): [subject: string, text: string] => [
+  `A message could not be written [${environment}]`,
+  `SNS refuses the text of a message, whenever it is sent. What it was about: ${command(['ls'], environment ?? null)}\n`,
+]
+
 /** What the environment variables name. The clients are kept from call to call. */
 export function deployedSender(env: NodeJS.ProcessEnv = process.env): Sender {
   const settings = clientSettings({ requestMs: 5000, attempts: 3 })
@@ -46,24 +60,29 @@ export function deployedSender(env: NodeJS.ProcessEnv = process.env): Sender {
   const askMonitor = <Answer>(question: object, until: number) =>
     invokeFunction<Answer>(inside, env.MONITOR_FUNCTION, question, { tryUntil: until, until })
 
-  /** Why the topic has not taken it. */
+  /** The name of the error with which the topic has not taken it. */
   const publish = (message: PublishCommandInput): Promise<string | null> =>
     sns
       .send(new PublishCommand(message))
       .then(() => null)
-      .catch(({ name }: Error) => `${message.TopicArn}: ${name}`)
+      .catch(({ name }: Error) => name)
 
-  /** Why the mail was refused: then both wait. A notice that is refused is lost: else people would get the mail again at each look. */
+  /**
+   * Why the mail was refused: then both wait. A text that SNS would never take says so in its place, or nothing after it would be told.
+   * A notice that is refused is lost: else people would get the mail again at each look.
+   */
   async function tellPeople({ subject, text, chat }: Message, lost: string[]): Promise<string | null> {
-    const Message = Buffer.from(text).subarray(0, longestText).toString()
-    const mail = await publish({ TopicArn: env.MAIL_TOPIC_ARN, Subject: subject, Message })
-    if (mail !== null) return mail
+    const mail = (Subject: string, Message: string) =>
+      publish({ TopicArn: env.MAIL_TOPIC_ARN, Subject, Message })
+    const said = await mail(subject, Buffer.from(String(text)).subarray(0, longestText).toString())
+    const refused = neverTaken.has(said) ? await mail(...unreadable(env.VIEWKEEPER_ENVIRONMENT)) : said
+    if (refused !== null) return `${env.MAIL_TOPIC_ARN}: ${refused}`
     const notice = await publish({ TopicArn: env.NOTICES_TOPIC_ARN, Message: JSON.stringify(chat) })
-    if (notice !== null) lost.push(notice)
+    if (notice !== null) lost.push(`${env.NOTICES_TOPIC_ARN}: ${notice}`)
     return null
   }
 
-  /** Why the bus has not taken each; without a bus there are no programs to tell. */
+  /** Why the bus has not taken each; without a bus there are no programs to tell. One that fits into no call delays no other subject. */
   async function putOnBus(events: WaitingEvent[]): Promise<(string | null)[]> {
     if (events.length === 0 || env.EVENT_BUS === 'false') return events.map(() => null)
     try {
@@ -73,7 +92,9 @@ export function deployedSender(env: NodeJS.ProcessEnv = process.env): Sender {
         Entries[at]?.EventId === undefined ? (Entries[at]?.ErrorCode ?? 'no answer') : null,
       )
     } catch (error) {
-      return events.map(() => (error as Error).name)
+      const { name } = error as Error
+      if (events.length === 1 || !neverTaken.has(name)) return events.map(() => name)
+      return (await Promise.all(events.map((event) => putOnBus([event])))).flat()
     }
   }
 

@@ -345,9 +345,10 @@ test.each([
       // What a first look after an outage finds, and sends, is no alarm.
       Statistic: 'Minimum',
       Period: seconds,
-      EvaluationPeriods: 1,
+      // Without a monitor, no other alarm hears that nobody looks any more.
+      EvaluationPeriods: minutes ? 1 : 2,
       Threshold: 600,
-      TreatMissingData: 'notBreaching',
+      TreatMissingData: minutes ? 'notBreaching' : 'breaching',
       AlarmActions: people,
       OKActions: people,
     })

@@ -86,7 +86,11 @@ describe('in AWS', () => {
   /** Sends what waits; `refuses` says which topic or bus refuses. Answers what `monitor` was told, what was published, and what was put. */
   async function send(
     waiting: WaitingEvent[],
-    { refuses = [], ...more }: { refuses?: string[] } & Partial<typeof names> = {},
+    {
+      refuses = [],
+      poisons = [],
+      ...more
+    }: { refuses?: string[]; poisons?: unknown[] } & Partial<typeof names> = {},
   ) {
     const asked: HandOutRequest[] = []
     let left = waiting
@@ -103,16 +107,25 @@ describe('in AWS', () => {
     const refuse = (name: string) => {
       if (refuses.includes(name)) throw denied
     }
-    const sns = vi
-      .spyOn(SNSClient.prototype, 'send')
-      .mockImplementation((async ({ input }: { input: { TopicArn: string } }) =>
-        refuse(input.TopicArn)) as never)
+    const insist = (is: boolean, name: string) => {
+      if (!is) throw Object.assign(new Error('never'), { name })
+    }
+    const sns = vi.spyOn(SNSClient.prototype, 'send').mockImplementation((async ({
+      input,
+    }: {
+      input: PublishCommandInput
+    }) => {
+      insist(!poisons.includes(input.Subject), 'InvalidParameterException')
+      refuse(input.TopicArn!)
+    }) as never)
     const bus = vi.spyOn(EventBridgeClient.prototype, 'send').mockImplementation((async ({
       input,
     }: {
-      input: { Entries: object[] }
+      input: { Entries: { Detail: string }[] }
     }) => {
       refuse('bus')
+      const isPoison = ({ Detail }: { Detail: string }) => poisons.includes(JSON.parse(Detail).sequence)
+      insist(!input.Entries.some(isPoison), 'ValidationException')
       return {
         Entries: input.Entries.map(() =>
           refuses.includes('entries') ? { ErrorCode: 'InternalFailure' } : { EventId: 'e' },
@@ -188,6 +201,46 @@ describe('in AWS', () => {
     expect(failed).toContain('arn:notices: AuthorizationErrorException')
     expect([left, published.length]).toEqual([[], 2])
   })
+
+  test('a text that SNS never takes says so in its place, and holds back none of the messages after it', async () => {
+    const { failed, left, published } = await send([message(1), message(2)], { poisons: ['[test] 1'] })
+    expect([failed, left]).toEqual([null, []])
+    const mails = published.filter(({ TopicArn }) => TopicArn === 'arn:mail')
+    expect(mails.map(({ Subject }) => Subject)).toEqual([
+      '[test] 1',
+      'A message could not be written [test]',
+      '[test] 2',
+    ])
+    expect(mails[1]!.Message).toContain('viewkeeper ls --env test')
+  })
+
+  test('an event that fits into no call of the bus delays no other subject', async () => {
+    const waiting = [event(1), event(2, 'public.other'), event(3, 'public.third')]
+    const { failed, left, put } = await send(waiting, { poisons: [2] })
+    expect(failed).toContain('ValidationException')
+    expect(left).toEqual([2])
+    expect(put.length).toBeGreaterThan(waiting.length)
+  })
+
+  test.each(['TimeoutError', 'DatabaseUnavailable'])(
+    'a monitor that fails (%s) is asked to look and to hand out, and is an error of send: nothing is started or sent',
+    async (name) => {
+      const lambda = vi.spyOn(LambdaClient.prototype, 'send').mockImplementation((async () => {
+        if (name === 'TimeoutError') throw Object.assign(new Error('late'), { name })
+        const thrown = { errorType: name, errorMessage: 'The database is away.' }
+        return { FunctionError: 'Unhandled', Payload: { transformToString: () => JSON.stringify(thrown) } }
+      }) as never)
+      const sns = vi.spyOn(SNSClient.prototype, 'send')
+      await expect(lookAndSend(deployedSender(names), { look: true }, context)).rejects.toThrow(
+        name === 'TimeoutError' ? 'monitor did not answer in time' : 'The database is away.',
+      )
+      expect(lambda.mock.calls.map(([command]) => (command as InvokeCommand).input.Payload)).toEqual([
+        '{"look":true}',
+        '{"token":null,"done":[],"stop":false}',
+      ])
+      expect(sns).not.toHaveBeenCalled()
+    },
+  )
 
   test('a text that is too long for SNS is cut: it would hold back all that come after it', async () => {
     const { published } = await send([message(1, 'ä'.repeat(300_000))])
