@@ -1,4 +1,4 @@
-import { literal, logSchema, ofLog, quoteName, type ViewName } from './names.ts'
+import { literal, logNameOf, logSchema, ofLog, quoteName, type ViewName } from './names.ts'
 
 /** The strongest lock on a view that somebody waits for. */
 export type WantedLock = 'AccessShareLock' | 'ExclusiveLock' | 'AccessExclusiveLock'
@@ -32,7 +32,7 @@ read(oid) as (
     union all
     select indexrelid from pg_index where indrelid = r.oid
     union all
-    select l.oid from pg_class l join (pg_class c join pg_namespace n on n.oid = c.relnamespace) on ${ofLog('l.relname')} = concat(nspname, '.', c.relname)
+    select l.oid from pg_class l join (pg_class c join pg_namespace n on n.oid = c.relnamespace) on ${ofLog('l.relname')} = ${logNameOf('n.nspname', 'c.relname')}
      where c.oid = r.oid and l.relnamespace = to_regnamespace('${logSchema}')) x${onlyToRead(
        wanted,
        `

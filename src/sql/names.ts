@@ -149,8 +149,19 @@ export const logSchema = 'viewkeeper_logs'
 /** The most bytes of a view's name with its schema: the number of a table and the longest event follow it in the name of a trigger. */
 export const longestLogged = 51
 
-/** How the names of all tables, functions and triggers of a view's log begin: the number of a table follows. */
-export const logName = ({ schema, name }: QualifiedName): string => `${schema}.${name}`
+/** How the names of all tables, functions and triggers of a view's log begin: the number of a table follows. The first dot without `~` ends the schema's name. */
+export const logName = ({ schema, name }: QualifiedName): string =>
+  `${schema.replace(/[~.]/g, '~$&')}.${name}`
+
+/** The same of expressions. */
+export const logNameOf = (schema: string, name: string): string =>
+  `concat(replace(replace(${schema}, '~', '~~'), '.', '~.'), '.', ${name})`
+
+/** The view that a log has such a name from. */
+export const viewOfLog = (log: string): QualifiedName => {
+  const [, schema, name] = /^((?:~.|[^~.])*)\.(.*)$/s.exec(log)!
+  return { schema: schema!.replace(/~(.)/gs, '$1'), name: name! }
+}
 
 /** The same of the name of such a table or function, as an expression. */
 export const ofLog = (name: string): string => `regexp_replace(${name}, '_[0-9]+(_forget)?$', '')`

@@ -14,6 +14,8 @@ import {
   setAside as performSetAside,
   putBackAdvice,
 } from '../../../src/set-aside/set-aside.ts'
+import { viewArgument } from '../../../src/sql/commands.ts'
+import { displayName } from '../../../src/sql/names.ts'
 import { bytes, utc } from '../../../src/sql/words.ts'
 import { count, person, report, seconds, timed } from '../../../src/terminal/report.ts'
 import { describeItem } from '../../../src/trial/plan/copy.ts'
@@ -73,7 +75,7 @@ async function alter({
     onPlan({ items, relations, logs }) {
       for (const { view, table, key } of logs)
         report.line(
-          `${view} has a log of the changes of ${table}${key === null ? '' : `, by ${key}`}: if ${key === null ? 'it' : 'that'} is renamed, retyped or dropped, all rows are computed until you run: npx viewkeeper freeze ${view} -m "a new log"`,
+          `${displayName(view)} has a log of the changes of ${table}${key === null ? '' : `, by ${key}`}: if ${key === null ? 'it' : 'that'} is renamed, retyped or dropped, all rows are computed until you run: npx viewkeeper freeze ${viewArgument(view)} -m "a new log"`,
         )
       if (items.length === 0) return report.line(`no view stands in the way of ${file}`)
       report.line(

@@ -3,7 +3,7 @@ import { openBatch, sentOnce } from '../../run/db/runs.ts'
 import type { TogetherGroup } from '../../run/plan/turn.ts'
 import type { Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
-import { logSchema, type QualifiedName } from '../../sql/names.ts'
+import { logNameOf, logSchema, type QualifiedName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
 
 /** The plain view, by OID, that view `c` reads, and nobody else, if something beside `c` has the name of a log of its changes. */
@@ -11,7 +11,7 @@ export const shownBelow = (sql: Sql) => sql`
   select min(q.oid::int8) from pg_class l join pg_rewrite w on w.ev_class = c.oid
     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass and d.refobjid <> c.oid
     join pg_class q on q.oid = d.refobjid
-   where l.relnamespace = to_regnamespace(${logSchema}) and l.relname = concat((select n.nspname from pg_namespace n where n.oid = c.relnamespace), '.', c.relname, '_0') and c.relispopulated
+   where l.relnamespace = to_regnamespace(${logSchema}) and l.relname = ${sql.unsafe(logNameOf('(select n.nspname from pg_namespace n where n.oid = c.relnamespace)', "c.relname || '_0'"))} and c.relispopulated
   having count(distinct q.oid) = 1 and bool_and(q.relkind = 'v' and q.relowner = c.relowner and not exists (
     select from pg_depend o join pg_rewrite r on o.classid = 'pg_rewrite'::regclass and r.oid = o.objid
      where o.refclassid = 'pg_class'::regclass and o.refobjid = q.oid and r.ev_class not in (c.oid, q.oid)))`

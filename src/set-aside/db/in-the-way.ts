@@ -6,7 +6,7 @@ import { Problem } from '../../problem.ts'
 import { readReaders } from '../../rebuild/db/group.ts'
 import type { Sql } from '../../server/database.ts'
 import { sessionOf } from '../../sql/holders.ts'
-import { logSchema, ofLog, quoteName } from '../../sql/names.ts'
+import { logSchema, ofLog, type QualifiedName, quoteName, viewOfLog } from '../../sql/names.ts'
 import { parentsFirst } from '../../sql/walks.ts'
 import { readTrees } from '../../trial/db/copies.ts'
 import {
@@ -56,19 +56,21 @@ export async function findTouched(sql: Sql, all: Touched[]): Promise<TouchedRela
 
 /** A log of the changes of a table. */
 export interface ReadLog {
-  /** The view that it is of, as people write it. */
-  view: string
+  /** The view that it is of, which may be gone. */
+  view: QualifiedName
   table: string
   /** The column by which it tells them, and its type; null: by none. */
   key: string | null
 }
 
 /** The logs of the changes of these relations. */
-export const readLogs = (sql: Sql, relations: TouchedRelation[]): Promise<ReadLog[]> =>
-  sql<ReadLog[]>`
-    select distinct ${sql.unsafe(ofLog('p.proname'))} as view, t.tgrelid::regclass::text as table, substring(p.prosrc from '^\n-- ([^\n]*)') as key
+export async function readLogs(sql: Sql, relations: TouchedRelation[]): Promise<ReadLog[]> {
+  const rows = await sql<({ log: string } & Omit<ReadLog, 'view'>)[]>`
+    select distinct ${sql.unsafe(ofLog('p.proname'))} as log, t.tgrelid::regclass::text as table, substring(p.prosrc from '^\n-- ([^\n]*)') as key
       from pg_trigger t join pg_proc p on p.oid = t.tgfoid
      where p.pronamespace = to_regnamespace(${logSchema}) and t.tgrelid = any (array(select value::oid from jsonb_array_elements_text(${sql.json(relations.map(({ oid }) => oid))}))) order by 1, 2`
+  return rows.map(({ log, ...row }) => ({ view: viewOfLog(log), ...row }))
+}
 
 /** A member of what stands in the way, before its documents are read. */
 interface Member {

@@ -3,7 +3,7 @@ import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { skipsUnchanged } from '../../server/transactions.ts'
 import { whyNotKnown } from '../../slices/db/read-queries.ts'
-import { logSchema, type QualifiedName } from '../../sql/names.ts'
+import { logNameOf, logSchema, type QualifiedName } from '../../sql/names.ts'
 import type { HiddenBehind, Uncounted } from '../diagnosis/cause.ts'
 
 /**
@@ -55,7 +55,7 @@ export async function readUnusedLog(sql: Sql, definitionId: number): Promise<str
   const [view] = await sql<({ oid: number } & QualifiedName)[]>`
     select c.oid::int8 as oid, n.nspname as schema, c.relname as name from viewkeeper.definitions d
       join pg_catalog.pg_namespace n on n.nspname = d.schema_name join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm'
-      join pg_catalog.pg_class l on l.relnamespace = pg_catalog.to_regnamespace(${logSchema}) and l.relname = pg_catalog.concat(n.nspname, '.', c.relname, '_0')
+      join pg_catalog.pg_class l on l.relnamespace = pg_catalog.to_regnamespace(${logSchema}) and l.relname = ${sql.unsafe(logNameOf('n.nspname', "c.relname || '_0'"))}
      where d.id = ${definitionId}`
   return view === undefined ? null : (await import('../../slices/slices.ts')).whyUnused(sql, view)
 }

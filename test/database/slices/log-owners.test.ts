@@ -2,8 +2,9 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { readView } from '../../../src/catalog/db/catalog.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { planLog } from '../../../src/slices/db/log.ts'
+import { planLog, readLogged } from '../../../src/slices/db/log.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
+import { viewOfLog } from '../../../src/sql/names.ts'
 import { foldLogs } from '../../../src/watch/db/logs.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { getView } from '../../../src/watch/read.ts'
@@ -130,7 +131,7 @@ describe('a log of a table', () => {
     const plans: object[] = []
     const file = 'alter table shop.orders rename day to at'
     await callAlter(database, file, { events: { onPlan: ({ logs }) => plans.push(logs) } })
-    expect(plans).toEqual([[{ view: 'app.v', table: 'shop.orders', key: 'day shop.day' }]])
+    expect(plans).toEqual([[{ view, table: 'shop.orders', key: 'day shop.day' }]])
     const why = 'its key was day shop.day of shop.orders, which is at shop.day now'
     const { response } = await refresh({ view: 'app.v', force: true }, callOn(database))
     expect(response).toMatchObject({ because: expect.stringContaining(why), logUnused: true })
@@ -245,6 +246,35 @@ describe('a log of a table', () => {
     await sql.unsafe(dropLog({ schema: 'rep', name: 'v' }))
     expect(await logged()).toBe(1)
     expect(await because()).toMatch(/^computes 1 of about 5 slices/)
+  })
+
+  test('of one view is another than that of a view whose name and schema have their dot elsewhere, or end a comment', async () => {
+    const views = [
+      ['app', 'rep.v'],
+      ['app.rep', 'v'],
+      ['app.', 'v'],
+      ['app', '.v'],
+      ['app~', '*/v'],
+      ['app', '/*v~.'],
+    ].map(([schema, name]) => ({ schema: schema!, name: name! }))
+    for (const { schema, name } of views) {
+      await sql.unsafe(`create schema if not exists "${schema}" authorization log_viewer; set role log_viewer;
+        create view "${schema}"."${name}_query" as ${query}; create materialized view "${schema}"."${name}" as select * from "${schema}"."${name}_query"; reset role`)
+      await makeItsLog({ schema, name })
+    }
+    await sql`update shop.orders set x = x + 1 where id = 7`
+    const left = async () =>
+      (
+        await sql`select relname as name from pg_class where relnamespace = 'viewkeeper_logs'::regnamespace and relkind = 'r'`
+      ).map(({ name }) => viewOfLog(name.replace(/_0$/, '')))
+    expect(await left()).toEqual(expect.arrayContaining(views))
+    for (const gone of views) {
+      expect(await database.withConnection((own) => readLogged(own, gone))).toBe('day')
+      await sql.unsafe(dropLog(gone))
+      expect(await left()).not.toContainEqual(gone)
+    }
+    expect(await left()).toEqual([])
+    await sql.unsafe('drop schema "app.rep", "app.", "app~" cascade')
   })
 })
 
