@@ -123,7 +123,7 @@ function untouched(log: ChangeLog, most: number | null = null) {
     all: `(exists (${every(logs, '', '')} offset ${mostRows}) or exists (${every(logs, '', isWhole)})${
       most === null
         ? ''
-        : ` or (select pg_catalog.count(distinct t) operator(pg_catalog.>=) ${most} from (${touched}) t)`
+        : ` or (select pg_catalog.count(distinct row(t.k)) operator(pg_catalog.>=) ${most} from (${touched}) t (k))`
     })`,
     none: `exists (${every(keyed, '', ` where t.${key} is null and not t.whole`)})`,
     // "distinct", because the server then expects few keys, hashes these and not the old rows, and so keeps the order of the old rows.
