@@ -69,7 +69,7 @@ const own: Rule[] = [
 /** The alert rules, as Prometheus reads them. */
 export function alertRules(): string {
   const rules = [
-    ...monitorAlarms(null).map(
+    ...monitorAlarms.map(
       ({ of, ...texts }): Rule => ({
         ...texts,
         expr: of === 'slow' || of === 'lost' ? moments[of] : incidentExpression(of),

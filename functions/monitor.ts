@@ -4,6 +4,7 @@ import { type Configuration, readConfiguration } from '../src/api/lambda/configu
 import { eventFunction } from '../src/api/lambda/function.ts'
 import {
   publishBatchMetrics,
+  publishIncidents,
   publishPerView,
   publishRunMetrics,
   publishViews,
@@ -32,6 +33,7 @@ export async function monitorEnvironment({
     batches: (ended) => publishBatchMetrics(environment, ended),
     incidents: (kind, found) => publishViews(environment, kind, found.length),
   })
+  publishIncidents(environment, monitored.incidents)
   publishWaiting(environment, monitored.waitingSeconds)
   return monitored
 }

@@ -22,7 +22,6 @@ const named: Record<string, string> = {
   'AWS::CloudWatch::Dashboard': 'dashboardName',
   'AWS::IAM::ManagedPolicy': 'managedPolicyName',
   'AWS::Logs::LogGroup': 'logGroupName',
-  'AWS::Logs::QueryDefinition': 'name',
   'AWS::RDS::DBInstance': 'dbInstanceIdentifier',
   'AWS::SNS::Topic': 'topicName',
   'AWS::SQS::Queue': 'queueName',

@@ -325,8 +325,6 @@ export function parseEnvironments(
 export interface MonitorTimes {
   /** The time between two looks. In each such period of a metric is one look, seldom none or two. */
   interval: Duration
-  /** Periods of `interval` in which an alarm of something new looks for it. */
-  newsPeriods: number
   /** Two such periods in a row without a look are an alarm. */
   silence: Duration
   /** How often Lambda repeats a look that failed: after one minute, and after two more. */
@@ -348,7 +346,6 @@ export function monitorTimes(everyMinutes: number | false): MonitorTimes | null 
   if (everyMinutes === false) return null
   return {
     interval: Duration.minutes(everyMinutes),
-    newsPeriods: Math.ceil(3 / everyMinutes),
     silence: Duration.minutes(Math.max(5, everyMinutes + lateMinutes)),
     // A look that failed is repeated if the next one is far: a database that has paused for days may take longer to wake than a look waits.
     retries: everyMinutes < 5 ? 0 : 2,

@@ -8,6 +8,7 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IDatabaseCluster, IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
+import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import * as z from 'zod'
 import type { ScheduledView } from '../src/catalog/plan/scheduled.ts'
 import { inWords, problemsOf, shortName } from '../src/config/fields.ts'
@@ -58,6 +59,12 @@ export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkType
    * @default - new topics, with `alarmEmails` subscribed
    */
   readonly topics?: PeopleTopics
+  /**
+   * The topic of your pager, which gets every alarm and one about incidents, with their begins and ends. It, and its key, must let
+   * CloudWatch publish (`cloudwatch.amazonaws.com`).
+   * @default - no pager: mails say it all
+   */
+  readonly pager?: ITopic
   /**
    * Your security group for the functions; environments that share it share network interfaces. You say what goes out.
    * @default - one of the environment's own
@@ -264,6 +271,7 @@ const schema = z
     viewMigrations: z.boolean().optional(),
     scheduledViews: z.array(z.any()).optional(),
     topics: construct,
+    pager: construct,
     securityGroup: construct,
     apiDomain: z.object({ domainName: construct, mappingKey: z.string().optional() }).optional(),
     dashboard: z.boolean().optional(),

@@ -200,7 +200,6 @@ export class ViewkeeperStack extends Stack {
     if ('secret' in database.login) output('DatabaseSecret', database.login.secret.secretArn)
     output('FunctionsSecurityGroup', viewkeeper.functionsSecurityGroup.securityGroupId)
     output('DeadLetterQueue', viewkeeper.deadLetters.queueUrl)
-    output('AlarmTopicArn', topics.alarms.topicArn)
     output('MailTopicArn', topics.mail.topicArn)
     output('NoticesTopicArn', topics.notices.topicArn)
     if (viewkeeper.dashboardName !== undefined) output('DashboardName', viewkeeper.dashboardName)

@@ -69,9 +69,9 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   readonly stateMachine: StateMachine
   /** The queue of events that could not be delivered, or failed with every retry. */
   readonly deadLetters: Queue
-  /** The alarms, by their names without the environment: `failed-runs`. docs/monitoring.md lists them. */
+  /** The alarms, by their names without the environment: `api-errors`. docs/monitoring.md lists them. */
   readonly alarms: Readonly<Partial<Record<AlarmName, Alarm>>>
-  /** The topics for people and their programs, and the one for pagers. */
+  /** The topics for people and their programs, and the one of the pager. */
   readonly topics: AlarmTopics
   readonly notices: ITopic
   /** The name of the dashboard; undefined with `dashboard: false`. */
@@ -151,6 +151,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       environmentName,
       emails: options.alarmEmails,
       people: props.topics,
+      pager: props.pager,
     })
     this.topics = topics
     this.notices = topics.notices

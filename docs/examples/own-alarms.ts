@@ -3,7 +3,7 @@ import type { Viewkeeper } from 'viewkeeper/cdk'
 
 /** Leaves an alarm out, and moves a threshold. */
 export function changeAlarms({ alarms }: Viewkeeper): void {
-  alarms['slow-runs']?.node.scope?.node.tryRemoveChild('slow-runs')
+  alarms['dead-letters']?.node.scope?.node.tryRemoveChild('dead-letters')
 
   const apiErrors = alarms['api-errors']?.node.defaultChild as CfnAlarm
   apiErrors.threshold = 5

@@ -19,15 +19,14 @@ import {
   metricNames,
   metricNamespace,
   perViewDimensions,
-  viewsMetrics,
 } from '../../src/api/lambda/names.ts'
 import { command } from '../../src/sql/commands.ts'
 import {
   type AlarmName,
   type databaseAlarmNames,
   describeAlarm,
+  incidentsOpen,
   mayWaitSeconds,
-  monitorAlarms,
   silentMonitor,
   unsent,
 } from '../../src/watch/plan/alarms.ts'
@@ -65,7 +64,7 @@ interface AlarmOptions {
   missing?: TreatMissingData
   /**
    * When it is mailed, as CloudWatch writes it, past the functions and the database, which it may be about: at its beginning, at its
-   * end, or at both; never if the monitor tells people of the same. Default `['begin']`.
+   * end, or at both; never: to pagers alone. Default `['begin']`.
    */
   mails?: ('begin' | 'end')[]
 }
@@ -83,9 +82,9 @@ function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOptions): v
     ...(options.lasting ? {} : { datapointsToAlarm: 1 }),
     treatMissingData: options.missing ?? TreatMissingData.NOT_BREACHING,
   })
-  const { alarms, mail, notices } = place.topics
+  const { pager, mail, notices } = place.topics
   const at = (moment: 'begin' | 'end') =>
-    [alarms, ...(mails.includes(moment) ? [mail, notices] : [])].map((topic) => new SnsAction(topic))
+    [pager ?? [], mails.includes(moment) ? [mail, notices] : []].flat().map((topic) => new SnsAction(topic))
   alarm.addAlarmAction(...at('begin'))
   alarm.addOkAction(...at('end'))
 }
@@ -117,13 +116,14 @@ export class Alarms extends Construct {
   ) {
     super(scope, id)
     if (monitor) addMonitorAlarms(this, place, monitor)
-    addAlarm(this, place, {
-      name: 'failed-batches',
-      metric: machine.metricFailed({ period }),
-      happened: 'A batch failed, or could not be opened or advanced for an hour.',
-      first: `${command(['batches'], place.environmentName)} names the batch.`,
-      mails: monitor ? [] : ['begin'],
-    })
+    // To the monitor it is an incident; a batch that nobody could open is a dead letter.
+    else
+      addAlarm(this, place, {
+        name: 'failed-batches',
+        metric: machine.metricFailed({ period }),
+        happened: 'A batch failed, or could not be opened or advanced for an hour.',
+        first: `${command(['batches'], place.environmentName)} names the batch.`,
+      })
     addDeadLetters(this, place, deadLetters)
     if (looks) addUnsent(this, place, looks, monitor === null)
     // Only Secrets Manager calls it, which tells nobody.
@@ -193,36 +193,24 @@ function addUnsent(scope: Construct, place: AlarmPlace, looks: Duration, isAlone
 const routesOf = ({ logGroupName }: Api): string =>
   `aws logs filter-log-events --log-group-name ${logGroupName} --filter-pattern '{ $.status = "5*" }' shows the routes. `
 
-/** What happens at one moment, by its metric. */
-const moments = { slow: metricNames.runsSlow, lost: metricNames.batchesLost }
-
-/** The alarms about what the monitor publishes, and about a monitor that is silent. */
+/** The alarm about what the monitor finds, for pagers, and the one about a monitor that is silent. */
 function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: MonitorTimes): void {
   const { environmentName } = place
   const metric = (name: string, statistic: string, period = times.interval) =>
     ownMetric(environmentName, name, statistic, { period })
-  for (const { of, ...texts } of monitorAlarms(environmentName))
-    if (of === 'slow' || of === 'lost')
-      // The number falls back to zero at the next look, so the alarm is over by itself.
-      addAlarm(scope, place, {
-        ...texts,
-        metric: metric(moments[of], Stats.SUM),
-        periods: times.newsPeriods,
-        mails: [],
-      })
-    // The alarm lasts as long as one view has the incident. While the monitor is silent, nobody knows whether it is over, so
-    // missing numbers change nothing.
-    else
-      addAlarm(scope, place, {
-        ...texts,
-        metric: metric(viewsMetrics[of], Stats.MAXIMUM),
-        missing: TreatMissingData.IGNORE,
-        mails: [],
-      })
+  // It lasts as long as one incident is open. While the monitor is silent, nobody knows whether it is, so missing numbers change nothing.
+  if (place.topics.pager)
+    addAlarm(scope, place, {
+      name: 'incidents',
+      ...incidentsOpen(environmentName),
+      metric: metric(metricNames.incidents, Stats.MAXIMUM),
+      missing: TreatMissingData.IGNORE,
+      mails: [],
+    })
   addAlarm(scope, place, {
     name: 'silent-monitor',
     ...silentMonitor(environmentName),
-    // The number that a look publishes last. It is there or missing, and never below 1.
+    // A number that only a look publishes. Its count is 1 or missing.
     metric: metric(metricNames.viewsSetAside, Stats.SAMPLE_COUNT, times.silence),
     comparison: ComparisonOperator.LESS_THAN_THRESHOLD,
     missing: TreatMissingData.BREACHING,

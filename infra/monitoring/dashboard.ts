@@ -10,7 +10,7 @@ import {
   Stats,
   TextWidget,
 } from 'aws-cdk-lib/aws-cloudwatch'
-import { CfnQueryDefinition, type ILogGroup } from 'aws-cdk-lib/aws-logs'
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import type { FunctionName } from '../../src/api/functions.ts'
@@ -28,7 +28,7 @@ interface Insight {
 
 const ended = 'filter message = "run ended"'
 
-/** Each is a saved query and a panel of the dashboard. */
+/** Each is a panel of the dashboard. */
 export const insights = {
   durations: {
     title: 'Duration of each view, milliseconds',
@@ -139,13 +139,6 @@ export class Dashboard extends Construct {
     dashboard.addWidgets(panel(insights.lastStatus), panel(insights.staleness))
     dashboard.addWidgets(panel(insights.failures), panel(insights.slow))
     dashboard.addWidgets(panel(insights.stale), panel(insights.batches))
-    for (const [name, { title, query }] of Object.entries(insights)) {
-      new CfnQueryDefinition(this, `query-${name}`, {
-        name: `viewkeeper/${environmentName}/${title}`,
-        logGroupNames: [logGroup.logGroupName],
-        queryString: query.join('\n| '),
-      })
-    }
     this.name = dashboard.dashboardName
   }
 

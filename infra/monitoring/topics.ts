@@ -14,8 +14,8 @@ export interface PeopleTopics {
 
 /** Where an alarm is published. */
 export interface AlarmTopics extends PeopleTopics {
-  /** Every alarm of the environment, for a pager. Nobody subscribes by default. */
-  readonly alarms: ITopic
+  /** Every alarm of the environment, and the one about incidents, which the monitor mails by itself. */
+  readonly pager?: ITopic | undefined
 }
 
 export interface TopicsProps {
@@ -24,22 +24,23 @@ export interface TopicsProps {
   emails: string[]
   /** The topics for people. Default: new ones. */
   people: PeopleTopics | undefined
+  pager: ITopic | undefined
 }
 
-/** The topics of people, their programs and their pagers. */
+/** The topics of people and their programs, and the one of their pager. */
 export class Topics extends Construct implements AlarmTopics {
-  readonly alarms: Topic
+  readonly pager: ITopic | undefined
   readonly mail: ITopic
   readonly notices: ITopic
 
-  constructor(scope: Construct, id: string, { environmentName, emails, people }: TopicsProps) {
+  constructor(scope: Construct, id: string, { environmentName, emails, people, pager }: TopicsProps) {
     super(scope, id)
     const add = (name: string) =>
       alarmTopic(this, name, {
         topicName: `viewkeeper-${environmentName}-${name}`,
         displayName: `Viewkeeper ${environmentName}`,
       })
-    this.alarms = add('alarms')
+    this.pager = pager
     this.mail = people?.mail ?? add('mail')
     this.notices = people?.notices ?? add('notices')
     for (const email of emails) this.mail.addSubscription(new EmailSubscription(email))

@@ -150,8 +150,7 @@ export class Schedules extends Construct {
   private readonly group: ScheduleGroup
   /** The schedule that calls `send`, which calls the monitor, if there is one. */
   readonly send: Schedule | undefined
-  /** The role of all batches. */
-  private batchesRole: IRole | undefined
+  private readonly role: IRole
 
   constructor(scope: Construct, id: string, props: SchedulesProps) {
     super(scope, id)
@@ -162,6 +161,7 @@ export class Schedules extends Construct {
       // taken.
       removalPolicy: RemovalPolicy.DESTROY,
     })
+    this.role = this.addRole()
     const { monitorEveryMinutes, hasEvents } = props
     const look = monitorEveryMinutes !== false
     const everyMinutes = monitorEveryMinutes || 1
@@ -187,7 +187,6 @@ export class Schedules extends Construct {
    */
   addBatch({ name, schedule, timeZone, selection }: ScheduledBatch): void {
     const { batches, concurrency } = this.props
-    this.batchesRole ??= this.roleFor('batches', 'states:StartExecution', batches.stateMachineArn)
     this.add(name, {
       description:
         'all' in selection
@@ -196,7 +195,7 @@ export class Schedules extends Construct {
       schedule: ScheduleExpression.expression(eventBridgeCron(schedule), TimeZone.of(timeZone)),
       target: new StepFunctionsStartExecution(batches, {
         ...this.delivery(name, { scheduledTime: ContextAttribute.scheduledTime, ...selection, concurrency }),
-        role: this.batchesRole,
+        role: this.role,
         // After an hour the event becomes a dead letter: the next scheduled batch refreshes the views.
         retryAttempts: 10,
         maxEventAge: Duration.hours(1),
@@ -217,7 +216,7 @@ export class Schedules extends Construct {
       ...times,
       target: new LambdaInvoke(lambda, {
         ...this.delivery(name, input),
-        role: this.roleFor(name, 'lambda:InvokeFunction', lambda.functionArn),
+        role: this.role,
         retryAttempts: 3,
         maxEventAge,
       }),
@@ -242,13 +241,14 @@ export class Schedules extends Construct {
   }
 
   /**
-   * A role that may invoke its function, or start executions of its state machine, and send undelivered events to the dead-letter
-   * queue. CDK's own role could also invoke every version of the function, by a wildcard; so CDK may add no statement to this role.
+   * The role of the group's schedules, which may call what they call, and send undelivered events to the dead-letter queue. CDK's own
+   * role could also invoke every version of a function, by a wildcard; so CDK may add no statement to this role.
    */
-  private roleFor(name: string, action: string, targetArn: string): IRole {
-    const allow = (action: string, resource: string) =>
-      new PolicyStatement({ actions: [action], resources: [resource] })
-    return new Role(this, `${name}-role`, {
+  private addRole(): IRole {
+    const { send, prune, batches, deadLetters } = this.props
+    const allow = (action: string, ...resources: string[]) =>
+      new PolicyStatement({ actions: [action], resources })
+    return new Role(this, 'Role', {
       assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
         conditions: {
           StringEquals: {
@@ -259,7 +259,11 @@ export class Schedules extends Construct {
       }),
       inlinePolicies: {
         deliver: new PolicyDocument({
-          statements: [allow(action, targetArn), allow('sqs:SendMessage', this.props.deadLetters.queueArn)],
+          statements: [
+            allow('lambda:InvokeFunction', send.functionArn, prune.functionArn),
+            allow('states:StartExecution', batches.stateMachineArn),
+            allow('sqs:SendMessage', deadLetters.queueArn),
+          ],
         }),
       },
     }).withoutPolicyUpdates()

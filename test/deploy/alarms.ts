@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { metricDimensions, metricNames, metricNamespace } from '../../src/api/lambda/names.ts'
 import type { Deployed } from './support/deployed.ts'
+import { root } from './support/emulator/aws.ts'
 import { poll, stage } from './support/transcript.ts'
 
 const environment = 'deploy-test'
@@ -15,7 +17,6 @@ export async function soundAlarms(deployed: Deployed): Promise<void> {
   const { aws, topics } = deployed
   const inbox = await openInbox(aws, 'mails', topics.mail)
   const chat = await openInbox(aws, 'chat', topics.notices)
-  const pager = await openInbox(aws, 'pages', topics.alarms)
   /** As the runbook says. */
   const testAlarm = async (alarm: string) => {
     for (const state of ['OK', 'ALARM'] as const)
@@ -30,15 +31,10 @@ export async function soundAlarms(deployed: Deployed): Promise<void> {
     assert.equal(alarmOf(mail)!.NewStateReason, reason)
     assert.match(alarmOf(mail)!.AlarmDescription, / First: aws logs tail /)
     await chat.find('the same for chat', isAlarm('silent-monitor'))
-    await pager.find('the same for pagers', isAlarm('silent-monitor'))
-  })
-  await stage('an alarm of what the monitor mails itself pages, and is no mail', async () => {
-    await testAlarm('failed-runs')
-    await pager.find('the failed runs', isAlarm('failed-runs'))
   })
 
   await becomeStale(deployed, inbox, chat)
-  assert.equal(inbox.mails.filter(isAlarm('failed-runs')).length, 0)
+  await loseSender(deployed, inbox, isAlarm('unsent-messages'))
 }
 
 /** Two views become stale one after the other, and are fresh again: three mails. */
@@ -92,6 +88,57 @@ async function becomeStale({ aws, sql, functions }: Deployed, inbox: Inbox, chat
     ({ subject }) => subject,
   )
   assert.equal(inbox.mails.filter(isAbout('public.sales')).length, 1)
+}
+
+/** Without its schedule, `send` sends nothing: CloudWatch mails that by what a look has measured, and every list says it. */
+async function loseSender(
+  { aws, api, sql, functions }: Deployed,
+  inbox: Inbox,
+  isIt: (mail: Mail) => boolean,
+): Promise<void> {
+  const alarm = `viewkeeper-${environment}-unsent-messages`
+  const { waitingSeconds: metric } = metricNames
+  /** CloudWatch takes the metric from the line that the monitor has logged last; the emulator does not read it there. */
+  const measure = async () => {
+    await aws.invoke(functions.monitor)
+    const lines = await aws.readLog(`/viewkeeper/${environment}/monitor`)
+    const value = Number(lines.findLast((line) => metric in line)?.[metric])
+    await aws.putMetric(metricNamespace, metric, metricDimensions(environment), value)
+    return value
+  }
+  await stage(
+    'without the schedule of send, what waits is an alarm past it, and every list says it',
+    async () => {
+      await aws.switchSchedule(environment, 'send', 'DISABLED')
+      await sql`
+        insert into viewkeeper.events (type, subject, at, detail)
+        values ('Message', 'people', clock_timestamp() - interval '15 minutes', '{"subject":"late","text":"late","chat":{}}')`
+      const waited = await measure()
+      assert.ok(waited >= 900)
+      assert.equal(await aws.readAlarmState(alarm), 'ALARM')
+      const mail = await inbox.find('the alarm', isIt)
+      assert.match(
+        alarmOf(mail)!.AlarmDescription,
+        /are not sent: nobody hears of anything\. First: aws logs tail /,
+      )
+      const { silence } = JSON.parse((await api.call('GET', '/views', root)).body) as {
+        silence: { lines: string[] }
+      }
+      assert.match(silence.lines.join(), /messages and events have waited since .* and are not sent/)
+      return waited
+    },
+    (waited) => `${Math.round(waited)} s`,
+  )
+  await stage('… and with it, it is sent, and no alarm any more', async () => {
+    await aws.switchSchedule(environment, 'send', 'ENABLED')
+    const send = async () => {
+      await aws.invoke(functions.send)
+    }
+    await inbox.find('the late message', ({ subject }) => subject === 'late', send)
+    // What has ended a moment ago may wait.
+    assert.ok((await measure()) < 60)
+    assert.equal(await aws.readAlarmState(alarm), 'OK')
+  })
 }
 
 type Inbox = Awaited<ReturnType<typeof openInbox>>

@@ -64,7 +64,7 @@ export async function deployOwnApp(deployed: Deployed): Promise<void> {
     assert.ok(asked.includes(adminSecret))
     assert.ok(!asked.includes(neighbourSecret))
   })
-  await resolveIncident(aws, outputs.Alarms!)
+  await resolveIncident(aws, outputs.Pager!)
   const runsOf = (tenant: string) =>
     on(urlOf(tenant), async (own) => {
       const rows = await own`
@@ -97,18 +97,17 @@ export async function deployOwnApp(deployed: Deployed): Promise<void> {
 /** An incident begins and ends: a program that opens and resolves incidents gets both states of one alarm. */
 async function resolveIncident(aws: Deployed['aws'], topicArn: string): Promise<void> {
   const [tenant] = tenants as [string]
-  const alarm = `viewkeeper-${tenant}-stale-views`
+  const alarm = `viewkeeper-${tenant}-incidents`
   const queue = await aws.subscribeQueue('incidents', topicArn)
   const incidents: string[] = []
   const publish = (value: number, secondsAgo = 0) =>
-    aws.putMetric(metricNamespace, metricNames.viewsStale, metricDimensions(tenant), value, secondsAgo)
+    aws.putMetric(metricNamespace, metricNames.incidents, metricDimensions(tenant), value, secondsAgo)
   const comes = (state: string, publishAgain: () => Promise<void>) =>
     poll(`${alarm} says ${state}`, async () => {
       await publishAgain()
       for (const { text } of await aws.receive(queue)) {
         const { AlarmName, NewStateValue } = JSON.parse(text)
-        if (AlarmName.startsWith(`viewkeeper-${tenant}-stale`))
-          incidents.push(`${AlarmName} ${NewStateValue}`)
+        if (AlarmName === alarm) incidents.push(`${AlarmName} ${NewStateValue}`)
       }
       return incidents.includes(`${alarm} ${state}`) || undefined
     })

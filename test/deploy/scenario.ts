@@ -112,7 +112,7 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
       send: outputs.SendFunction!,
     },
     queues: { every: outputs.EveryEventQueue!, sales: outputs.SalesRefreshedQueue! },
-    topics: { mail: MailTopicArn!, notices: NoticesTopicArn!, alarms: outputs.AlarmTopicArn! },
+    topics: { mail: MailTopicArn!, notices: NoticesTopicArn! },
     policies: { read: ReadPolicy!, define: DefinePolicy! },
   }
   return { folder, emulator, database, sql: database.sql, aws, cdk, api, ...arns, options, schema, project }

@@ -48,9 +48,9 @@ function inspect([shop, views]: [Template, Template]): void {
     },
     Targets: [Match.objectLike({ Arn: { 'Fn::GetAtt': [purgeCache, 'Arn'] } })],
   })
-  // The alarms wake people by the company's own topic, besides.
+  // Incidents wake people by the company's own topic.
   views.hasResourceProperties('AWS::CloudWatch::Alarm', {
-    AlarmName: 'viewkeeper-production-stale-views',
+    AlarmName: 'viewkeeper-production-incidents',
     AlarmActions: Match.arrayWith([{ 'Fn::ImportValue': Match.stringLikeRegexp('Pager') }]),
   })
   const schedules = Object.values(views.findResources('AWS::Scheduler::Schedule'))

@@ -1,6 +1,5 @@
 import { fileURLToPath } from 'node:url'
 import { Stack } from 'aws-cdk-lib'
-import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
 import { Code, Function as Lambda, Runtime } from 'aws-cdk-lib/aws-lambda'
 import type { Construct } from 'constructs'
@@ -20,12 +19,9 @@ export class ViewsStack extends Stack {
       addSecretsManagerEndpoint: true,
       schedules: { nightly: { at: '04:00', timeZone: 'UTC' } },
       alarmEmails: ['data-team@example.com'],
+      pager,
       migrationsFolder: fileURLToPath(new URL('../migrations/', import.meta.url)),
     })
-    for (const alarm of Object.values(views.alarms)) {
-      alarm.addAlarmAction(new SnsAction(pager))
-      alarm.addOkAction(new SnsAction(pager))
-    }
     const purgeCache = new Lambda(this, 'PurgeCache', {
       runtime: Runtime.NODEJS_22_X,
       handler: 'index.handler',

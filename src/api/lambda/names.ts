@@ -4,7 +4,7 @@ export const metricNamespace = 'Viewkeeper'
 
 /**
  * The metrics that each call of the monitor publishes. Their number is fixed, so that the bill stays small. `Runs…` and
- * `Batches…` count what has ended since the last look, `Views…` what is so at this look; `WaitingSeconds` is the age of the oldest message or
+ * `Batches…` count what has ended since the last look, `Views…` and `Incidents` what is so at this look; `WaitingSeconds` is the age of the oldest message or
  * event that is not sent.
  */
 export const metricNames = {
@@ -17,6 +17,7 @@ export const metricNames = {
   viewsLagMissed: 'ViewsLagMissed',
   viewsSuspended: 'ViewsSuspended',
   viewsSetAside: 'ViewsSetAside',
+  incidents: 'Incidents',
   batchesLost: 'BatchesLost',
   waitingSeconds: 'WaitingSeconds',
 } as const

@@ -1,6 +1,6 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import type { Batch } from '../../batch/db/batches.ts'
-import type { ViewKind } from '../../events/plan/event.ts'
+import type { Found, ViewKind } from '../../events/plan/event.ts'
 import type { EndedRun } from '../../watch/db/publish.ts'
 import { isSlow, isUnnoticedFailure } from '../../watch/plan/runs.ts'
 import {
@@ -30,6 +30,12 @@ export const publishBatchMetrics = (environment: string, ended: Batch[]): void =
 /** Publishes for how many seconds something has waited to be sent, at most; null: nothing waits. */
 export const publishWaiting = (environment: string, seconds: number | null): void =>
   publish(metricDimensions(environment), { [metricNames.waitingSeconds]: seconds ?? 0 })
+
+/** Publishes how many incidents are open. A pause is one that somebody wants. */
+export const publishIncidents = (environment: string, incidents: Found[]): void =>
+  publish(metricDimensions(environment), {
+    [metricNames.incidents]: incidents.filter(({ kind }) => kind !== 'paused').length,
+  })
 
 /** Publishes of how many views this is true now, if that has a metric. */
 export function publishViews(environment: string, kind: ViewKind, views: number): void {

@@ -7,17 +7,10 @@ export const alarmNames = [
   'api-errors',
   'dead-letters',
   'failed-batches',
-  'failed-runs',
-  'lag-missed',
-  'lost-batches',
-  'missing-views',
+  'incidents',
   'new-dead-letters',
   'rotate-errors',
-  'set-aside-views',
   'silent-monitor',
-  'slow-runs',
-  'stale-views',
-  'suspended-views',
   'unsent-messages',
 ] as const
 export type AlarmName = (typeof alarmNames)[number]
@@ -29,9 +22,10 @@ export const databaseAlarmNames = ['database-connections', 'database-storage'] a
 export const describeAlarm = (happened: string, first: string, runbook: string): string =>
   `${happened} First: ${first} More: ${runbookOf(runbook)}.`
 
-/** An alarm about what the monitor finds, whoever measures it: CloudWatch, or Prometheus. */
+/** An alarm of Prometheus about what the monitor finds. */
 export interface MonitorAlarm {
-  name: AlarmName
+  /** Its heading in the runbook. */
+  name: string
   /** The kind of incidents that sets the alarm off for as long as one is open, or what happens at one moment. */
   of: MeasuredKind | 'slow' | 'lost'
   /** What happened, one sentence. */
@@ -40,64 +34,69 @@ export interface MonitorAlarm {
   first: string
 }
 
-/** The alarms about what the monitor finds in an environment; null: that of the process itself. */
-export function monitorAlarms(environment: string | null): MonitorAlarm[] {
-  const type = (...words: string[]) => command(words, environment)
-  return [
-    {
-      name: 'failed-runs',
-      of: 'failing',
-      happened:
-        'At least one view fails: since a run failed or was lost, none has made its data fresh. Readers still see the data of the last success.',
-      first: `${type('ls', '--failed')} names the views; ${type('why', '<view>')} has the error.`,
-    },
-    {
-      name: 'slow-runs',
-      of: 'slow',
-      happened: 'A refresh took more than twice as long as its view usually does.',
-      first: `${type('runs')} shows the durations; ${type('metrics')} what each view usually takes.`,
-    },
-    {
-      name: 'lost-batches',
-      of: 'lost',
-      happened: 'Nobody advanced a batch for 20 minutes, and the monitor closed it (BatchLost).',
-      first: `${type('batches')} names the batch. Start a new one: ${type('refresh', '--all')}.`,
-    },
-    {
-      name: 'stale-views',
-      of: 'stale',
-      happened: 'The data of at least one view are older than they may be.',
-      first: `${type('ls', '--stale')} names the views.`,
-    },
-    {
-      name: 'missing-views',
-      of: 'missing',
-      happened: 'At least one authored view is not in the database: somebody dropped it.',
-      first: `${type('ls', '--missing')} names the views; ${type('migrate', 'up', '--repair')} makes them again.`,
-    },
-    {
-      name: 'lag-missed',
-      of: 'lag',
-      happened:
-        'The target lag of at least one view cannot be kept: its refreshes usually take longer, or all refreshes are more than fit into the time.',
-      first: `${type('ls')} names the views and the target lags that work; ${type('why', '<view>')} says why.`,
-    },
-    {
-      name: 'suspended-views',
-      of: 'suspended',
-      happened:
-        'At least one view is suspended: so many of its scheduled refreshes failed in a row that it is tried at growing distances.',
-      first: `${type('ls')} names the views and when they are tried next; ${type('why', '<view>')} has the error.`,
-    },
-    {
-      name: 'set-aside-views',
-      of: 'aside',
-      happened: 'Views have been set aside for more than an hour: their readers get an error.',
-      first:
-        'npx viewkeeper put-back --dry-run, on the DATABASE_URL of this environment, names the views; npx viewkeeper put-back makes them again.',
-    },
-  ]
-}
+const type = (...words: string[]) => command(words, null)
+
+/** One for each kind of incident, by which Prometheus routes and silences. On AWS, `incidents` is one for all. */
+export const monitorAlarms: MonitorAlarm[] = [
+  {
+    name: 'failed-runs',
+    of: 'failing',
+    happened:
+      'At least one view fails: since a run failed or was lost, none has made its data fresh. Readers still see the data of the last success.',
+    first: `${type('ls', '--failed')} names the views; ${type('why', '<view>')} has the error.`,
+  },
+  {
+    name: 'slow-runs',
+    of: 'slow',
+    happened: 'A refresh took more than twice as long as its view usually does.',
+    first: `${type('runs')} shows the durations; ${type('metrics')} what each view usually takes.`,
+  },
+  {
+    name: 'lost-batches',
+    of: 'lost',
+    happened: 'Nobody advanced a batch for 20 minutes, and the monitor closed it (BatchLost).',
+    first: `${type('batches')} names the batch. Start a new one: ${type('refresh', '--all')}.`,
+  },
+  {
+    name: 'stale-views',
+    of: 'stale',
+    happened: 'The data of at least one view are older than they may be.',
+    first: `${type('ls', '--stale')} names the views.`,
+  },
+  {
+    name: 'missing-views',
+    of: 'missing',
+    happened: 'At least one authored view is not in the database: somebody dropped it.',
+    first: `${type('ls', '--missing')} names the views; ${type('migrate', 'up', '--repair')} makes them again.`,
+  },
+  {
+    name: 'lag-missed',
+    of: 'lag',
+    happened:
+      'The target lag of at least one view cannot be kept: its refreshes usually take longer, or all refreshes are more than fit into the time.',
+    first: `${type('ls')} names the views and the target lags that work; ${type('why', '<view>')} says why.`,
+  },
+  {
+    name: 'suspended-views',
+    of: 'suspended',
+    happened:
+      'At least one view is suspended: so many of its scheduled refreshes failed in a row that it is tried at growing distances.',
+    first: `${type('ls')} names the views and when they are tried next; ${type('why', '<view>')} has the error.`,
+  },
+  {
+    name: 'set-aside-views',
+    of: 'aside',
+    happened: 'Views have been set aside for more than an hour: their readers get an error.',
+    first:
+      'npx viewkeeper put-back --dry-run, on the DATABASE_URL of this environment, names the views; npx viewkeeper put-back makes them again.',
+  },
+]
+
+/** What alarm incidents of an environment says: the mails have the causes. */
+export const incidentsOpen = (environment: string) => ({
+  happened: 'At least one incident is open: the mail of the monitor has its cause.',
+  first: `${command(['ls'], environment)} names the views and what to type.`,
+})
 
 /** What alarm silent-monitor of an environment says. */
 export const silentMonitor = (environment: string) => ({

@@ -19,8 +19,8 @@ export interface Deployed {
   machineArn: string
   /** The names of functions. */
   functions: { migrate: string; monitor: string; prune: string; refresh: string; send: string }
-  /** The ARNs of the topics: mails, the same as JSON, and alarms for pagers. */
-  topics: { mail: string; notices: string; alarms: string }
+  /** The ARNs of the topics: mails, and the same as JSON. */
+  topics: { mail: string; notices: string }
   /** The URLs of the queues with the events that the rules of the app took (programs.ts). */
   queues: { every: string; sales: string }
   /** The ARNs of the managed policies that the stack makes. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { metricDimensions, metricNames, metricNamespace } from '../../../src/api/lambda/names.ts'
 import { tellingOf } from '../../../src/watch/plan/hearers.ts'
-import { alarmsOf, nameOf, withEveryAlarm } from '../support/alarms.ts'
+import { alarmsOf, everyAlarm, nameOf, withEveryAlarm, withPager } from '../support/alarms.ts'
 import { imported } from '../support/environments.ts'
 import { createStack, functionNames, kinds, Synthesized } from '../support/synth.ts'
 
@@ -11,46 +11,63 @@ const namesOf = (from: Synthesized) => alarmsOf(from).map(nameOf)
 const alarm = (name: string, from: Synthesized = stack) =>
   from.one('AWS::CloudWatch::Alarm', ({ AlarmName }) => AlarmName === `viewkeeper-test-${name}`)[1].Properties
 const docs = (page: string) => readFileSync(new URL(`../../../docs/${page}.md`, import.meta.url), 'utf8')
-const all = alarmsOf(stack)
+const all = everyAlarm()
+/** An environment whose alarms go to a pager, too. */
+const { paged, pager } = withPager()
 const topic = (name: string, from: Synthesized = stack) =>
   from.one('AWS::SNS::Topic', ({ TopicName }) => TopicName === `viewkeeper-test-${name}`)[0]
-/** To pagers alone: the monitor mails the incident. */
-const toPagers = [{ Ref: topic('alarms') }]
-/** To people too, past every function. */
-const toPeople = [...toPagers, { Ref: topic('mail') }, { Ref: topic('notices') }]
-/** What the monitor tells people of. */
-const incidents = [
-  'failed-batches',
-  'failed-runs',
-  'lag-missed',
-  'lost-batches',
-  'missing-views',
-  'set-aside-views',
-  'slow-runs',
-  'stale-views',
-  'suspended-views',
-]
+/** To people, past every function. */
+const toPeople = (from: Synthesized = stack) =>
+  ['mail', 'notices'].map((name) => ({ Ref: topic(name, from) }))
 const every = (monitorEveryMinutes: number | false) =>
   new Synthesized(createStack({ ...imported, monitorEveryMinutes }))
 
 const moments = ['api-errors', 'new-dead-letters', 'rotate-errors']
 
-test.each(all)(
-  '$AlarmName pages, mails what the monitor does not, and says what happened and what to do first',
-  (properties) => {
-    const name = nameOf(properties)
-    const isMailed = !incidents.includes(name)
-    // Another alarm mails each dead letter.
-    expect(properties.AlarmActions).toEqual(isMailed && name !== 'dead-letters' ? toPeople : toPagers)
-    expect(properties.OKActions).toEqual(isMailed && !moments.includes(name) ? toPeople : toPagers)
-    expect(properties).not.toHaveProperty('InsufficientDataActions')
-    expect(properties.AlarmDescription).toMatch(
-      /^[A-Z].+\. First: .+\. More: node_modules\/viewkeeper\/docs\/runbook\.md#[a-z-]+\.$/,
+test.each(all)('$AlarmName says what happened and what to do first', (properties) => {
+  expect(properties).not.toHaveProperty('InsufficientDataActions')
+  expect(properties.AlarmDescription).toMatch(
+    /^[A-Z].+\. First: .+\. More: node_modules\/viewkeeper\/docs\/runbook\.md#[a-z-]+\.$/,
+  )
+  // CloudWatch's limit.
+  expect(properties.AlarmDescription.length).toBeLessThanOrEqual(1024)
+})
+
+test.each(alarmsOf(stack))('$AlarmName is mailed past every function', (properties) => {
+  const name = nameOf(properties)
+  // Another alarm mails each dead letter.
+  expect(properties.AlarmActions).toEqual(name === 'dead-letters' ? undefined : toPeople())
+  expect(properties.OKActions).toEqual(moments.includes(name) ? undefined : toPeople())
+})
+
+describe('a pager', () => {
+  test.each(alarmsOf(paged))('gets the begin and the end of $AlarmName', ({ AlarmActions, OKActions }) => {
+    expect(AlarmActions).toContainEqual(pager)
+    expect(OKActions).toContainEqual(pager)
+  })
+
+  test('gets one alarm for all incidents, which the monitor mails; it is there for pagers alone', () => {
+    expect(alarm('incidents', paged)).toMatchObject({
+      Namespace: metricNamespace,
+      MetricName: metricNames.incidents,
+      Statistic: 'Maximum',
+      Period: 60,
+      EvaluationPeriods: 1,
+      Threshold: 1,
+      // A silent monitor ends nothing.
+      TreatMissingData: 'ignore',
+      AlarmActions: [pager],
+      OKActions: [pager],
+    })
+    const dimensions = alarm('incidents', paged).Dimensions as { Name: string; Value: string }[]
+    expect(Object.fromEntries(dimensions.map(({ Name, Value }) => [Name, Value]))).toEqual(
+      metricDimensions('test'),
     )
-    // CloudWatch's limit.
-    expect(properties.AlarmDescription.length).toBeLessThanOrEqual(1024)
-  },
-)
+    const lasting = namesOf(paged).filter((name) => name !== 'incidents')
+    expect(namesOf(stack)).toEqual(expect.arrayContaining(lasting))
+    expect(namesOf(stack)).not.toContain('incidents')
+  })
+})
 
 test.each(all)('$AlarmName has its place in the runbook', ({ AlarmDescription }) => {
   const place = /runbook\.md#(.+)\.$/.exec(AlarmDescription)?.[1]
@@ -63,13 +80,12 @@ test.each(all)('$AlarmName has its place in the runbook', ({ AlarmDescription })
   ).toBe(true)
 })
 
-test('each metric that the monitor publishes as bad news has its alarm', () => {
-  const watched = all
-    .filter(({ Namespace }) => Namespace === metricNamespace)
-    .map(({ MetricName }) => MetricName)
-  // Of a failed run tells the view that stays failed.
-  const { runsSucceeded: _, runsFailed: __, ...bad } = metricNames
-  expect([...new Set(watched)].sort()).toEqual(Object.values(bad).sort())
+test('no alarm asks for a metric that no look publishes', () => {
+  const watched = all.filter(({ Namespace }) => Namespace === metricNamespace)
+  const { incidents, waitingSeconds, viewsSetAside } = metricNames
+  expect(new Set(watched.map(({ MetricName }) => MetricName))).toEqual(
+    new Set([incidents, waitingSeconds, viewsSetAside]),
+  )
 })
 
 describe('every failure reaches somebody', () => {
@@ -102,7 +118,7 @@ describe('every failure reaches somebody', () => {
     ],
     api: [['the API answers 5xx', isCalledByApi, 'api-errors']],
     batch: [
-      ['the state machine gives up', isCalledByMachine, 'failed-batches'],
+      ['the state machine gives up', isCalledByMachine, 'new-dead-letters'],
       ['start-batch answers 5xx', (name) => isCalledBy('start-batch', name), 'api-errors'],
     ],
     monitor: [['nothing is published', () => true, 'silent-monitor']],
@@ -119,7 +135,7 @@ describe('every failure reaches somebody', () => {
 
   test.each(cases)('%s fails: %s', (name, _, holds, alarmName) => {
     expect(holds(name)).toBe(true)
-    expect(alarm(alarmName, created)).toHaveProperty('AlarmActions')
+    expect(alarm(alarmName, created).AlarmActions).toHaveLength(2)
   })
 
   test('no function is left out; who deploys, or calls migrate, sees that migrate fails', () => {
@@ -131,79 +147,21 @@ describe('every failure reaches somebody', () => {
     for (const [, { Properties }] of created.resources('AWS::Scheduler::Schedule'))
       expect(Properties.Target.DeadLetterConfig.Arn['Fn::GetAtt'][0]).toBe(queue)
   })
-
-  // Counted by the monitor: test/database/watch shows the counts.
-  test.each([
-    ['a run fails, or is lost with its server process', 'failed-runs', metricNames.viewsFailed],
-    ['a run is slow', 'slow-runs', metricNames.runsSlow],
-    ['a view becomes stale', 'stale-views', metricNames.viewsStale],
-    ['a view is dropped', 'missing-views', metricNames.viewsMissing],
-    ['a view is suspended', 'suspended-views', metricNames.viewsSuspended],
-    ['views are set aside for long', 'set-aside-views', metricNames.viewsSetAside],
-    [
-      'nobody advances a batch: its execution was stopped or timed out',
-      'lost-batches',
-      metricNames.batchesLost,
-    ],
-  ])('%s', (_, name, metric) => {
-    expect(alarm(name)).toMatchObject({
-      MetricName: metric,
-      AlarmActions: toPagers,
-    })
-  })
 })
 
 describe.each([
-  [1, { period: 60, periods: 3, apart: 300, silence: 300 }],
-  [2, { period: 120, periods: 2, apart: 300, silence: 300 }],
-  [5, { period: 300, periods: 1, apart: 450, silence: 360 }],
-  [30, { period: 1800, periods: 1, apart: 2700, silence: 1860 }],
-  [60, { period: 3600, periods: 1, apart: 5400, silence: 3660 }],
-])('a monitor that looks every %i minutes', (minutes, { period, periods, apart, silence }) => {
+  [1, { period: 60, apart: 300, silence: 300 }],
+  [2, { period: 120, apart: 300, silence: 300 }],
+  [5, { period: 300, apart: 450, silence: 360 }],
+  [30, { period: 1800, apart: 2700, silence: 1860 }],
+  [60, { period: 3600, apart: 5400, silence: 3660 }],
+])('a monitor that looks every %i minutes', (minutes, { period, apart, silence }) => {
   const looking = every(minutes)
-  const events = [
-    ['slow-runs', metricNames.runsSlow],
-    ['lost-batches', metricNames.batchesLost],
-  ]
 
   test('is called that often, and a call that is late by that much is given up', () => {
     const [, { Properties }] = looking.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'test-send')
     expect(Properties.ScheduleExpression).toBe(minutes === 1 ? 'rate(1 minute)' : `rate(${minutes} minutes)`)
     expect(Properties.Target.RetryPolicy.MaximumEventAgeInSeconds).toBe(minutes * 60)
-  })
-
-  test.each(events)('%s looks at the sum of what each look has counted as new', (name, metric) => {
-    const { Dimensions, ...properties } = alarm(name, looking)
-    expect(properties).toMatchObject({
-      Namespace: metricNamespace,
-      MetricName: metric,
-      Statistic: 'Sum',
-      Period: period,
-      EvaluationPeriods: periods,
-      DatapointsToAlarm: 1,
-      Threshold: 1,
-      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
-      TreatMissingData: 'notBreaching',
-    })
-    const dimensions = Dimensions.map(({ Name, Value }: { Name: string; Value: string }) => [Name, Value])
-    expect(Object.fromEntries(dimensions)).toEqual(metricDimensions('test'))
-  })
-
-  test.each([
-    ['failed-runs', metricNames.viewsFailed],
-    ['stale-views', metricNames.viewsStale],
-    ['missing-views', metricNames.viewsMissing],
-    ['suspended-views', metricNames.viewsSuspended],
-    ['set-aside-views', metricNames.viewsSetAside],
-  ])('%s lasts as long as there is one, and a silent monitor ends nothing', (name, metric) => {
-    expect(alarm(name, looking)).toMatchObject({
-      MetricName: metric,
-      Statistic: 'Maximum',
-      Period: period,
-      EvaluationPeriods: 1,
-      Threshold: 1,
-      TreatMissingData: 'ignore',
-    })
   })
 
   test('is called again after a failure if the next look is far', () => {
@@ -265,8 +223,7 @@ describe('without a monitor', () => {
   })
 
   test('nobody else mails that a batch has failed, so its alarm does', () => {
-    const people = ['alarms', 'mail', 'notices'].map((name) => ({ Ref: topic(name, alone) }))
-    expect(alarm('failed-batches', alone).AlarmActions).toEqual(people)
+    expect(alarm('failed-batches', alone).AlarmActions).toEqual(toPeople(alone))
   })
 
   test('the function is there, and may be called by hand', () => {
@@ -287,12 +244,14 @@ test('reminders are a field: once a day, at another interval, or never', () => {
   expect([{}, { remindEveryHours: 4 }, { remindEveryHours: false }].map(remind)).toEqual(['24', '4', 'false'])
 })
 
-test('a batch that fails is an alarm', () => {
-  expect(alarm('failed-batches')).toMatchObject({
+test('a batch that fails is an alarm, if no monitor finds it', () => {
+  const alone = every(false)
+  expect(namesOf(stack)).not.toContain('failed-batches')
+  expect(alarm('failed-batches', alone)).toMatchObject({
     Namespace: 'AWS/States',
     MetricName: 'ExecutionsFailed',
     Dimensions: [
-      { Name: 'StateMachineArn', Value: { Ref: stack.one('AWS::StepFunctions::StateMachine')[0] } },
+      { Name: 'StateMachineArn', Value: { Ref: alone.one('AWS::StepFunctions::StateMachine')[0] } },
     ],
     Statistic: 'Sum',
     Period: 300,
@@ -338,7 +297,7 @@ test.each([
   'what waits for ten minutes is an alarm that CloudWatch mails, with a monitor that looks every %s minutes',
   (minutes, seconds) => {
     const looking = every(minutes)
-    const people = ['alarms', 'mail', 'notices'].map((name) => ({ Ref: topic(name, looking) }))
+    const people = toPeople(looking)
     expect(alarm('unsent-messages', looking)).toMatchObject({
       Namespace: metricNamespace,
       MetricName: 'WaitingSeconds',
@@ -371,7 +330,7 @@ test('an answer that is an error of the server is an alarm, though the function 
 describe('the way of an alarm to people', () => {
   const subscriptions = stack.resources('AWS::SNS::Subscription').map(([, resource]) => resource.Properties)
 
-  test.each(['alarms', 'mail', 'notices'])('alarms may publish to %s, nobody without TLS', (name) => {
+  test.each(['mail', 'notices'])('alarms may publish to %s, nobody without TLS', (name) => {
     const [id, { Properties }] = stack.one(
       'AWS::SNS::Topic',
       ({ TopicName }) => TopicName === `viewkeeper-test-${name}`,
@@ -402,15 +361,11 @@ describe('the way of an alarm to people', () => {
     for (const { TopicArn } of mailed) expect(TopicArn).toEqual({ Ref: topic('mail') })
   })
 
-  test('nobody gets what is for pagers, before somebody subscribes', () => {
-    expect(subscriptions.filter(({ TopicArn }) => TopicArn.Ref === topic('alarms'))).toEqual([])
-  })
-
   test('is there before the first alarm is made', () => {
     const way = ['AWS::SNS::Subscription', 'AWS::SNS::TopicPolicy'].flatMap((type) =>
       stack.resources(type).map(([id]) => id),
     )
-    expect(way.length).toBeGreaterThan(3)
+    expect(way.length).toBeGreaterThan(2)
     for (const [id, { DependsOn = [] }] of stack.resources('AWS::CloudWatch::Alarm'))
       expect(DependsOn, id).toEqual(expect.arrayContaining(way))
   })

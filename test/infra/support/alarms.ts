@@ -1,5 +1,8 @@
+import { Topic } from 'aws-cdk-lib/aws-sns'
 import type { EnvironmentOptions } from '../../../src/config/options.ts'
+import { monitorAlarms } from '../../../src/watch/plan/alarms.ts'
 import { created } from './environments.ts'
+import { instanceIn, ownStack, viewkeeperOn } from './own-app.ts'
 import { createStack, type Properties, Synthesized } from './synth.ts'
 
 /** An environment with every alarm that one may have. */
@@ -10,8 +13,22 @@ export const withEveryAlarm = new Synthesized(
   } as EnvironmentOptions),
 )
 
+/** An environment with a pager, which may be without a monitor. */
+export function withPager(monitorEvery?: false): { paged: Synthesized; pager: unknown } {
+  const { stack, vpc } = ownStack()
+  const pager = new Topic(stack, 'Pager')
+  viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { pager, monitorEvery })
+  return { paged: new Synthesized(stack), pager: stack.resolve(pager.topicArn) }
+}
+
 /** The alarms of an environment, as CloudWatch gets them. */
 export const alarmsOf = (from: Synthesized) => from.properties('AWS::CloudWatch::Alarm')
+
+/** Each alarm that there is. */
+export const everyAlarm = () => {
+  const all = [withEveryAlarm, withPager().paged, withPager(false).paged].flatMap(alarmsOf)
+  return [...new Map(all.map((alarm) => [nameOf(alarm), alarm])).values()]
+}
 
 /** Its name without the environment. */
 export const nameOf = ({ AlarmName }: Properties): string => AlarmName.replace('viewkeeper-test-', '')
@@ -23,26 +40,31 @@ const saidBy = ({ AlarmDescription }: Properties) => {
 }
 
 /** What alarms say that happened, by the sections of the runbook, which begin with it. */
-export const happenedBySection = (): [section: string, text: string][] =>
-  [...Map.groupBy(alarmsOf(withEveryAlarm), (alarm) => saidBy(alarm).section)].map(([section, alarms]) => [
+export const happenedBySection = (): [section: string, text: string][] => {
+  const said = [
+    ...monitorAlarms.map(({ name, happened }) => ({ section: name, name, happened })),
+    ...everyAlarm().map((alarm) => ({ ...saidBy(alarm), name: nameOf(alarm) })),
+  ]
+  return [...Map.groupBy(said, ({ section }) => section)].map(([section, alarms]) => [
     section,
-    alarms.map((alarm) => `> *${nameOf(alarm)}*: ${saidBy(alarm).happened}\n`).join('>\n'),
+    alarms.map(({ name, happened }) => `> *${name}*: ${happened}\n`).join('>\n'),
   ])
+}
 
 /** The alarms as a table: what each tells in short, with a link to all of it, and when it is mailed. */
 export const alarmTable = (): string =>
   [
     '| alarm | tells | mail at |\n|---|---|---|\n',
-    ...alarmsOf(withEveryAlarm)
+    ...everyAlarm()
       .toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
       .map((alarm) => {
-        const isMailed = (actions: object[]) => actions.length > 1
+        const isMailed = (actions: object[] = []) => actions.length > 1
         const at = [
           ...(isMailed(alarm.AlarmActions) ? ['begin'] : []),
           ...(isMailed(alarm.OKActions) ? ['end'] : []),
         ]
         const { happened, section } = saidBy(alarm)
         const short = happened.split(/[,:;]/)[0]?.replace(/\.$/, '')
-        return `| [*${nameOf(alarm)}*](runbook.md#${section}) | ${short} | ${at.join(', ') || 'the monitor mails'} |\n`
+        return `| [*${nameOf(alarm)}*](runbook.md#${section}) | ${short} | ${at.join(', ') || 'never: the monitor mails'} |\n`
       }),
   ].join('')

@@ -5,12 +5,6 @@ const quotas: [name: string, type: string, most: number, source: string][] = [
   ['roles', 'AWS::IAM::Role', 1000, 'IAM/latest/UserGuide/reference_iam-quotas.html'],
   ['managed policies', 'AWS::IAM::ManagedPolicy', 1500, 'IAM/latest/UserGuide/reference_iam-quotas.html'],
   ['alarms', 'AWS::CloudWatch::Alarm', 5000, 'AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html'],
-  [
-    'saved queries',
-    'AWS::Logs::QueryDefinition',
-    1000,
-    'AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html',
-  ],
   ['HTTP APIs', 'AWS::ApiGatewayV2::Api', 600, 'apigateway/latest/developerguide/limits.html'],
   ['rules of a bus', 'AWS::Events::Rule', 300, 'eventbridge/latest/userguide/eb-quota.html'],
   [

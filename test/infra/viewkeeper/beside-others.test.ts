@@ -140,7 +140,7 @@ test('alarms are left out and changed as docs/cdk.md shows', () => {
     new Synthesized(stack)
       .resources('AWS::CloudWatch::Alarm')
       .find(([, { Properties }]) => Properties.AlarmName === `viewkeeper-test-${name}`)?.[1].Properties
-  expect(named('slow-runs')).toBeUndefined()
+  expect(named('dead-letters')).toBeUndefined()
   expect(named('api-errors')).toMatchObject({ Threshold: 5, EvaluationPeriods: 1 })
 })
 
@@ -222,7 +222,7 @@ describe('a key, as docs/cdk.md shows', () => {
 
   test.each([
     ['AWS::Logs::LogGroup', 'KmsKeyId', 14],
-    ['AWS::SNS::Topic', 'KmsMasterKeyId', 3],
+    ['AWS::SNS::Topic', 'KmsMasterKeyId', 2],
     ['AWS::SQS::Queue', 'KmsMasterKeyId', 1],
   ])('encrypts each %s', (type, field, least) => {
     const all = synthesized

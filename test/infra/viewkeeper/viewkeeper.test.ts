@@ -93,7 +93,7 @@ describe('what a user reaches of it', () => {
     const named = Object.keys(viewkeeper.alarms).map((name) => `viewkeeper-test-${name}`)
     const made = stack.properties('AWS::CloudWatch::Alarm').map(({ AlarmName }) => AlarmName)
     expect(named.toSorted()).toEqual(made.toSorted())
-    expect(named).toContain('viewkeeper-test-failed-runs')
+    expect(named).toContain('viewkeeper-test-silent-monitor')
   })
 
   test('a channel of Slack may listen to the notices', () => {
@@ -109,9 +109,9 @@ describe('what a user reaches of it', () => {
     expect(Properties.SnsTopicArns).toEqual([slack.resolve(topics.notices.topicArn)])
   })
 
-  test("with topics of the user's, only the one of the alarms is made, and send may publish to theirs", () => {
+  test("with topics of the user's, none is made, and send may publish to theirs", () => {
     const made = stack.properties('AWS::SNS::Topic').flatMap((of) => of?.TopicName ?? [])
-    expect(made).toEqual(['viewkeeper-test-alarms'])
+    expect(made).toEqual([])
     const { mail, notices } = viewkeeper.topics
     const published = stack.permissions('send').filter(({ action }) => action === 'sns:Publish')
     expect(published.map(({ resource }) => resource)).toEqual(own.resolve([mail.topicArn, notices.topicArn]))
@@ -119,9 +119,7 @@ describe('what a user reaches of it', () => {
       'AWS::CloudWatch::Alarm',
       ({ AlarmName }) => AlarmName === 'viewkeeper-test-silent-monitor',
     )
-    expect(silent.AlarmActions).toEqual(
-      own.resolve([viewkeeper.topics.alarms, mail, notices].map(({ topicArn }) => topicArn)),
-    )
+    expect(silent.AlarmActions).toEqual(own.resolve([mail, notices].map(({ topicArn }) => topicArn)))
   })
 
   test('no dashboard, if the app wants none', () => {

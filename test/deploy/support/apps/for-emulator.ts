@@ -4,13 +4,12 @@ import { CfnFunction } from 'aws-cdk-lib/aws-lambda'
 import { CfnSubscriptionFilter } from 'aws-cdk-lib/aws-logs'
 import { CfnTopicPolicy } from 'aws-cdk-lib/aws-sns'
 
-/** What the emulator does not know: rules between security groups, the closing of a network's own, flow logs, saved queries, and mails of RDS. */
+/** What the emulator does not know: rules between security groups, the closing of a network's own, flow logs, and mails of RDS. */
 const unknown = [
   'AWS::EC2::SecurityGroupIngress',
   'AWS::EC2::SecurityGroupEgress',
   'Custom::VpcRestrictDefaultSG',
   'AWS::EC2::FlowLog',
-  'AWS::Logs::QueryDefinition',
   'AWS::RDS::EventSubscription',
 ]
 

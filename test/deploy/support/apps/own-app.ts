@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { App, CfnOutput, CliCredentialsStackSynthesizer, Stack } from 'aws-cdk-lib'
-import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { InstanceType, IpAddresses, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { CfnFunction, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
 import {
@@ -56,7 +55,7 @@ for (const environmentName of tenants) {
       Secret.fromSecretCompleteArn(stack, `${environmentName}-admin`, server.adminSecret),
     ),
   })
-  const { alarms } = new Viewkeeper(stack, environmentName, {
+  new Viewkeeper(stack, environmentName, {
     environmentName,
     database,
     databaseName,
@@ -66,12 +65,9 @@ for (const environmentName of tenants) {
     securityGroup,
     addSecretsManagerEndpoint: true,
     topics,
+    pager,
     dashboard: false,
   })
-  for (const alarm of Object.values(alarms)) {
-    alarm.addAlarmAction(new SnsAction(pager))
-    alarm.addOkAction(new SnsAction(pager))
-  }
 }
 const neighbour = new LambdaFunction(stack, 'Neighbour', {
   runtime: Runtime.NODEJS_24_X,
@@ -86,7 +82,7 @@ const neighbour = new LambdaFunction(stack, 'Neighbour', {
 })
 Secret.fromSecretCompleteArn(stack, 'NeighbourSecret', neighbourSecret).grantRead(neighbour)
 new CfnOutput(stack, 'NeighbourFunction', { value: neighbour.functionName })
-new CfnOutput(stack, 'Alarms', { value: pager.topicArn })
+new CfnOutput(stack, 'Pager', { value: pager.topicArn })
 
 fitForEmulator(app)
 for (const lambda of stack.node.findAll().filter((each) => each instanceof CfnFunction)) {

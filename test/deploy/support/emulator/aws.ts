@@ -5,10 +5,29 @@ import { type Answer, type Call, type Credentials, curl } from './signed-curl.ts
 
 export const root: Credentials = { key: rootKey, secret: rootKey }
 
-/** The few calls of AWS's own APIs that the test makes, as root. */
-export function createAws({ url }: Emulator) {
+/** Where AWS is, and as whom it is called. */
+export interface Account {
+  region: string
+  /** The address of a service, without a slash at its end. */
+  addressOf(service: string): string
+  credentials(): Promise<Credentials>
+}
+
+/** The emulator's only account, as root. */
+export const accountOf = ({ url }: Pick<Emulator, 'url'>): Account => ({
+  region: 'us-east-1',
+  addressOf: () => url,
+  credentials: async () => root,
+})
+
+/** The few calls of AWS's own APIs that the test makes. */
+export const createAws = (emulator: Emulator) => callsOn(accountOf(emulator))
+
+/** The same on an account. */
+export function callsOn({ region, addressOf, credentials }: Account) {
   const call = async (service: string, path: string, request: Call) => {
-    const answer = await curl(`${url}${path}`, { ...request, sign: { service, as: root } })
+    const sign = { service, region, as: await credentials() }
+    const answer = await curl(`${addressOf(service)}${path}`, { ...request, sign })
     if (answer.status !== 200) throw new Error(`${service}: ${answer.status} ${answer.body}`)
     return answer.body
   }
@@ -72,14 +91,25 @@ export function createAws({ url }: Emulator) {
       return Schedules.map(({ Name }: { Name: string }) => Name.replace(`${environment}-`, '')).sort()
     },
 
-    /** Has Scheduler deliver the event of a schedule once more, now. */
-    deliverAgain: async (environment: string, schedule: string): Promise<void> => {
+    /** Switches a schedule on or off. */
+    switchSchedule: async (environment: string, schedule: string, State: 'ENABLED' | 'DISABLED') => {
+      const GroupName = `viewkeeper-${environment}`
+      const path = `/schedules/${environment}-${schedule}`
+      const found = JSON.parse(await call('scheduler', `${path}?groupName=${GroupName}`, {}))
+      const { ScheduleExpression, ScheduleExpressionTimezone, FlexibleTimeWindow, Target } = found
+      const changed = { ScheduleExpression, ScheduleExpressionTimezone, FlexibleTimeWindow, Target }
+      const body = JSON.stringify({ GroupName, ...changed, State })
+      await call('scheduler', path, { method: 'PUT', body })
+    },
+
+    /** Has Scheduler deliver the event of a schedule once more, now, perhaps with a changed target. */
+    deliverAgain: async (environment: string, schedule: string, changed: object = {}): Promise<void> => {
       const group = `viewkeeper-${environment}`
       const name = `${environment}-${schedule}`
       const { Target } = JSON.parse(await call('scheduler', `/schedules/${name}?groupName=${group}`, {}))
       const once = {
         GroupName: group,
-        Target,
+        Target: { ...Target, ...changed },
         ScheduleExpression: `at(${new Date().toISOString().slice(0, 19)})`,
         FlexibleTimeWindow: { Mode: 'OFF' },
         ActionAfterCompletion: 'DELETE',
@@ -110,10 +140,15 @@ export function createAws({ url }: Emulator) {
 
     /** Calls a function as a schedule does, and gives what it answers. */
     invoke: async (name: string): Promise<unknown> => {
+      const { key, secret, token } = await credentials()
       const lambda = new LambdaClient({
-        endpoint: url,
-        region: 'us-east-1',
-        credentials: { accessKeyId: root.key, secretAccessKey: root.secret },
+        endpoint: addressOf('lambda'),
+        region,
+        credentials: {
+          accessKeyId: key,
+          secretAccessKey: secret,
+          ...(token && { sessionToken: token }),
+        },
         maxAttempts: 1,
       })
       const { Payload, FunctionError } = await lambda.send(
@@ -161,6 +196,58 @@ export function createAws({ url }: Emulator) {
         if (bodies.length === 0) return events
         events.push(...bodies.map((body) => JSON.parse(body)))
       }
+    },
+
+    /** `OK`, `ALARM` or `INSUFFICIENT_DATA`. */
+    readAlarmState: async (name: string): Promise<string | undefined> => {
+      const answer = await query('monitoring', '2010-08-01', 'DescribeAlarms', {
+        'AlarmNames.member.1': name,
+      })
+      return /<StateValue>(\w+)</.exec(answer)?.[1]
+    },
+
+    /** How many numbers CloudWatch has got of a metric in the last so many seconds. */
+    countMetric: async (
+      namespace: string,
+      name: string,
+      dimensions: Record<string, string>,
+      seconds: number,
+    ): Promise<number> => {
+      const named = Object.entries(dimensions).flatMap(([key, text], at) => [
+        [`Dimensions.member.${at + 1}.Name`, key],
+        [`Dimensions.member.${at + 1}.Value`, text],
+      ])
+      const answer = await query('monitoring', '2010-08-01', 'GetMetricStatistics', {
+        Namespace: namespace,
+        MetricName: name,
+        StartTime: new Date(Date.now() - seconds * 1000).toISOString(),
+        EndTime: new Date().toISOString(),
+        Period: '60',
+        'Statistics.member.1': 'SampleCount',
+        ...Object.fromEntries(named),
+      })
+      return [...answer.matchAll(/<SampleCount>([\d.]+)</g)].reduce(
+        (sum, [, count]) => sum + Number(count),
+        0,
+      )
+    },
+
+    /** What the executions of a state machine were begun with, the newest first. */
+    listInputs: async (stateMachineArn: string): Promise<string[]> => {
+      const version = '1.0'
+      const listed = await json('states', 'AWSStepFunctions.ListExecutions', { stateMachineArn }, version)
+      return Promise.all(
+        listed.executions.map(async ({ executionArn }: { executionArn: string }) => {
+          const found = await json('states', 'AWSStepFunctions.DescribeExecution', { executionArn }, version)
+          return found.input
+        }),
+      )
+    },
+
+    /** The names of the log groups that begin so. */
+    listLogGroups: async (logGroupNamePrefix: string): Promise<string[]> => {
+      const { logGroups } = await json('logs', 'Logs_20140328.DescribeLogGroups', { logGroupNamePrefix })
+      return logGroups.map(({ logGroupName }: { logGroupName: string }) => logGroupName)
     },
 
     setAlarmState: (name: string, state: 'OK' | 'ALARM', reason: string): Promise<string> =>

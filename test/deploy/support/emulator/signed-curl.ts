@@ -4,14 +4,16 @@ import { promisify } from 'node:util'
 export interface Credentials {
   key: string
   secret: string
+  /** Of a session. */
+  token?: string | undefined
 }
 
 export interface Call {
-  method?: 'GET' | 'POST'
+  method?: 'GET' | 'POST' | 'PUT'
   headers?: Record<string, string>
   body?: string
   /** Service in whose name the request is signed. Default: not signed at all. */
-  sign?: { service: string; as: Credentials }
+  sign?: { service: string; as: Credentials; region?: string }
 }
 
 export interface Answer {
@@ -24,7 +26,7 @@ export async function curl(
   url: string,
   { method = 'GET', headers = {}, body, sign }: Call = {},
 ): Promise<Answer> {
-  const { hostname, port } = new URL(url)
+  const { protocol, hostname, port } = new URL(url)
   const args = [
     '--silent',
     '--show-error',
@@ -35,15 +37,14 @@ export async function curl(
     '--write-out',
     '\n%{http_code}',
   ]
-  // Only AWS's name servers know the address of an API.
-  args.push('--resolve', `${hostname}:${port}:127.0.0.1`)
-  if (sign)
-    args.push(
-      '--aws-sigv4',
-      `aws:amz:us-east-1:${sign.service}`,
-      '--user',
-      `${sign.as.key}:${sign.as.secret}`,
-    )
+  // The emulator speaks HTTP, and only AWS's name servers know the address of an API.
+  if (protocol === 'http:') args.push('--resolve', `${hostname}:${port}:127.0.0.1`)
+  if (sign) {
+    const { key, secret, token } = sign.as
+    args.push('--aws-sigv4', `aws:amz:${sign.region ?? 'us-east-1'}:${sign.service}`)
+    args.push('--user', `${key}:${secret}`)
+    if (token) args.push('--header', `x-amz-security-token: ${token}`)
+  }
   for (const [name, value] of Object.entries(headers)) args.push('--header', `${name}: ${value}`)
   if (body !== undefined) args.push('--data', body)
   const { stdout } = await promisify(execFile)('curl', [...args, url])
