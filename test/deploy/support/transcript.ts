@@ -28,12 +28,16 @@ export async function stage<T>(
 const mostMs = 300_000
 
 /** Looks until there is an answer. */
-export async function poll<T>(question: string, look: () => Promise<T | undefined>): Promise<T> {
-  const deadline = performance.now() + mostMs
+export async function poll<T>(
+  question: string,
+  look: () => Promise<T | undefined>,
+  withinMs = mostMs,
+): Promise<T> {
+  const deadline = performance.now() + withinMs
   for (;;) {
     const answer = await look()
     if (answer !== undefined) return answer
-    if (performance.now() > deadline) throw new Error(`${question}: not within ${mostMs / 1000} s`)
+    if (performance.now() > deadline) throw new Error(`${question}: not within ${withinMs / 1000} s`)
     await new Promise((resolve) => setTimeout(resolve, 250))
   }
 }

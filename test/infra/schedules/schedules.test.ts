@@ -48,22 +48,22 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
     expect(JSON.parse(Target.Input)).toEqual({ trigger: 'schedule', schedule: 'send', look: true })
   })
 
-  test('the role of a schedule may call its target and write its dead letters, for this group only', () => {
-    for (const { Target } of schedules) {
-      const [, role] = stack
-        .resources('AWS::IAM::Role')
-        .find(([id]) => id === Target.RoleArn['Fn::GetAtt'][0])!
-      const [{ Condition }] = role.Properties.AssumeRolePolicyDocument.Statement
-      expect(Condition.StringEquals['aws:SourceArn']['Fn::GetAtt'][0]).toMatch(/^ScheduleGroupViewkeeperTest/)
-      const [{ PolicyDocument }] = role.Properties.Policies
-      expect(PolicyDocument.Statement).toMatchObject([
-        {
-          Action: 'Ref' in Target.Arn ? 'states:StartExecution' : 'lambda:InvokeFunction',
-          Resource: Target.Arn,
-        },
-        { Action: 'sqs:SendMessage', Resource: Target.DeadLetterConfig.Arn },
-      ])
-    }
+  test('the role of the schedules may call their targets and write their dead letters, for this group only', () => {
+    const [{ DeadLetterConfig, RoleArn }] = schedules.map(({ Target }) => Target)
+    const [, role] = stack.one('AWS::IAM::Role', ({ Policies }) => Policies?.[0].PolicyName === 'deliver')
+    const [{ Condition }] = role.Properties.AssumeRolePolicyDocument.Statement
+    expect(Condition.StringEquals['aws:SourceArn']['Fn::GetAtt'][0]).toMatch(/^ScheduleGroupViewkeeperTest/)
+    const allowed = role.Properties.Policies[0].PolicyDocument.Statement as Record<string, unknown>[]
+    expect(allowed.map(({ Action }) => Action)).toEqual([
+      'lambda:InvokeFunction',
+      'states:StartExecution',
+      'sqs:SendMessage',
+    ])
+    const targets = schedules.map(({ Target }) => JSON.stringify(Target.Arn))
+    const [functions, machines, queue] = allowed.map(({ Resource }) => [Resource].flat())
+    expect(new Set([functions, machines].flat().map((arn) => JSON.stringify(arn)))).toEqual(new Set(targets))
+    expect(queue).toEqual([DeadLetterConfig.Arn])
+    for (const { Target } of schedules) expect(Target.RoleArn).toEqual(RoleArn)
   })
 })
 
