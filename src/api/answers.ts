@@ -256,6 +256,7 @@ const viewSummary = z.object({
     "The view's own schedule, as five fields of cron; null if its definition has none.",
   ),
   timeZone: textOrNull.describe("The time zone of the view's own schedule."),
+  inAll: boolean.optional().describe('Whether a batch of all views includes it.'),
   nightly: textOrNull.optional().meta({
     description: 'When the batch of every view refreshes it; null if it does not.',
     example: '02:00 Etc/UTC',

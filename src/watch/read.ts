@@ -32,7 +32,6 @@ import type { FailingChannel, Silence } from './plan/silence.ts'
 import { readStandings, type Standings } from './standings.ts'
 
 type Unlisted =
-  | 'inAll'
   | 'minIntervalSeconds'
   | 'expectedSince'
   | 'pausedSince'
@@ -136,7 +135,6 @@ async function listing(
   const costs = await readCosts(sql, only)
   const incidents = await readOpenIncidents(sql)
   return ({
-    inAll,
     minIntervalSeconds: _minInterval,
     expectedSince: _expected,
     failure: _failure,
@@ -154,7 +152,7 @@ async function listing(
     dependsOn: dependencies.get(shown.view) ?? [],
     neededBy: neededBy.get(shown.view) ?? [],
     lagWorksSeconds: lagWorksMs === null ? null : lagWorksMs / 1000,
-    nightly: inAll && nightly !== null ? timeOfDay(nightly) : null,
+    nightly: shown.inAll && nightly !== null ? timeOfDay(nightly) : null,
     suspendedUntil: suspended?.until ?? null,
     cost: costs.get(shown.id ?? 0) ?? null,
     incident: incidents.get(shown.view) ?? null,

@@ -100,6 +100,26 @@ describe('a refresh', () => {
     await sql`drop view by_region cascade`
   })
 
+  test('with --dry-run says what it would do, in its order, and begins nothing', async () => {
+    await succeed('refresh', 'sales', '--strategy', 'swap')
+    await succeed('pause', 'ret*')
+    try {
+      const runs = await succeed('runs', '-o', 'name')
+      const lines = (await succeed('refresh', 'sales+', 'returns', '--dry-run')).split('\n')
+      expect(lines[0]).toMatch(/^VIEW +HOW +WHY +TAKES$/)
+      const told = lines.filter((line) => /^(sales|sales_top|returns) /.test(line))
+      expect(told.filter((line) => line.startsWith('sales'))).toEqual([
+        expect.stringMatching(/^sales +swap with sales_top +no limit, .* old +\S+ m?s$/),
+        expect.stringMatching(/^sales_top +swap +no limit, /),
+      ])
+      expect(told.join()).toMatch(/returns +left out: paused +paused, /)
+      expect(lines.at(-3)).toMatch(/^would refresh 2 views, in about .* one after the other$/)
+      expect(await succeed('runs', '-o', 'name')).toBe(runs)
+    } finally {
+      await succeed('resume', 'returns')
+    }
+  })
+
   test('of a selection prints plain lines where there is no terminal', async () => {
     const out = await succeed('refresh', '--select', 'sales+', 'ret*')
     expect(out).toMatch(/^batch \S+ {3}3 views, 2 at once\n(✓ .*\n){3}\n✓ 3 of 3 views refreshed in .*\n$/)

@@ -1,19 +1,21 @@
 import { Option } from '@commander-js/extra-typings'
 import { type Command, InvalidArgumentError } from 'commander'
-import { ask, readView } from '../../../src/api/ask.ts'
+import { ask, readView, readViews } from '../../../src/api/ask.ts'
 import { Problem } from '../../../src/problem.ts'
 import { allPausedMeans, pausedMeans } from '../../../src/resources/views.ts'
 import { command } from '../../../src/sql/commands.ts'
-import { utc } from '../../../src/sql/words.ts'
+import { isGlob, matchesGlob, withSchema } from '../../../src/sql/glob.ts'
+import { count, names, utc } from '../../../src/sql/words.ts'
 import { paint } from '../../../src/terminal/report.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { print, short } from '../../output/terminal.ts'
+import { noView } from '../../project/names.ts'
 import { type Asking, operating } from '../asking.ts'
 
 /** Declares `pause` and `resume`. */
 export function addTo(program: Command): void {
   operating(program, 'pause', [])
-    .argument('[view...]')
+    .argument('[view...]', "sales, app.sales, 'app.*'")
     .description('keep views from being refreshed')
     .option('--all', 'everything: schedules and deploys refresh nothing')
     .addOption(new Option('--for <time>', 'how long: 30m, 24h, 3d').argParser(untilOf).conflicts('until'))
@@ -30,7 +32,7 @@ Examples:
     )
 
   operating(program, 'resume', [])
-    .argument('[view...]')
+    .argument('[view...]', "sales, app.sales, 'app.*'")
     .description('end a pause')
     .option('--all', 'the pause of everything')
     .action((views, { all, ...asking }) => change('resume', { views, all }, asking))
@@ -62,11 +64,21 @@ async function change(
     )
   }
   // Nothing is begun if one of the names is wrong.
-  if (views.length > 1) for (const name of views) await readView(api, name)
+  const known = views.some(isGlob) ? (await readViews(api)).views : []
+  const found: string[] = []
   for (const name of views) {
-    const { view = name } = await ask(api, `${verb}View`, { view: name, ...body })
-    print(`${done} ${short(view)} is ${verb === 'pause' ? `paused: ${pausedMeans}` : 'paused no longer'}`)
+    const fitting = known.filter((view) => matchesGlob(withSchema(name), [view.schema, view.name]))
+    if (isGlob(name) && fitting.length === 0) throw noView(name, known)
+    if (isGlob(name)) found.push(...fitting.map(({ view }) => view))
+    else found.push(views.length > 1 ? (await readView(api, name)).view : name)
   }
+  const changed: string[] = []
+  for (const name of new Set(found))
+    changed.push((await ask(api, `${verb}View`, { view: name, ...body })).view ?? name)
+  const [first = ''] = changed
+  const who = changed.length === 1 ? `${short(first)} is` : `${count(changed.length, 'view')} are`
+  print(`${done} ${who} ${verb === 'pause' ? `paused: ${pausedMeans}` : 'paused no longer'}`)
+  if (changed.length > 1) print(`  ${names(changed.map(short), 3)}`)
   if (verb === 'pause') print(`  ${ends}: ${command(['resume', ...views], api.typed)}`)
 }
 

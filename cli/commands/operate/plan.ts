@@ -4,7 +4,7 @@ import { ask, readersOf, readMetrics, readRefreshes, readView, readViews } from 
 import { timeOfDay } from '../../../src/catalog/plan/scheduled.ts'
 import { oldText, retryText, wordsOfState } from '../../../src/catalog/plan/state.ts'
 import type { Column } from '../../../src/resources/cell.ts'
-import { count, duration, moment } from '../../../src/sql/words.ts'
+import { count, duration, moment, names } from '../../../src/sql/words.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { pairLines, tableLines, tableOf } from '../../output/table.ts'
 import {
@@ -93,7 +93,7 @@ const turnsTable = (schedules: Plan['schedules'], now: Date, output: Output): st
           turn.by === 'nightly' ? `nightly ${timeOfDay(turn)}` : `${turn.schedule} ${turn.timeZone}`,
       },
       { title: 'TAKES', cell: ({ usualMs }) => duration(usualMs), right: true },
-      { title: 'VIEWS', cell: ({ views }) => views.map(short).join(', '), leaveOut: 0, least: 20 },
+      { title: 'VIEWS', cell: ({ views }) => names(views.map(short), 3), leaveOut: 0, least: 20 },
     ],
     schedules,
     output,
@@ -104,7 +104,7 @@ const meetings = (schedules: Plan['schedules'], now: Date, { width }: Output): s
     meets.flatMap(({ at, views, ...other }) =>
       wrap(
         harmless(
-          `${schedule} ${timeZone} and ${other.schedule} ${other.timeZone} meet at ${moment(at, now)} in ${views.map(short).join(', ')}: the second batch waits for what the first builds`,
+          `${schedule} ${timeZone} and ${other.schedule} ${other.timeZone} meet at ${moment(at, now)} in ${names(views.map(short), 3)}: the second batch waits for what the first builds`,
         ),
         width,
       ),

@@ -1,19 +1,30 @@
 import { Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
-import type { CheckedView } from '../../../src/api/answers.ts'
-import { ask, readRun, readViews } from '../../../src/api/ask.ts'
+import type { CheckedView, View } from '../../../src/api/answers.ts'
+import { ask, readMetrics, readRun, readView, readViews } from '../../../src/api/ask.ts'
 import { selectViews } from '../../../src/batch/plan/selection.ts'
 import { rowCountStrategies, strategies } from '../../../src/catalog/plan/definition.ts'
 import { exchanges } from '../../../src/catalog/plan/run.ts'
+import { oldText, wordsOfState } from '../../../src/catalog/plan/state.ts'
 import { docsOf, Problem } from '../../../src/problem.ts'
 import { command } from '../../../src/sql/commands.ts'
 import { isGlob, matchesGlob } from '../../../src/sql/glob.ts'
-import { count, duration, whole } from '../../../src/sql/words.ts'
+import { reached } from '../../../src/sql/walks.ts'
+import { count, duration, names as list, whole } from '../../../src/sql/words.ts'
 import { paint } from '../../../src/terminal/report.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { tableLines } from '../../output/table.ts'
-import { failed, harmless, type Output, print, printJson, short, typed } from '../../output/terminal.ts'
+import {
+  failed,
+  harmless,
+  type Output,
+  output,
+  print,
+  printJson,
+  short,
+  typed,
+} from '../../output/terminal.ts'
 import { noView, parseSelect } from '../../project/names.ts'
 import { startBatch, startRun } from '../../watch/watch.ts'
 import { type Asking, answer, natural, operating, positive, watched } from '../asking.ts'
@@ -35,6 +46,7 @@ interface RefreshOptions extends Asking {
   atOnce?: number
   retries?: number
   exchange?: string
+  dryRun?: true
   wait: boolean
 }
 
@@ -70,6 +82,7 @@ export function addRefresh(program: Command): void {
         'several views: exchange those that read each other together or each',
       ).choices(exchanges),
     )
+    .option('--dry-run', 'print what would be refreshed, how, why, and about how long; begin nothing')
     .addHelpText(
       'after',
       `
@@ -97,6 +110,7 @@ async function refresh(given: RefreshOptions): Promise<void> {
   insist(options)
   const api = await apiOf(options)
   const { views, all, select = [], wait, json } = options
+  if (options.dryRun) return predict(api, options)
   if (views.length === 1 && !all && select.length === 0) {
     const body = {
       strategy: strategyOf(options),
@@ -186,12 +200,90 @@ async function selectionOf(api: Api, { views, all, select = [] }: RefreshOptions
   // With a selection, the API also takes views that are made before the batch begins, and the record has the selection.
   if (selects.length === 0) return { views }
   if (selects.length === 1 && views.length === 0) return selects[0] as object
-  const known = (await readViews(api)).views
+  return { views: [...new Set([...views, ...selectedOf((await readViews(api)).views, select)])] }
+}
+
+/** The views that are there and fit one of these selects. */
+function selectedOf(views: View[], select: string[]): string[] {
+  const known = views
     .filter(({ missing }) => !missing)
     .map((view) => ({ ...view, inAll: true, schedule: null, timeZone: null }))
   const reads = new Map(known.map(({ view, dependsOn }) => [view, dependsOn]))
-  const selected = selects.flatMap((each) => selectViews(known, reads, each).map(({ view }) => view))
-  return { views: [...new Set([...views, ...selected])] }
+  return select.flatMap((each) => selectViews(known, reads, parseSelect(each)).map(({ view }) => view))
+}
+
+/** Prints which views a refresh would do in which order, how, why, and about how long: as the record tells. Begins nothing. */
+async function predict(api: Api, options: RefreshOptions): Promise<void> {
+  const { views: names, all, select = [], force, json } = options
+  const { views: known } = await readViews(api)
+  const wanted = new Set([
+    ...known.flatMap(({ view, inAll = true }) => (all && inAll ? view : [])),
+    ...(await Promise.all(names.map(async (name) => (await readView(api, name)).view))),
+    ...selectedOf(known, select),
+  ])
+  const usual = new Map(
+    (await readMetrics(api, { window: '24h' })).map(({ view, usualMs }) => [view, usualMs]),
+  )
+  const query = { operation: 'refresh', status: 'success', limit: 200 }
+  const { runs } = await ask(api, 'listRuns', { query })
+  const reads = new Map(known.map(({ view, dependsOn }) => [view, dependsOn]))
+  const turn = (view: string) => reached([view], (each) => reads.get(each) ?? []).size
+  const views = known
+    .filter(({ view }) => wanted.has(view))
+    .toSorted((a, b) => turn(a.view) - turn(b.view))
+    .map((each) => {
+      const { view, missing, aside, paused, populated, state, staleMs, maxStaleMs, asOf } = each
+      const leftOut = missing ? 'missing' : aside ? 'set aside' : paused && !force ? 'paused' : null
+      const last = runs.find((run) => run.view === view)?.result.response
+      const asked = strategyOf(options) ?? each.strategy
+      const strategy = asked === 'auto' ? (populated ? (last?.strategy ?? asked) : 'regular') : asked
+      const along = strategy === 'swap' ? (last?.group ?? []).map((other) => other.view) : []
+      return {
+        view,
+        leftOut,
+        strategy,
+        along,
+        state,
+        staleMs,
+        maxStaleMs,
+        asOf,
+        usualMs: usual.get(view) ?? null,
+      }
+    })
+  if (json) return printJson(views)
+  const going = views.filter(({ leftOut }) => leftOut === null)
+  const unknown = going.filter(({ usualMs }) => usualMs === null).length
+  const sum = going.reduce((ms, { usualMs }) => ms + (usualMs ?? 0), 0)
+  print(
+    ...tableLines(
+      [
+        { title: 'VIEW', cell: ({ view }) => short(view) },
+        {
+          title: 'HOW',
+          cell: ({ leftOut, strategy, along }) =>
+            leftOut
+              ? `left out: ${leftOut}`
+              : strategy + (along.length > 0 ? ` with ${list(along.map(short), 3)}` : ''),
+        },
+        {
+          title: 'WHY',
+          cell: (view) =>
+            `${wordsOfState(view.state).word}, ${oldText(view)}${view.maxStaleMs === null ? '' : `, limit ${duration(view.maxStaleMs)}`}`,
+        },
+        {
+          title: 'TAKES',
+          cell: ({ usualMs }) => (usualMs === null ? 'unknown' : duration(usualMs)),
+          right: true,
+        },
+      ],
+      views,
+      output(),
+    ),
+    '',
+    `would refresh ${count(going.length, 'view')}, in about ${duration(sum)} one after the other` +
+      (unknown > 0 ? `; nobody knows how long ${whole(unknown)} of them take` : ''),
+    ...(all || select.length > 0 ? ['what cannot have changed since its last refresh is left out'] : []),
+  )
 }
 
 /** The problem that a pattern fits no view, in the words that were typed; undefined if each fits some. */
