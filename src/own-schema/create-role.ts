@@ -9,7 +9,7 @@ import { type Fix, fixesOf, type Obstacle } from '../catalog/plan/rights.ts'
 import { docsOf, Problem } from '../problem.ts'
 import type { Sql } from '../server/database.ts'
 import { unquoted } from '../sql/names.ts'
-import { examine, type Findings } from '../watch/doctor.ts'
+import { examine, type Findings, type Swaps } from '../watch/doctor.ts'
 import { namesIn, readSchemaSteps } from './apply.ts'
 import { settingUp } from './db/apply.ts'
 import { giveOwnViews, grantMaintain, handOver, readViewsOf } from './db/hand-over.ts'
@@ -44,6 +44,8 @@ export interface RoleMade {
   /** The statements that changed something. */
   done: string[]
   findings: Findings
+  /** The roles of which ours became members, and so have all their rights. */
+  joined: string[]
   /** What is still missing; `findings` names the obstacles. */
   missing: Fix[]
   /** Whether RDS may take only tokens of IAM from this administrator, too. */
@@ -60,7 +62,7 @@ export async function createRole(sql: Sql, folder: URL, request: RoleRequest): P
   const me = await readCurrentUser(sql)
   const names = namesIn(await readSchemaSteps(folder))
   const { login, trusted = [] } = request
-  const made = await settingUp(sql, async (transaction) => {
+  const { work: made, owners } = await settingUp(sql, async (transaction) => {
     const [row] = await transaction.unsafe<[{ found: Obstacle[] }]>(
       `select ${intruders(trustOfAdministrator(trusted, login, names))} as found`,
     )
@@ -69,16 +71,17 @@ export async function createRole(sql: Sql, folder: URL, request: RoleRequest): P
     await insistOnWayBack(transaction, request, me)
     const work = await Work.in(transaction)
     await makeRoles(transaction, work, request)
-    await joinOwners(transaction, work, request.owners ?? [])
+    const owners = await joinOwners(transaction, work, request.owners ?? [])
     await handOver(transaction, work, { from: [me, ...trusted], names })
     if (request.ownViews === 'give') await giveOwnViews(transaction, work, me)
     if (request.ownViews === 'maintain') await grantMaintain(transaction, work, me)
-    return work
+    return { work, owners }
   })
   const isOurs = isOwnedBy(request.owners)
+  const swaps: Swaps = new Map()
   const granted = await settingUp(sql, async (transaction) => {
     const work = await Work.in(transaction)
-    const found = await examine(transaction, request.login, isOurs)
+    const found = await examine(transaction, request.login, isOurs, swaps)
     const grantees = [ownerRole, found.role, ...found.views.map(({ owner }) => owner)]
     const fixes = found.missing.filter((fix) =>
       fix.membership === undefined ? isGrantTo(grantees, fix) : mayJoin(fix.membership, me, request),
@@ -90,17 +93,21 @@ export async function createRole(sql: Sql, folder: URL, request: RoleRequest): P
         if (await work.try([sql])) work.done.push(sql)
       }
     })
-    return work
+    return { done: work.done, fixes, found }
   })
-  const findings = await examine(sql, request.login, isOurs)
+  const findings =
+    granted.fixes.length === 0 ? granted.found : await examine(sql, request.login, isOurs, swaps)
   const waived = findings.views.map((view) =>
     request.ownViews === 'maintain' && unquoted(view.owner) === me ? onlyRefreshed(view) : view,
   )
   const missing = [...made.refused, ...fixesOf(obstaclesIn(waived))]
+  const lacking = new Set(missing.map((fix) => fix.membership))
+  const memberships = [...owners, ...granted.fixes.flatMap(({ membership }) => membership ?? [])]
   return {
     // A grant that the server took, but that changed nothing, is still missing.
     done: [...made.done, ...granted.done.filter((sql) => !missing.some((fix) => fix.sql === `${sql};`))],
     findings,
+    joined: [...new Set(memberships)].filter((role) => !lacking.has(role)),
     makerHasIam: await hasIam(sql),
     missing: [...new Map(missing.map((fix) => [fix.sql, fix])).values()],
   }
@@ -136,17 +143,6 @@ async function insistOnWayBack(sql: Sql, { iam, acceptsTokensOnly }: RoleRequest
 /** Never makes anybody a member of ourselves unless asked. */
 const mayJoin = (role: string, me: string, { owners }: RoleRequest): boolean =>
   unquoted(role) !== me || (owners?.includes(me) ?? false)
-
-/** The roles of which the login is to become a member, and so has all their rights. Changes nothing. */
-export async function readNewRights(sql: Sql, request: RoleRequest): Promise<string[]> {
-  const me = await readCurrentUser(sql)
-  // A login that is to be made has as many rights as a role that everybody has.
-  const login = (await roleExists(sql, request.login)) ? request.login : 'pg_signal_backend'
-  const { missing } = await examine(sql, login, isOwnedBy(request.owners))
-  return missing.flatMap(({ membership }) =>
-    membership !== undefined && mayJoin(membership, me, request) ? [membership] : [],
-  )
-}
 
 /** Gives nobody else anything, lets nobody execute a function, and gives no object to another owner. */
 const isGrantTo = (grantees: string[], { sql }: Fix): boolean =>

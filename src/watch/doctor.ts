@@ -10,8 +10,9 @@ import {
 } from '../catalog/plan/abilities.ts'
 import { type Fix, fixesOf, impossible, type Obstacle, type Requirement } from '../catalog/plan/rights.ts'
 import { Problem } from '../problem.ts'
-import { readGroup } from '../rebuild/db/group.ts'
+import { readGroup, readReaders } from '../rebuild/db/group.ts'
 import { isReadByViews, requirementsOf, swapRequirements } from '../rebuild/plan/requirements.ts'
+import { together } from '../rebuild/plan/scope.ts'
 import { resolveNames } from '../run/name.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { mayUse } from '../server/rights.ts'
@@ -20,6 +21,7 @@ import { lookAgain } from '../server/transactions.ts'
 import type { ViewSlices } from '../slices/slices.ts'
 import { literal } from '../sql/names.ts'
 import { copyLine, type Replicas } from '../sql/replicas.ts'
+import { reached } from '../sql/walks.ts'
 import { moment } from '../sql/words.ts'
 import { type Examined, listExamined, readUntried, readViewRights, readWithoutKey } from './db/examined.ts'
 import { readSilence } from './db/incidents.ts'
@@ -118,11 +120,12 @@ async function readSlicesOf(sql: Sql, isWanted: (view: Examined) => boolean): Pr
   return found
 }
 
-/** The same on an open connection, for the views that are wanted. */
+/** The same on an open connection, for the views that are wanted. `seen`: what the swaps need, if that was read a moment ago. */
 export async function examine(
   sql: Sql,
   role: string | null,
   isWanted: (view: Examined) => boolean = () => true,
+  seen: Swaps = new Map(),
 ): Promise<Findings> {
   const [asking] = await sql.unsafe<
     ({ name: string; written: string } & Required<Pick<Findings, 'schema' | 'administrators'>>)[]
@@ -134,10 +137,11 @@ export async function examine(
     throw new Problem('InvalidRequest', `This server has no role ${JSON.stringify(role)}.`, { field: 'role' })
   }
   const views: ViewRights[] = []
-  for (const each of (await listExamined(sql)).filter(isWanted)) {
-    const view = await examineView(sql, each, asking.name)
-    if (view !== null) views.push(view)
-  }
+  const wanted = (await listExamined(sql)).filter(isWanted)
+  for (let at = 0; at < wanted.length; at += atOnce)
+    views.push(
+      ...(await readViewRights(sql, await withSwaps(sql, wanted.slice(at, at + atOnce), seen), asking.name)),
+    )
   const names = new Set(views.map(({ view }) => view))
   const { schema } = asking
   const missing = fixesOf([...schema, ...obstaclesIn(views)])
@@ -154,13 +158,51 @@ export async function examine(
   }
 }
 
-/** Null if the view is gone. A view that was exchanged meanwhile is looked at again. */
-function examineView(sql: Sql, first: Examined, role: string): Promise<ViewRights | null> {
+/** So many views are looked at in one statement, which is planned once. */
+const atOnce = 100
+
+/** What the swaps of views need, by OID. */
+export type Swaps = Map<number, Requirement[]>
+
+/**
+ * Views with what their swaps need, which `seen` keeps: all at once, and one by one if a lock or an exchange keeps that from
+ * succeeding. Those that are gone are left out.
+ */
+async function withSwaps(
+  sql: Sql,
+  views: Examined[],
+  seen: Swaps,
+): Promise<(Examined & { swap: Requirement[] })[]> {
+  const unseen = views.flatMap(({ oid }) => (seen.has(oid) ? [] : oid))
+  const readers = unseen.length === 0 ? [] : await readReaders(sql, unseen)
+  if (typeof readers === 'string') {
+    const found: Awaited<ReturnType<typeof examineView>> = []
+    for (const view of views) found.push(...(await examineView(sql, view)))
+    return found
+  }
+  const neededBy = new Map<number, number[]>()
+  for (const { oid, reads } of readers)
+    for (const read of reads) neededBy.set(read, [...(neededBy.get(read) ?? []), oid])
+  for (const { oid, live } of readers) {
+    const group = reached([oid], (each) => neededBy.get(each) ?? [])
+    const swap = isReadByViews(live)
+      ? requirementsOf(together(readers.filter((reader) => group.has(reader.oid))))
+      : swapRequirements(live)
+    seen.set(oid, swap)
+  }
+  return views.flatMap((view) => {
+    const swap = seen.get(view.oid)
+    return swap === undefined ? [] : { ...view, swap }
+  })
+}
+
+/** None if the view is gone. A view that was exchanged meanwhile is looked at again. */
+function examineView(sql: Sql, first: Examined): Promise<(Examined & { swap: Requirement[] })[]> {
   let view: Examined | undefined = first
   return lookAgain(async () => {
-    if (view === undefined) return null
+    if (view === undefined) return []
     const swap = await readSwapRequirements(sql, view)
-    if (swap !== 'gone') return readViewRights(sql, view, role, swap)
+    if (swap !== 'gone') return [{ ...view, swap }]
     view = (await listExamined(sql)).find((each) => each.view === first.view)
     return 'gone'
   })

@@ -32,7 +32,7 @@ describe('viewkeeper doctor and create-role', () => {
 
     const made = await project.run(['create-role', '--login', 'keeper_app'])
     expect(made.err).toMatch(
-      /^ {2}keeper_app will have all rights of app_owner: .*\n\n {2}✓ create role viewkeeper nologin\n/,
+      /^ {2}keeper_app has all rights of app_owner: .*\n\n {2}✓ create role viewkeeper nologin\n/,
     )
     expect(made.err).toContain(`✓ grant app_owner to viewkeeper${options}\n`)
     expect(made.err).toMatch(/\n {2}2 views: no right is missing\n$/)

@@ -7,7 +7,6 @@ import { fromUrl } from '../../../src/keeper/database-url.ts'
 import {
   createRole as createDatabaseRole,
   type OwnViewsWay,
-  readNewRights,
   readSituation,
   type Situation,
 } from '../../../src/own-schema/create-role.ts'
@@ -166,16 +165,17 @@ async function make(
     trusted: trust,
     acceptsTokensOnly: acceptTokensOnly,
   }
-  const joined = await readNewRights(sql, request)
-  if (joined.length > 0) {
-    say(
-      `${login} will have all rights of ${joined.join(', ')}: it can read, change and drop everything of theirs`,
-    )
-    say('')
-  }
-  const { done, findings, missing, makerHasIam } = await createDatabaseRole(sql, schemaFolder, request)
+  const { done, findings, missing, joined, makerHasIam } = await createDatabaseRole(
+    sql,
+    schemaFolder,
+    request,
+  )
   if (secret !== null)
     process.stdout.write(createSecret === undefined ? secret : await keepSecret(createSecret, secret))
+  if (joined.length > 0) {
+    say(`${login} has all rights of ${joined.join(', ')}: it can read, change and drop everything of theirs`)
+    say('')
+  }
   for (const statement of done) say(`✓ ${statement}`)
   if (done.length === 0) say('nothing had to be changed')
   if (iam) say(`${login} logs in with a token of IAM and has no password`)

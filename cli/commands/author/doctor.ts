@@ -4,6 +4,7 @@ import { fixLines, type Obstacle } from '../../../src/catalog/plan/rights.ts'
 import type { Slices } from '../../../src/slices/plan/prove.ts'
 import { printed, quoteName } from '../../../src/sql/names.ts'
 import { unsaid } from '../../../src/sql/replicas.ts'
+import { names } from '../../../src/sql/words.ts'
 import { count, report } from '../../../src/terminal/report.ts'
 import type { Findings, LoggableView } from '../../../src/watch/doctor.ts'
 import { columnLines } from '../../output/table.ts'
@@ -67,14 +68,9 @@ function linesFor(findings: Findings): string[] {
     slices,
   } = findings
   const standbys = unsaid(replicas)
-  return [
-    `What ${role} may do:`,
-    '',
-    ...columnLines([
-      ['view', 'owner', ...abilities],
-      ...views.map((view) => [view.view, view.owner, ...abilities.map((ability) => mark(view[ability]))]),
-    ]),
-    ...obstacleLines(views),
+  const hindered = views.filter((view) => abilities.some((ability) => view[ability].length > 0))
+  const lines = [
+    ...(hindered.length === 0 ? [] : hinderedLines(role, hindered)),
     ...(schema.length === 0 ? [] : ['', 'schema viewkeeper', ...schema.map(({ because }) => `  ${because}`)]),
     ...administrators.flatMap(({ role, by, members }, at) => [
       ...(at === 0 ? [''] : []),
@@ -97,6 +93,7 @@ function linesFor(findings: Findings): string[] {
       ? `${count(views.length, 'view')}: no right is missing`
       : `${count(missing.length, 'right is', 'rights are')} missing. When the SQL above has run, look again: npx viewkeeper doctor`,
   ]
+  return lines[0] === '' ? lines.slice(1) : lines
 }
 
 /** By what a view falls into slices, or why it does not: a line for each table that it reads. */
@@ -119,15 +116,30 @@ const keyWords = (table: string, { by, column, bySettings }: Slices): string =>
 const mark = (obstacles: Obstacle[]): string =>
   obstacles.length === 0 ? '✓' : obstacles.some(({ fix }) => fix !== null) ? '✗' : '–'
 
-/** What stands in the way; views with the same obstacles are named together. */
-function obstacleLines(views: ViewRights[]): string[] {
-  const alike = Map.groupBy(views, (view) => linesOf(view).join('\n'))
-  alike.delete('')
-  return [...alike].flatMap(([lines, same]) => [
+/** Views that a role may not do everything with, those of which a right is missing first, and why; the same of several is said once. */
+function hinderedLines(role: string, views: ViewRights[]): string[] {
+  const marked = views.map((view) => ({ view, marks: abilities.map((ability) => mark(view[ability])) }))
+  const alike = [
+    ...Map.groupBy(marked, ({ view, marks }) => [view.owner, ...marks, linesOf(view)].join('\n')).values(),
+  ].toSorted((a, b) => Number(b[0]!.marks.includes('✗')) - Number(a[0]!.marks.includes('✗')))
+  const named = (all: typeof marked) =>
+    names(
+      all.map(({ view }) => view.view),
+      3,
+    )
+  return [
+    `What ${role} may do:`,
     '',
-    same.map(({ view }) => view).join(', '),
-    ...lines.split('\n'),
-  ])
+    ...columnLines([
+      ['view', 'owner', ...abilities],
+      ...alike.map((all) => [named(all), all[0]!.view.owner, ...all[0]!.marks]),
+    ]),
+    ...[...Map.groupBy(alike.flat(), ({ view }) => linesOf(view).join('\n')).values()].flatMap((all) => [
+      '',
+      named(all),
+      ...linesOf(all[0]!.view),
+    ]),
+  ]
 }
 
 function linesOf(view: ViewRights): string[] {

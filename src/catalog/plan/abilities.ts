@@ -12,7 +12,6 @@ import {
 } from './obstacles.ts'
 import {
   adminsOf,
-  asJson,
   asked,
   found,
   isAtLeast,
@@ -42,28 +41,69 @@ export interface ViewRights extends Record<(typeof abilities)[number] | 'act', O
 export const obstaclesIn = (views: ViewRights[]): Obstacle[] =>
   views.flatMap((view) => abilities.flatMap((ability) => view[ability]))
 
-/**
- * A query for what keeps a role from each of the operations. `concurrent` and `swap` is what these need apart from the rights
- * that every refresh needs.
- */
-export const abilitiesQuery = (
-  oid: number,
-  role: string,
-  { concurrent, swap }: { concurrent: Requirement[]; swap: Requirement[] },
-): string => {
-  const refresh = [...looking, maintenance, ...reading]
-  const obstacles: Record<(typeof abilities)[number] | 'act', Requirement[]> = {
-    act: [owned()],
-    refresh,
-    concurrent: [...refresh, ...changingRows, ...concurrent],
-    swap: [...looking, ...swap, ...reading],
-    migrate: [...looking, owned(), ...swap, ...reading],
-  }
-  const { ctes, columns } = obstaclesByList(obstacles)
-  return `
-with recursive ${asked(role)}, ${theView(`c.oid = ${oid}`)}, ${whatTheViewReads}, ${ctes}
-select ${columns}`
+/** A view, and what a concurrent refresh and a swap of it need apart from the rights that every refresh needs. */
+interface Needs {
+  oid: number
+  concurrent: Requirement[]
+  swap: Requirement[]
 }
+
+/** What is in the way: of this view, or, without one, of each whose operations need what is lacking. */
+export type Found = Obstacle & { at: number; view: number | null }
+
+/** A query for what keeps a role from the operations on views (`Found`), and how its rows are the obstacles of each operation on each view. */
+export function abilitiesQuery(
+  views: Needs[],
+  role: string,
+): { query: string; rights(found: Found[]): Record<(typeof abilities)[number] | 'act', Obstacle[]>[] } {
+  const places = new Map<string, number>()
+  const all: Requirement[] = []
+  const placeOf = (requirement: Requirement): number => {
+    const key = JSON.stringify(requirement)
+    const at = places.get(key) ?? all.push(requirement) - 1
+    places.set(key, at)
+    return at
+  }
+  const needs = views.map(({ oid, concurrent, swap }) => ({
+    oid,
+    act: [owned()].map(placeOf),
+    refresh: refreshing.map(placeOf),
+    concurrent: [...refreshing, ...changingRows, ...concurrent].map(placeOf),
+    swap: [...looking, ...swap, ...reading].map(placeOf),
+    migrate: [...looking, owned(), ...swap, ...reading].map(placeOf),
+  }))
+  const oids = views.map(({ oid }) => oid).join(', ')
+  return {
+    query: `
+with recursive ${asked(role)}, ${theView(`c.oid in (${oids})`)}, ${whatTheViewReads}, ${found(all, true)}
+select at, view::int8 as view, because, fix from found order by because`,
+    rights(found) {
+      const byPlace = Map.groupBy(found, ({ at }) => at)
+      return needs.map(({ oid, ...lists }) => {
+        const inWay = (list: number[]) =>
+          firstOfEachFix(
+            list.flatMap((at) => byPlace.get(at) ?? []).filter(({ view }) => view === null || view === oid),
+          )
+        const { act, refresh, concurrent, swap, migrate } = lists
+        return {
+          act: inWay(act),
+          refresh: inWay(refresh),
+          concurrent: inWay(concurrent),
+          swap: inWay(swap),
+          migrate: inWay(migrate),
+        }
+      })
+    },
+  }
+}
+
+/** Of several that one fix removes only the first. */
+const firstOfEachFix = (found: Found[]): Obstacle[] =>
+  [
+    ...new Map(
+      found.toReversed().map(({ because, fix }) => [fix?.sql ?? because, { because, fix }] as const),
+    ).values(),
+  ].toReversed()
 
 /** The same for somebody who is to become a member of the owner, unless a privilege is enough: a member has what the owner has. */
 const looking: Requirement[] = [
@@ -74,22 +114,7 @@ const looking: Requirement[] = [
   ),
 ]
 
-/**
- * The columns of a query: of each of these lists the obstacles as JSON, of several that one fix removes only the first; and what the
- * query needs for that. A requirement that stands in several lists is looked at once.
- */
-const obstaclesByList = (lists: Record<string, Requirement[]>): { ctes: string; columns: string } => {
-  const all = new Map(
-    Object.values(lists).flatMap((list) => list.map((each) => [JSON.stringify(each), each] as const)),
-  )
-  const places = [...all.keys()]
-  const columns = Object.entries(lists).map(([name, list]) => {
-    const order = `array[${list.map((each) => places.indexOf(JSON.stringify(each))).join(', ')}]::integer[]`
-    const rows = `select array_position(${order}, x.at) as at, x.because, x.fix from found x where x.at = any (${order})`
-    return `${asJson(rows, 'first')} as ${name}`
-  })
-  return { ctes: found([...all.values()]), columns: columns.join(', ') }
-}
+const refreshing = [...looking, maintenance, ...reading]
 
 // Who else has a hand in schema `viewkeeper` and in the roles that own it. Any user who may create in a database can make the
 // schema first, and its code would run as whoever works there; whoever administers role `viewkeeper` can become it.

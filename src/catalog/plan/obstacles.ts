@@ -20,7 +20,7 @@ import {
 /** Hints on doing this with a view. */
 export const hintsOn = ({ schema, name }: QualifiedName, to: Purpose): ViewHints => ({ schema, name, to })
 
-/** For `with`: a view. */
+/** For `with`: a view, or several. */
 export const theView = (found: string): string => `v as materialized (
   select c.oid, c.relowner, c.oid::regclass as name, c.relkind, n.oid as schema, n.nspname, n.nspowner,
          format('its owner, %s,', c.relowner::regrole) as its_owner,
@@ -29,14 +29,14 @@ export const theView = (found: string): string => `v as materialized (
     from asked, pg_class c join pg_namespace n on n.oid = c.relnamespace where ${found})`
 
 /** What the view's query reads, column by column, and as which role: also through plain views. */
-export const whatTheViewReads = `named as materialized (select d.refclassid, d.refobjid, d.refobjsubid from v join ${namedBy('v')}),
-reads (role, oid, column_at) as (
-  select v.relowner, d.refobjid, d.refobjsubid from v, named d where d.refclassid = 'pg_class'::regclass
+export const whatTheViewReads = `named as materialized (select v.oid as view, v.relowner, d.refclassid, d.refobjid, d.refobjsubid from v join ${namedBy('v')}),
+reads (view, role, oid, column_at) as (
+  select d.view, d.relowner, d.refobjid, d.refobjsubid from named d where d.refclassid = 'pg_class'::regclass
   union
-  select ${readerOf('c', 'r.role')}, d.refobjid, d.refobjsubid
+  select r.view, ${readerOf('c', 'r.role')}, d.refobjid, d.refobjsubid
     from reads r join pg_class c on c.oid = r.oid and c.relkind = 'v' join ${namedBy('c')} and d.refclassid = 'pg_class'::regclass),
 calls as materialized (
-  select v.relowner as role, p.oid, p.proowner from v, named d join pg_proc p on p.oid = d.refobjid where d.refclassid = 'pg_proc'::regclass)`
+  select d.view, d.relowner as role, p.oid, p.proowner from named d join pg_proc p on p.oid = d.refobjid where d.refclassid = 'pg_proc'::regclass)`
 
 /** To act as the owner. */
 export const owned = (how: Membership = 'inherits'): Requirement => ({
@@ -71,26 +71,30 @@ export const looks = (role: string): string => `has_schema_privilege(${role}, v.
 
 const lookingAtAll = lookInto('case when v.inherits then v.relowner else asked.role end', looks('asked.role'))
 
-/** The same requirement, in words that call the owner of the view so. */
-const ofView = (requirement: Requirement): Requirement => ({
+/** The same requirement, in words that call the owner of the view so. `of`: the relation that says which view it is about. */
+const ofView = (requirement: Requirement, of?: string): Requirement => ({
   ...requirement,
   from: `v, ${requirement.from}`,
+  given: of === undefined ? requirement.given : `${of}.view <> v.oid or ${requirement.given}`,
   because: `format('%s lacks %s on %s', case ${requirement.to} when v.relowner then v.its_owner else (${requirement.to})::regrole::text end,
     ${requirement.privilege}, ${requirement.on})`,
 })
 
 export const reading = [
-  privilege(`reads r join pg_class c on c.oid = r.oid and c.relkind in ${readable}`, {
-    privilege: `case when c.relkind = 'S' then 'usage' else 'select' end`,
-    on: onSequence,
-    to: 'r.role',
-    owner: 'c.relowner',
-    given: `case when c.relkind = 'S' then has_sequence_privilege(r.role, c.oid, 'select, usage')
+  ofView(
+    privilege(`reads r join pg_class c on c.oid = r.oid and c.relkind in ${readable}`, {
+      privilege: `case when c.relkind = 'S' then 'usage' else 'select' end`,
+      on: onSequence,
+      to: 'r.role',
+      owner: 'c.relowner',
+      given: `case when c.relkind = 'S' then has_sequence_privilege(r.role, c.oid, 'select, usage')
                  when r.column_at > 0 then has_column_privilege(r.role, c.oid, r.column_at::smallint, 'select')
                  else has_any_column_privilege(r.role, c.oid, 'select') end`,
-  }),
-  executes,
-].map(ofView)
+    }),
+    'r',
+  ),
+  ofView(executes, 'calls'),
+]
 
 const changing = (privileges: string): Requirement =>
   privilege(`unnest(array[${privileges}]) p`, {

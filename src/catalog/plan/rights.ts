@@ -135,31 +135,33 @@ const fix = `case when l.privilege is not null
 const row = (
   { from, because, given, membership, owned, privilege, on, to, owner, instead }: Requirement,
   at: number,
+  forViews: boolean,
 ) =>
-  `select ${at} as at, ${because} as because, ${membership ?? 'null'}::oid as membership, ${owned ?? 'null'} as owned,
+  `select ${at} as at,${forViews ? ` ${/^v(,|$)/.test(from ?? '') ? 'v.oid' : 'null::oid'} as view,` : ''} ${because} as because, ${membership ?? 'null'}::oid as membership, ${owned ?? 'null'} as owned,
     ${privilege ?? 'null'} as privilege, ${on ?? 'null'} as object, coalesce(${to ?? 'null'}, asked.oid)::oid as grantee,
     ${owner ?? 'null'}::oid as owner, ${instead ?? 'null'} as instead, coalesce(${to ?? 'null'}, asked.role)::oid as role, asked.heir
      from asked${from === undefined ? '' : `, ${from}`} where not (${given})`
 
-/** For `with`, after `asked`: `found` are the obstacles that these requirements find, with the fixes. */
-export const found = (requirements: Requirement[]): string => `lacks as materialized (
-  ${requirements.map(row).join('\n  union all ')}),
-found as materialized (
-  select l.at, l.because || ${more} as because, ${fix} || jsonb_strip_nulls(jsonb_build_object('instead', l.instead)) as fix
-    from lacks l, lateral (${circumstances}) f)`
+/** A query, after `asked`, that has a row if a requirement is lacking: the same text for all that differ in words only. */
+export const lackingQuery = ({ from, given }: Requirement): string =>
+  `select from asked${from === undefined ? '' : `, ${from}`} where not (${given})`
 
-/** The obstacles among these rows as JSON, in their order, or only the first of those that one fix removes. */
-export const asJson = (rows: string, which: keyof typeof keys): string => `(
-  select coalesce(jsonb_agg(jsonb_build_object('because', o.because, 'fix', o.fix) order by o.at, o.because), '[]')
-    from (select distinct on (${keys[which]}) l.at, l.because, l.fix from (${rows}) l order by ${keys[which]}, l.at, l.because) o)`
+/** For `with`, after `asked`: `found` are the obstacles that these requirements find, with the fixes; `forViews`: each with its view `v`. */
+export const found = (requirements: Requirement[], forViews = false): string => `lacks as materialized (
+  ${requirements.map((each, at) => row(each, at, forViews)).join('\n  union all ')}),
+found as materialized (
+  select l.at,${forViews ? ' l.view,' : ''} l.because || ${more} as because, ${fix} || jsonb_strip_nulls(jsonb_build_object('instead', l.instead)) as fix
+    from lacks l, lateral (${circumstances}) f)`
 
 /** A query for the obstacles that these requirements find for the login, as JSON. */
 export const obstaclesQuery = (requirements: Requirement[]): string =>
   onOneLine(
-    `with ${asked()}, ${found(requirements)} select ${asJson('select * from found', 'all')} as obstacles`,
+    `with ${asked()}, ${found(requirements)} select (
+  select coalesce(jsonb_agg(jsonb_build_object('because', o.because, 'fix', o.fix) order by o.at, o.because), '[]')
+    from (select distinct on (${eachOnce}) l.at, l.because, l.fix from found l order by ${eachOnce}, l.at, l.because) o) as obstacles`,
   )
 
-const keys = { all: `l.because, l.fix ->> 'sql'`, first: `coalesce(l.fix ->> 'sql', l.because)` }
+const eachOnce = `l.because, l.fix ->> 'sql'`
 
 /** What stands in the way, in words, with `then` after it; then who has to run which SQL, on lines of their own. */
 export const sayObstacles = (obstacles: Obstacle[], then?: string): string =>
@@ -214,7 +216,7 @@ export const hintsQuery = (
 with recursive ${ctes}, ${found(requirements)},
 obstacles as materialized (
   select row_number() over (order by o.at, o.because) as at, o.because, o.fix
-    from (select distinct on (${keys.all}) * from found l order by ${keys.all}, l.at) o),
+    from (select distinct on (${eachOnce}) * from found l order by ${eachOnce}, l.at) o),
 fixes as materialized (
   select min(o.at) as at, o.fix ->> 'sql' as sql, o.fix ->> 'instead' as instead,
          (select string_agg(b, ' or ') from jsonb_array_elements_text((o.fix -> 'by') || '["a superuser"]') b) as givers

@@ -75,13 +75,17 @@ export async function makeRoles(
   }
 }
 
-/** Makes `viewkeeper` a member of view owners, but not of a member of its own, and so never of a superuser, who is a member of every role. */
-export async function joinOwners(sql: Sql, work: Work, owners: string[]): Promise<void> {
-  const rows = await sql<{ owner: string }[]>`
-    select r.rolname as owner from pg_catalog.pg_roles r
+/**
+ * Makes `viewkeeper` a member of view owners, but not of a member of its own, and so never of a superuser, who is a member of every role.
+ * Returns those of whom it was none, as SQL writes them.
+ */
+export async function joinOwners(sql: Sql, work: Work, owners: string[]): Promise<string[]> {
+  const rows = await sql<{ owner: string; written: string }[]>`
+    select r.rolname as owner, quote_ident(r.rolname) as written from pg_catalog.pg_roles r
      where r.rolname in (select jsonb_array_elements_text(${sql.json(owners)}))
        and r.rolname <> ${viewsRole} and not pg_has_role(r.oid, ${ownerRole}, 'MEMBER')`
   for (const { owner } of rows) await work.member(owner, ownerRole)
+  return rows.map(({ written }) => written)
 }
 
 /** Whether a role is there. */

@@ -1,6 +1,6 @@
 import { uniqueIndexes, unusableBecause } from '../../catalog/db/catalog.ts'
-import { abilitiesQuery, type ViewRights } from '../../catalog/plan/abilities.ts'
-import { impossible, type Requirement } from '../../catalog/plan/rights.ts'
+import { abilitiesQuery, type Found, type ViewRights } from '../../catalog/plan/abilities.ts'
+import { asked, impossible, lackingQuery, type Requirement } from '../../catalog/plan/rights.ts'
 import { batchPlaces } from '../../catalog/plan/shadow-names.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
@@ -40,15 +40,25 @@ const flawsOf = (indexes: { name: string; unusableBecause: string | null }[]): s
           'it has no unique index',
       ]
 
-/** What `role` may do with a view. `swap` is what a swap needs. */
+/** What `role` may do with views. `swap` is what a swap needs. */
 export async function readViewRights(
   sql: Sql,
-  { oid, concurrent, ...view }: Examined,
+  views: (Examined & { swap: Requirement[] })[],
   role: string,
-  swap: Requirement[],
-): Promise<ViewRights> {
-  const [row] = await sql.unsafe(abilitiesQuery(oid, role, { concurrent: concurrent.map(impossible), swap }))
-  return { ...view, ...(row as unknown as Omit<ViewRights, keyof typeof view>) }
+): Promise<ViewRights[]> {
+  if (views.length === 0) return []
+  const checks = [...new Set(views.flatMap(({ swap }) => swap.map(lackingQuery)))]
+  const arms = checks.map((check, at) => `select ${at} as at where exists (${check})`)
+  const rows = await sql.unsafe<{ at: number }[]>(`with ${asked(role)} ${arms.join('\n  union all ')}`)
+  const lacking = new Set(rows.map(({ at }) => checks[at]))
+  const needs = views.map((view) => ({
+    oid: view.oid,
+    concurrent: view.concurrent.map(impossible),
+    swap: view.swap.filter((each) => lacking.has(lackingQuery(each))),
+  }))
+  const { query, rights } = abilitiesQuery(needs, role)
+  const found = rights(await sql.unsafe<Found[]>(query))
+  return views.map(({ view, schema, name, owner }, at) => ({ view, schema, name, owner, ...found[at]! }))
 }
 
 /**
