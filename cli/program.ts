@@ -147,6 +147,7 @@ const authoring: Group = {
   'bad-row': async () => (await import('./commands/author/diff.ts')).addBadRow,
   doctor: async () => (await import('./commands/author/doctor.ts')).addTo,
   'create-role': async () => (await import('./commands/author/create-role.ts')).addCreateRole,
+  uninstall: async () => (await import('./commands/author/uninstall.ts')).addTo,
   token: async () => (await import('./commands/author/create-role.ts')).addToken,
   alter: async () => (await import('./commands/author/set-aside.ts')).addAlter,
   'set-aside': async () => (await import('./commands/author/set-aside.ts')).addSetAside,

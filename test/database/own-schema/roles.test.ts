@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { prune } from '../../../src/keeper/jobs.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole } from '../../../src/own-schema/create-role.ts'
+import { planRemoval } from '../../../src/own-schema/uninstall.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
@@ -213,7 +214,7 @@ describe('a database of an administrator who is no superuser, as on RDS', () => 
               ${sql.json([{ privileges: ['select'], to: reader }])})`
   })
 
-  test('has a first view by the grants of docs/privileges.md, none without one of them, and keeps it when the recipe of docs/upgrading.md rids it of Viewkeeper', async () => {
+  test('has a first view by the grants of docs/privileges.md, none without one of them, and keeps it when uninstall rids it of Viewkeeper', async () => {
     const grants = recipeOf('privileges.md', 'The first view').trim().split('\n')
     expect(grants).toHaveLength(2)
     for (const [at, message] of [
@@ -234,9 +235,10 @@ describe('a database of an administrator who is no superuser, as on RDS', () => 
              has_table_privilege(${reader}, oid, 'select') as readable
         from pg_class where relname in ('sales', 'rates') order by 1`
     const before = await made()
-    const recipe = recipeOf('upgrading.md', 'Removing')
     await asAdmin(`grant create on schema public to ${owner}; grant select on public.orders to ${owner}`)
-    await asAdmin(recipe.replaceAll('viewkeeper_app', login).replaceAll('app_owner', owner))
+    const admin = as(names.admin, 'admin').database
+    const { statements } = await admin.withConnection((sql) => planRemoval(sql, [login], owner))
+    await asAdmin(statements.join(';'))
     expect(await made()).toEqual(before.map((view) => ({ ...view, owner })))
     expect(await sql`select proowner::regrole::text as owner from pg_proc where proname = 'own'`).toEqual([
       { owner },

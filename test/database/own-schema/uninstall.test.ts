@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import { createRole } from '../../../src/own-schema/create-role.ts'
+import { planRemoval } from '../../../src/own-schema/uninstall.ts'
+import { connectTo } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
+import { planLog } from '../../../src/slices/db/log.ts'
+import { makeLog } from '../../../src/slices/plan/log.ts'
+import { schemaFolder } from '../../support/servers/database.ts'
+import { oneRoleDatabase, useRds } from '../../support/servers/rds.ts'
+
+const fresh = useRds()
+
+const remove = (database: Database) =>
+  database.withConnection(
+    async (sql) => {
+      const removal = await planRemoval(sql, ['keeper_app'], 'master')
+      await sql.unsafe(`begin; ${removal.statements.join(';\n')}; commit`)
+      return removal
+    },
+    { writes: true },
+  )
+
+test('what was made in one database goes with its grants, logs and triggers; another one of that server works on, until it takes the roles along', async () => {
+  const rds = await fresh()
+  await oneRoleDatabase(rds)
+  await rds.sql`create database other owner master`
+  await rds.sql`revoke connect on database other from public`
+  const there = (login: string) => {
+    const url = new URL(rds.as(login).url)
+    url.pathname = '/other'
+    return connectTo(fromUrl(url.href))
+  }
+  const request = { login: 'keeper_app', password: 'hunter2', owners: null, ownViews: null }
+  for (const database of [rds.as('master').database, there('master')])
+    await database.withConnection((sql) => createRole(sql, schemaFolder, request), { writes: true })
+  for (const database of [rds.as('keeper_app').database, there('keeper_app')])
+    await migrate(database, schemaFolder)
+  await rds.sql.unsafe(`
+    set role app_owner;
+    create view shop.query as select customer, count(*) as n from shop.orders group by 1;
+    create materialized view shop.counts as select customer, n from shop.query;
+    grant usage, create on schema shop to viewkeeper_views; grant select (id), update on shop.orders to viewkeeper_views;
+    create function shop.f() returns int return 1; grant execute on function shop.f to keeper_app;
+    create sequence shop.s; grant usage on sequence shop.s to keeper_app; create domain shop.d as int; grant usage on domain shop.d to keeper_app;
+    reset role;
+    create materialized view shop.kept as select id from shop.orders; alter materialized view shop.kept owner to viewkeeper_views`)
+  const [{ oid }] = await rds.sql<[{ oid: number }]>`select 'shop.counts'::regclass::oid::int as oid`
+  const log = await planLog(rds.sql, { oid, schema: 'shop', name: 'counts' }, 'customer')
+  for (const statement of makeLog(log)) await rds.sql.unsafe(statement)
+  const triggers = () => rds.sql`select from pg_trigger where not tgisinternal`
+  expect((await triggers()).length).toBeGreaterThan(0)
+
+  const first = await remove(rds.as('master').database)
+  expect(first.left).toEqual([
+    'other of this server uses keeper_app, viewkeeper, viewkeeper_views, too: the roles stay. The last uninstall drops them.',
+  ])
+  expect(await triggers()).toHaveLength(0)
+  expect(
+    await rds.sql`
+      select from pg_shdepend where refobjid in ('keeper_app'::regrole, 'viewkeeper'::regrole, 'viewkeeper_views'::regrole)
+         and (dbid = (select oid from pg_database where datname = 'app') or objid = (select oid from pg_database where datname = 'app'))`,
+  ).toHaveLength(0)
+  expect(await rds.sql`select nspname from pg_namespace where nspname like 'viewkeeper%'`).toHaveLength(0)
+  expect(await rds.sql`select matviewowner from pg_matviews where matviewname = 'kept'`).toEqual([
+    { matviewowner: 'master' },
+  ])
+  await rds.run(
+    'app_owner',
+    'insert into shop.orders values (99, 1, 1); refresh materialized view shop.counts',
+  )
+  await there('keeper_app').withConnection((sql) => sql`select from viewkeeper.runs`)
+
+  expect((await remove(there('master'))).left).toEqual([])
+  expect(
+    await rds.sql`select from pg_roles where rolname like any (array['viewkeeper%', 'keeper%'])`,
+  ).toHaveLength(0)
+})
