@@ -46,11 +46,11 @@ const honoured: Record<string, string> = {
   sslmode: 'PGSSLMODE',
   sslrootcert: 'PGSSLROOTCERT',
   connect_timeout: 'PGCONNECT_TIMEOUT',
+  target_session_attrs: 'PGTARGETSESSIONATTRS',
 }
 
 /** The variables of parameters that would make a difference, and are not honoured. */
 const refused: Record<string, string> = {
-  target_session_attrs: 'PGTARGETSESSIONATTRS',
   channel_binding: 'PGCHANNELBINDING',
   gssencmode: 'PGGSSENCMODE',
   sslnegotiation: 'PGSSLNEGOTIATION',
@@ -63,10 +63,6 @@ const refused: Record<string, string> = {
 
 /** Values that say what is done anyway, each with what to do about another one. */
 const already: Record<string, [RegExp, string]> = {
-  target_session_attrs: [
-    /^(any|read-write|primary|prefer-standby)$/,
-    'Viewkeeper writes, so give the address of the primary',
-  ],
   channel_binding: [
     /^(prefer|disable)$/,
     'leave it out, and write sslmode=verify-full, which proves the server, too',
@@ -80,7 +76,7 @@ const modes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-ful
 
 /** The grammar of libpq. In a password, an @ counts if another one follows. */
 const grammar =
-  /^postgres(?:ql)?:\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^/?#]*))?@)?(?<host>\[[^\]]*\]|[^:@/?#]*)(?::(?<port>\d*))?(?:\/(?<dbname>[^@?#]*))?(?:\?(?<parameters>[^#]*))?$/
+  /^postgres(?:ql)?:\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^/?#]*))?@)?(?<hosts>(?:\[[^\]]*\]|[^:@/?#,]*)(?::\d*)?(?:,(?:\[[^\]]*\]|[^:@/?#,]*)(?::\d*)?)*)(?:\/(?<dbname>[^@?#]*))?(?:\?(?<parameters>[^#]*))?$/
 
 /**
  * Connection options from `postgres://user:password@host:port/database?…`, with the parameters, variables and password file of
@@ -103,8 +99,34 @@ export function fromEnvironment(env: NodeJS.ProcessEnv): ConnectionSource | unde
 
 function read(text: string, env: NodeJS.ProcessEnv): ConnectionOptions {
   const said = parametersOf(text, env)
-  const host = said.host || said.hostaddr || 'localhost'
-  if (`${host}${said.port}`.includes(',')) throw badUrl('it has several hosts: give the one that writes')
+  const attributes = said.target_session_attrs ?? 'any'
+  if (!/^(any|read-write|primary|prefer-standby)$/.test(attributes))
+    throw badUrl(
+      `target_session_attrs=${attributes} cannot be honoured: Viewkeeper writes, so write read-write`,
+    )
+  const [hosts = [], addresses = [], ports = []] = [said.host, said.hostaddr, said.port].map((each) =>
+    each?.split(','),
+  )
+  const many = Math.max(1, hosts.length, addresses.length)
+  if (addresses.length > 0 && hosts.length > 0 && addresses.length !== hosts.length)
+    throw badUrl('it has not as many hosts as hostaddr')
+  if (ports.length > 1 && ports.length !== many) throw badUrl('it has not as many ports as hosts')
+  const [first, ...others] = Array.from({ length: many }, (_, at) => ({
+    ...serverOf({
+      ...said,
+      host: hosts[at],
+      hostaddr: addresses[at],
+      port: ports[at] ?? (ports.length === 1 ? ports[0] : undefined),
+    }),
+    // One of several is taken only if it writes: nobody else is of use to Viewkeeper.
+    ...(many > 1 && { writes: true as const }),
+  })).toReversed()
+  return others.reduce((next, server) => ({ ...server, next }), first as ConnectionOptions)
+}
+
+/** The options for one server. */
+function serverOf(said: Partial<Record<string, string | undefined>>): ConnectionOptions {
+  const host = (said.host || said.hostaddr || 'localhost').replace(/^\[|\]$/g, '')
   const port = Number(said.port || 5432)
   if (!(port >= 1 && port <= 65_535)) throw badUrl('its port is none')
   const user = said.user || userOfSystem()
@@ -130,7 +152,10 @@ function read(text: string, env: NodeJS.ProcessEnv): ConnectionOptions {
 /** What the URL says, and what the variables add. */
 function parametersOf(text: string, env: NodeJS.ProcessEnv): Partial<Record<string, string>> {
   if (!/^postgres(ql)?:\/\//.test(text)) throw badUrl('it does not start with postgres://')
-  const { parameters, ...parts } = grammar.exec(text)?.groups ?? { parameters: '@' }
+  const { parameters, hosts, ...parts } = grammar.exec(text)?.groups ?? { parameters: '@' }
+  const servers = (hosts ?? '').split(',').map((each) => /^(.*?)(?::(\d*))?$/.exec(each) ?? [])
+  if (servers.some(([, host]) => host)) parts.host = servers.map(([, host]) => host).join(',')
+  if (servers.some(([, , port]) => port)) parts.port = servers.map(([, , port]) => port || '5432').join(',')
   const given = Object.entries(parts).flatMap(([name, value]) => (value ? [[name, value]] : []))
   const more = (parameters ?? '').split('&').filter(Boolean).map(pairOf)
   const names = more.map(([name]) => name)
@@ -154,7 +179,7 @@ function parametersOf(text: string, env: NodeJS.ProcessEnv): Partial<Record<stri
     const place = names.includes(name) ? '' : ` (variable ${refused[name]})`
     throw badUrl(`${name}${place} cannot be honoured: ${instead}`)
   }
-  return { ...said, ...(said.host && { host: said.host.replace(/^\[|\]$/g, '') }) }
+  return said
 }
 
 function pairOf(pair: string): [string, string] {
@@ -195,6 +220,7 @@ function readRoots(file: string): string {
 
 /** Adds the roots of RDS for a server of RDS, and the password of the password file (`PGPASSFILE`, `~/.pgpass`). */
 async function completed(given: ConnectionOptions): Promise<ConnectionOptions> {
+  if (given.next) given = { ...given, next: await completed(given.next) }
   const { tls } = given
   const options =
     tls.verify && tls.roots === null && /\.rds\.amazonaws\.com(\.cn)?$/.test(given.host)

@@ -5,7 +5,7 @@ import { Problem } from '../problem.ts'
 import { literal } from '../sql/names.ts'
 import { makeSafe } from '../sql/settings.ts'
 import type { Connection, NotificationListener, Sql } from './database.ts'
-import { withDeadline } from './failures.ts'
+import { mayConnectLater, problemOf, withDeadline } from './failures.ts'
 
 /** Something between Lambda and RDS forgets a connection that was silent for about 350 s. */
 const keepAliveMs = 30_000
@@ -92,6 +92,9 @@ export interface ConnectionOptions {
   options?: string
   /** The longest wait for the connection. */
   connectMs?: number
+  /** Where to connect if this server cannot be reached, or `writes` is set and it is a standby. */
+  next?: ConnectionOptions
+  writes?: true
 }
 
 /** Our own statements are short: a statement that waits longer for a lock, or runs longer, is stuck. */
@@ -107,11 +110,31 @@ const defaultStartUp = {
   idle_in_transaction_session_timeout: '60000',
 }
 
+/** The longest wait for one of several servers. */
+const eachMs = 5000
+
+/** Opens a connection to the first of the servers that can be had: else throws what the last one said. */
+export async function connect(
+  options: ConnectionOptions,
+  ...more: [Record<string, string>, Record<string, string>, number, NotificationListener?]
+): Promise<Connection> {
+  const { next, connectMs = eachMs } = options
+  if (next === undefined) return connectOnly(options, ...more)
+  try {
+    return await connectOnly({ ...options, connectMs }, ...more)
+  } catch (error) {
+    const problem = problemOf(error)
+    if (!mayConnectLater(problem) && !(problem instanceof Problem && problem.code === 'DatabaseReadOnly'))
+      throw error
+    return connect(next, ...more)
+  }
+}
+
 /**
  * Opens a connection whose session has these settings, and whose search path is safePath: every name means the catalog's
  * object, so nobody can add a function that would run as us. The driver's errors are thrown as they are.
  */
-export async function connect(
+async function connectOnly(
   options: ConnectionOptions,
   startUp: Record<string, string>,
   insisted: Record<string, string>,
@@ -162,7 +185,7 @@ export async function connect(
     const onLine = (opened: Line) => {
       line = inOneTrip(opened)
     }
-    await withDeadline(insistOn(sql, { ...wanted, ...insisted }, onLine), by, advice)
+    await withDeadline(insistOn(sql, { ...wanted, ...insisted }, options.writes ?? false, onLine), by, advice)
     return { sql, leave, broken }
   } catch (error) {
     await leave()
@@ -206,6 +229,7 @@ function inOneTrip(line: Line): Line {
 async function insistOn(
   sql: Sql,
   wanted: Record<string, string>,
+  writes: boolean,
   onexecute: (line: Line) => void,
 ): Promise<void> {
   // No parameters: with parameters, postgres.js does not pass its line to onexecute, and sends two messages. No pg_settings,
@@ -219,11 +243,16 @@ async function insistOn(
       where case when a.name ~ '_(timeout|interval)$'
               then extract(epoch from current_setting(a.name, true)::interval) * 1000 <> a.value::numeric
               else current_setting(a.name, true) is distinct from a.value end
-     union all select 'session_replication_role' where current_setting('session_replication_role') = 'replica'`,
+     union all select 'session_replication_role' where current_setting('session_replication_role') = 'replica'${writes ? " union all select 'standby' where pg_is_in_recovery()" : ''}`,
     [],
     options,
   )) as unknown as { name: string }[][]
   const dropped = (answers.at(-1) ?? []).map(({ name }) => name)
+  if (dropped.includes('standby'))
+    throw new Problem(
+      'DatabaseReadOnly',
+      `${sql.options.host} is a standby, and no other server of DATABASE_URL is the primary.`,
+    )
   if (dropped.includes('is_superuser')) {
     throw new Problem(
       'SuperuserRefused',

@@ -109,3 +109,17 @@ test.each(Object.keys(writes))('%s on a standby is refused, and says where to wr
   expect(code).toBe('DatabaseReadOnly')
   expect(message).toMatch(/^This server is a standby, which only reads\. Give the address of the primary/)
 })
+
+test('an address of several servers finds the one that writes, past one that is away and past a standby, and says so if there is none', async () => {
+  const [writer, reader] = [new URL(primary.url), new URL(standby!.url)]
+  const at = (hosts: string) =>
+    connectTo(fromUrl(`postgres://${writer.username}:${writer.password}@${hosts}${writer.pathname}`))
+  const away = '127.0.0.1:1'
+  const writes = at([away, reader.host, writer.host].join(','))
+  expect(await writes.withConnection((sql) => sql`select pg_is_in_recovery() as it`)).toEqual([{ it: false }])
+  await expect(
+    at([reader.host, reader.host].join(',')).withConnection((sql) => sql`select`),
+  ).rejects.toMatchObject({
+    code: 'DatabaseReadOnly',
+  })
+})

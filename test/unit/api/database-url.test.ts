@@ -21,6 +21,28 @@ describe('DATABASE_URL', () => {
     expect(await read('postgres://u:p@/d?host=/tmp&port=6000')).toMatchObject({ host: '/tmp', port: 6000 })
   })
 
+  test('has several servers, as psql takes them: each is asked for the one that writes', async () => {
+    const [a, b] = [
+      { host: 'a', port: 5433, writes: true },
+      { host: 'b', port: 5432, writes: true },
+    ]
+    for (const url of [
+      'postgres://u:p@a:5433,b/d',
+      'postgres://u:p@a:5433,b:5432/d?target_session_attrs=read-write',
+      'postgres://u:p@/d?host=a,b&port=5433,5432&target_session_attrs=primary',
+    ])
+      expect(await read(url)).toMatchObject({
+        ...a,
+        database: 'd',
+        next: { ...b, database: 'd', password: 'p' },
+      })
+    expect(await read('postgres://u:p@[::1]:5433,[::2]/d')).toMatchObject({
+      host: '::1',
+      next: { host: '::2', port: 5432 },
+    })
+    expect(await read('postgres://u:p@a/d')).not.toHaveProperty('writes')
+  })
+
   test('has parameters that count more than what stands before them, and variables that count less', async () => {
     const env = {
       PGHOST: 'other',
@@ -82,8 +104,8 @@ describe('DATABASE_URL', () => {
     ['postgres://u:12/hunter2@h/d', /percent-encoded/],
     ['postgres://u:12?hunter2@h/d', /percent-encoded/],
     ['postgres://u:hunter2%w@h/d', /write %25 for %/],
-    ['postgres://u:hunter2@h1,h2/d', /several hosts/],
-    ['postgres://u:hunter2@h:5432,h2:5432/d', /percent-encoded/],
+    ['postgres://u:hunter2@h1,h2/d?port=1,2,3', /not as many ports as hosts/],
+    ['postgres://u:hunter2@h1,h2/d?hostaddr=10.0.0.1', /not as many hosts as hostaddr/],
     ['postgres://u:hunter2@h/d?sslmode=verify-full&sslmode=disable', /sslmode twice/],
     ['postgres://u:hunter2@h/d?pgbouncer=true', /pgbouncer cannot be honoured: leave it out/],
     ['postgres://u:hunter2@h/d?sslcert=me.pem', /sslcert cannot be honoured/],
@@ -91,7 +113,7 @@ describe('DATABASE_URL', () => {
       'postgres://u:hunter2@h/d?channel_binding=require',
       /channel_binding cannot be honoured: .* sslmode=verify-full/,
     ],
-    ['postgres://u:hunter2@h/d?target_session_attrs=standby', /address of the primary/],
+    ['postgres://u:hunter2@h/d?target_session_attrs=standby', /so write read-write/],
     ['postgres://u:hunter2@h/d?connect_timeout=soon', /connect_timeout/],
     [
       'postgres://u:hunter2@h/d?sslrootcert=nowhere/roots.pem',
