@@ -623,6 +623,8 @@ export interface View {
   schedule: string | null
   /** The time zone of the view's own schedule. */
   timeZone: string | null
+  /** Whether a batch of all views includes it. */
+  inAll?: boolean
   /** When the batch of every view refreshes it; null if it does not. */
   nightly?: string | null
   /** How old the data may become, instead of a schedule; null if its definition does not say so. */
@@ -739,6 +741,8 @@ export interface ViewDetails {
   schedule: string | null
   /** The time zone of the view's own schedule. */
   timeZone: string | null
+  /** Whether a batch of all views includes it. */
+  inAll?: boolean
   /** When the batch of every view refreshes it; null if it does not. */
   nightly?: string | null
   /** How old the data may become, instead of a schedule; null if its definition does not say so. */
