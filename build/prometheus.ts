@@ -18,8 +18,8 @@ interface Rule {
 
 /** What happens at one moment, by the alarm's subject: counted by the leader. */
 const moments = {
-  slow: 'sum(increase(viewkeeper_slow_runs_total[10m])) > 0',
-  lost: 'sum(increase(viewkeeper_lost_batches_total[10m])) > 0',
+  slow: 'sum by (environment) (increase(viewkeeper_slow_runs_total[10m])) > 0',
+  lost: 'sum by (environment) (increase(viewkeeper_lost_batches_total[10m])) > 0',
 }
 
 const lookedAt: PromMetric = 'viewkeeper_monitor_last_look_timestamp_seconds'
@@ -28,27 +28,27 @@ const lookedAt: PromMetric = 'viewkeeper_monitor_last_look_timestamp_seconds'
 const own: Rule[] = [
   {
     name: 'failed-batches',
-    expr: 'sum(increase(viewkeeper_batches_total{status="failed"}[10m])) > 0',
+    expr: 'sum by (environment) (increase(viewkeeper_batches_total{status="failed"}[10m])) > 0',
     happened: 'A batch failed.',
     first: 'viewkeeper batches names the batch.',
   },
   {
     name: 'failing-channel',
-    expr: 'max by (channel) (viewkeeper_channel_failing) > 0',
+    expr: 'max by (environment, channel) (viewkeeper_channel_failing) > 0',
     for: '5m',
     happened: 'A channel does not take its messages, which wait for a day: not everybody is told.',
     first: 'viewkeeper ls names the channel and says why; the log of the leading process has each try.',
   },
   {
     name: 'unsent-messages',
-    expr: `max(viewkeeper_outbox_waiting_seconds) > ${mayWaitSeconds}`,
+    expr: `max by (environment) (viewkeeper_outbox_waiting_seconds) > ${mayWaitSeconds}`,
     for: '1m',
     happened: 'Messages and events have waited for ten minutes and are not sent: nobody hears of anything.',
     first: 'The log of the leading process says why.',
   },
   {
     name: 'database-away',
-    expr: 'max(viewkeeper_database_up) == 0',
+    expr: 'max by (environment) (viewkeeper_database_up) == 0',
     for: '2m',
     severity: 'critical',
     happened: 'No process of Viewkeeper can read the database.',
@@ -56,7 +56,11 @@ const own: Rule[] = [
   },
   {
     name: 'silent-monitor',
-    expr: `time() - max(${lookedAt}) > 300 or absent(${lookedAt})`,
+    expr:
+      `time() - max by (environment) (${lookedAt}) > 300 or ` +
+      // Of an environment that tells nothing any more, the last day knows.
+      `(group by (environment) (max_over_time(viewkeeper_build_info[1d])) unless group by (environment) (${lookedAt})) or ` +
+      'absent(present_over_time(viewkeeper_build_info[1d]))',
     for: '2m',
     severity: 'critical',
     happened:
@@ -65,6 +69,14 @@ const own: Rule[] = [
       'Look whether a process of viewkeeper serve runs and leads (viewkeeper_leader); its log says why it does not.',
   },
 ]
+
+/** Which view or channel an alert is about, and where. */
+const whereOf = (expr: string): string => {
+  const [label] = expr.match(/(?<=by \(environment, )\w+/) ?? []
+  return label === undefined
+    ? '{{ with $labels.environment }} In {{ . }}.{{ end }}'
+    : ` It is {{ $labels.${label} }} in {{ $labels.environment }}.`
+}
 
 /** The alert rules, as Prometheus reads them. */
 export function alertRules(): string {
@@ -86,7 +98,7 @@ export function alertRules(): string {
         ...(lasting && { for: lasting }),
         labels: { severity },
         annotations: {
-          summary: `${happened}${expr.includes('by (') ? ` It is {{ $labels.${/by \((\w+)\)/.exec(expr)?.[1]} }}.` : ''}`,
+          summary: `${happened}${whereOf(expr)}`,
           description: first,
           runbook_url: runbookOf(name),
         },
@@ -99,18 +111,22 @@ export function alertRules(): string {
 type Panel = [title: string, unit: string, targets: [expr: string, legend: string][]]
 
 const panels: Panel[] = [
-  ['Age of the data', 's', [['max by (view) (viewkeeper_view_data_age_seconds)', '{{view}}']]],
+  ['Age of the data', 's', [['max by (environment, view) (viewkeeper_view_data_age_seconds)', '{{view}}']]],
   [
     'Age, as a part of its limit',
     'percentunit',
     [
       [
-        'max by (view) (viewkeeper_view_data_age_seconds / viewkeeper_view_data_age_limit_seconds)',
+        'max by (environment, view) (viewkeeper_view_data_age_seconds / viewkeeper_view_data_age_limit_seconds)',
         '{{view}}',
       ],
     ],
   ],
-  ['Incidents', 'short', [['sum by (kind) (max by (view, kind) (viewkeeper_view_incident))', '{{kind}}']]],
+  [
+    'Incidents',
+    'short',
+    [['sum by (kind) (max by (environment, view, kind) (viewkeeper_view_incident))', '{{kind}}']],
+  ],
   ['Runs by outcome', 'short', [['sum by (status) (increase(viewkeeper_runs_total[5m]))', '{{status}}']]],
   [
     'Duration of refreshes',
@@ -129,7 +145,7 @@ const panels: Panel[] = [
   [
     'Slow refreshes: the longest last runs',
     's',
-    [['topk(10, max by (view) (viewkeeper_view_last_run_duration_seconds))', '{{view}}']],
+    [['topk(10, max by (environment, view) (viewkeeper_view_last_run_duration_seconds))', '{{view}}']],
   ],
   [
     'Processes',
@@ -140,7 +156,11 @@ const panels: Panel[] = [
       ['sum(viewkeeper_database_connections)', 'connections'],
     ],
   ],
-  ['Messages that wait', 'short', [['max by (channel) (viewkeeper_channel_waiting)', '{{channel}}']]],
+  [
+    'Messages that wait',
+    'short',
+    [['max by (environment, channel) (viewkeeper_channel_waiting)', '{{channel}}']],
+  ],
 ]
 
 /** The dashboard, as Grafana imports it. */
@@ -153,7 +173,19 @@ export function dashboard(): string {
     schemaVersion: 39,
     time: { from: 'now-24h', to: 'now' },
     refresh: '1m',
-    templating: { list: [{ name: 'datasource', type: 'datasource', query: 'prometheus' }] },
+    templating: {
+      list: [
+        { name: 'datasource', type: 'datasource', query: 'prometheus' },
+        {
+          name: 'environment',
+          type: 'query',
+          datasource,
+          query: 'label_values(viewkeeper_build_info, environment)',
+          includeAll: true,
+          multi: true,
+        },
+      ],
+    },
     panels: panels.map(([title, unit, targets], at) => ({
       id: at + 1,
       type: 'timeseries',
@@ -164,7 +196,10 @@ export function dashboard(): string {
       targets: targets.map(([expr, legendFormat], target) => ({
         refId: String.fromCharCode('A'.charCodeAt(0) + target),
         datasource,
-        expr,
+        expr: expr.replace(
+          /viewkeeper_\w+({)?/g,
+          (name, more) => `${name.replace('{', '')}{environment=~"$environment"${more ? ',' : '}'}`,
+        ),
         legendFormat,
       })),
     })),

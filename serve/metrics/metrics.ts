@@ -32,6 +32,7 @@ export function makeMetrics(
   isLeader: () => boolean,
 ): Metrics {
   const registry = new Registry()
+  registry.setDefaultLabels({ environment })
   collectDefaultMetrics({ register: registry })
   const all = Object.fromEntries(
     Object.entries(promMetrics).map(([name, [kind, help, labelNames]]) => {
@@ -48,7 +49,7 @@ export function makeMetrics(
     for (const status of runStatuses) count('viewkeeper_runs_total', { operation, status }, 0)
   for (const status of ['success', 'failed', 'canceled', 'skipped'])
     count('viewkeeper_batches_total', { status }, 0)
-  gauge('viewkeeper_build_info').set({ version, environment }, 1)
+  gauge('viewkeeper_build_info').set({ version }, 1)
 
   const show = ({ views, incidents, lookedAt, channels: states, waitingSeconds }: Measured) => {
     const set = (name: PromMetric, labels: Record<string, string>, value: number | null) => {

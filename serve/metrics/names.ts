@@ -1,12 +1,8 @@
 import type { ViewKind } from '../../src/events/plan/event.ts'
 
-/** What `GET /metrics` tells Prometheus: each metric with its help, its kind and its labels. */
+/** What `GET /metrics` tells Prometheus: each metric with its help, its kind and its labels, besides `environment`, which all have. */
 export const promMetrics = {
-  viewkeeper_build_info: [
-    'gauge',
-    'Always 1; the labels have the version of this process and the name of the environment.',
-    ['version', 'environment'],
-  ],
+  viewkeeper_build_info: ['gauge', 'Always 1; the label has the version of this process.', ['version']],
   viewkeeper_leader: [
     'gauge',
     '1 if this process leads: schedules, target lags, the monitor and the news run here.',
@@ -65,4 +61,4 @@ export type PromMetric = keyof typeof promMetrics
 
 /** The expression of PromQL that finds views with an incident of a kind, however many copies tell of them. */
 export const incidentExpression = (kind: ViewKind): string =>
-  `max by (view) (viewkeeper_view_incident{kind="${kind}"}) > 0`
+  `max by (environment, view) (viewkeeper_view_incident{kind="${kind}"}) > 0`

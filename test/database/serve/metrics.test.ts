@@ -28,10 +28,14 @@ async function scrape(metrics: ReturnType<typeof makeMetrics>) {
   const { body, contentType } = await metrics.exposition()
   expect(contentType).toMatch(/^text\/plain; version=0\.0\.4/)
   const families = parsePrometheus(body)
+  const series = body.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  expect(series.filter((line) => !line.includes('environment="shop"'))).toEqual([])
   const valuesOf = (name: string) =>
     Object.fromEntries(
       (families.find((each) => each.name === name)?.metrics ?? []).map(({ labels = {}, value }) => [
-        Object.values(labels).join(' '),
+        Object.entries(labels)
+          .flatMap(([label, of]) => (label === 'environment' ? [] : of))
+          .join(' '),
         Number(value),
       ]),
     )

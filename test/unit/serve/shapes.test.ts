@@ -43,7 +43,11 @@ describe('the alert rules and the dashboard', () => {
     )
     expect(asked.filter((name) => !Object.hasOwn(promMetrics, name))).toEqual([])
     expect(asked.length).toBeGreaterThan(15)
-    const labels = new Set<string>(['le', ...Object.values(promMetrics).flatMap(([, , names]) => [...names])])
+    const labels = new Set<string>([
+      'le',
+      'environment',
+      ...Object.values(promMetrics).flatMap(([, , names]) => [...names]),
+    ])
     const used = expressions.flatMap((expr) =>
       [...expr.matchAll(/by \(([^)]*)\)|\{(\w+)=/g)].flatMap(([, by, label]) =>
         (by ?? label ?? '').split(', '),
