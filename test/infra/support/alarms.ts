@@ -1,6 +1,5 @@
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import type { EnvironmentOptions } from '../../../src/config/options.ts'
-import { monitorAlarms } from '../../../src/watch/plan/alarms.ts'
 import { created } from './environments.ts'
 import { instanceIn, ownStack, viewkeeperOn } from './own-app.ts'
 import { createStack, type Properties, Synthesized } from './synth.ts'
@@ -37,18 +36,6 @@ export const nameOf = ({ AlarmName }: Properties): string => AlarmName.replace('
 const saidBy = ({ AlarmDescription }: Properties) => {
   const [, happened = '', section = ''] = /^(.+) First: .+ More: .+#(.+)\.$/s.exec(AlarmDescription) ?? []
   return { happened, section }
-}
-
-/** What alarms say that happened, by the sections of the runbook, which begin with it. */
-export const happenedBySection = (): [section: string, text: string][] => {
-  const said = [
-    ...monitorAlarms.map(({ name, happened }) => ({ section: name, name, happened })),
-    ...everyAlarm().map((alarm) => ({ ...saidBy(alarm), name: nameOf(alarm) })),
-  ]
-  return [...Map.groupBy(said, ({ section }) => section)].map(([section, alarms]) => [
-    section,
-    alarms.map(({ name, happened }) => `> *${name}*: ${happened}\n`).join('>\n'),
-  ])
 }
 
 /** The alarms as a table: what each tells in short, with a link to all of it, and when it is mailed. */

@@ -16,7 +16,7 @@ import type { AnyRoute } from '../../../src/api/route.ts'
 import { routeKey } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
 import { codes } from '../../../src/problem.ts'
-import { alarmTable, happenedBySection } from './alarms.ts'
+import { alarmTable } from './alarms.ts'
 import { costTable, exampleTable } from './cost.ts'
 import { dashboardPicture } from './dashboard-picture.ts'
 import { mails, notice } from './mails.ts'
@@ -98,7 +98,6 @@ export const madeParts: MadePart[] = [
   },
   { page: page('dashboard.svg'), name: null, text: dashboardPicture(kinds.created.template) },
   { page: page('monitoring.md'), name: 'alarms', text: alarmTable() },
-  ...happenedBySection().map(([name, text]) => ({ page: page('runbook.md'), name, text })),
   { page: page('monitoring.md'), name: 'mails', text: mails() },
   { page: page('data/notice.json'), name: null, text: notice() },
   { page: page('cost.md'), name: 'examples', text: exampleTable(examples()) },
