@@ -12,8 +12,6 @@ create table viewkeeper.definitions (
   refresh_strategy text not null default 'auto'
     check (refresh_strategy in ('auto', 'regular', 'concurrent', 'swap')),
   read_on_replicas boolean,
-  row_count_strategy text not null default 'none'
-    check (row_count_strategy in ('none', 'estimated', 'exact')),
   checks jsonb not null default '{}',
   schedule text,
   time_zone text,

@@ -232,8 +232,6 @@ export interface CreateOptions {
   force?: boolean
   /** Whether the view is filled; by default true. */
   withData?: boolean
-  /** How to count rows before and after; counting never blocks readers. */
-  rowCountStrategy?: 'none' | 'estimated' | 'exact'
   /** The longest time of the operation on the server, with the wait for locks. */
   timeoutSeconds?: number
 }
@@ -250,8 +248,6 @@ export interface DropOptions {
   cascade?: boolean
   /** Whether a missing view is skipped instead of refused; by default true. */
   ifExists?: boolean
-  /** How to count rows before and after; counting never blocks readers. */
-  rowCountStrategy?: 'none' | 'estimated' | 'exact'
   /** The longest time of the operation on the server, with the wait for locks. */
   timeoutSeconds?: number
 }
@@ -339,8 +335,6 @@ export interface PlannedTurns {
 export interface RefreshOptions {
   /** How to refresh; by default the view's own strategy, which is `auto` unless it was authored. */
   strategy?: 'auto' | 'regular' | 'concurrent' | 'swap'
-  /** How to count rows before and after; counting never blocks readers. */
-  rowCountStrategy?: 'none' | 'estimated' | 'exact'
   /** The longest time of the operation on the server, with the wait for locks. */
   timeoutSeconds?: number
   /** Whether to refresh a view that is paused or was refreshed within its minimum interval; by default false. */

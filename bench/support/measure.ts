@@ -93,7 +93,6 @@ export const median = (numbers: number[]): number => summarize(numbers).median
 
 /** The options of all plans in the benchmarks. */
 export const runOptions = {
-  rowCountStrategy: 'none',
   timeoutSeconds: 60,
   ifRunning: 'skip',
   settings: {},

@@ -125,7 +125,7 @@ async function noteFailure(
 
 /** The end of a run is heard at once. The ends of batches, lost runs and incidents are seen within this time. */
 const lookEveryMs = 2000
-/** A run whose rows are still being counted is soon an event. */
+/** A run whose view is still being analyzed is soon an event. */
 const lookAgainMs = 250
 
 /** A connection that hears of the ends of runs. */

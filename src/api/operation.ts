@@ -1,5 +1,4 @@
 import * as z from 'zod/mini'
-import { rowCountStrategies } from '../catalog/plan/definition.ts'
 import type { Trigger } from '../catalog/plan/run.ts'
 import type { Call, Result } from '../run/call.ts'
 import { described, integer, type viewPath } from './fields.ts'
@@ -7,9 +6,6 @@ import { goesOn, type Route, route, type Served } from './route.ts'
 
 /** Options of every operation. */
 export const operationFields = {
-  rowCountStrategy: described(z.optional(z.enum(rowCountStrategies)), {
-    description: 'How to count rows before and after; counting never blocks readers.',
-  }),
   timeoutSeconds: described(z.optional(integer(1, 86_400)), {
     description: 'The longest time of the operation on the server, with the wait for locks.',
   }),

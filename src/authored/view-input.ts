@@ -1,7 +1,7 @@
 // Made by `npm run docs` from view-schema.ts: change a field there.
 
 import type { Checks } from '../catalog/plan/checks.ts'
-import type { RowCountStrategy, SlicesDefinition, Strategy } from '../catalog/plan/definition.ts'
+import type { SlicesDefinition, Strategy } from '../catalog/plan/definition.ts'
 import type { GrantInput, IndexInput, QueryInput } from './inputs.ts'
 
 /** A view as its author writes it. */
@@ -31,11 +31,6 @@ export interface ViewInput {
    * @default 'auto'
    */
   readonly strategy?: Strategy
-  /**
-   * How rows are counted before and after: `none`, `estimated` or `exact`.
-   * @default 'none'
-   */
-  readonly rowCountStrategy?: RowCountStrategy
   /**
    * Five-field cron; views with the same `schedule` and `timeZone` are one batch. `none`: something else owns the clock.
    * @default - never

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { type Definition, outsideClock, rowCountStrategies, strategies } from '../catalog/plan/definition.ts'
+import { type Definition, outsideClock, strategies } from '../catalog/plan/definition.ts'
 import { timeZoneFault } from '../catalog/plan/scheduled.ts'
 import { named, told } from '../config/fields.ts'
 import { identifierFault, nameFault, schemaFault } from '../sql/new-names.ts'
@@ -123,10 +123,6 @@ export const viewFields = {
   strategy: told(
     named('Strategy', undefined, oneOf(strategies)).optional(),
     'The [strategy](strategies.md) of a refresh: `auto`, `swap`, `concurrent` or `regular`.',
-  ),
-  rowCountStrategy: told(
-    named('RowCountStrategy', undefined, oneOf(rowCountStrategies)).optional(),
-    'How rows are counted before and after: `none`, `estimated` or `exact`.',
   ),
   schedule: told(
     checked('must be a text: "0 6 * * *"', (text) =>

@@ -222,13 +222,12 @@ async function readInPlace(
 }
 
 const isPlain = (
-  { strategy, checks, settings, onReplicas, rowCountStrategy, skipsUnchanged, paused }: PlanBasis,
+  { strategy, checks, settings, onReplicas, skipsUnchanged, paused }: PlanBasis,
   batch: Batch,
 ): boolean =>
   (batch.strategy ?? strategy) === 'auto' &&
   Object.keys(checks).length + Object.keys(settings).length === 0 &&
   onReplicas === null &&
-  rowCountStrategy === 'none' &&
   !skipsUnchanged &&
   !paused
 
@@ -249,7 +248,6 @@ export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherG
   const facts = found.members.map(({ view }) => view)
   const timeoutSeconds = Math.max(...bases.map((basis) => basis.timeoutSeconds))
   const plan = planRegularTogether(facts, followersIn(members), {
-    rowCountStrategy: 'none',
     timeoutSeconds,
     ifRunning: 'wait',
     settings: {},

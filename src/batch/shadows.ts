@@ -24,7 +24,7 @@ export async function planShadow(
   sql: Sql,
   batch: Batch,
   name: BatchView,
-  { id, checks, rowCountStrategy, timeoutSeconds, settings, skipsUnchanged }: PlanBasis,
+  { id, checks, timeoutSeconds, settings, skipsUnchanged }: PlanBasis,
   number: number,
 ): Promise<PlannedRefresh> {
   const view = await readView(sql, name)
@@ -42,7 +42,6 @@ export async function planShadow(
     throw new Problem('CatalogChanged', `Somebody has exchanged ${view.view}. Refresh again.`)
   const slicing = typeof touched === 'object' ? touched : undefined
   const options: RunOptions = {
-    rowCountStrategy,
     timeoutSeconds,
     ifRunning: 'wait',
     settings: readSettings(view.view, settings),

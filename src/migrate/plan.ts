@@ -173,7 +173,7 @@ async function planViews(
   return planned('rebuild', planRebuild(group, lead.view, { ...runs, ...filling }))
 }
 
-const runOptions = { rowCountStrategy: 'none', ifRunning: 'skip' } as const
+const runOptions = { ifRunning: 'skip' } as const
 
 /** What several views set differently holds as the first of them, which leads the run, sets it. */
 const settingsOf = (definitions: Definition[]): Record<string, string> =>
@@ -325,7 +325,6 @@ async function planRemoval(
   }
   const plan = planDrop(view, dependents, {
     cascade: false,
-    rowCountStrategy: 'none',
     timeoutSeconds,
     definitionId: null,
   })
@@ -355,7 +354,6 @@ async function planRename(
       renameStatements(from, to, isPair).map((text) => creating(text, to.schema)),
       { timeoutSeconds },
     ),
-    written: null,
     later: [],
   }
   return { does: 'rename', plan, timeoutSeconds }

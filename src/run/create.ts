@@ -3,7 +3,6 @@ import { findView } from '../catalog/db/catalog.ts'
 import { ensureDefinition } from '../catalog/db/definitions.ts'
 import { readLiveView } from '../catalog/db/look.ts'
 import { readOwner, readReplacingOwner } from '../catalog/db/owner.ts'
-import type { RowCountStrategy } from '../catalog/plan/definition.ts'
 import { dependentsOf } from '../catalog/plan/live-view.ts'
 import { Problem } from '../problem.ts'
 import { planCreate } from '../rebuild/plan/create.ts'
@@ -25,7 +24,6 @@ export interface CreateRequest {
   force?: boolean | undefined
   /** Fills the view. Default: true. */
   withData?: boolean | undefined
-  rowCountStrategy?: RowCountStrategy | undefined
   /** The time limit of the creation, including waits for locks. */
   timeoutSeconds?: number | undefined
 }
@@ -69,7 +67,6 @@ async function plan(
     { ...authored, sql: authored.sql },
     {
       withData: request.withData ?? true,
-      rowCountStrategy: request.rowCountStrategy ?? authored.rowCountStrategy,
       timeoutSeconds,
       settings: readSettings(quoteName(name), authored.settings),
       checking: await readChecking(sql, authored),

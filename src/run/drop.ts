@@ -1,7 +1,6 @@
 import { findView, unknownView } from '../catalog/db/catalog.ts'
 import { type DefinitionDefaults, ensureDefinition, findDefinitionId } from '../catalog/db/definitions.ts'
 import { readDependents } from '../catalog/db/look.ts'
-import type { RowCountStrategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import type { Sql } from '../server/database.ts'
 import type { QualifiedName } from '../sql/names.ts'
@@ -19,7 +18,6 @@ export interface DropRequest {
   cascade?: boolean | undefined
   /** Skips a view that does not exist, instead of refusing the drop. Default: true. */
   ifExists?: boolean | undefined
-  rowCountStrategy?: RowCountStrategy | undefined
   /** The time limit of the drop, including waits for locks. */
   timeoutSeconds?: number | undefined
 }
@@ -56,7 +54,6 @@ async function plan(
   const dependents = await readDependents(sql, view, patienceOf(call, timeoutSeconds))
   const plan = planDrop(view, dependents, {
     cascade: request.cascade ?? false,
-    rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
     timeoutSeconds,
     definitionId: definition.id,
   })

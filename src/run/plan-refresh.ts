@@ -1,6 +1,6 @@
 import type { DefinitionDefaults } from '../catalog/db/definitions.ts'
 import { lookAtView, type Patience } from '../catalog/db/look.ts'
-import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
+import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
 import type { UsualDurations } from '../catalog/plan/run.ts'
@@ -28,7 +28,6 @@ import type { Planned } from './record.ts'
 /** What a plan takes from the request. The definition supplies what the request leaves open. */
 interface RefreshOptions extends Patience {
   strategy?: Strategy | undefined
-  rowCountStrategy?: RowCountStrategy | undefined
   timeoutSeconds?: number | undefined
   ifRunning: Plan['ifRunning']
   /** Shows the new data without checks. */
@@ -89,7 +88,6 @@ async function planAsSeen(
     throw new Problem('InvalidRequest', `${view.view}: ${comparesAside(wanted)}`, { field: 'strategy' })
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
   const options: RunOptions = {
-    rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
     timeoutSeconds,
     ifRunning: request.ifRunning,
     settings: readSettings(view.view, definition.settings),

@@ -1,6 +1,6 @@
 import { readView } from '../catalog/db/catalog.ts'
 import { type DefinitionDefaults, ensureDefinition, findDefaults } from '../catalog/db/definitions.ts'
-import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
+import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { isScheduled, type RunError, type UsualDurations } from '../catalog/plan/run.ts'
 import type { Sql } from '../server/database.ts'
@@ -19,7 +19,6 @@ export interface RefreshRequest {
   /** The view's name as SQL reads it, or its id. */
   view: string
   strategy?: Strategy | undefined
-  rowCountStrategy?: RowCountStrategy | undefined
   /** The time limit of the refresh, including waits for locks. */
   timeoutSeconds?: number | undefined
   /** Refreshes even if the view is paused, was refreshed within its minimum interval, or cannot have changed. Default: false. */

@@ -19,11 +19,9 @@ type Doing =
   | { kind: 'sealed'; seal: Seal; rolePath?: true }
   /**
    * The same for a query of a JSON object, which may only read and leaves nothing but its answer, in setting `viewkeeper.answer`. `reads`: a
-   * materialized view of the role's that it has to read. `when`: its `rows` are how many rows the view has before or after the work.
+   * materialized view of the role's that it has to read.
    */
-  | { kind: 'asked'; seal: Seal; reads: string; when?: 'before' | 'after' }
-  /** A query for one number: how many rows the view has before or after the work. */
-  | { kind: 'count'; when: 'before' | 'after' }
+  | { kind: 'asked'; seal: Seal; reads: string }
   /** Asks for the hints of `obstacles` by SQLSTATE, in case a later statement fails. */
   | { kind: 'notes'; obstacles: ViewHints }
   /** A query for statements, one a row, each perhaps of several commands: they are executed, too. */
@@ -34,7 +32,7 @@ type Doing =
   | { kind: 'check'; check: Check }
 
 /** A statement that may come after the commit. */
-export type LaterStatement = Statement & { kind: 'command' | 'userCode' | 'count' | 'asked' }
+export type LaterStatement = Statement & { kind: 'command' | 'userCode' }
 
 /** What a role is about to do with a view. `own`: to alter or drop the view; `act`: to act as its owner. */
 export type Purpose = 'own' | 'act' | 'look' | 'count' | 'fill' | 'fillConcurrently'
@@ -71,8 +69,11 @@ interface About {
    * the record.
    */
   computesRows?: true
-  /** The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its shadow. */
-  fills?: { view: [schema: string, name: string]; relation: string; known?: KnownAges }
+  /**
+   * The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its shadow. `differs`: it writes
+   * only rows that differ.
+   */
+  fills?: { view: [schema: string, name: string]; relation: string; known?: KnownAges; differs?: true }
   /** From here on readers wait until the run commits. */
   locksReaders?: true
   /** What is asked for if the statement fails. */
@@ -149,11 +150,6 @@ export interface Plan {
     /** What has to hold at the very end, after the record of success; absent: nothing. Its statement returns the whole failure. */
     last?: Extract<Statement, { kind: 'check' }> & { check: { message?: never; tells?: never } }
   }
-  /**
-   * A query for a number that grows by each row the exchange writes; null if rows are counted in another way,
-   * or not at all.
-   */
-  written: string | null
   /**
    * What to do instead, in the same run, if this plan turns out to be impossible. `response` then replaces that part of the
    * run's answer; the failure is added to its `because`.

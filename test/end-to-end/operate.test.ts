@@ -76,14 +76,14 @@ describe('a refresh', () => {
   })
 
   test('of one view tells strategy, duration and rows; a name needs no schema public', async () => {
-    expect(await succeed('refresh', 'public.returns', '--strategy', 'regular', '--count', 'exact')).toMatch(
+    expect(await succeed('refresh', 'public.returns', '--strategy', 'regular')).toMatch(
       /^✓ returns {3}regular {3}[\d.]+ m?s {3}1 row {3}run \d+\n$/,
     )
     expect(await succeed('refresh', 'app."Odd Name"')).toMatch(/^✓ app\."Odd Name" {3}/)
   })
 
   test('tells which views were swapped with it', async () => {
-    expect(await succeed('refresh', 'sales', '--strategy', 'swap', '--count', 'exact')).toMatch(
+    expect(await succeed('refresh', 'sales', '--strategy', 'swap')).toMatch(
       /^✓ sales {3}swap {3}[\d.]+ m?s {3}3 rows {3}run \d+\n {2}with it, and shown at the same moment: sales_top \(run \d+\)\n$/,
     )
   })

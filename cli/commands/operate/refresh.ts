@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { CheckedView, View } from '../../../src/api/answers.ts'
 import { ask, readMetrics, readRun, readView, readViews } from '../../../src/api/ask.ts'
 import { selectViews } from '../../../src/batch/plan/selection.ts'
-import { rowCountStrategies, strategies } from '../../../src/catalog/plan/definition.ts'
+import { strategies } from '../../../src/catalog/plan/definition.ts'
 import { exchanges } from '../../../src/catalog/plan/run.ts'
 import { oldText, wordsOfState } from '../../../src/catalog/plan/state.ts'
 import { docsOf, Problem } from '../../../src/problem.ts'
@@ -66,7 +66,6 @@ export function addRefresh(program: Command): void {
     .option('--concurrently', 'the same as --strategy concurrent')
     .option('--force', 'one view: even if it is paused or was refreshed a moment ago')
     .option('--without-checks', 'show the new data without its checks; viewkeeper actions names you')
-    .addOption(new Option('--count <how>', 'one view: count its rows').choices(rowCountStrategies))
     .option('--timeout <seconds>', 'one view: the longest time on the server', positive)
     .option('--slices <from..to>', 'one view: compute only these rows anew, and keep all others')
     .option('--by <column>', 'by which column, if the view falls into slices of several')
@@ -116,7 +115,6 @@ async function refresh(given: RefreshOptions): Promise<void> {
       strategy: strategyOf(options),
       force: options.force,
       withoutChecks: options.withoutChecks,
-      rowCountStrategy: options.count,
       timeoutSeconds: options.timeout,
       slices: slicesOf(options),
     }
@@ -163,7 +161,6 @@ function insist({ views, all, select = [], strategy, concurrently, by, ...more }
   const isBatch = views.length !== 1 || all || select.length > 0
   const single = {
     '--force': more.force,
-    '--count': more.count,
     '--timeout': more.timeout,
     '--slices': more.slices,
   }

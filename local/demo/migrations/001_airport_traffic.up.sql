@@ -7,7 +7,6 @@
 --       {"name":"airport_traffic_key","unique":true,"on":"(\"code\")"}
 --     ],
 --     "comment": "Departures, arrivals and mean delay of every airport that has flights.",
---     "rowCountStrategy": "exact",
 --     "maxStalenessSeconds": 93600
 --   }
 -- }

@@ -6,8 +6,7 @@
 --     "indexes": [
 --       {"name":"daily_delays_key","unique":true,"on":"(\"day\")"}
 --     ],
---     "comment": "Flights and delays of each day.",
---     "rowCountStrategy": "exact"
+--     "comment": "Flights and delays of each day."
 --   }
 -- }
 

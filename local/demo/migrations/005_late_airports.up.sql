@@ -3,8 +3,7 @@
 --   "define": {
 --     "schema": "public",
 --     "name": "late_airports",
---     "comment": "Busy airports that are later than the others.",
---     "rowCountStrategy": "exact"
+--     "comment": "Busy airports that are later than the others."
 --   }
 -- }
 

@@ -6,8 +6,7 @@
 --     "indexes": [
 --       {"name":"nearest_airports_key","unique":true,"on":"(\"zip_code\")"}
 --     ],
---     "comment": "For every zip code, the nearest airport with flights in its state.",
---     "rowCountStrategy": "exact"
+--     "comment": "For every zip code, the nearest airport with flights in its state."
 --   }
 -- }
 

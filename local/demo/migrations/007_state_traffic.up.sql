@@ -6,8 +6,7 @@
 --     "indexes": [
 --       {"name":"state_traffic_key","unique":true,"on":"(\"state\")"}
 --     ],
---     "comment": "Traffic of each state, and how far its zip codes are from an airport.",
---     "rowCountStrategy": "exact"
+--     "comment": "Traffic of each state, and how far its zip codes are from an airport."
 --   }
 -- }
 

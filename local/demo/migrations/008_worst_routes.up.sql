@@ -7,7 +7,6 @@
 --       {"name":"worst_routes_key","unique":true,"on":"(\"origin\", \"destination\")"}
 --     ],
 --     "comment": "The 50 routes with the longest mean delay, among those flown often.",
---     "rowCountStrategy": "exact",
 --     "schedule": "0 6 * * *",
 --     "timeZone": "Europe/Berlin"
 --   }

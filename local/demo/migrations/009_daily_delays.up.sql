@@ -7,7 +7,6 @@
 --       {"name":"daily_delays_key","unique":true,"on":"(\"day\")"}
 --     ],
 --     "comment": "Flights and delays of each day.",
---     "rowCountStrategy": "exact",
 --     "checks": {
 --       "no future": "select day from daily_delays where day > current_date"
 --     }

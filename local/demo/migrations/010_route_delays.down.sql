@@ -6,8 +6,7 @@
 --     "indexes": [
 --       {"name":"route_delays_key","unique":true,"on":"(\"origin\", \"destination\")"}
 --     ],
---     "comment": "How late the flights of each route are.",
---     "rowCountStrategy": "exact"
+--     "comment": "How late the flights of each route are."
 --   }
 -- }
 

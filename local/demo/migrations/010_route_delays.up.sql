@@ -7,7 +7,6 @@
 --       {"name":"route_delays_key","unique":true,"on":"(\"origin\", \"destination\")"}
 --     ],
 --     "comment": "How late the flights of each route are.",
---     "rowCountStrategy": "exact",
 --     "checks": {
 --       "references": {"origin":"public.airports (iata)"}
 --     }

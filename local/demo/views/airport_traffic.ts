@@ -6,6 +6,5 @@ export default defineView({
   query,
   uniqueKey: ['code'],
   maxStalenessSeconds: 26 * 60 * 60,
-  rowCountStrategy: 'exact',
   comment: 'Departures, arrivals and mean delay of every airport that has flights.',
 })

@@ -5,7 +5,6 @@ export default defineView({
   name: 'daily_delays',
   query,
   uniqueKey: ['day'],
-  rowCountStrategy: 'exact',
   checks: { 'no future': 'select day from daily_delays where day > current_date' },
   comment: 'Flights and delays of each day.',
 })

@@ -4,6 +4,5 @@ import query from './late_airports.sql'
 export default defineView({
   name: 'late_airports',
   query,
-  rowCountStrategy: 'exact',
   comment: 'Busy airports that are later than the others.',
 })

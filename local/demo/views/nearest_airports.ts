@@ -5,6 +5,5 @@ export default defineView({
   name: 'nearest_airports',
   query,
   uniqueKey: ['zip_code'],
-  rowCountStrategy: 'exact',
   comment: 'For every zip code, the nearest airport with flights in its state.',
 })

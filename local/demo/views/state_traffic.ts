@@ -5,6 +5,5 @@ export default defineView({
   name: 'state_traffic',
   query,
   uniqueKey: ['state'],
-  rowCountStrategy: 'exact',
   comment: 'Traffic of each state, and how far its zip codes are from an airport.',
 })

@@ -7,6 +7,5 @@ export default defineView({
   uniqueKey: ['origin', 'destination'],
   schedule: '0 6 * * *',
   timeZone: 'Europe/Berlin',
-  rowCountStrategy: 'exact',
   comment: 'The 50 routes with the longest mean delay, among those flown often.',
 })

@@ -254,13 +254,13 @@ export const basisHolds = (
   sql: Sql,
   batch: Since,
   { id, schema, name }: BatchView,
-  { strategy, rowCountStrategy, timeoutSeconds, settings, checks, onReplicas: replicas }: PlanBasis,
+  { strategy, timeoutSeconds, settings, checks, onReplicas: replicas }: PlanBasis,
   { oid, owner, populated }: ViewFacts,
 ) => sql`
   exists (
     select from viewkeeper.definitions d, pg_catalog.pg_class c
      where d.id = ${id} and d.paused_at is null and d.refresh_strategy = ${strategy}
-       and d.row_count_strategy = ${rowCountStrategy} and d.timeout_seconds = ${timeoutSeconds}
+       and d.timeout_seconds = ${timeoutSeconds}
        and d.settings = ${sql.json(settings as never)}::jsonb and d.checks = ${sql.json(checks as never)}::jsonb
        and ${sql.unsafe(onReplicas)} is not distinct from ${replicas}
        and not exists (select from viewkeeper.switches where key = 'paused')

@@ -105,7 +105,6 @@ export async function findView(
                 then jsonb_build_object('role', c.relowner::regrole::text, 'schema', quote_ident(n.nspname)) end as counting,
            has_schema_privilege(n.oid, 'USAGE') as may_look,
            has_database_privilege(current_database(), 'CREATE') as may_make_schemas,
-           current_setting('track_counts')::boolean as tuples_are_counted,
            to_regclass(${quoteName({ schema: logSchema, name: `${logName(name)}_0` })}) is not null as logs,
            ${uniqueIndexes(sql)} as unique_indexes
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -138,7 +137,6 @@ export async function findView(
     mayActAsOwner: row.may_act_as_owner,
     counting: row.counting,
     mayMakeSchemas: row.may_make_schemas,
-    tuplesAreCounted: row.tuples_are_counted,
     logs: row.logs,
     uniqueIndexes: indexes.map(({ name, columns, unusableBecause }) => ({ name, columns, unusableBecause })),
     keyCandidate: indexes.find(({ hasExpressions }) => !hasExpressions)?.columns ?? null,

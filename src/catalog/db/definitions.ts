@@ -3,18 +3,12 @@ import { onReplicas, skipsUnchanged } from '../../server/transactions.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import type { WithoutKey } from '../../sql/replicas.ts'
 import type { Checks } from '../plan/checks.ts'
-import {
-  type Definition,
-  definitionDefaults,
-  type RowCountStrategy,
-  type Strategy,
-} from '../plan/definition.ts'
+import { type Definition, definitionDefaults, type Strategy } from '../plan/definition.ts'
 
 /** The definition's values for fields that a request leaves open. */
 export interface DefinitionDefaults {
   id: number
   strategy: Strategy
-  rowCountStrategy: RowCountStrategy
   timeoutSeconds: number
   /** Session settings for the view's operations. */
   settings: Record<string, unknown>
@@ -44,7 +38,7 @@ export const selected = (...some: Field[]): string =>
 
 /** The columns of DefinitionDefaults, for a `select` from `viewkeeper.definitions d`. */
 export const defaultsColumns = `d.id, d.paused_at is not null as paused, ${onReplicas} as "onReplicas", ${skipsUnchanged} as "skipsUnchanged",
-           ${selected('strategy', 'rowCountStrategy', 'timeoutSeconds', 'settings', 'checks')}`
+           ${selected('strategy', 'timeoutSeconds', 'settings', 'checks')}`
 
 /** Resets what an author wrote: the definition becomes a discovered one. */
 export const asDiscovered = `${fields.map((field) => `${columnOf(field)} = default`).join(', ')},

@@ -17,10 +17,6 @@ const traits: Record<Strategy, { isInPlace: boolean; lock: 'ExclusiveLock' | 'Ac
 export const traitsOf = (strategy: string | null): (typeof traits)[Strategy] =>
   (traits as Partial<Record<string, (typeof traits)[Strategy]>>)[strategy ?? 'auto'] ?? traits.auto
 
-/** How rows are counted before and after: not at all, from the planner's statistics, or one by one. */
-export type RowCountStrategy = 'none' | 'estimated' | 'exact'
-export const rowCountStrategies = ['none', 'estimated', 'exact'] as const satisfies RowCountStrategy[]
-
 /** One index of a definition, in the words of `create index`. */
 export interface IndexDefinition {
   name: string
@@ -64,7 +60,6 @@ export interface Definition extends ViewDefinition {
   /** The exact name of the role that is to own the view; null: any owner is right, and the default owns a new view. */
   owner: string | null
   strategy: Strategy
-  rowCountStrategy: RowCountStrategy
   /** Five-field cron, in `timeZone`; null: the view has no schedule of its own. */
   schedule: string | null
   /** IANA name; null if and only if `schedule` is null or `none`. */
@@ -108,7 +103,6 @@ export const definitionDefaults = {
   grants: [],
   owner: null,
   strategy: 'auto',
-  rowCountStrategy: 'none',
   schedule: null,
   timeZone: null,
   targetLagSeconds: null,

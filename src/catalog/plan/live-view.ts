@@ -192,7 +192,7 @@ export interface ViewFacts {
   /** Whether we may take the owner's role (`set role`). */
   mayActAsOwner: boolean
   /**
-   * As whom and where the rows are counted one by one; null if we may not act as the owner, or the owner lacks usage or
+   * As whom and where the rows are read; null if we may not act as the owner, or the owner lacks usage or
    * create on the view's schema.
    */
   counting: Seal | null
@@ -201,8 +201,6 @@ export interface ViewFacts {
   uniqueIndexes: UniqueIndex[]
   /** Columns that probably identify a row, quoted and comma-separated: a guess, good for advice only. */
   keyCandidate: string | null
-  /** Whether the server counts tuples (`track_counts`), and so how many rows a refresh writes. */
-  tuplesAreCounted: boolean
   /** Whether something stands beside it with the name of a log of its changes: see `src/slices`. */
   logs: boolean
 }

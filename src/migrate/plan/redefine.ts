@@ -66,7 +66,6 @@ export function planAlteration(
       exclusive.length === 0
         ? besideReaders(live.view, [], timeoutSeconds)
         : exclusively([live.view], exclusive, { timeoutSeconds }),
-    written: null,
     later: [],
   }
 }

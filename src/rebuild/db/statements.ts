@@ -156,8 +156,7 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
       return executeSealed(sql, statement.seal, statement.sql, path)
     }
     case 'asked':
-      // Nobody asks the client how many rows there are.
-      if (statement.when === undefined) await askSealed(sql, statement.seal, statement.sql, statement.reads)
+      await askSealed(sql, statement.seal, statement.sql, statement.reads)
       return
     case 'userCode':
       await takeRolePath(sql, { local: true })
@@ -177,7 +176,6 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
     }
     // Nor what else was in the way; a trial shows nothing.
     case 'newer':
-    case 'count':
     case 'notes':
       return
     case 'command':

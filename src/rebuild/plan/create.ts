@@ -2,7 +2,6 @@ import type {
   Definition,
   GrantDefinition,
   IndexDefinition,
-  RowCountStrategy,
   ViewDefinition,
 } from '../../catalog/plan/definition.ts'
 import type { ViewFacts, ViewKind } from '../../catalog/plan/live-view.ts'
@@ -13,15 +12,7 @@ import { lackedBy } from '../../sql/holders.ts'
 import { literal, type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import { type Checking, checkData, recordChecks, recordsFirst } from './check-data.ts'
-import {
-  analyze,
-  type CountedView,
-  countBefore,
-  countRows,
-  fill,
-  readEstimate,
-  uniqueIndexes,
-} from './fill.ts'
+import { analyze, fill, uniqueIndexes } from './fill.ts'
 import { besideReaders, exclusively, lockWhatIsRead, ourselves } from './locks.ts'
 
 /** A view that a definition makes. */
@@ -48,7 +39,6 @@ export const queryViewOf = ({ schema, name }: QualifiedName): QualifiedName => (
 
 interface CreateOptions {
   withData: boolean
-  rowCountStrategy: RowCountStrategy
   timeoutSeconds: number
   settings: Record<string, string>
   /** The checks of the new data; null: none. */
@@ -60,7 +50,7 @@ interface CreateOptions {
   /**
    * The existing view to replace. The creation is refused if anything depends on that view (`dependents`).
    */
-  replaces: (CountedView & Pick<ViewFacts, 'shadowKey'> & { dependents: string[] }) | null
+  replaces: (QualifiedName & Pick<ViewFacts, 'shadowKey'> & { dependents: string[] }) | null
 }
 
 /**
@@ -69,7 +59,7 @@ interface CreateOptions {
  * keep the old one meanwhile.
  */
 export function planCreate(definition: ViewDefinition, options: CreateOptions): Plan {
-  const { replaces, withData, rowCountStrategy, timeoutSeconds, settings, owner } = options
+  const { replaces, withData, timeoutSeconds, settings, owner } = options
   const checking = withData ? options.checking : null
   if (replaces !== null && replaces.dependents.length > 0) {
     throw new Problem(
@@ -82,7 +72,6 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
   insistOnPrivileges(definition)
   const names = replaces === null ? finalNames(definition) : createNames(replaces.shadowKey, definition)
   const view = { schema: definition.schema, name: names.view }
-  const counts = withData ? rowCountStrategy : 'none'
   return {
     ifRunning: 'skip',
     basis: null,
@@ -90,7 +79,6 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     fills: withData,
     settings,
     prepare: [
-      ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
       ...inPlaceOf(
         owner,
         sealAll(owner, definition, [
@@ -101,9 +89,6 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
       ...(withData ? [lockWhatIsRead(view)] : []),
       ...inPlaceOf(owner, [
         ...(withData ? fill(view, definition, uniqueIndexes(definition.indexes, names.index)) : []),
-        ...(counts === 'exact'
-          ? [countRows(view, { role: owner, schema: quoteIdentifier(definition.schema) }, 'after')]
-          : []),
       ]),
       ...checkData(
         {
@@ -122,10 +107,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
             exclusively(ourselves(replaces), exchange(definition, view, names, owner), { timeoutSeconds }),
             [checking],
           ),
-    written: null,
-    later: withData
-      ? [analyze(definition), ...(counts === 'estimated' ? [readEstimate(definition, 'after')] : [])]
-      : [],
+    later: withData ? [analyze(definition)] : [],
   }
 }
 

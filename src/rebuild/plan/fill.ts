@@ -1,39 +1,7 @@
-import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
-import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import { displayName, literal, type QualifiedName, quoteName, type ViewName } from '../../sql/names.ts'
-import type { KnownAges, LaterStatement, Plan, Seal, Statement } from '../../sql/plan.ts'
+import { displayName, type QualifiedName, quoteName, type ViewName } from '../../sql/names.ts'
+import type { KnownAges, LaterStatement, Plan, Statement } from '../../sql/plan.ts'
 import type { Checking } from './check-data.ts'
-
-/**
- * Counts rows one by one, as the view's owner. Must never happen while readers are locked out. Even `count(*)` executes code of
- * others: the planner computes what is constant in index expressions, predicates and statistics objects.
- */
-export const countRows = (view: QualifiedName, seal: Seal, when: 'before' | 'after'): LaterStatement => ({
-  phase: 'counting',
-  sql: `select jsonb_build_object('rows', count(*)) as found from ${quoteName(view)}`,
-  kind: 'asked',
-  when,
-  seal,
-  reads: view.name,
-  obstacles: hintsOn(view, 'count'),
-  hidden: true,
-})
-
-/** Counts the rows of a shadow that is filled and analyzed. */
-export const countShadow = (shadow: QualifiedName, seal: Seal, how: RowCountStrategy): Statement[] => {
-  if (how === 'exact') return [countRows(shadow, seal, 'after')]
-  return how === 'estimated' ? [readEstimate(shadow, 'after')] : []
-}
-
-/** Reads the planner's estimate by name. -1 means that the view was never analyzed, and becomes null. */
-export const readEstimate = (view: QualifiedName, when: 'before' | 'after'): LaterStatement => ({
-  phase: 'counting',
-  sql: `select nullif(reltuples, -1)::bigint from pg_catalog.pg_class where oid = ${literal(quoteName(view))}::regclass`,
-  kind: 'count',
-  when,
-  hidden: true,
-})
 
 /** Brings the planner's estimate up to date. */
 export const analyze = (view: QualifiedName): LaterStatement => ({
@@ -42,25 +10,6 @@ export const analyze = (view: QualifiedName): LaterStatement => ({
   kind: 'userCode',
   computesRows: true,
 })
-
-/** An existing view. */
-export type CountedView = QualifiedName & Pick<ViewFacts, 'populated' | 'counting'>
-
-/**
- * Counts before an operation on an existing view. An unpopulated view cannot be read, so it is not counted.
- */
-export function countBefore(view: CountedView, how: RowCountStrategy): Statement[] {
-  if (how === 'none' || !view.populated) return []
-  return how === 'exact' ? countExactly(view, 'before') : [readEstimate(view, 'before')]
-}
-
-/** Counts the rows of an existing view; nothing if that cannot be done as its owner. */
-export const countExactly = (view: CountedView, when: 'before' | 'after'): LaterStatement[] =>
-  view.counting === null ? [] : [countRows(view, view.counting, when)]
-
-/** Analyzes after the commit, so that the estimate after is up to date. */
-export const estimateLater = (view: QualifiedName, how: RowCountStrategy): LaterStatement[] =>
-  how === 'estimated' ? [analyze(view), readEstimate(view, 'after')] : []
 
 interface Index {
   name: string
@@ -125,7 +74,6 @@ const noteObstacles = (view: QualifiedName): Statement => ({
 
 /** What every plan of a refresh goes by. */
 export interface RunOptions {
-  rowCountStrategy: RowCountStrategy
   /** The run's whole time, waiting for locks included. */
   timeoutSeconds: number
   ifRunning: Plan['ifRunning']

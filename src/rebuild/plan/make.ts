@@ -1,4 +1,3 @@
-import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
 import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
@@ -6,7 +5,7 @@ import { displayName, type QualifiedName, quoteIdentifier, quoteName } from '../
 import type { KnownAges, Statement } from '../../sql/plan.ts'
 import { type Checking, checkData } from './check-data.ts'
 import { comparison, keyOf } from './compare.ts'
-import { analyze, countShadow, fill as refresh, uniqueIndexes } from './fill.ts'
+import { analyze, fill as refresh, uniqueIndexes } from './fill.ts'
 import { lockWhatIsRead, setting } from './locks.ts'
 import {
   isApart,
@@ -114,20 +113,14 @@ export interface AroundFilling {
 /** How a shadow is filled. */
 interface Filling {
   checking?: Checking | null | undefined
-  /** How its rows are counted. */
-  counts?: RowCountStrategy
   around?: AroundFilling | undefined
 }
 
 /**
- * Fills the shadow of a materialized view, analyzes, checks and counts it, as its owner, who may have revoked from itself
+ * Fills the shadow of a materialized view, analyzes and checks it, as its owner, who may have revoked from itself
  * what that needs. Checks read the shadows of other members, too.
  */
-export function fill(
-  rebuild: Rebuild,
-  member: Member,
-  { checking, counts = 'none', around }: Filling = {},
-): Statement[] {
+export function fill(rebuild: Rebuild, member: Member, { checking, around }: Filling = {}): Statement[] {
   const live = wantedOf(member)
   const { owner } = live.view
   const seal = ownersSeal(live)
@@ -145,7 +138,6 @@ export function fill(
     ...inPlaceOf(owner, [...refresh(names.view, live.view, unique, around?.known), analyze(names.view)]),
     ...(around?.after ?? []),
     ...checkData({ ...checked, ...elsewhere, comparison: comparing }, checking),
-    ...countShadow(names.view, seal, counts),
   ]
   return about(
     rebuild.scope,

@@ -4,7 +4,7 @@ import { displayName, literal, quoteName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { type Checking, recordsFirst } from './check-data.ts'
 import { carry, exchange } from './exchange.ts'
-import { countBefore, type RunOptions } from './fill.ts'
+import type { RunOptions } from './fill.ts'
 import { besideReaders } from './locks.ts'
 import { type AroundFilling, fill, make } from './make.ts'
 import { areFaithful, basisOf, prove } from './prove.ts'
@@ -49,7 +49,7 @@ export interface Slicing {
  * SQL written by others is parsed sealed.
  */
 export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptions): Plan {
-  const { rowCountStrategy, ifRunning, settings, checking, withData = true } = options
+  const { ifRunning, settings, checking, withData = true } = options
   const { of = () => ({ definitionId: 0, checking }) } = options
   const first = scope.members.find(({ oid }) => oid === lead.oid) as Member
   // Only in a schema of ours, default privileges leave a shadow's privileges null.
@@ -78,19 +78,17 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
     result: 'updated',
     fills: filled.includes(first),
     prepare: [
-      ...countBefore(lead, rowCountStrategy),
       ...make(rebuild),
       ...prove(rebuild),
       ...filled.flatMap((member) =>
         fill(rebuild, member, {
           checking: of(member).checking,
-          ...(member === first && { counts: rowCountStrategy, around }),
+          ...(member === first && { around }),
         }),
       ),
       ...carry(rebuild),
     ],
     locked: recordsFirst(exchange(rebuild, options), checkings, around?.record),
-    written: null,
     ...(others.length === 0 ? {} : { members: others }),
     later: [],
   }
@@ -104,7 +102,7 @@ export function planFilling(
   rebuild: Rebuild,
   member: Member,
   view: ViewFacts,
-  { rowCountStrategy, timeoutSeconds, ifRunning, settings, checking }: RunOptions,
+  { timeoutSeconds, ifRunning, settings, checking }: RunOptions,
   around?: AroundFilling,
 ): Plan {
   const shadow = literal(quoteName(shadowName(rebuild, member)))
@@ -114,12 +112,8 @@ export function planFilling(
     settings,
     result: 'updated',
     fills: true,
-    prepare: [
-      ...countBefore(view, rowCountStrategy),
-      ...fill(rebuild, member, { checking, counts: rowCountStrategy, around }),
-    ],
+    prepare: fill(rebuild, member, { checking, around }),
     locked: recordsFirst(besideReaders(view, [], timeoutSeconds), [checking], around?.record),
-    written: null,
     builds: true,
     later: [],
   }
@@ -137,7 +131,6 @@ export const planExchange = (
   fills: true,
   prepare: [...carry(rebuild), ...areFaithful(rebuild)],
   locked: exchange(rebuild, { timeoutSeconds }),
-  written: null,
   members,
   later: [],
 })

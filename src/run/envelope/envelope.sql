@@ -74,10 +74,7 @@ declare
   seen jsonb := '{}';
   spent jsonb := '{}';
   counted bigint;
-  written_before bigint;
-  written_after bigint;
-  rows_before bigint;
-  rows_after bigint;
+  written bigint;
 
   -- The failure. "failure" is the class of one that we raise ourselves.
   failure text;
@@ -246,9 +243,6 @@ begin
             if work #>> '{cutOver,recordLockTimeoutMs}' is null then
               perform from viewkeeper.runs r where r.id = run or r.group_run_id = run for no key update;
             end if;
-            if work ->> 'written' is not null then
-              execute work ->> 'written' into written_before;
-            end if;
           end if;
 
           for statement in select * from jsonb_array_elements(todo) loop
@@ -279,9 +273,11 @@ begin
                 seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'asOf', clock_timestamp()));
               end if;
               -- Asked by the catalog's rows: our role may lack usage on the schema.
-              seen := seen || jsonb_build_object(made::oid, (seen -> made::oid::text) || jsonb_build_object('replaces',
-                (select viewkeeper.filling(c.oid) from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                  where n.nspname = target #>> '{view,0}' and c.relname = target #>> '{view,1}')));
+              seen := seen || jsonb_build_object(made::oid, (seen -> made::oid::text) || coalesce(
+                (select jsonb_build_object('replaces', viewkeeper.filling(c.oid), 'touched', c.xmin::text)
+                   from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                  where n.nspname = target #>> '{view,0}' and c.relname = target #>> '{view,1}'), '{}'));
+              written := pg_stat_get_xact_tuples_inserted(made) - pg_stat_get_xact_tuples_deleted(made);
               perform set_config('role', acting, true);
             end if;
 
@@ -311,10 +307,7 @@ begin
               -- sealed
               if statement ->> 'kind' = 'asked' then
                 perform set_config('viewkeeper.answer', answer, true);
-                counted := (answer::jsonb ->> 'rows')::bigint;
               end if;
-            when 'count' then
-              execute command into counted;
             when 'notes' then
               execute case jsonb_typeof(statement -> 'obstacles') when 'string' then statement ->> 'obstacles' else failures::jsonb ->> 'hints' end
                 into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}';
@@ -351,13 +344,12 @@ begin
               perform set_config(key, value, true) from jsonb_each_text(own_settings);
             end if;
 
-            if statement ->> 'when' = 'before' then
-              rows_before := counted;
-            elsif statement ->> 'when' = 'after' then
-              rows_after := counted;
-            end if;
+            -- What the server itself has counted: a refresh writes every row, a concurrent one those that differ.
             if statement ? 'fills' then
-              seen := jsonb_set(seen, array[made::oid::text, 'fillMs'], to_jsonb(round(extract(epoch from clock_timestamp() - began) * 1000)));
+              seen := jsonb_set(seen, array[made::oid::text], (seen -> made::oid::text) || jsonb_build_object(
+                'fillMs', round(extract(epoch from clock_timestamp() - began) * 1000), 'differs', target -> 'differs',
+                'rows', case when current_setting('track_counts')::boolean
+                             then pg_stat_get_xact_tuples_inserted(made) - pg_stat_get_xact_tuples_deleted(made) - written end));
             end if;
             -- The time of the member that the statement is about.
             if statement ? 'view' then
@@ -369,10 +361,6 @@ begin
           exit when stage = 'later';
           if stage = 'locked' then
             statement := '{}';
-            if work ->> 'written' is not null then
-              execute work ->> 'written' into written_after;
-              rows_after := written_after - written_before;
-            end if;
             perform set_config('lock_timeout', coalesce(work #>> '{cutOver,recordLockTimeoutMs}', '0'), true);
             finished := clock_timestamp();
             -- Success: the runs that this process claimed, and that nobody has closed meanwhile. A run that fills a shadow for a later
@@ -381,8 +369,12 @@ begin
                    result = case when not work ? 'builds' then work ->> 'result' end,
                    finished_at = case when not work ? 'builds' then finished end,
                    built_at = case when work ? 'builds' then finished else r.built_at end,
-                   (as_of, held_back_by, inputs, filled, touched, replaces, meta) = (
-                     select case when s.key is null then r.as_of else (s.value ->> 'asOf')::timestamptz end,
+                   -- Rows before: those after the last success, if it has left what this run found.
+                   (row_count_before, row_count_after, as_of, held_back_by, inputs, filled, touched, replaces, meta) = (
+                     select case when s.key is null then r.row_count_before else p.rows end,
+                            case when s.key is null then r.row_count_after else (s.value ->> 'rows')::int8
+                              + case when s.value -> 'differs' = 'true' then p.rows else 0 end end,
+                            case when s.key is null then r.as_of else (s.value ->> 'asOf')::timestamptz end,
                             case when s.key is null then r.held_back_by else s.value ->> 'heldBackBy' end,
                             case when s.key is null then r.inputs else nullif(s.value -> 'inputs', 'null') end,
                             viewkeeper.filling(x.made),
@@ -391,15 +383,16 @@ begin
                             jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_strip_nulls(jsonb_build_object(
                               'attempts', tries, 'lockedMs', round(extract(epoch from finished - locked_since) * 1000), 'fillMs', s.value -> 'fillMs')))
                        from (select) one left join jsonb_each(seen) s on s.value -> 'view' = jsonb_build_array(r.schema_name, r.view_name)
+                       left join (select p.row_count_after as rows, p.filled, p.touched from viewkeeper.runs p
+                                   where p.definition_id = r.definition_id and p.id = (select viewkeeper.last_success(r.definition_id))) p
+                         on (p.filled, p.touched) = (s.value ->> 'replaces', s.value ->> 'touched')
                       cross join lateral (select coalesce(s.key, split_part(r.filled, ' ', 2))::oid as made) x),
                    -- Something of a plan is left while there is more to do: see src/watch/db/publish.ts.
                    plan = case when jsonb_array_length(work -> 'later') > 0 and r.id = run then '{}'::jsonb end, updated_at = finished,
                    duration_ms = case when r.built_at is not null then r.duration_ms::float8
                                       when r.id = run then extract(epoch from finished - started) * 1000
                                       else (select (spent ->> (m ->> 'view'))::float8 from jsonb_array_elements(work -> 'members') m
-                                             where m ->> 'schema' = r.schema_name and m ->> 'name' = r.view_name) end,
-                   row_count_before = case r.id when run then coalesce(rows_before, r.row_count_before) else r.row_count_before end,
-                   row_count_after = case r.id when run then coalesce(rows_after, r.row_count_after) else r.row_count_after end
+                                             where m ->> 'schema' = r.schema_name and m ->> 'name' = r.view_name) end
              where (r.id = run or r.group_run_id = run) and r.backend_pid = pg_backend_pid() and r.backend_start = me_since
                and r.status in ('running');
             get diagnostics counted = row_count;
@@ -555,7 +548,6 @@ begin
                                       when r.id = run then extract(epoch from finished - started) * 1000
                                       else (select (spent ->> (m ->> 'view'))::float8 from jsonb_array_elements(work -> 'members') m
                                              where m ->> 'schema' = r.schema_name and m ->> 'name' = r.view_name) end,
-                   row_count_before = case r.id when run then coalesce(rows_before, r.row_count_before) else r.row_count_before end,
                    idempotency_key = case when failures::jsonb -> 'retried' ? why then null else r.idempotency_key end,
                    meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_build_object('attempts', tries)),
                    error = (select jsonb_object_agg(key, case when length(value) <= 2000 then value
@@ -617,7 +609,7 @@ begin
     done := done + 1;
   end loop;
   if stage = 'later' then
-    update viewkeeper.runs r set plan = null, row_count_after = rows_after, updated_at = clock_timestamp() where r.id = run;
+    update viewkeeper.runs r set plan = null, updated_at = clock_timestamp() where r.id = run;
     commit;
   end if;
 end

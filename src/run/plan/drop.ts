@@ -1,8 +1,6 @@
-import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { Problem } from '../../problem.ts'
-import { countBefore } from '../../rebuild/plan/fill.ts'
 import { exclusively, ourselves } from '../../rebuild/plan/locks.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
@@ -10,7 +8,6 @@ import type { Plan, Statement } from '../../sql/plan.ts'
 export interface DropOptions {
   /** Also drops what depends on the view. */
   cascade: boolean
-  rowCountStrategy: RowCountStrategy
   timeoutSeconds: number
   /** The definition to mark as removed with the view, if it is a discovered one; null: none. */
   definitionId: number | null
@@ -41,13 +38,12 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
     settings: {},
     result: 'deleted',
     fills: false,
-    prepare: countBefore(view, options.rowCountStrategy),
+    prepare: [],
     locked: exclusively(
       ourselves(view),
       [drop, ...(options.definitionId === null ? [] : [markRemoved(options.definitionId)])],
       { timeoutSeconds: options.timeoutSeconds, lasts: 'brief' },
     ),
-    written: null,
     later: [],
   }
 }

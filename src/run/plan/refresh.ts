@@ -1,14 +1,7 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { checkData, insistOnChecking, recordChecks, recordChecksSoon } from '../../rebuild/plan/check-data.ts'
-import {
-  countBefore,
-  countExactly,
-  estimateLater,
-  filling,
-  type RunOptions,
-  uniqueIndexes,
-} from '../../rebuild/plan/fill.ts'
+import { filling, type RunOptions, uniqueIndexes } from '../../rebuild/plan/fill.ts'
 import {
   besideReaders,
   exclusively,
@@ -22,23 +15,14 @@ import type { LaterStatement, Plan, Statement } from '../../sql/plan.ts'
 
 /** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
 export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
-  const { rowCountStrategy, timeoutSeconds, checking } = options
+  const { timeoutSeconds, checking } = options
   const work = [...refreshInPlace(view, options, 'fill'), ...recordChecksSoon(checking)]
-  const exact = rowCountStrategy === 'exact'
   return {
-    ...inPlace(view, options),
+    ...inPlace(options),
     locked: view.mayAlter
       ? exclusively(ourselves(view), work, { timeoutSeconds, guard: [lockWhatIsRead(view)], lasts: 'long' })
       : withoutAltering(view, [lockWhatIsRead(view), ...work], timeoutSeconds),
-    // A regular refresh writes every row, so the server's own tuple counter counts them at no cost, also if no
-    // count is wanted: then the number is at least known. The counter is read by the view's name, because a swap after the
-    // planning gives the view another OID.
-    written:
-      rowCountStrategy !== 'estimated' && view.tuplesAreCounted
-        ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(to_regclass(${literal(quoteName(view))}))`
-        : null,
-    later:
-      exact && !view.tuplesAreCounted ? countExactly(view, 'after') : estimateLater(view, rowCountStrategy),
+    later: [],
   }
 }
 
@@ -55,13 +39,12 @@ export function planRegularTogether(
     refreshInPlace(view, options, 'fill').map((statement) => ({ ...statement, view: displayName(view) })),
   )
   return {
-    ...inPlace(views[0] as ViewFacts, options),
+    ...inPlace(options),
     locked: exclusively(views.toReversed().flatMap(ourselves), refreshes, {
       timeoutSeconds: options.timeoutSeconds,
       guard: views.map(lockWhatIsRead),
       lasts: 'long',
     }),
-    written: null,
     members,
     later: [],
   }
@@ -71,30 +54,28 @@ export function planRegularTogether(
  * Plans `refresh materialized view concurrently`, which changes only rows that differ, beside readers. Pure.
  */
 export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Plan {
-  const { rowCountStrategy, timeoutSeconds, checking } = options
+  const { timeoutSeconds, checking } = options
   const work = [
     lockWhatIsRead(view),
     ...refreshInPlace(view, options, 'fillConcurrently'),
-    ...(rowCountStrategy === 'exact' ? countExactly(view, 'after') : []),
     ...recordChecks([checking]),
   ]
   return {
-    ...inPlace(view, options),
+    ...inPlace(options),
     locked: besideReaders(view, work, timeoutSeconds),
-    written: null,
-    later: estimateLater(view, rowCountStrategy),
+    later: [],
   }
 }
 
 /** What both plans have in common. */
-const inPlace = (view: ViewFacts, { rowCountStrategy, ifRunning, settings }: RunOptions) =>
+const inPlace = ({ ifRunning, settings }: RunOptions) =>
   ({
     ifRunning,
     basis: null,
     settings,
     result: 'updated',
     fills: true,
-    prepare: countBefore(view, rowCountStrategy),
+    prepare: [] as Statement[],
   }) as const
 
 /** Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. */
@@ -113,7 +94,7 @@ const refreshInPlace = (
     kind: 'userCode',
     computesRows: true,
     ...(how === 'fill' ? { locksReaders: true } : {}),
-    fills: filling(view),
+    fills: { ...filling(view), ...(how === 'fillConcurrently' && { differs: true }) },
     obstacles: hintsOn(view, how),
     unique: uniqueOf(view),
   },

@@ -181,9 +181,9 @@ describe('a group whose refresh locks readers out no longer than an exchange', (
       return [...new Set((await runsOf(batchId)).map(({ strategy }) => strategy))]
     }
     expect(await strategies()).toEqual(['swap'])
-    await sql`update viewkeeper.definitions set row_count_strategy = 'exact' where name = 'unknown_top'`
+    await sql`update viewkeeper.definitions set checks = '{"rows":{"min":1}}' where name = 'unknown_top'`
     expect(await strategies()).toEqual(['swap'])
-    await sql`update viewkeeper.definitions set row_count_strategy = 'none' where name = 'unknown_top'`
+    await sql`update viewkeeper.definitions set checks = '{}' where name = 'unknown_top'`
     expect(await strategies()).toEqual(['regular'])
   })
 })

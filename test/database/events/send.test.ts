@@ -62,7 +62,7 @@ beforeEach(async () => {
 
 describe('what programs are told', () => {
   test('is the record: each run that made a view fresh or failed, and each batch that ended, once', async () => {
-    const first = await refresh({ view: 'e.good', rowCountStrategy: 'exact', strategy: 'regular' }, call())
+    const first = await refresh({ view: 'e.good', strategy: 'regular' }, call())
     const failed = await refresh({ view: 'e.bad', strategy: 'regular' }, call())
     await refresh({ view: 'e.nowhere' }, call()).catch(() => {})
     const again = await refresh({ view: 'e.good', strategy: 'swap' }, call())
@@ -217,7 +217,7 @@ describe('what programs are told', () => {
 })
 
 test('events of a view wait for its run before them, whose server process still counts', async () => {
-  const first = await refresh({ view: 'e.good', rowCountStrategy: 'none' }, call())
+  const first = await refresh({ view: 'e.good' }, call())
   await refresh({ view: 'e.good' }, call())
   await refresh({ view: 'e.bad' }, call())
   const bus: WaitingEvent[] = []
@@ -234,7 +234,7 @@ test('events of a view wait for its run before them, whose server process still 
 })
 
 test('an event has the count that ends while the event is made', async () => {
-  const { runId } = await refresh({ view: 'e.good', rowCountStrategy: 'none' }, call())
+  const { runId } = await refresh({ view: 'e.good' }, call())
   await sql`update viewkeeper.runs set row_count_after = null where id = ${runId}`
   const bus: WaitingEvent[] = []
   const counting = await sql.reserve()

@@ -32,7 +32,6 @@ describe('a login of your own that performs single operations', () => {
       'drop table if exists a.precious',
     ].map((sql) => ({ kind: 'command', phase: 'building', sql })),
     cutOver: { lockTimeoutMs: 0, recordLockTimeoutMs: 0, giveUpAfterMs: 1000, statements: [] },
-    written: null,
     aside: [],
   })
 

@@ -78,7 +78,7 @@ const up = async (database: Database, steps?: number) =>
   )
 
 const refreshes = (strategy: 'auto' | 'regular' | 'concurrent' | 'swap'): Operation => ({
-  work: (database) => done(refresh({ view: 'n.kept', strategy, rowCountStrategy: 'exact' }, call(database))),
+  work: (database) => done(refresh({ view: 'n.kept', strategy }, call(database))),
 })
 const batch = (exchange: 'together' | 'each'): Operation => ({
   before: () => place.run('mallory', 'create materialized view n.above as select id, f from n.kept'),
@@ -130,11 +130,11 @@ const operations: Record<string, Operation> = {
       quiet.withConnection((sql) =>
         define(sql as never, 'n.made', { sql: authored().sql, owner: 'mallory' }),
       ),
-    work: (database) => done(create({ view: 'n.made', rowCountStrategy: 'exact' }, call(database))),
+    work: (database) => done(create({ view: 'n.made' }, call(database))),
   },
   drop: {
     before: () => place.run('mallory', 'create materialized view n.made as select id from n.base'),
-    work: (database) => done(drop({ view: 'n.made', rowCountStrategy: 'exact' }, call(database))),
+    work: (database) => done(drop({ view: 'n.made' }, call(database))),
   },
   freeze: {
     before: freezing([]),

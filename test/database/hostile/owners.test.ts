@@ -49,9 +49,9 @@ async function author(more: Partial<Definition> = {}): Promise<string> {
   const name = newName()
   const { sql } = place
   await sql`
-    insert into viewkeeper.definitions (schema_name, name, sql, source, indexes, owner, row_count_strategy)
+    insert into viewkeeper.definitions (schema_name, name, sql, source, indexes, owner)
     values ('made', ${name}, ${more.sql ?? trap}, 'authored', ${sql.json((more.indexes ?? []) as never)},
-            ${more.owner ?? null}, ${more.rowCountStrategy ?? 'none'})`
+            ${more.owner ?? null})`
   return `made.${name}`
 }
 
@@ -260,7 +260,7 @@ describe.each(logins)(
 describe.each(logins)('by %s, what an owner leaves to be executed later runs as that owner too:', (_, as) => {
   const swapTrapped = async () => {
     const view = await mallorysView()
-    return refresh({ view, strategy: 'swap', rowCountStrategy: 'exact' }, callOn(as()))
+    return refresh({ view, strategy: 'swap' }, callOn(as()))
   }
 
   test.each(['regular', 'concurrent', 'swap'] as const)(
@@ -319,7 +319,7 @@ describe.each(logins)('by %s, what an owner leaves to be executed later runs as 
   test('an object with the name of the shadow, after the query of the shadow was executed', async () => {
     await arm(takeNamesOfCopies)
     const view = await mallorysView('select m.evil() as id', (name) => `create unique index on ${name} (id)`)
-    await refresh({ view, strategy: 'swap', rowCountStrategy: 'exact' }, callOn(as()))
+    await refresh({ view, strategy: 'swap' }, callOn(as()))
     await expectOnly('mallory')
   })
 
@@ -329,7 +329,7 @@ describe.each(logins)('by %s, what an owner leaves to be executed later runs as 
       'select id from m.base',
       (name) => `create index on ${name} ((id + cardinality('{7}'::m.dom[])))`,
     )
-    await refresh({ view, strategy: 'swap', rowCountStrategy: 'exact' }, callOn(as()))
+    await refresh({ view, strategy: 'swap' }, callOn(as()))
     await expectOnly('mallory')
   })
 })
@@ -376,7 +376,7 @@ describe.each(logins)(
 
     test('a view is swapped', async () => {
       const view = await mallorysView()
-      await refresh({ view, strategy: 'swap', rowCountStrategy: 'estimated' }, callOn(as()))
+      await refresh({ view, strategy: 'swap' }, callOn(as()))
       expect(await breaches()).toEqual([])
     })
 
@@ -405,7 +405,7 @@ describe.each(logins)(
     })
 
     test('a view is created, and analyzed after the commit', async () => {
-      const view = await author({ rowCountStrategy: 'estimated' })
+      const view = await author({})
       await create({ view }, callOn(as()))
       expect(await breaches()).toEqual([])
     })
@@ -566,7 +566,7 @@ describe('rows are never counted as a role that the owner could make run her cod
     ],
   ]
   const exact = (view: string, strategy: 'regular' | 'concurrent' | 'swap') =>
-    refresh({ view, strategy, rowCountStrategy: 'exact' }, callOn(place.database))
+    refresh({ view, strategy }, callOn(place.database))
   const counted = () => mallorysView('select id from m.base', (view) => `create unique index on ${view} (id)`)
 
   test.each([
@@ -589,9 +589,9 @@ describe('rows are never counted as a role that the owner could make run her cod
     for (const strategy of ['regular', 'concurrent', 'swap'] as const)
       expect(await exact(view, strategy)).toMatchObject({
         status: 'updated',
-        response: { rowCountBefore: 3, rowCountAfter: 3 },
+        response: { rowCountAfter: 3 },
       })
-    await drop({ view, rowCountStrategy: 'exact' }, callOn(place.database))
+    await drop({ view }, callOn(place.database))
     await expectOnly('mallory')
   })
 
@@ -730,7 +730,7 @@ describe('rows are never counted as a role that the owner could make run her cod
     })
 
     test('after a create, by the code of its own query', async () => {
-      const view = await author({ sql: 'select id, m.evil() as n from m.base', rowCountStrategy: 'exact' })
+      const view = await author({ sql: 'select id, m.evil() as n from m.base' })
       await arm(takeName(view, impostor(view)))
       await create({ view }, callOn(place.database)).catch(() => {})
       expect(await breaches()).toEqual([])

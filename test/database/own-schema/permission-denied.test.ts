@@ -151,11 +151,9 @@ const operations: Record<string, () => Promise<unknown>> = {
   'a regular refresh': () => refresh({ view: viewOf(place), strategy: 'regular' }, callOn(place.database)),
   'a concurrent refresh': () =>
     refresh({ view: viewOf(place), strategy: 'concurrent' }, callOn(place.database)),
-  'an exact count': () =>
-    refresh({ view: viewOf(place), strategy: 'regular', rowCountStrategy: 'exact' }, callOn(place.database)),
+  'an exact count': () => refresh({ view: viewOf(place), strategy: 'regular' }, callOn(place.database)),
   'a drop': () => drop({ view: viewOf(place) }, callOn(place.database)),
-  'a creation': () =>
-    create({ view: `${place.schema}.made`, rowCountStrategy: 'exact' }, callOn(place.database)),
+  'a creation': () => create({ view: `${place.schema}.made` }, callOn(place.database)),
   'a creation by force': () => create({ view: `${place.schema}.made`, force: true }, callOn(place.database)),
   'GET /views': () => listViews(place.database),
   'GET /views/{view}': () => getView(place.database, viewOf(place)),

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { policyNames } from '../../../src/api/route.ts'
-import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/catalog/plan/definition.ts'
+import { definitionDefaults, strategies } from '../../../src/catalog/plan/definition.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/catalog/plan/run.ts'
 import { eventTypes } from '../../../src/events/plan/event.ts'
 import { actionNames } from '../../../src/watch/plan/actions.ts'
@@ -25,7 +25,6 @@ test('every list of words that a table accepts is the list of the code', async (
     'batches.strategy': strategies,
     'batches.trigger': triggers,
     'definitions.refresh_strategy': strategies,
-    'definitions.row_count_strategy': rowCountStrategies,
     'definitions.source': ['authored', 'discovered'],
     'events.type': [...eventTypes, 'Message'],
     'runs.operation': operations,

@@ -25,7 +25,7 @@ describe('creating', () => {
       comment: "it's made",
       grants: sql.json([{ privileges: ['select'], to: 'made_reader' }]),
     })
-    expect(await create({ view: 'made', rowCountStrategy: 'exact' }, call())).toMatchObject({
+    expect(await create({ view: 'made' }, call())).toMatchObject({
       operation: 'create',
       status: 'created',
       view: 'public.made',
@@ -60,7 +60,7 @@ describe('creating', () => {
     await sql`update viewkeeper.definitions set sql = 'select 1 as id, 2 as grp, 3 as more' where name = 'made'`
     const oid = async () => (await sql`select 'made'::regclass::oid as oid`)[0]?.oid
     const before = await oid()
-    expect(await create({ view: 'made', force: true, rowCountStrategy: 'exact' }, call())).toMatchObject({
+    expect(await create({ view: 'made', force: true }, call())).toMatchObject({
       status: 'created',
       response: { rowCountBefore: 90, rowCountAfter: 1 },
     })
@@ -82,9 +82,7 @@ describe('creating', () => {
 
   test('without data makes an empty view', async () => {
     await author('hollow', 'select 1 as id')
-    expect(
-      await create({ view: 'hollow', withData: false, rowCountStrategy: 'exact' }, call()),
-    ).toMatchObject({
+    expect(await create({ view: 'hollow', withData: false }, call())).toMatchObject({
       status: 'created',
       response: { rowCountAfter: null },
     })
@@ -185,10 +183,10 @@ test('a view with the name of a removed view takes over nothing from the old def
 describe('dropping', () => {
   test('drops the view; dropping it again is skipped or, on request, an error', async () => {
     await sql`create materialized view gone as select generate_series(1, 4)`
-    expect(await drop({ view: 'gone', rowCountStrategy: 'exact' }, call())).toMatchObject({
+    expect(await drop({ view: 'gone' }, call())).toMatchObject({
       operation: 'drop',
       status: 'deleted',
-      response: { rowCountBefore: 4, rowCountAfter: null, sql: ['drop materialized view "public"."gone"'] },
+      response: { sql: ['drop materialized view "public"."gone"'] },
     })
     expect(await drop({ view: 'gone' }, call())).toMatchObject({ status: 'skipped', view: 'public.gone' })
     await expect(drop({ view: 'gone', ifExists: false }, call())).rejects.toMatchObject({

@@ -387,22 +387,6 @@ test('a statement time-out between two tries for a lock is one for want of the l
 })
 
 describe('a statement', () => {
-  test('may count, before the work, in it, and after it', async () => {
-    const run = await outcome(
-      plan([], {
-        prepare: [{ phase: 'counting', sql: 'select 7', kind: 'count', when: 'before' }],
-        locked: {
-          lockTimeoutMs: 0,
-          recordLockTimeoutMs: 0,
-          giveUpAfterMs: 0,
-          holders: 'select null',
-          statements: [{ phase: 'counting', sql: 'select 8', kind: 'count', when: 'after' }],
-        },
-      }),
-    )
-    expect(run).toMatchObject({ rowCountBefore: 7, rowCountAfter: 8 })
-  })
-
   test('may check; a check that does not hold undoes everything and gives the class and message', async () => {
     const check = { is: 'yes', else: 'CatalogChanged', message: 'It is not as it was.' } as const
     const good = plan(["insert into done values ('checked')"], {
@@ -434,11 +418,10 @@ describe('work aside', () => {
         later: [
           { phase: 'analyzing', sql: 'select 1/0', kind: 'userCode' },
           { phase: 'analyzing', sql: "insert into done values ('aside')", kind: 'userCode' },
-          { phase: 'counting', sql: 'select 42', kind: 'count', when: 'after' },
         ],
       }),
     )
-    expect(run).toMatchObject({ status: 'success', error: null, rowCountAfter: 42 })
+    expect(run).toMatchObject({ status: 'success', error: null })
     expect(await sql`select from done where run = 'aside'`).toHaveLength(1)
   })
 

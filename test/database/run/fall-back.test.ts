@@ -45,9 +45,7 @@ describe('if a swap turns out to be impossible on the way', () => {
     ['regular', 'select', 'there is no usable unique index'],
   ])('auto is %s instead, in the same run, and says why', async (strategy, index, reason) => {
     await sql.unsafe(index)
-    const result = await whileForbidden(() =>
-      refresh({ view: 'mv', rowCountStrategy: 'exact' }, callOn(database)),
-    )
+    const result = await whileForbidden(() => refresh({ view: 'mv' }, callOn(database)))
     expect(result).toMatchObject({
       status: 'updated',
       response: {
@@ -55,8 +53,6 @@ describe('if a swap turns out to be impossible on the way', () => {
         because: `${reason}, and the view cannot be swapped: a swap was tried and failed (nobody seals here)`,
         sql: [expect.stringMatching(/^refresh materialized view/)],
         attempts: 1,
-        rowCountBefore: 9,
-        rowCountAfter: 10,
       },
     })
     expect(result.error).toBeUndefined()

@@ -56,7 +56,7 @@ describe.each([
     const before = await describeInCatalog(sql, view)
     const { statusCode, body } = await ask(refreshView, 'POST /views/{view}/refresh', {
       path: { view: `"${word}"` },
-      body: { strategy, rowCountStrategy: 'exact' },
+      body: { strategy },
     })
     expect([statusCode, body.status, body.view]).toEqual([200, 'updated', view])
     expect(await describeInCatalog(sql, view)).toEqual(before)

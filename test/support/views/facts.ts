@@ -15,7 +15,6 @@ export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
   mayMakeSchemas: true,
   uniqueIndexes: [],
   keyCandidate: null,
-  tuplesAreCounted: true,
   logs: false,
   ...changes,
 })

@@ -45,7 +45,6 @@ export const everyField: Definition = {
   grants: [{ privileges: ['select'], columns: ['id'], to: 'reporting', grantOption: true }],
   owner: 'App Owner',
   strategy: 'swap',
-  rowCountStrategy: 'exact',
   schedule: '*/5 6-18/2 * JAN,mar-Dec 1-5,7',
   timeZone: 'Asia/Kolkata',
   targetLagSeconds: 900,

@@ -15,7 +15,6 @@ export const planOf = (statements: Statement[], changes: Partial<Plan> = {}): Pl
     holders: 'select null',
     statements,
   },
-  written: null,
   later: [],
   ...changes,
 })

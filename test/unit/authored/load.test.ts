@@ -87,7 +87,6 @@ const wrong: [input: string, field: string | null, message: RegExp][] = [
   ['owner: null', 'owner', /must be the name of a role/],
   ["ownr: 'boss'", 'ownr', /did you mean owner\?/],
   ["strategy: 'quick'", 'strategy', /one of auto, regular, concurrent, swap/],
-  ["rowCountStrategy: 'all'", 'rowCountStrategy', /one of none, estimated, exact/],
   ['uniqueKey: []', 'uniqueKey', /at least one column/],
   ["uniqueKey: 'a'", 'uniqueKey', /list of columns/],
   ["uniqueKey: [\n'a',\n'']", 'uniqueKey.1', /name of a column/],
