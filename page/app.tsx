@@ -160,8 +160,7 @@ export function pagesOf({
     app.get(path, (context: Asking) =>
       show(context, name, () => {
         const { req } = context
-        const noted = getCookie(context, 'viewkeeper-noted')
-        const query: Query = { ...req.query(), noted }
+        const query: Query = req.query()
         return page(apiOf(context), {
           subject: req.param('subject') ?? '',
           query,
@@ -203,10 +202,6 @@ export function pagesOf({
       if (does === 'sign-out') {
         deleteCookie(context, tokenCookie, cookies)
         return goTo(base)
-      }
-      if (does === 'noted') {
-        setCookie(context, 'viewkeeper-noted', 'yes', { ...cookies, maxAge: 365 * 24 * 3600 })
-        return goTo(here)
       }
       const deed = Object.hasOwn(deeds, does) ? deeds[does] : undefined
       if (deed === undefined) throw new Problem('UnknownRoute', `The page has no deed ${does}.`)

@@ -11,7 +11,6 @@ create table viewkeeper.definitions (
   owner text,
   refresh_strategy text not null default 'auto'
     check (refresh_strategy in ('auto', 'regular', 'concurrent', 'swap')),
-  read_on_replicas boolean,
   checks jsonb not null default '{}',
   schedule text,
   time_zone text,
@@ -73,7 +72,6 @@ create trigger insist_on_author before insert or update on viewkeeper.definition
 
 comment on table viewkeeper.definitions is 'What Viewkeeper knows about a materialized view: one row for each view, authored or discovered.';
 comment on column viewkeeper.definitions.owner is 'The role that is to own the view. Null: any owner is right, and the default owns a new view.';
-comment on column viewkeeper.definitions.read_on_replicas is 'Whether programs read the view on replicas. Null: as the environment says.';
 comment on column viewkeeper.definitions.checks is 'What has to hold for new data before readers see them: common checks by name, and queries that must return no row.';
 comment on column viewkeeper.definitions.target_lag_seconds is 'How old the data may become: refreshes begin in time for it. Null: no target lag says when the view is refreshed.';
 comment on column viewkeeper.definitions.suspend_after_failures is 'After so many scheduled failures in a row, scheduled refreshes are tried at growing distances. 0: at every turn.';

@@ -350,19 +350,6 @@ export interface RefreshOptions {
   }
 }
 
-/** The standbys of the server, as far as the login sees them. */
-export interface Replicas {
-  /** Whether the environment says that programs read its views there; null: it says nothing. */
-  readOnReplicas: boolean | null
-  standbys: {
-    name: string
-    /** How far its data lag behind; null if the server does not know. */
-    lagMs: number | null
-  }[]
-  /** Sessions that may be those of standbys: the login may not see what they are. */
-  hidden: number
-}
-
 /** The answer of an operation, the same for every trigger and every wait. */
 export interface Result {
   runId: number
@@ -408,8 +395,6 @@ export interface Result {
     }
     /** Whether the view has a log of changes that was not used: `because` says why. */
     logUnused?: boolean
-    /** If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so far has the new data. */
-    walPosition?: string
     rowCountBefore: number | null
     rowCountAfter: number | null
     durationMs: number | null
@@ -533,8 +518,6 @@ export interface RunResult {
     }
     /** Whether the view has a log of changes that was not used: `because` says why. */
     logUnused?: boolean
-    /** If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so far has the new data. */
-    walPosition?: string
     rowCountBefore: number | null
     rowCountAfter: number | null
     durationMs: number | null
@@ -809,7 +792,6 @@ export interface ViewList {
     by: string
     until?: string | null
   } | null
-  replicas?: Replicas
   /** The channels of viewkeeper serve that do not take their messages. Empty on AWS, where SNS delivers. */
   failing?: {
     channel: string

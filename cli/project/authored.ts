@@ -2,10 +2,8 @@ import { inOrder, type Located, loadViews } from '../../src/authored/load.ts'
 import { notValid } from '../../src/authored/view-report.ts'
 import type { Definition } from '../../src/catalog/plan/definition.ts'
 import { everyDay } from '../../src/catalog/plan/scheduled.ts'
-import { optionsOf } from '../../src/config/variables.ts'
 import { meetsNightly } from '../../src/due/schedules.ts'
 import { displayName, quoteName } from '../../src/sql/names.ts'
-import { lacksKey, type OnReplicas } from '../../src/sql/replicas.ts'
 import { readConfig, readFolders, shownPath } from './folders.ts'
 
 /**
@@ -22,33 +20,6 @@ export async function readLocated(): Promise<Located[]> {
   const views = new Map(located.map((each) => [quoteName(each.definition), each]))
   const definitions = new Map(located.map(({ definition }) => [quoteName(definition), definition]))
   return (await inOrder(definitions)).map((name) => views.get(name) as Located)
-}
-
-/** An authored view that programs read on replicas, and that `auto` cannot refresh concurrently. */
-interface WithoutKey {
-  view: string
-  /** What is missing, what happens instead, and what to write. */
-  message: string
-}
-
-/** The authored views that lack a key, as the definitions and the environments of the configuration say who reads them where. */
-export async function readWithoutKey(located: Located[]): Promise<WithoutKey[]> {
-  const { readOnReplicas, withoutKey } = optionsOf(process.env)
-  const environments = Object.values((await readConfig()).environments) as OnReplicas[]
-  const all = [...environments, ...(readOnReplicas === undefined ? [] : [{ readOnReplicas, withoutKey }])]
-  return located
-    .filter(({ definition, hasKey }) => definition.strategy === 'auto' && !hasKey)
-    .flatMap(({ definition }) => {
-      const reading = all.filter((each) => definition.readOnReplicas ?? each.readOnReplicas)
-      if (reading.length === 0 && definition.readOnReplicas !== true) return []
-      const fails = reading.some((each) => each.withoutKey === 'fail')
-      return [
-        {
-          view: displayName(definition),
-          message: `${lacksKey(fails ? 'fail' : 'swap')}. Write uniqueKey: ['…'] into its definition, or another strategy if readers may wait`,
-        },
-      ]
-    })
 }
 
 interface Scheduling {

@@ -25,8 +25,7 @@ import { readConfig, readFolders } from '../project/folders.ts'
 import type { Target } from './deployed.ts'
 
 /**
- * The database of DATABASE_URL; `VIEW_OWNER` owns the views that are created there, and `READ_ON_REPLICAS=true` says that
- * programs read them on replicas. Without DATABASE_URL, the refusal names
+ * The database of DATABASE_URL; `VIEW_OWNER` owns the views that are created there. Without DATABASE_URL, the refusal names
  * `otherWay`, if there is one.
  */
 export function databaseFromUrl(

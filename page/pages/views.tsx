@@ -11,7 +11,6 @@ import {
   viewColumns,
   wordsOfFilter,
 } from '../../src/resources/views.ts'
-import { lagLine, unsaid } from '../../src/sql/replicas.ts'
 import { count } from '../../src/sql/words.ts'
 import { failingText } from '../../src/watch/plan/silence.ts'
 import { hrefOf, type Query } from '../address.ts'
@@ -21,7 +20,7 @@ import { Head, type Shown } from '../frame.tsx'
 /** `/`: every view, with its age against its limit, its last run and its next. */
 export async function viewsPage(api: Api, { query }: { query: Query }): Promise<Shown> {
   const list = await readViews(api)
-  const { views, paused, replicas } = list
+  const { views, paused } = list
   const selected = select(views, query)
   const { shown, more } = firstOf(selected, query.rows)
   return {
@@ -31,7 +30,6 @@ export async function viewsPage(api: Api, { query }: { query: Query }): Promise<
       <>
         {paused && <AllPaused paused={paused} />}
         <Loud {...list} />
-        {replicas && <Standbys replicas={replicas} isNoted={query.noted === 'yes'} />}
         <Head
           title={
             <>
@@ -95,26 +93,6 @@ const Loud: FC<Pick<ViewList, 'failing' | 'silence'>> = ({ failing = [], silence
     ))}
   </>
 )
-
-/** How far replicas lag behind; and once, until a person has noted it, what the environment should say about them. */
-const Standbys: FC<{ replicas: NonNullable<ViewList['replicas']>; isNoted: boolean }> = ({
-  replicas,
-  isNoted,
-}) => {
-  const said = isNoted ? null : unsaid(replicas)
-  const lag = lagLine(replicas)
-  return (
-    <>
-      {said && (
-        <div class="strip strip-held">
-          <p>{said}</p>
-          <Deed does="noted">Noted</Deed>
-        </div>
-      )}
-      {lag && <p class="count">{lag}</p>}
-    </>
-  )
-}
 
 /** Narrows the list to a state or to a part of the name, and orders it. */
 const FilterBar: FC<{ views: View[]; query: Query }> = ({ views, query: { q, state = '', sort } }) => {

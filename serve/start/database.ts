@@ -5,10 +5,8 @@ import { frozenState } from '../../src/migrate/plan/frozen.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
 import type { Database } from '../../src/server/database.ts'
-import { readReplicas } from '../../src/server/standbys.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
 import { displayName } from '../../src/sql/names.ts'
-import { unsaid } from '../../src/sql/replicas.ts'
 import { count, report, timed } from '../../src/terminal/report.ts'
 import { LocalProblem } from '../process.ts'
 
@@ -76,8 +74,6 @@ export async function describeDatabase(database: Database, url: string, command:
   )
   const { host } = await fromUrl(url)({ fresh: false })
   report.done(`postgres ${row?.version.split(' ')[0]}`, `DATABASE_URL, ${row?.database} at ${host}`, ms)
-  const standbys = unsaid(await database.withConnection(readReplicas))
-  if (standbys !== null) report.line(`warning: ${standbys}`)
   if (row?.isSuperuser)
     report.line(
       'warning: this login is a superuser. Deployed functions refuse superusers; npx viewkeeper create-role makes another login',

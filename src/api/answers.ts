@@ -91,12 +91,6 @@ export const result = named(
         .boolean()
         .optional()
         .describe('Whether the view has a log of changes that was not used: `because` says why.'),
-      walPosition: text.optional().meta({
-        description:
-          'If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so ' +
-          'far has the new data.',
-        example: '0/3A5B2C8',
-      }),
       ...rowCounts,
       durationMs: milliseconds,
     }),
@@ -332,18 +326,6 @@ export const viewList = named('ViewList', null, {
     .describe(
       'Since when everything scheduled is paused, who paused it, and when that ends by itself; null if it is not paused.',
     ),
-  replicas: named('Replicas', 'The standbys of the server, as far as the login sees them.', {
-    readOnReplicas: boolean
-      .nullable()
-      .describe('Whether the environment says that programs read its views there; null: it says nothing.'),
-    standbys: z.array(
-      z.object({
-        name: text,
-        lagMs: milliseconds.describe('How far its data lag behind; null if the server does not know.'),
-      }),
-    ),
-    hidden: int.describe('Sessions that may be those of standbys: the login may not see what they are.'),
-  }).optional(),
   failing: z
     .array(
       z.object({

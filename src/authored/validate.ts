@@ -166,13 +166,8 @@ function checkConcurrent({ strategy }: Partial<ViewFields>, indexes: SoundIndex[
 }
 
 /** What only swaps fill, and whose other names fit beside its own: `_query`, and those of triggers. */
-function checkSlices(
-  { slices, strategy, name, readOnReplicas }: Partial<ViewFields>,
-  report: ViewReport,
-): void {
+function checkSlices({ slices, strategy, name }: Partial<ViewFields>, report: ViewReport): void {
   if (slices === undefined) return
-  if (readOnReplicas)
-    report.add(['readOnReplicas'], 'cannot go with slices, because only a swap computes single slices')
   if (['regular', 'concurrent'].includes(strategy ?? ''))
     report.add(['strategy'], 'must be "swap" or "auto", because only a swap computes single slices')
   if (['whole', 'at'].includes(slices.by))

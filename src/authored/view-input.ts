@@ -92,11 +92,6 @@ export interface ViewInput {
    */
   readonly inAll?: boolean
   /**
-   * Whether programs read the view on replicas. It then needs a `uniqueKey`.
-   * @default - the environment's
-   */
-  readonly readOnReplicas?: boolean
-  /**
    * Whether a scheduled refresh is left out if no table below has changed.
    * @default - the environment's
    */

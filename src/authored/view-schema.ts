@@ -181,11 +181,6 @@ export const viewFields = {
     '0',
   ),
   inAll: told(flag.optional(), 'Whether a batch of all views includes this view.'),
-  readOnReplicas: told(
-    flag.optional(),
-    'Whether programs read the view [on replicas](replicas.md). It then needs a `uniqueKey`.',
-    "the environment's",
-  ),
   skipUnchanged: told(
     flag.optional(),
     'Whether a scheduled refresh is [left out](freshness.md#counted) if no table below has changed.',

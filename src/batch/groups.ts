@@ -221,13 +221,9 @@ async function readInPlace(
   return ms === null ? null : { members: all, ms }
 }
 
-const isPlain = (
-  { strategy, checks, settings, onReplicas, skipsUnchanged, paused }: PlanBasis,
-  batch: Batch,
-): boolean =>
+const isPlain = ({ strategy, checks, settings, skipsUnchanged, paused }: PlanBasis, batch: Batch): boolean =>
   (batch.strategy ?? strategy) === 'auto' &&
   Object.keys(checks).length + Object.keys(settings).length === 0 &&
-  onReplicas === null &&
   !skipsUnchanged &&
   !paused
 

@@ -5,7 +5,6 @@ import type { RunOptions } from '../rebuild/plan/fill.ts'
 import { becauseTogether, planExchange, planFilling, whatChanged } from '../rebuild/plan/plan.ts'
 import { apart, batchKey } from '../rebuild/plan/scope.ts'
 import { readChecking } from '../run/db/past.ts'
-import { recordPosition } from '../run/plan/refresh.ts'
 import type { TogetherGroup } from '../run/plan/turn.ts'
 import type { PlannedRefresh } from '../run/plan-refresh.ts'
 import type { Sql } from '../server/database.ts'
@@ -105,7 +104,6 @@ export async function prepareExchange(advancing: AdvancingBatch, group: Together
     members: followersIn(members),
   })
   if (read.length > 0) plan.prepare.push(...(await import('../run/plan-touched.ts')).forgetAll(now, read))
-  if (bases.some((basis) => basis?.onReplicas)) plan.later.push(recordPosition)
   const runId = await recordTogether(
     sql,
     batch.id,

@@ -145,15 +145,6 @@ export const commonFields = (isLater?: IsLater) => ({
     'The owner of the views that Viewkeeper creates, unless a definition has [another](views.md#the-owner).',
     '`viewkeeper_views`',
   ),
-  readOnReplicas: told(
-    z.boolean().optional(),
-    'Whether programs read the views [on replicas](replicas.md): `auto` is then `concurrent`. A definition may say otherwise.',
-    'unknown: views are swapped, and `doctor` names standbys',
-  ),
-  withoutKey: told(
-    z.enum(['swap', 'fail']).default('swap'),
-    'What `auto` does with a view that is read on replicas and has no usable unique index: `swap` it, while readers of replicas wait, or `fail`.',
-  ),
   regularUpToMs: told(
     z.int().min(0).max(1000).default(20),
     '`auto` is `regular`, the cheapest, if that usually takes no longer. 0: never.',

@@ -8,17 +8,6 @@ export interface CommonOptions {
    */
   readonly viewOwner?: string
   /**
-   * Whether programs read the views on replicas: `auto` is then `concurrent`. A definition may say otherwise.
-   * @default - unknown: views are swapped, and `doctor` names standbys
-   */
-  readonly readOnReplicas?: boolean
-  /**
-   * What `auto` does with a view that is read on replicas and has no usable unique index: `swap` it, while readers of
-   * replicas wait, or `fail`.
-   * @default 'swap'
-   */
-  readonly withoutKey?: 'swap' | 'fail'
-  /**
    * `auto` is `regular`, the cheapest, if that usually takes no longer. 0: never.
    * @default 20
    */
@@ -400,7 +389,6 @@ export interface ChatOptions {
 
 /** The options of which none is given. */
 export const defaults = {
-  withoutKey: 'swap',
   regularUpToMs: 20,
   skipUnchanged: false,
   skipAtMostHours: 24,

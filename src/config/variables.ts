@@ -21,8 +21,6 @@ const json: Reader = (text) => JSON.parse(text)
  */
 const options = {
   viewOwner: String,
-  readOnReplicas: isTrue,
-  withoutKey: oneOf('swap', 'fail'),
   regularUpToMs: json,
   skipUnchanged: isTrue,
   skipAtMostHours: json,
@@ -70,13 +68,7 @@ export const optionsOf = (env: NodeJS.ProcessEnv): FunctionOptions =>
   )
 
 /** The options about readers: how `auto` spares them, and what is left out because nothing has changed for them. */
-export const aboutReaders = [
-  'readOnReplicas',
-  'withoutKey',
-  'regularUpToMs',
-  'skipUnchanged',
-  'skipAtMostHours',
-] as const
+export const aboutReaders = ['regularUpToMs', 'skipUnchanged', 'skipAtMostHours'] as const
 
 /** What the options say to every session of the database: who owns its views, and what is about readers. */
 export function saidToDatabase(

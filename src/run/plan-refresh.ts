@@ -12,7 +12,7 @@ import type { QualifiedName } from '../sql/names.ts'
 import { type Plan, statementsOf } from '../sql/plan.ts'
 import { readSettings } from '../sql/settings.ts'
 import { readChecking, readUsualDurations } from './db/past.ts'
-import { planConcurrentRefresh, planRegularRefresh, recordPosition } from './plan/refresh.ts'
+import { planConcurrentRefresh, planRegularRefresh } from './plan/refresh.ts'
 import {
   type Choice,
   chooseStrategy,
@@ -68,19 +68,16 @@ async function planAsSeen(
   const asked = request.slices ? 'swap' : (request.strategy ?? definition.strategy)
   const compares = definition.checks.differs !== undefined && !request.withoutChecks
   const wanted = compares && asked === 'auto' ? 'swap' : asked
-  const { onReplicas } = definition
   const usual = wanted === 'auto' ? (request.usual ?? (await readUsualDurations(sql, name))) : null
-  const short = usual !== null && onReplicas === null ? shortMs(usual) : null
+  const short = usual !== null ? shortMs(usual) : null
   /** Whether a log of its changes may tell what of the view to compute. */
   const mayReadLog = (view: ViewFacts) =>
-    view.logs && view.populated && !request.slices && onReplicas === null && ['auto', 'swap'].includes(wanted)
+    view.logs && view.populated && !request.slices && ['auto', 'swap'].includes(wanted)
   const { view, snapshot } = await lookAtView(
     sql,
     name,
     (view) =>
-      request.slices !== undefined ||
-      mayReadLog(view) ||
-      (short === null && needsSnapshot(wanted, view, onReplicas)),
+      request.slices !== undefined || mayReadLog(view) || (short === null && needsSnapshot(wanted, view)),
     request,
     request.seen,
   )
@@ -110,7 +107,6 @@ async function planAsSeen(
           readsLog: mayReadLog(view),
         })
   if (swap === 'gone') return swap
-  const isReadThere = onReplicas !== null || (swap?.cost?.onReplicas.length ?? 0) > 0
   const plans = {
     regular: () => planRegularRefresh(view, options),
     concurrent: () => planConcurrentRefresh(view, options),
@@ -121,9 +117,8 @@ async function planAsSeen(
     const readsLog = slices?.mark !== undefined && refusals.length === 0
     const choice: Choice = readsLog
       ? { strategy: 'swap', because: slices.words }
-      : chooseStrategy(wanted, view, refusals, swap?.cost, onReplicas, short)
+      : chooseStrategy(wanted, view, refusals, swap?.cost, short)
     const plan = plans[choice.strategy]()
-    if (isReadThere) plan.later.unshift(recordPosition)
     if (definition.skipsUnchanged) plan.counted = true
     if (readsLog) return { plan, response: { ...choice, slices: slices.mark } }
     const because = compares && asked === 'auto' ? comparesAside('swap') : choice.because

@@ -89,10 +89,6 @@ async function planGroup(
     ...sizes(group, view),
     groupMs: usual?.groupMs ?? null,
     concurrentMs: usual?.concurrentMs ?? null,
-    onReplicas: others
-      .map(({ live }) => live.view)
-      .filter((other) => definitions.get(quoteName(other))?.onReplicas)
-      .map(displayName),
   }
   const members = others.map(({ live }) => live.view)
   return {
@@ -165,7 +161,7 @@ function sizes(group: Scope, { oid }: ViewFacts): Pick<GroupCost, 'others' | 'gr
 
 const impossible = (problem: Problem): GroupRefresh => ({
   refusals: [obstacle(problem.message)],
-  cost: { others: [], onReplicas: [], groupMs: null, concurrentMs: null, groupBytes: 0, ownBytes: 0 },
+  cost: { others: [], groupMs: null, concurrentMs: null, groupBytes: 0, ownBytes: 0 },
   plan: () => {
     throw problem
   },

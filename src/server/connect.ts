@@ -1,17 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Problem, type ProblemCode } from '../problem.ts'
-import type { OnReplicas } from '../sql/replicas.ts'
 import type { ConnectionOptions } from './connection.ts'
 import type { Connection, Database, NotificationListener, Sql } from './database.ts'
 import { mayConnectLater, primaryAdvice, problemOf, sqlstateOf, withDeadline } from './failures.ts'
 import { readFix } from './rights.ts'
-import {
-  defaultOwnerSetting,
-  regularUpToSetting,
-  replicaSettings,
-  type SkipUnchanged,
-  skipSettings,
-} from './transactions.ts'
+import { defaultOwnerSetting, regularUpToSetting, type SkipUnchanged, skipSettings } from './transactions.ts'
 
 /** Where we connect, and as whom. */
 interface Place {
@@ -118,7 +111,7 @@ const tooLate =
   'The time for the work on the database is over: the database has stopped answering, or it or this process is overloaded'
 
 /** What the login may be, who owns the views that it creates, how `auto` spares readers, and what is left out. */
-interface Terms extends OnReplicas, SkipUnchanged {
+interface Terms extends SkipUnchanged {
   /** Whether a login that is a superuser is refused (SuperuserRefused). */
   superuser?: 'allowed' | 'refused'
   /** The role that owns a view whose definition names no owner. Default: Viewkeeper's own role. */
@@ -143,7 +136,6 @@ export function connectTo(
   const said = {
     ...(viewOwner ? { [defaultOwnerSetting]: viewOwner } : {}),
     ...(regularUpToMs ? { [regularUpToSetting]: String(regularUpToMs) } : {}),
-    ...replicaSettings(rest),
     ...skipSettings(rest),
   }
   const openBy = async (

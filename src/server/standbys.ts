@@ -1,14 +1,13 @@
 import { Problem } from '../problem.ts'
 import { backupsQuery, besideBackup } from '../sql/backups.ts'
-import type { Copy, Replicas, Standby, Standbys } from '../sql/replicas.ts'
+import type { Copy, Standby, Standbys } from '../sql/replicas.ts'
 import type { Sql } from './database.ts'
-import { readOnReplicas } from './transactions.ts'
 
 /**
  * The standbys of the server, as far as the login may see them. What receives WAL without replaying it (`pg_receivewal`, a
  * backup) is no standby, and neither is a subscriber or any other reader of a logical slot.
  */
-async function readStandbys(sql: Sql): Promise<Standbys> {
+export async function readStandbys(sql: Sql): Promise<Standbys> {
   const [row] = await sql<[Standbys & { isAurora: boolean }]>`
     select coalesce(jsonb_agg(jsonb_build_object('name', r.application_name, 'lagMs',
              case when r.replay_lsn >= r.sent_lsn then 0 else (extract(epoch from r.replay_lag) * 1000)::int8 end)
@@ -36,13 +35,6 @@ select jsonb_build_object('slot', s.slot_name, 'isAurora', to_regproc('pg_catalo
 export async function readCopy(sql: Sql): Promise<Copy | null> {
   const [row] = await sql.unsafe<{ copy: Copy }[]>(`select (${copyQuery}) as copy`)
   return row?.copy ?? null
-}
-
-/** What the environment says about replicas, and the standbys that the server has. */
-export async function readReplicas(sql: Sql): Promise<Replicas> {
-  const [said] = await sql<[Pick<Replicas, 'readOnReplicas'>]>`
-    select ${sql.unsafe(readOnReplicas)} as "readOnReplicas"`
-  return { ...said, ...(await readStandbys(sql)) }
 }
 
 /** The readers of an Aurora cluster, which share its storage: `pg_stat_replication` does not show them. */

@@ -16,14 +16,14 @@ import { together } from '../rebuild/plan/scope.ts'
 import { resolveNames } from '../run/name.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { mayUse } from '../server/rights.ts'
-import { readCopy, readReplicas } from '../server/standbys.ts'
+import { readCopy, readStandbys } from '../server/standbys.ts'
 import { lookAgain } from '../server/transactions.ts'
 import type { ViewSlices } from '../slices/slices.ts'
 import { literal } from '../sql/names.ts'
-import { copyLine, type Replicas } from '../sql/replicas.ts'
+import { copyLine, type Standbys } from '../sql/replicas.ts'
 import { reached } from '../sql/walks.ts'
 import { moment } from '../sql/words.ts'
-import { type Examined, listExamined, readUntried, readViewRights, readWithoutKey } from './db/examined.ts'
+import { type Examined, listExamined, readUntried, readViewRights } from './db/examined.ts'
 import { readSilence } from './db/incidents.ts'
 import { readAllUncounted } from './db/uncounted.ts'
 import { allUncountedWords } from './diagnosis/cause.ts'
@@ -41,10 +41,8 @@ export interface Findings {
   untried?: string
   /** One sentence, if RDS feeds the green server of a blue/green deployment from this database. */
   copy?: string
-  /** What the environment says about replicas, and the standbys that the server has. */
-  replicas: Replicas
-  /** The views that programs read on replicas, and that `auto` cannot refresh concurrently. */
-  withoutKey: { view: string; message: string }[]
+  /** The standbys of the server, as far as the role sees them. */
+  replicas: Standbys
   /** What the login does not see, and the grant that shows it; only said of our own login. */
   unseen?: { text: string; next: string }
   /** What keeps refreshes from being left out although `skipUnchanged` asks for it; only said of our own login. */
@@ -142,7 +140,6 @@ export async function examine(
     views.push(
       ...(await readViewRights(sql, await withSwaps(sql, wanted.slice(at, at + atOnce), seen), asking.name)),
     )
-  const names = new Set(views.map(({ view }) => view))
   const { schema } = asking
   const missing = fixesOf([...schema, ...obstaclesIn(views)])
   const copy = await readCopy(sql)
@@ -152,8 +149,7 @@ export async function examine(
     administrators: asking.administrators,
     views,
     ...(copy === null ? {} : { copy: copyLine(copy) }),
-    replicas: await readReplicas(sql),
-    withoutKey: (await readWithoutKey(sql)).filter(({ view }) => names.has(view)),
+    replicas: await readStandbys(sql),
     missing,
   }
 }

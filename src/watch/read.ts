@@ -9,10 +9,8 @@ import type { Pause } from '../run/db/skip.ts'
 import { resolveName } from '../run/name.ts'
 import { findDefinitionIdOf, readRunNow, type ShownRun, shown } from '../run/read.ts'
 import type { Database, Sql } from '../server/database.ts'
-import { readReplicas } from '../server/standbys.ts'
 import type { CommandTarget } from '../sql/commands.ts'
 import type { QualifiedName } from '../sql/names.ts'
-import type { Replicas } from '../sql/replicas.ts'
 import { type Action, type ActionFilter, readActions } from './db/actions.ts'
 import { readCause } from './db/failed-run.ts'
 import { readFailingChannels, readOpenIncidents, readSilence } from './db/incidents.ts'
@@ -76,7 +74,6 @@ export function listViews(
 ): Promise<{
   views: ListedView[]
   paused: Pause | null
-  replicas: Replicas
   failing: FailingChannel[]
   silence: Silence
 }> {
@@ -86,7 +83,6 @@ export function listViews(
     return {
       views: standings.views.map(listed),
       paused: standings.pause,
-      replicas: await readReplicas(sql),
       failing: await readFailingChannels(sql),
       silence: await readSilence(sql),
     }

@@ -57,21 +57,6 @@ test('a refresh that locks readers out asks first, also if that is the strategy 
   expect(api.asked.filter(({ method }) => method === 'POST')).toEqual([])
 })
 
-test('standbys about which nobody has said anything are named until a person has noted it; their lag stays', async () => {
-  const replicas = { readOnReplicas: null, standbys: [{ name: 'reports', lagMs: 1200 }], hidden: 0 }
-  const api = await serve((asked) =>
-    asked.path === '/views' ? { ...(scene(asked) as object), replicas } : scene(asked),
-  )
-  const { page } = await openPage(browser, api.url)
-  const named = page.getByText('This server has 1 standby (reports).')
-  await named.waitFor()
-  await page.getByRole('button', { name: 'Noted' }).click()
-  await named.waitFor({ state: 'detached' })
-  await page.reload()
-  await page.getByText('on replicas the data are older: reports by 1.2 s').waitFor()
-  expect(await named.count()).toBe(0)
-})
-
 test('only a failed refresh says that readers see the data of the last success', async () => {
   const error = { class: 'ViewSqlFailed', message: 'division by zero' }
   const failed = { status: 'failed', rowCountAfter: null, error }

@@ -3,7 +3,7 @@ import { abilities, type ViewRights } from '../../../src/catalog/plan/abilities.
 import { fixLines, type Obstacle } from '../../../src/catalog/plan/rights.ts'
 import type { Slices } from '../../../src/slices/plan/prove.ts'
 import { printed, quoteName } from '../../../src/sql/names.ts'
-import { unsaid } from '../../../src/sql/replicas.ts'
+import { standbysLine } from '../../../src/sql/replicas.ts'
 import { names } from '../../../src/sql/words.ts'
 import { count, report } from '../../../src/terminal/report.ts'
 import type { Findings, LoggableView } from '../../../src/watch/doctor.ts'
@@ -61,13 +61,12 @@ function linesFor(findings: Findings): string[] {
     untried,
     copy,
     replicas,
-    withoutKey,
     unseen,
     notSkipped = [],
     silence,
     slices,
   } = findings
-  const standbys = unsaid(replicas)
+  const standbys = standbysLine(replicas)
   const hindered = views.filter((view) => abilities.some((ability) => view[ability].length > 0))
   const lines = [
     ...(hindered.length === 0 ? [] : hinderedLines(role, hindered)),
@@ -76,7 +75,6 @@ function linesFor(findings: Findings): string[] {
       ...(at === 0 ? [''] : []),
       `role ${role}: administered by ${by.join(', ') || 'superusers'}; members: ${members.join(', ') || 'none'}`,
     ]),
-    ...withoutKey.flatMap(({ view, message }) => ['', `${view} ${message}`]),
     ...[...(unseen ? [unseen] : []), ...notSkipped].flatMap(({ text, next }) => [
       '',
       text,

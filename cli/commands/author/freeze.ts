@@ -7,7 +7,7 @@ import { Problem } from '../../../src/problem.ts'
 import { displayName, displayPart, type QualifiedName, quoteName } from '../../../src/sql/names.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { harmless } from '../../output/terminal.ts'
-import { readLocated, readMeetings, readWithoutKey } from '../../project/authored.ts'
+import { readLocated, readMeetings } from '../../project/authored.ts'
 import { readFolders, shownPath, writeMigrations } from '../../project/folders.ts'
 import { qualified } from '../../project/names.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
@@ -78,8 +78,6 @@ export async function freeze({
   )
   const changed = located.map(({ definition }) => definition).filter((each) => fresh.has(quoteName(each)))
   if (shows) await diff(changed, { markdown: shows === 'markdown' }, true)
-  const lacking = await readWithoutKey(located.filter(({ definition }) => fresh.has(quoteName(definition))))
-  for (const { view, message } of lacking) report.warning(`${view} ${message}`)
   for (const line of await readMeetings(changed)) report.warning(line)
   for (const { definition, file } of located)
     if (isUntouched(definition.sql) && fresh.has(quoteName(definition)))

@@ -11,7 +11,7 @@ import { names, utc } from '../../../src/sql/words.ts'
 import { count, count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
 import { columnLines, markdownLines } from '../../output/table.ts'
 import { print } from '../../output/terminal.ts'
-import { readLocated, readWithoutKey } from '../../project/authored.ts'
+import { readLocated } from '../../project/authored.ts'
 import { readFolders } from '../../project/folders.ts'
 import type { Target } from '../../target/deployed.ts'
 import { targetOf } from '../../target/direct.ts'
@@ -62,9 +62,7 @@ export async function drift({
     ...live.differences.filter(({ kind }) => !(ignoreUnmanaged && kind === 'unmanaged')),
     ...unappliedDifferences(migrations, live.pending ?? []),
   ]
-  const withoutKey = await readWithoutKey(located)
-  if (json)
-    process.stdout.write(`${JSON.stringify({ differences, pending: live.pending, withoutKey }, null, 2)}\n`)
+  if (json) process.stdout.write(`${JSON.stringify({ differences, pending: live.pending }, null, 2)}\n`)
   else
     tell(
       differences,
@@ -73,7 +71,6 @@ export async function drift({
       frozenState(migrations).size,
       shows === 'markdown',
     )
-  if (!json) for (const { view, message } of withoutKey) report.warning(`${view} ${message}`)
   if (!json && live.missing.length > 0)
     report.line(
       `somebody has dropped ${live.missing.map(({ view }) => view).join(', ')}: \`npx viewkeeper migrate up --repair\` makes ` +

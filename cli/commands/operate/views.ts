@@ -14,7 +14,6 @@ import {
 } from '../../../src/resources/views.ts'
 import { aimed, command } from '../../../src/sql/commands.ts'
 import { matchesGlob } from '../../../src/sql/glob.ts'
-import { lagLine } from '../../../src/sql/replicas.ts'
 import { ago, ahead, moment } from '../../../src/sql/words.ts'
 import { heldBack } from '../../../src/watch/diagnosis/cause.ts'
 import { failingText } from '../../../src/watch/plan/silence.ts'
@@ -85,7 +84,7 @@ function matching(views: View[], patterns: string[]): View[] {
 }
 
 function listLines(
-  { views, paused, replicas, failing = [], silence }: Omit<ViewList, 'next'>,
+  { views, paused, failing = [], silence }: Omit<ViewList, 'next'>,
   { named, chosen }: { named: number; chosen: Filter[] },
   { api, now, output }: Printing,
 ): string[] {
@@ -98,7 +97,6 @@ function listLines(
     chosen.length === 0
       ? summaryOf(views)
       : `${views.length} ${words} ${views.length === 1 ? 'view' : 'views'} of ${named}`
-  const lag = replicas === undefined ? null : lagLine(replicas) // an older version answers without
   const first = firstToFix(views)
   const incident = views.find(({ view }) => view === first)?.incident // an older version answers without
   const loudly = [
@@ -116,7 +114,6 @@ function listLines(
     ...loudly.map((line) => loud(line, output)),
     ...(loudly.length > 0 ? [''] : []),
     ...(views.length === 0 ? [none] : [...tableOf(viewColumns, views, now, output), '', sum]),
-    ...(views.length > 0 && lag !== null ? [harmless(lag)] : []),
     ...(incident == null ? [] : [harmless(incident.text)]),
     ...(first === null ? [] : [`next: ${command(['why', typed(first)], api.typed)}`]),
   ]

@@ -70,7 +70,7 @@ const waitingIn = (env: NodeJS.ProcessEnv) => (env.AWS_LAMBDA_FUNCTION_NAME === 
 
 /**
  * The database of `DATABASE_URL` or `DATABASE_URL_FILE`, or the one that the other variables name, whose login must not be a
- * superuser. The variables say who owns the views that are created there, and who reads them on replicas.
+ * superuser. The variables say who owns the views that are created there.
  */
 function readDatabase(env: NodeJS.ProcessEnv): Database {
   const terms = { ...waitingIn(env), ...saidToDatabase(optionsOf(env)) }

@@ -6,8 +6,8 @@ import { bringUp, isAhead, migrateDown, migrationStatus } from '../../migrate/mi
 import { type FrozenMigration, frozenState } from '../../migrate/plan/frozen.ts'
 import { migrate } from '../../own-schema/apply.ts'
 import { ownerRole } from '../../own-schema/db/role.ts'
-import { readCopy, readReplicas } from '../../server/standbys.ts'
-import { copyLine, unsaid } from '../../sql/replicas.ts'
+import { readCopy } from '../../server/standbys.ts'
+import { copyLine } from '../../sql/replicas.ts'
 import { beginMonitoring, readLasting } from '../../watch/db/incidents.ts'
 import { integer, mostInteger, text, validate } from '../fields.ts'
 import type { Administration, Configuration } from './configuration.ts'
@@ -138,12 +138,9 @@ async function upOfSchema(
   const schema = await migrate(call.database, folders.schema)
   logger.info('migrated', { ...schema })
   if (call.trigger === 'deploy') await call.database.withConnection(beginMonitoring)
-  const isNew = schema.applied.length > 0
-  const { aside, waitingSeconds, replicas, copy } = await call.database.withConnection(async (sql) => ({
+  const { aside, waitingSeconds, copy } = await call.database.withConnection(async (sql) => ({
     aside: (await readLasting(sql)).aside,
     waitingSeconds: await readWaitingSeconds(sql),
-    // Said once: a deploy that brings no step has said so before.
-    replicas: isNew ? await readReplicas(sql) : null,
     copy: await readCopy(sql),
   }))
   if (call.trigger === 'deploy' && environment !== undefined) {
@@ -153,8 +150,7 @@ async function upOfSchema(
     publishViews(environment, 'aside', aside.length)
     publishWaiting(environment, waitingSeconds)
   }
-  for (const line of [replicas && unsaid(replicas), copy && copyLine(copy)])
-    if (line !== null) logger.warn(line)
+  if (copy !== null) logger.warn(copyLine(copy))
   return schema
 }
 

@@ -9,7 +9,6 @@ import { hasStatus, type Transition } from '../../run/db/life.ts'
 import { openBatch, type RunRequest } from '../../run/db/runs.ts'
 import type { LatestRun } from '../../run/plan/turn.ts'
 import type { Sql } from '../../server/database.ts'
-import { onReplicas } from '../../server/transactions.ts'
 import type { BatchView } from './batch-views.ts'
 import type { Batch } from './batches.ts'
 
@@ -254,7 +253,7 @@ export const basisHolds = (
   sql: Sql,
   batch: Since,
   { id, schema, name }: BatchView,
-  { strategy, timeoutSeconds, settings, checks, onReplicas: replicas }: PlanBasis,
+  { strategy, timeoutSeconds, settings, checks }: PlanBasis,
   { oid, owner, populated }: ViewFacts,
 ) => sql`
   exists (
@@ -262,7 +261,6 @@ export const basisHolds = (
      where d.id = ${id} and d.paused_at is null and d.refresh_strategy = ${strategy}
        and d.timeout_seconds = ${timeoutSeconds}
        and d.settings = ${sql.json(settings as never)}::jsonb and d.checks = ${sql.json(checks as never)}::jsonb
-       and ${sql.unsafe(onReplicas)} is not distinct from ${replicas}
        and not exists (select from viewkeeper.switches where key = 'paused')
        and c.oid = ${oid} and c.relname = ${name} and c.relnamespace = to_regnamespace(quote_ident(${schema}))
        and c.relispopulated = ${populated} and c.relowner::regrole::text = ${owner}

@@ -8,7 +8,7 @@ import { openBatch } from '../../run/db/runs.ts'
 import type { TogetherGroup } from '../../run/plan/turn.ts'
 import type { Sql } from '../../server/database.ts'
 import { insistOnNoBackup, readBackup } from '../../server/standbys.ts'
-import { inTransaction, onReplicas, withTransaction } from '../../server/transactions.ts'
+import { inTransaction, withTransaction } from '../../server/transactions.ts'
 import { type QualifiedName, quoteIdentifier } from '../../sql/names.ts'
 import { passing } from '../plan/next.ts'
 import type { PlannedGroup, TogetherView } from '../plan/together.ts'
@@ -97,7 +97,7 @@ export async function readCandidates(
          exists (select from pg_catalog.pg_index i
                   where i.indrelid = to_regclass(format('%I.%I', d.schema_name, d.name)) and i.indisunique
                     and ${unusableBecause(sql)} is null) as "hasKey",
-         exists (${failureOf(sql)}) as failed, ${sql.unsafe(onReplicas)} as "onReplicas",
+         exists (${failureOf(sql)}) as failed,
          coalesce(v.retries, ${(batch.request.retries as number | undefined) ?? null}, d.retries) as retries,
          coalesce(v.retry_delay_seconds, d.retry_delay_seconds) as "retryDelaySeconds",
          coalesce(v.estimate_ms, usual.ms)::int8 as "estimateMs", coalesce(v.remaining_ms, usual.ms)::int8 as "remainingMs"

@@ -11,7 +11,6 @@ import {
   withRead,
 } from '../../rebuild/plan/scope.ts'
 import { displayName, quoteName } from '../../sql/names.ts'
-import type { WithoutKey } from '../../sql/replicas.ts'
 
 /** A view of a batch, or one that reads a view of the batch, as far as it matters for what is exchanged together. */
 export interface TogetherView {
@@ -29,8 +28,6 @@ export interface TogetherView {
   strategy: Strategy
   /** Whether a concurrent refresh is possible: the view has a usable unique index. */
   hasKey: boolean
-  /** What `auto` does without a key, if programs read the view on replicas; null: nobody does. */
-  onReplicas: WithoutKey | null
   /** Whether the view fails. */
   failed: boolean
 }
@@ -220,12 +217,7 @@ function wantedTogether(all: OutlinedScope, viewOf: ViewOf, exchange: Exchange):
   return new Set(components(all, new Map([...apart, ...mixed])).flatMap((all) => all.map(({ oid }) => oid)))
 }
 
-const hasOtherStrategy = (view: TogetherView): boolean =>
-  traitsOf(view.strategy).isInPlace || sparesReplicas(view)
-
-/** Whether `auto` exchanges the view in no way, because that would lock readers of replicas out. */
-const sparesReplicas = ({ strategy, onReplicas, hasKey }: TogetherView): boolean =>
-  strategy === 'auto' && onReplicas !== null && (hasKey || onReplicas === 'fail')
+const hasOtherStrategy = (view: TogetherView): boolean => traitsOf(view.strategy).isInPlace
 
 /** Why a view is refreshed by itself as long as no view needs it in its group; null if nothing speaks against a group. */
 function reasonApart(
@@ -238,7 +230,6 @@ function reasonApart(
   if (!view?.asked) return `${name} is not in the batch`
   if (view.paused) return `${name} is paused`
   if (!populated) return `${name} is unpopulated`
-  if (sparesReplicas(view)) return `${name} is read on replicas, where an exchange locks readers out`
   if (hasOtherStrategy(view)) return `${name} is to be refreshed by strategy "${view.strategy}"`
   return exchange === 'each' ? eachByItself : null
 }
@@ -248,7 +239,7 @@ const wouldLockOut = ({ populated }: OutlinedReader, view: TogetherView | undefi
   view?.asked === true &&
   !view.paused &&
   populated &&
-  (view.strategy === 'swap' || (view.strategy === 'auto' && !view.hasKey && !sparesReplicas(view)))
+  (view.strategy === 'swap' || (view.strategy === 'auto' && !view.hasKey))
 
 /** Why a view cannot come along with what it reads; null if it can. */
 function reasonToStay(

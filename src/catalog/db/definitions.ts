@@ -1,7 +1,6 @@
 import type { Sql } from '../../server/database.ts'
-import { onReplicas, skipsUnchanged } from '../../server/transactions.ts'
+import { skipsUnchanged } from '../../server/transactions.ts'
 import type { QualifiedName } from '../../sql/names.ts'
-import type { WithoutKey } from '../../sql/replicas.ts'
 import type { Checks } from '../plan/checks.ts'
 import { type Definition, definitionDefaults, type Strategy } from '../plan/definition.ts'
 
@@ -16,8 +15,6 @@ export interface DefinitionDefaults {
   paused: boolean
   /** Whether the counters of what the view reads are noted, to leave out the next refresh if they have not moved. */
   skipsUnchanged: boolean
-  /** What `auto` does without a key, if programs read the view on replicas; null: nobody does, as far as is said. */
-  onReplicas: WithoutKey | null
 }
 
 type Field = Exclude<keyof Definition, keyof QualifiedName>
@@ -37,7 +34,7 @@ export const selected = (...some: Field[]): string =>
   some.map((field) => `d.${columnOf(field)} as "${field}"`).join(', ')
 
 /** The columns of DefinitionDefaults, for a `select` from `viewkeeper.definitions d`. */
-export const defaultsColumns = `d.id, d.paused_at is not null as paused, ${onReplicas} as "onReplicas", ${skipsUnchanged} as "skipsUnchanged",
+export const defaultsColumns = `d.id, d.paused_at is not null as paused, ${skipsUnchanged} as "skipsUnchanged",
            ${selected('strategy', 'timeoutSeconds', 'settings', 'checks')}`
 
 /** Resets what an author wrote: the definition becomes a discovered one. */

@@ -77,8 +77,6 @@ export interface Definition extends ViewDefinition {
   minIntervalSeconds: number
   /** Whether a batch of all views includes it. */
   inAll: boolean
-  /** Whether programs read the view on replicas; null: as the environment says. */
-  readOnReplicas: boolean | null
   /**
    * Whether a scheduled refresh is left out if the counters of what the view reads have not moved; null: as the environment
    * says.
@@ -114,7 +112,6 @@ export const definitionDefaults = {
   maxStalenessSeconds: null,
   minIntervalSeconds: 0,
   inAll: true,
-  readOnReplicas: null,
   skipUnchanged: null,
   dependsOn: [],
   checks: {},

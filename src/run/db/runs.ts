@@ -22,8 +22,6 @@ export interface RunResponse {
   slices?: Partial<Mark>
   /** Whether the view has a log of changes that was not used: `because` says why. */
   logUnused?: boolean
-  /** A position in the WAL after the commit: a replica that has replayed so far has what the run did. */
-  walPosition?: string
 }
 
 /** One row of `viewkeeper.runs`, as code reads it. */

@@ -11,7 +11,7 @@ import {
   withoutAltering,
 } from '../../rebuild/plan/locks.ts'
 import { displayName, literal, quoteName, unquoted } from '../../sql/names.ts'
-import type { LaterStatement, Plan, Statement } from '../../sql/plan.ts'
+import type { Plan, Statement } from '../../sql/plan.ts'
 
 /** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
 export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
@@ -120,18 +120,3 @@ const uniqueOf = ({ uniqueIndexes: indexes }: ViewFacts): Statement['unique'] =>
     indexes.map(({ name, columns }) => ({ name: unquoted(name), unique: true, on: `(${columns})` })),
     (at) => unquoted(indexes[at]?.name ?? ''),
   )
-
-/**
- * Records a position in the WAL after the commit of the run, and of the other runs of its group: a replica that has replayed
- * so far has all that the run did. The position before the commit would be too early, and nobody knows the one of the commit
- * before the commit; so the run gets it in a transaction of its own.
- */
-export const recordPosition: LaterStatement = {
-  kind: 'command',
-  phase: 'exchange',
-  sql: `update viewkeeper.runs r
-   set meta = jsonb_set(r.meta, '{response,walPosition}', to_jsonb(pg_current_wal_insert_lsn()::text))
- where (r.id = current_setting('viewkeeper.run')::int8 or r.group_run_id = current_setting('viewkeeper.run')::int8)
-   and r.status = 'success'`,
-  hidden: true,
-}

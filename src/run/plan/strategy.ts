@@ -5,7 +5,6 @@ import type { Mark, UsualDurations } from '../../catalog/plan/run.ts'
 import { Problem } from '../../problem.ts'
 import type { RunOptions } from '../../rebuild/plan/fill.ts'
 import type { Plan } from '../../sql/plan.ts'
-import { locksReplicas, type WithoutKey } from '../../sql/replicas.ts'
 
 /** The strategy of a refresh, and the reason, in words for the run's record. */
 export interface Choice {
@@ -14,22 +13,13 @@ export interface Choice {
 }
 
 /** Whether the choice of a strategy depends on what stands in the way of a swap. */
-export const needsSnapshot = (
-  requested: Strategy,
-  view: ViewFacts,
-  onReplicas: WithoutKey | null = null,
-): boolean =>
-  view.populated &&
-  (requested === 'swap' ||
-    (requested === 'auto' &&
-      (onReplicas === null || (onReplicas === 'swap' && usableIndex(view) === undefined))))
+export const needsSnapshot = (requested: Strategy, view: ViewFacts): boolean =>
+  view.populated && (requested === 'swap' || requested === 'auto')
 
 /** What it costs to rebuild a view together with the views that read it, and what to compare that with. */
 export interface GroupCost extends Pick<UsualDurations, 'groupMs' | 'concurrentMs'> {
   /** The other materialized views of the group, as people name them. */
   others: string[]
-  /** Those of the others that programs read on replicas. */
-  onReplicas: string[]
   /** The size of all views of the group, and of the view alone. */
   groupBytes: number
   ownBytes: number
@@ -96,7 +86,7 @@ export const usableIndex = (view: ViewFacts): ViewFacts['uniqueIndexes'][number]
 
 /**
  * Picks the strategy of a refresh. An unpopulated view is refreshed regularly; `auto` is the cheapest
- * strategy that spares readers, also those of replicas if there are any. `swapRefusals` is what stands in the way of a swap;
+ * strategy that spares readers. `swapRefusals` is what stands in the way of a swap;
  * `group` is set if a swap rebuilds other views, too; `short` is what `shortMs` says of the view. Throws
  * UniqueIndexRequired or SwapImpossible if the requested strategy is impossible.
  */
@@ -105,11 +95,9 @@ export function chooseStrategy(
   view: ViewFacts,
   swapRefusals: Obstacle[],
   group: GroupCost | null = null,
-  onReplicas: WithoutKey | null = null,
   short: number | null = null,
 ): Choice {
-  const meaning = onReplicas === null ? '' : `; the view is read on replicas: ${locksReplicas}`
-  if (requested === 'regular') return { strategy: 'regular', because: `requested${meaning}` }
+  if (requested === 'regular') return { strategy: 'regular', because: 'requested' }
   if (!view.populated) {
     // The server refuses to fill an unpopulated view concurrently (0A000), and nobody can read such a view.
     const why = 'the view is unpopulated, so it has no readers to spare'
@@ -123,34 +111,25 @@ export function chooseStrategy(
     if (usable === undefined) throw uniqueIndexRequired(view)
     return { strategy: 'concurrent', because: 'requested' }
   }
-  if (requested === 'auto') {
-    const spared = onReplicas === null ? spareOthers(group) : 'the view is read on replicas'
-    if (spared !== null && usable !== undefined)
-      return {
-        strategy: 'concurrent',
-        because: `${spared}, and only a concurrent refresh locks no reader out there; there is unique index ${usable.name}`,
-      }
-    if (onReplicas === 'fail') throw keyRequired(view)
-  }
-  if (requested === 'auto' && onReplicas === null && short !== null) {
+  if (requested === 'auto' && short !== null) {
     return {
       strategy: 'regular',
       because: `that locks readers out for about ${Math.ceil(short)} ms, no longer than the exchange of a swap, which costs more`,
     }
   }
   if (swapRefusals.length === 0) {
-    if (requested === 'swap') return { strategy: 'swap', because: `requested${withOthers(group)}${meaning}` }
+    if (requested === 'swap') return { strategy: 'swap', because: `requested${withOthers(group)}` }
     if (group === null) {
       return {
         strategy: 'swap',
-        because: `the view can be rebuilt aside, which costs no more than a regular refresh${withoutKey(meaning)}`,
+        because: 'the view can be rebuilt aside, which costs no more than a regular refresh',
       }
     }
     const { isCheaper, figures } = weigh(group)
     return usable === undefined || isCheaper
       ? {
           strategy: 'swap',
-          because: `the view can be rebuilt aside${withOthers(group)}: ${figures}${withoutKey(meaning)}`,
+          because: `the view can be rebuilt aside${withOthers(group)}: ${figures}`,
         }
       : {
           strategy: 'concurrent',
@@ -160,19 +139,9 @@ export function chooseStrategy(
   if (requested === 'swap') throw swapImpossible(view, swapRefusals)
   const noSwap = `the view cannot be swapped: ${reasonsOf(swapRefusals)}`
   return usable === undefined
-    ? { strategy: 'regular', because: `${noUsableIndex}, and ${noSwap}${meaning}` }
+    ? { strategy: 'regular', because: `${noUsableIndex}, and ${noSwap}` }
     : { strategy: 'concurrent', because: `there is unique index ${usable.name}, and ${noSwap}` }
 }
-
-/** What is said of a view without a usable unique index whose readers on replicas have to wait. */
-const withoutKey = (meaning: string): string =>
-  meaning === '' ? '' : `${meaning}. A usable unique index would let it be refreshed concurrently`
-
-/** Why a view spares readers of replicas that nobody reads there: what would be rebuilt along is read there. */
-const spareOthers = (group: GroupCost | null): string | null =>
-  group === null || group.onReplicas.length === 0
-    ? null
-    : `${group.onReplicas.join(', ')}, which a swap would rebuild, too, is read on replicas`
 
 /** How many times as long as a rebuild a concurrent refresh takes: 3.6 to 7.8 were measured. */
 const concurrentFactor = 4
@@ -214,12 +183,6 @@ const swapImpossible = (view: ViewFacts, refusals: Obstacle[]): Problem =>
 
 const uniqueIndexRequired = (view: ViewFacts): Problem =>
   lacksKey(view, `${view.view} cannot be refreshed concurrently`)
-
-const keyRequired = (view: ViewFacts): Problem =>
-  lacksKey(
-    view,
-    `${view.view} is read on replicas, and withoutKey is "fail", so it is refreshed in no way that locks readers out there`,
-  )
 
 function lacksKey(view: ViewFacts, refused: string): Problem {
   const flawed = view.uniqueIndexes.map((index) => `${index.name} ${index.unusableBecause}`)

@@ -42,7 +42,6 @@ beforeAll(async () => {
     create materialized view keyed as select 1 as id, 2 as n; create unique index on keyed (id); create index on keyed ((id + 1)) where n > 0;
     create statistics keyed_both on (id + 1), n from keyed`)
   await define(sql, 'public.beside', {
-    read_on_replicas: true,
     skip_unchanged: true,
     max_staleness_seconds: 1,
   })

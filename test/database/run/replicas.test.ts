@@ -1,23 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { pathToFileURL } from 'node:url'
 import postgres from 'postgres'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { describeDatabase } from '../../../serve/start/database.ts'
-import { logger } from '../../../src/api/lambda/lifetime.ts'
-import { serveMigrations } from '../../../src/api/lambda/migrate.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { getBatch } from '../../../src/batch/read.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { getRun } from '../../../src/run/read.ts'
 import { type RefreshRequest, refresh } from '../../../src/run/refresh.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import type { Database } from '../../../src/server/database.ts'
-import { copyLine, type OnReplicas, unsaid } from '../../../src/sql/replicas.ts'
+import { copyLine, standbysLine } from '../../../src/sql/replicas.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
-import { listViews } from '../../../src/watch/read.ts'
-import { callOn, schemaFolder } from '../../support/servers/database.ts'
+import { callOn } from '../../support/servers/database.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
 import { type Standby, startStandby } from '../../support/servers/standby.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -46,12 +38,11 @@ beforeAll(async () => {
 
 afterAll(() => standby?.stop())
 
-const on = (said: OnReplicas): Database => connectTo(fromUrl(url), said)
-const readThere = () => on({ readOnReplicas: true })
+const database: Database = connectTo(fromUrl(url))
 
 let version = 0
 /** Changes what the views hold, refreshes a view, and returns the answer. */
-async function refreshed(database: Database, request: RefreshRequest) {
+async function refreshed(request: RefreshRequest) {
   await sql`update numbers set version = ${++version}`
   const result = await refresh(request, callOn(database))
   expect(result.error).toBeUndefined()
@@ -113,15 +104,16 @@ describe('while a report on the standby reads the views', () => {
   ])('%s is refreshed concurrently, replay goes on, and new readers see the new rows', async (_, views) => {
     const held = await report(...views)
     try {
-      const { response, runId } = await beside('sales', () => refreshed(readThere(), { view: 'sales' }))
-      expect(response).toMatchObject({ strategy: 'concurrent', because: /^the view is read on replicas/ })
+      const { response, runId } = await beside('sales', () =>
+        refreshed({ view: 'sales', strategy: 'concurrent' }),
+      )
+      expect(response).toMatchObject({ strategy: 'concurrent' })
       await standby.caughtUp()
       expect(await readVersion('sales')).toBe(version)
       // A replica that has replayed so far has the run.
       const [there] = await standby.sql`
-        select status, pg_last_wal_replay_lsn() >= ${response.walPosition as string}::pg_lsn as has
-          from viewkeeper.runs where id = ${runId}`
-      expect(there).toEqual({ status: 'success', has: true })
+        select status from viewkeeper.runs where id = ${runId}`
+      expect(there).toEqual({ status: 'success' })
     } finally {
       await held.letGo()
     }
@@ -129,25 +121,26 @@ describe('while a report on the standby reads the views', () => {
 
   test('a batch refreshes them concurrently, parents first, and exchanges nothing', async () => {
     await sql`update numbers set version = ${++version}`
+    for (const view of ['public.sales', 'public.top'])
+      await define(sql, view, { refresh_strategy: 'concurrent' })
     const held = await report('sales', 'top')
     try {
-      const batchId = await begin(readThere(), { views: ['sales', 'top'] })
-      await beside('top', () => advanceToEnd(readThere(), batchId))
+      const batchId = await begin(database, { views: ['sales', 'top'] })
+      await beside('top', () => advanceToEnd(database, batchId))
       await standby.caughtUp()
       expect([await readVersion('sales'), await readVersion('top')]).toEqual([version, version])
-      const { views, groups, refreshedEach } = await getBatch(readThere(), batchId)
+      const { views, groups, refreshedEach } = await getBatch(database, batchId)
       expect([groups, refreshedEach?.map(({ because }) => because)]).toEqual([
         [],
-        ['sales', 'top'].map(
-          (view) => `public.${view} is read on replicas, where an exchange locks readers out`,
-        ),
+        ['sales', 'top'].map((view) => `public.${view} is to be refreshed by strategy "concurrent"`),
       ])
       for (const { runs } of views) {
-        const { meta } = await getRun(readThere(), runs.at(-1)?.runId ?? 0)
-        expect(meta.response).toMatchObject({ strategy: 'concurrent', walPosition: expect.any(String) })
+        const { meta } = await getRun(database, runs.at(-1)?.runId ?? 0)
+        expect(meta.response).toMatchObject({ strategy: 'concurrent' })
       }
     } finally {
       await held.letGo()
+      for (const view of ['public.sales', 'public.top']) await define(sql, view, { refresh_strategy: 'auto' })
     }
   })
 
@@ -155,36 +148,13 @@ describe('while a report on the standby reads the views', () => {
     ['swap', 'sales'],
     ['regular', 'sales'],
     ['auto', 'keyless'],
-  ] as const)('%s of %s is done, says what it means, and new readers wait', async (strategy, view) => {
+  ] as const)('%s of %s is done, and new readers wait', async (strategy, view) => {
     const held = await report(view)
-    const { response } = await refreshed(readThere(), { view, strategy })
-    expect(response.because).toContain('the view is read on replicas')
-    expect(response.walPosition).toMatch(/^[0-9A-F]+\/[0-9A-F]+$/)
+    await refreshed({ view, strategy })
     const reader = await waitingReader(view)
     await held.letGo()
     expect(await reader.version).toBe(version)
     await standby.caughtUp()
-  })
-
-  test('a view without a key fails if the environment says so, and its definition has the last word', async () => {
-    const fails = on({ readOnReplicas: true, withoutKey: 'fail' })
-    const { error } = await refresh({ view: 'keyless' }, callOn(fails))
-    expect(error?.class).toBe('UniqueIndexRequired')
-    const { withoutKey } = await doctor(fails, { views: ['keyless', 'sales'], role: null })
-    expect(withoutKey).toEqual([
-      {
-        view: 'public.keyless',
-        message: expect.stringMatching(/auto fails. .*concurrently on public.keyless/),
-      },
-    ])
-    await define(sql, 'public.keyless', { read_on_replicas: false })
-    const { response } = await refreshed(fails, { view: 'keyless' })
-    expect(response).toMatchObject({ strategy: 'swap', because: expect.not.stringContaining('replicas') })
-    expect(response.walPosition).toBeUndefined()
-    await define(sql, 'public.top', { read_on_replicas: true })
-    expect((await refreshed(on({}), { view: 'top' })).response.strategy).toBe('concurrent')
-    await define(sql, 'public.top', { read_on_replicas: null })
-    expect((await refreshed(on({}), { view: 'top' })).response.strategy).toBe('swap')
   })
 })
 
@@ -208,15 +178,15 @@ describe('the standbys of a server', () => {
         const [row] = await sql`select count(*)::int as n from pg_stat_replication where state = 'streaming'`
         return row?.n === 3
       })
-      const replicas = await seenBy(on({}))
+      const replicas = await seenBy(database)
       expect(replicas).toEqual({
-        readOnReplicas: null,
         standbys: [{ name: 'reports', lagMs: expect.any(Number) }],
         hidden: 0,
       })
-      expect(unsaid(replicas)).toMatch(/^This server has 1 standby \(reports\)\. .*readOnReplicas: true/)
-      expect(unsaid(await seenBy(on({ readOnReplicas: false })))).toBeNull()
-      expect(await doctor(on({}), { views: [], role: null })).not.toHaveProperty('copy')
+      expect(standbysLine(replicas)).toMatch(
+        /^This server has 1 standby \(reports, .* behind\)\. .*strategy: 'concurrent'/,
+      )
+      expect(await doctor(database, { views: [], role: null })).not.toHaveProperty('copy')
     } finally {
       await unsubscribe()
       await receiver.end({ timeout: 0 })
@@ -226,11 +196,10 @@ describe('the standbys of a server', () => {
 
   test('lag behind while replay waits', async () => {
     const held = await report('sales')
-    await refreshed(on({}), { view: 'sales', strategy: 'swap' })
+    await refreshed({ view: 'sales', strategy: 'swap' })
     await until('the lag is seen', async () => {
       await sql`update numbers set version = version`
-      const { replicas } = await listViews(on({}))
-      return (replicas.standbys[0]?.lagMs ?? 0) > 0
+      return ((await seenBy(database)).standbys[0]?.lagMs ?? 0) > 0
     })
     await held.letGo()
     await standby.caughtUp()
@@ -242,41 +211,10 @@ describe('the standbys of a server', () => {
     as.username = 'blind'
     as.password = 'secret'
     const replicas = await seenBy(connectTo(fromUrl(as.href)))
-    expect(replicas).toEqual({ readOnReplicas: null, standbys: [], hidden: 1 })
-    expect(unsaid(replicas)).toContain('lacks pg_read_all_stats')
+    expect(replicas).toEqual({ standbys: [], hidden: 1 })
+    expect(standbysLine(replicas)).toContain('lacks pg_read_all_stats')
     await sql`grant pg_read_all_stats to blind`
     expect((await seenBy(connectTo(fromUrl(as.href)))).standbys).toHaveLength(1)
-  })
-
-  test('are named once by a deploy, and by npm start, as long as nobody has said anything', async () => {
-    await sql`create database deployed`
-    const fresh = new URL('/deployed', url).href
-    const warned = vi.spyOn(logger, 'warn').mockImplementation(() => {})
-    const printed = vi.spyOn(process.stdout, 'write').mockImplementation(() => true)
-    const told = (spy: { mock: { calls: unknown[][] } }) =>
-      spy.mock.calls.filter(([line]) => String(line).includes('This server has 1 standby (reports).')).length
-    try {
-      const empty = await mkdtemp(join(tmpdir(), 'viewkeeper-no-migrations-'))
-      const folders = { schema: schemaFolder, views: pathToFileURL(`${empty}/`) }
-      const deploy = (said: OnReplicas) =>
-        serveMigrations({}, folders, {
-          database: connectTo(fromUrl(fresh), said),
-          administration: undefined,
-          viewMigrations: true,
-        })
-      await deploy({})
-      expect(told(warned)).toBe(1)
-      await deploy({})
-      expect(told(warned)).toBe(1)
-      await rm(empty, { recursive: true })
-      await describeDatabase(on({}), url, 'npm start')
-      expect(told(printed)).toBe(1)
-      await describeDatabase(readThere(), url, 'npm start')
-      expect(told(printed)).toBe(1)
-    } finally {
-      warned.mockRestore()
-      printed.mockRestore()
-    }
   })
 
   test('of an Aurora cluster are its readers', async () => {
@@ -284,7 +222,7 @@ describe('the standbys of a server', () => {
       create function pg_catalog.aurora_replica_status() returns table (server_id text, session_id text, replica_lag_in_msec float8)
       language sql as $$ values ('writer', 'MASTER_SESSION_ID', null), ('reader-1', 'c1f2', 17.4) $$`)
     try {
-      expect((await seenBy(on({}))).standbys).toContainEqual({ name: 'reader-1', lagMs: 17 })
+      expect((await seenBy(database)).standbys).toContainEqual({ name: 'reader-1', lagMs: 17 })
     } finally {
       await sql`drop function pg_catalog.aurora_replica_status()`
     }
@@ -317,14 +255,14 @@ describe('a copy that RDS feeds by logical replication', () => {
   afterAll(() => green?.end({ timeout: 0 }))
 
   test('is said by the doctor, and on Aurora that nothing may be refreshed', async () => {
-    const { copy } = await doctor(on({}), { views: [], role: null })
+    const { copy } = await doctor(database, { views: [], role: null })
     expect(copy).toMatch(/^RDS feeds the green server .*\(slot \w+\).*auto swaps nothing meanwhile/)
     expect(copyLine({ slot: 'a', isAurora: true })).toMatch(/every refresh .* pause --all/)
   })
 
   test('lets auto choose what is no DDL, with the reason, and a swap when one is asked for', async () => {
     const because = expect.stringMatching(/RDS feeds the green server .*slot/)
-    const choice = async (request: RefreshRequest) => (await refreshed(on({}), request)).response
+    const choice = async (request: RefreshRequest) => (await refreshed(request)).response
     const auto = (view: string) => choice({ view, strategy: 'auto' })
     expect(await auto('sales')).toMatchObject({ strategy: 'concurrent', because })
     expect(await auto('keyless')).toMatchObject({ strategy: 'regular', because })
@@ -333,13 +271,13 @@ describe('a copy that RDS feeds by logical replication', () => {
 
   test('keeps a batch from exchanging views together, with the reason', async () => {
     await sql`update numbers set version = ${++version}`
-    const batchId = await begin(on({}), { views: ['sales', 'top'] })
-    const { status } = await advanceToEnd(on({}), batchId)
+    const batchId = await begin(database, { views: ['sales', 'top'] })
+    const { status } = await advanceToEnd(database, batchId)
     expect(status).toBe('success')
     const runs =
       await sql`select meta #>> '{response,strategy}' as strategy from viewkeeper.runs where batch_id = ${batchId}`
     expect(runs.map(({ strategy }) => strategy)).toEqual(['concurrent', 'concurrent'])
-    expect(JSON.stringify(await getBatch(on({}), batchId))).toContain('RDS feeds the green server')
+    expect(JSON.stringify(await getBatch(database, batchId))).toContain('RDS feeds the green server')
   })
 
   test('is none if nobody reads the slot, although RDS has other sessions', async () => {
@@ -348,7 +286,7 @@ describe('a copy that RDS feeds by logical replication', () => {
     await sql`select pg_create_logical_replication_slot('idle', 'pgoutput')`
     const another = asRds()
     await another`select 1`
-    expect(await doctor(on({}), { views: [], role: null })).not.toHaveProperty('copy')
+    expect(await doctor(database, { views: [], role: null })).not.toHaveProperty('copy')
     await another.end()
     await sql`select pg_drop_replication_slot('idle')`
   })
@@ -365,7 +303,6 @@ test('a standby that is promoted in the middle of every kind of refresh has the 
   await sql`update numbers set version = ${++version}`
   for (const name of ['by_batch', 'above_batch'])
     await define(sql, `public.${name}`, { retry_delay_seconds: 0 })
-  const database = on({})
   const inTheMiddle = async (names: string[], work: () => Promise<void>): Promise<void> => {
     const [name, ...others] = names
     if (name === undefined) return work()

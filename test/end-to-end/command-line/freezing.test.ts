@@ -68,28 +68,6 @@ describe('freezing', () => {
     expect(await sql`select from pg_matviews`).toEqual([])
   })
 
-  test('names a view that is read on replicas without a key, and so does check, without failing', async () => {
-    const { project } = await start()
-    project.write(
-      'viewkeeper.config.mjs',
-      `export default { environments: { production: { readOnReplicas: true, withoutKey: 'fail' } } }`,
-    )
-    project.author('keyless', 'select id from public.orders')
-    project.author('keyed', 'select id from public.orders', `uniqueKey: ['id']`)
-    project.author('own', 'select id from public.orders', `readOnReplicas: false`)
-    project.author('swapped', 'select id from public.orders', `strategy: 'swap'`)
-    const named =
-      "  ! public.keyless is read on replicas and has no usable unique index, so auto fails. Write uniqueKey: ['…'] " +
-      'into its definition, or another strategy if readers may wait\n'
-    const frozen = await project.succeed(...freeze())
-    expect(frozen.split('\n').filter((line) => line.includes('replicas'))).toEqual([named.trimEnd()])
-    expect(await project.succeed('drift', '--offline')).toContain(named)
-    expect(await project.run(['drift', '--offline'], { env: { READ_ON_REPLICAS: 'yes' } })).toMatchObject({
-      code: 2,
-      err: 'viewkeeper: READ_ON_REPLICAS is "yes". Set it to true or false, or to nothing.\n',
-    })
-  })
-
   test('writes nothing where one of several does not run, and says where in which view', async () => {
     const { project, sql } = await start()
     project.author('fine', 'select id from public.orders')

@@ -158,13 +158,6 @@ test('start-batch is told the function and the state machine that it calls, and 
   expect(Object.keys(read).filter((name) => name.startsWith('DATABASE'))).toEqual([])
 })
 
-test('whatever plans refreshes, or tells people of replicas, is told what happens to a view without a key there', () => {
-  for (const name of ['create', 'refresh', 'batch', 'api', 'migrate'] as const) {
-    expect(variables('imported', name).WITHOUT_KEY).toBe('swap')
-    expect(variables('imported', name)).not.toHaveProperty('READ_ON_REPLICAS')
-  }
-})
-
 test('whatever says when a view is refreshed next, or what is due, is told how often somebody looks and how wide batches are', () => {
   const looksOf = (options: object) => {
     const stack = new Synthesized(createStack({ ...imported, schedules: {}, ...options }))

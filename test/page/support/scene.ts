@@ -304,7 +304,6 @@ export const apiOf =
       return {
         views,
         paused: null,
-        replicas: { readOnReplicas: null, standbys: [], hidden: 0 },
         next: null,
       }
     if (room === 'views' && view && last === 'why') return whyOf(view)

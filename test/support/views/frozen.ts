@@ -56,7 +56,6 @@ export const everyField: Definition = {
   maxStalenessSeconds: 1,
   minIntervalSeconds: 2_147_483_647,
   inAll: false,
-  readOnReplicas: false,
   skipUnchanged: true,
   dependsOn: ['public.other', '"Odd".name'],
   checks: {

@@ -68,22 +68,18 @@ describe('the configuration', () => {
     })
   })
 
-  test('says in every session of the database who owns views and who reads them on replicas', async () => {
+  test('says in every session of the database who owns views, and what is left out', async () => {
     const startUp = vi.spyOn(await import('../../../src/server/connection.ts'), 'connect')
     startUp.mockRejectedValue(new Error('not today'))
     const env = { DATABASE_URL: 'postgres://u:p@127.0.0.1:1/db', VIEW_OWNER: 'them' }
     const told = {
-      readOnReplicas: true,
-      withoutKey: 'fail',
       skipUnchanged: true,
       skipAtMostHours: 6,
     } as const
-    const said = variablesOf(told, ['readOnReplicas', 'withoutKey', 'skipUnchanged', 'skipAtMostHours'])
+    const said = variablesOf(told, ['skipUnchanged', 'skipAtMostHours'])
     await expect(readConfiguration({ ...env, ...said }).database.open({})).rejects.toThrow('not today')
     expect(startUp.mock.calls[0]?.[1]).toEqual({
       'viewkeeper.view_owner': 'them',
-      'viewkeeper.read_on_replicas': 'true',
-      'viewkeeper.without_key': 'fail',
       'viewkeeper.skip_unchanged': 'true',
       'viewkeeper.skip_at_most_hours': '6',
       'viewkeeper.regular_up_to_ms': String(defaults.regularUpToMs),

@@ -35,7 +35,6 @@ const view = (
   paused: false,
   strategy: 'auto',
   hasKey: false,
-  onReplicas: null,
   failed: false,
   ...more,
 })
@@ -101,22 +100,6 @@ describe('what a batch exchanges together', () => {
     const { groups, each } = plan(graph, views)
     expect(groups).toEqual([])
     expect(each['s.b']).toBe('a view that is refreshed by itself stands between views of its group')
-  })
-
-  test('leaves out what is read on replicas, unless it lacks a key and may be swapped then', () => {
-    const graph = { a: [], b: ['a'], c: [], d: ['c'], e: [], f: ['e'] }
-    const views = [
-      view(1, 'a', [], { onReplicas: 'swap', hasKey: true }),
-      view(2, 'b', [1], { onReplicas: 'swap', hasKey: true }),
-      view(3, 'c', [], { onReplicas: 'swap' }),
-      view(4, 'd', [3], { onReplicas: 'swap', hasKey: true }),
-      view(5, 'e', [], { onReplicas: 'fail' }),
-      view(6, 'f', [5], { onReplicas: 'fail', hasKey: true }),
-    ]
-    const { groups, each } = plan(graph, views)
-    expect(groups.map(({ members }) => members)).toEqual([[3, 4]])
-    expect(Object.keys(each)).toEqual(['s.a', 's.b', 's.e', 's.f'])
-    expect(each['s.a']).toBe('s.a is read on replicas, where an exchange locks readers out')
   })
 
   test('does not meet in a plain view over a view that is refreshed by itself', () => {

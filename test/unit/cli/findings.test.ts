@@ -23,8 +23,7 @@ test('names of roles and views cannot move the cursor of a terminal, and are typ
     role: odd,
     views: [view],
     missing: [obstacle.fix],
-    withoutKey: [],
-    replicas: { standbys: [], readOnReplicas: null },
+    replicas: { standbys: [] },
   } as never)
   expect(lines.join('\n')).toContain('U&"red\\001B[31m\\202E\\000Aname"')
   expect(lines.filter((line) => /[\p{Cc}\u202e]/u.test(line))).toEqual([])
@@ -35,8 +34,7 @@ test('each view is said to fall into slices of a table, or why it does not', () 
     role: 'keeper',
     views: [],
     missing: [],
-    withoutKey: [],
-    replicas: { standbys: [], hidden: 0, readOnReplicas: null },
+    replicas: { standbys: [], hidden: 0 },
     slices: [
       {
         view: 'app.ages',

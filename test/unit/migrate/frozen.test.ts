@@ -70,7 +70,6 @@ describe('a frozen file', () => {
           maxStalenessSeconds: null,
           minIntervalSeconds: 0,
           inAll: true,
-          readOnReplicas: null,
           skipUnchanged: null,
           dependsOn: [],
           checks: {},
@@ -126,7 +125,6 @@ refresh materialized view "public"."sales";
       schema: 'app',
       dependsOn: ['app.other'],
       skipUnchanged: false,
-      readOnReplicas: true,
       inAll: false,
       minIntervalSeconds: 1,
       maxStalenessSeconds: 2,
@@ -140,7 +138,7 @@ refresh materialized view "public"."sales";
     })
     const backwards = Object.fromEntries(Object.entries(rest).reverse()) as typeof rest
     const written = renderFrozen({ why: '', change: { does: 'define', definition: { sql, ...backwards } } })
-    expect(written.split('\n').slice(0, 26)).toEqual([
+    expect(written.split('\n').slice(0, 25)).toEqual([
       '-- viewkeeper: {',
       '--   "why": "",',
       '--   "define": {',
@@ -159,7 +157,6 @@ refresh materialized view "public"."sales";
       '--     "maxStalenessSeconds": 2,',
       '--     "minIntervalSeconds": 1,',
       '--     "inAll": false,',
-      '--     "readOnReplicas": true,',
       '--     "skipUnchanged": false,',
       '--     "dependsOn": [',
       '--       "app.other"',

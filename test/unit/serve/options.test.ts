@@ -27,8 +27,6 @@ test('options that are valid stay as they are, and the channels have their defau
 
 test.each([
   [{ viewOwner: '' }, 'serve.viewOwner: must be the name of a role, at most 63 ASCII characters'],
-  [{ readOnReplicas: 'yes' }, 'serve.readOnReplicas: Invalid input: expected boolean, received string'],
-  [{ withoutKey: 'wait' }, 'serve.withoutKey: Invalid option: expected one of "swap"|"fail"'],
   [{ regularUpToMs: -1 }, 'serve.regularUpToMs: Too small: expected number to be >=0'],
   [{ skipUnchanged: 1 }, 'serve.skipUnchanged: Invalid input: expected boolean, received number'],
   [{ skipAtMostHours: 721 }, 'serve.skipAtMostHours: Too big: expected number to be <=720'],

@@ -19,8 +19,7 @@ test('doctor says it in one line, and nothing else differs', () => {
     role: 'app',
     views: [],
     missing: [],
-    withoutKey: [],
-    replicas: { readOnReplicas: null, standbys: [], hidden: 0 },
+    replicas: { standbys: [], hidden: 0 },
   }
   const [lines, usual] = [findingsLines({ ...findings, untried: said }), findingsLines(findings)]
   expect(lines.filter((line) => line !== said && line !== '')).toEqual(usual.filter((line) => line !== ''))
