@@ -2,16 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { findGateway } from '../../serve/process.ts'
 import { type SendOptions, withQuery } from '../../src/api/ask.ts'
 import type { Problem } from '../../src/problem.ts'
-import { version, versionHeader } from '../../src/version.ts'
-import {
-  type Api,
-  type ApiRequest,
-  ApiUnavailable,
-  type Asked,
-  type Client,
-  isOfGateway,
-  problemOf,
-} from './api.ts'
+import { type Api, type ApiRequest, ApiUnavailable, type Client, isOfGateway, problemOf } from './api.ts'
 
 /** API Gateway gives up after 30 s; so does the local gateway. */
 const longestMs = 35_000
@@ -62,7 +53,7 @@ export function clientOf({ deliver = fetchOnce, ...target }: ClientOptions): Cli
         }
         if (tried instanceof Error) throw tried
         if (!tried.ok) throw await problemOf(tried, { ...request, api: target })
-        return { status: tried.status, body: await knownBodyOf<Body>(tried, { ...request, api: target }) }
+        return { status: tried.status, body: await bodyOf<Body>(tried, target) }
       }
     },
   }
@@ -168,15 +159,6 @@ function whyUnavailable(error: Error, { name, environment, url }: Omit<Client, '
     `Nothing answers at ${url} (${code}).${stale} Start \`npx viewkeeper dev\`, or \`npx viewkeeper serve\` on a database. Name one that runs elsewhere with PORT or --url, and a deployed environment with --env or VIEWKEEPER_ENV.`,
     error,
   )
-}
-
-/** The body of an answer. What another version does not say is unknown; what describes all answers is loaded for that only. */
-async function knownBodyOf<Body>(response: Response, asked: Asked): Promise<Body> {
-  const body = await bodyOf<Body>(response, asked.api)
-  const theirs = response.headers.get(versionHeader)
-  if (theirs === version) return body
-  const { completed } = await import('./other-version.ts')
-  return (await completed(body, theirs, asked)) as Body
 }
 
 async function bodyOf<Body>(response: Response, { url }: Pick<Api, 'url'>): Promise<Body> {

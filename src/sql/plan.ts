@@ -168,13 +168,6 @@ export interface Plan {
   later: LaterStatement[]
 }
 
-/** A plan as it is stored. What needs locks keeps there the name by which a version beside this one executes it. */
-export const storedPlan = ({ locked, otherwise, ...plan }: Plan): object => ({
-  ...plan,
-  cutOver: locked,
-  ...(otherwise && { otherwise: { ...otherwise, plan: storedPlan(otherwise.plan) } }),
-})
-
 /** The roles of others as whom a plan's statements are parsed or executed, as SQL writes them. */
 export const actorsOf = ({ prepare, locked, later, otherwise }: Plan): string[] => [
   ...[...prepare, ...locked.statements, ...later].flatMap((statement) =>

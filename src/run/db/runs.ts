@@ -2,7 +2,7 @@ import type { Mark, Operation, RunError, RunStatus, Trigger, Unchanged } from '.
 import { mayRetry } from '../../problem.ts'
 import type { MadeCheck } from '../../rebuild/plan/check-data.ts'
 import type { Sql } from '../../server/database.ts'
-import { type Plan, storedPlan } from '../../sql/plan.ts'
+import type { Plan } from '../../sql/plan.ts'
 import { endFollowers, isOpenBatch } from './life.ts'
 
 /** The part of the answer that `runs.meta` keeps; durations and row counts have their own columns. */
@@ -115,10 +115,9 @@ export async function startRunHere(
 
 /** A plan as an expression for jsonb. A plan that repeats itself, as swaps describe views, sends each line of its statements once. */
 export function sentOnce(sql: Sql, plan: Plan) {
-  const stored = storedPlan(plan)
-  const lines = JSON.stringify(stored).split(/(?<=\\n)/)
+  const lines = JSON.stringify(plan).split(/(?<=\\n)/)
   const places = new Map([...new Set(lines)].map((line, at) => [line, at + 1]))
-  if (lines.length < 2 * places.size) return sql.json(stored as never)
+  if (lines.length < 2 * places.size) return sql.json(plan as never)
   // JSON writes this character as an escape.
   const separator = '\x01'
   return sql`(

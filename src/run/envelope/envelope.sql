@@ -9,7 +9,7 @@
 --
 --   1. The claim, and a commit: from here on others see that the run is running.
 --   2. The work, in three stages. "prepare" needs no strong lock. "locked" has the statements that need one, and is tried until
---      it gets its locks; a plan stores it as cutOver. Its last statement records the success: work and record commit together.
+--      it gets its locks. Its last statement records the success: work and record commit together.
 --   3. If the work has failed: all that it did is undone, and the failure is recorded, in the same transaction.
 --   4. Those who wait are notified. Then come the statements of stage "later", each in a transaction of its own.
 --
@@ -203,7 +203,7 @@ begin
           perform set_config(setting_name, setting_value, true);
         end loop;
         role_path := coalesce(work #>> '{settings,viewkeeper.role_path}', role_path);
-        perform set_config('lock_timeout', work #>> '{cutOver,giveUpAfterMs}', true);
+        perform set_config('lock_timeout', work #>> '{locked,giveUpAfterMs}', true);
         todo := work -> 'prepare';
       end if;
       -- A try that does not get its locks is tried again and again: the failed block has released its locks, so readers
@@ -234,13 +234,13 @@ begin
             -- The server ends an autovacuum once somebody has waited deadlock_timeout for its lock. An equally long wait for
             -- anybody else may be half of a deadlock: the server ends the other half, perhaps an index build.
             perform set_config('lock_timeout',
-              case when (work #>> '{cutOver,lockTimeoutMs}' is null or tries % 10 = 0)
+              case when (work #>> '{locked,lockTimeoutMs}' is null or tries % 10 = 0)
                     and exists (select from pg_locks l join pg_stat_get_activity(l.pid) a on true
                                  where l.locktype = 'relation' and l.relation = to_regclass(the_view) and l.granted and l.pid <> pg_backend_pid()
                                    and l.database = (select oid from pg_database where datname = current_database())
                                    and a.usesysid is null) then longer
-                   else coalesce(work #>> '{cutOver,lockTimeoutMs}', shorter) end, true);
-            if work #>> '{cutOver,recordLockTimeoutMs}' is null then
+                   else coalesce(work #>> '{locked,lockTimeoutMs}', shorter) end, true);
+            if work #>> '{locked,recordLockTimeoutMs}' is null then
               perform from viewkeeper.runs r where r.id = run or r.group_run_id = run for no key update;
             end if;
           end if;
@@ -361,7 +361,7 @@ begin
           exit when stage = 'later';
           if stage = 'locked' then
             statement := '{}';
-            perform set_config('lock_timeout', coalesce(work #>> '{cutOver,recordLockTimeoutMs}', '0'), true);
+            perform set_config('lock_timeout', coalesce(work #>> '{locked,recordLockTimeoutMs}', '0'), true);
             finished := clock_timestamp();
             -- Success: the runs that this process claimed, and that nobody has closed meanwhile. A run that fills a shadow for a later
             -- exchange is built. Another member of the group has the time of its own statements; a built shadow has its time already.
@@ -401,8 +401,8 @@ begin
               raise exception 'viewkeeper run % was closed by somebody else; its work is undone', run;
             end if;
             -- The check that comes after everything else.
-            if work #> '{cutOver,last}' is not null then
-              statement := work #> '{cutOver,last}';
+            if work #> '{locked,last}' is not null then
+              statement := work #> '{locked,last}';
               execute statement ->> 'sql' into answer;
               if answer is distinct from statement #>> '{check,is}' then
                 failure := statement #>> '{check,else}';
@@ -414,8 +414,8 @@ begin
             exit;
           end if;
           stage := 'locked';
-          todo := work #> '{cutOver,statements}';
-          give_up_at := least(deadline, clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000));
+          todo := work #> '{locked,statements}';
+          give_up_at := least(deadline, clock_timestamp() + make_interval(secs => (work #>> '{locked,giveUpAfterMs}')::float8 / 1000));
         -- internal_error: somebody else changed a catalog row that our statement changes ("tuple concurrently updated"). Tried
         -- again a few times only, because the view's own code may raise this error, too.
         exception when lock_not_available or deadlock_detected or internal_error then
@@ -426,7 +426,7 @@ begin
           if left(st, 2) = 'XX' then
             conflicts := conflicts + 1;
           end if;
-          execute work #>> '{cutOver,holders}' into holders;
+          execute work #>> '{locked,holders}' into holders;
           nap := least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random());
           if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows'
               or tries > 8 and members <> '{}' and viewkeeper.is_awaited(run)
@@ -522,7 +522,7 @@ begin
                 execute case jsonb_typeof(statement -> 'obstacles') when 'string' then statement ->> 'obstacles' else failures::jsonb ->> 'hints' end
                   into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}';
               elsif why = 'LockTimeout' and failure is null then
-                execute format('select coalesce((%s), $1)', work #>> '{cutOver,holders}') into holders using holders;
+                execute format('select coalesce((%s), $1)', work #>> '{locked,holders}') into holders using holders;
               end if;
             exception when assert_failure or others then
               null; -- the view is gone: no obstacles

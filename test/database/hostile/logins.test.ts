@@ -31,7 +31,7 @@ describe('a login of your own that performs single operations', () => {
       "insert into viewkeeper.switches (key, value) values ('paused', '{}')",
       'drop table if exists a.precious',
     ].map((sql) => ({ kind: 'command', phase: 'building', sql })),
-    cutOver: { lockTimeoutMs: 0, recordLockTimeoutMs: 0, giveUpAfterMs: 1000, statements: [] },
+    locked: { lockTimeoutMs: 0, recordLockTimeoutMs: 0, giveUpAfterMs: 1000, statements: [] },
     aside: [],
   })
 

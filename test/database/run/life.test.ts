@@ -7,7 +7,7 @@ import { type RunStatus, runStatuses } from '../../../src/catalog/plan/run.ts'
 import { cancelRun } from '../../../src/run/db/cancel.ts'
 import { closeLostRuns, closeUnclaimed, skipUnclaimed } from '../../../src/run/db/life.ts'
 import { readRunStatus, replan } from '../../../src/run/db/runs.ts'
-import { type Plan, storedPlan } from '../../../src/sql/plan.ts'
+import type { Plan } from '../../../src/sql/plan.ts'
 import { sendEnvelope } from '../../support/processes/envelope.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { useDatabase } from '../../support/servers/database.ts'
@@ -51,7 +51,7 @@ async function rowIn(status: RunStatus, plan: Plan | null = null, view = `v${++v
       insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, estimate_ms, remaining_ms)
       select b.id, d.id, 1, 'public', ${view}, 0, 0 from b, d)
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, batch_id, plan)
-    select d.id, 'public', ${view}, 'refresh', 'http', b.id, ${plan === null ? null : sql.json(storedPlan(plan) as never)} from d, b
+    select d.id, 'public', ${view}, 'refresh', 'http', b.id, ${plan === null ? null : sql.json(plan as never)} from d, b
     returning id, definition_id as "definitionId", batch_id as "batchId", (select serial from b)`
   await sql`update viewkeeper.runs set ${columnsOf(status)}, started_at = now(), backend_start = now(), backend_pid = 1 where id = ${row.id}`
   return row
@@ -142,7 +142,7 @@ const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
       const plan = planOfTexts([
         `create table public.seen_${id} as select status from viewkeeper.runs where id = ${id}`,
       ])
-      await sql`update viewkeeper.runs set plan = ${sql.json(storedPlan(plan) as never)} where id = ${id}`
+      await sql`update viewkeeper.runs set plan = ${sql.json(plan as never)} where id = ${id}`
       if (!proven) await sql`update viewkeeper.batches set cancel_requested_at = now() where id = ${batchId}`
       await send(id)
       const [table] = await sql`select to_regclass(${`public.seen_${id}`}) is not null as made`

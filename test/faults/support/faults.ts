@@ -9,10 +9,8 @@ import { callOn, readersOf } from '../../support/servers/database.ts'
 import { major } from '../../support/servers/test-server.ts'
 import { holdLocks } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
-import { loadOlder } from './older.ts'
 import type { Struck } from './struck.ts'
 import { type Phase, type WayName, wayOf } from './ways.ts'
-import { wordOf } from './word.ts'
 import { keeper, password, type World } from './world.ts'
 
 /** Something that goes wrong. */
@@ -307,18 +305,6 @@ const faults = {
       )
       expect(problem.code).toBe('IdempotencyKeyReused')
     },
-  },
-  'an older version works, too': {
-    mayPart: true,
-    takesLong: true,
-    strikes: inRun,
-    async strike({ world: { clientUrl }, scene, wayName }) {
-      const { connectTo, fromUrl, ...operations } = await loadOlder()
-      const { perform } = wayOf(wayName === 'migrate' ? 'swap' : wayName)
-      const told = perform(connectTo(fromUrl(clientUrl)), scene, {}, operations).catch(wordOf)
-      return () => told
-    },
-    until: 'the client ends',
   },
   'readers read in the other order': {
     takesLong: true,

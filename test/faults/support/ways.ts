@@ -9,7 +9,6 @@ import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { putBack, setAside } from '../../../src/set-aside/set-aside.ts'
 import { callAlter } from '../../support/views/alter.ts'
-import type { Functions } from './older.ts'
 
 /** Where a fault strikes. */
 export type Phase =
@@ -64,9 +63,9 @@ const callOf = (database: Database, call: Partial<Call> = {}): Call => ({
   ...call,
 })
 
-/** What the ways call: of this version, or of an older one. */
-export type Operations = Pick<Functions, 'advance' | 'refresh' | 'startBatch'>
-const present: Operations = { advance, refresh, startBatch }
+/** What the ways call: directly, or through another door. */
+const present = { advance, refresh, startBatch }
+export type Operations = typeof present
 
 const refreshing =
   (strategy: Strategy): Perform =>
