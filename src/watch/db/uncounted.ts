@@ -57,7 +57,7 @@ export async function readUnusedLog(sql: Sql, definitionId: number): Promise<str
       join pg_catalog.pg_namespace n on n.nspname = d.schema_name join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm'
       join pg_catalog.pg_class l on l.relnamespace = pg_catalog.to_regnamespace(${logSchema}) and l.relname = ${sql.unsafe(logNameOf('n.nspname', "c.relname || '_0'"))}
      where d.id = ${definitionId}`
-  return view === undefined ? null : (await import('../../slices/slices.ts')).whyUnused(sql, view)
+  return view === undefined ? null : (await import('../../slices/db/log.ts')).whyUnused(sql, view)
 }
 
 /** Why nobody can know as of when the data are that the view's last success has put into it; null if somebody can. */
