@@ -781,6 +781,8 @@ export interface ViewDetails {
   }[]
   /** The room on disk of its log of changes; null if it has none. */
   logBytes?: number | null
+  /** Why its log of changes is not used, or that nothing checks it; null if neither is so. */
+  logNote?: string | null
   recentRuns: Run[]
 }
 

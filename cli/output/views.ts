@@ -3,7 +3,7 @@ import { type AnyState, filters, oldText, states } from '../../src/catalog/plan/
 import { signOf, viewsCell, without } from '../../src/resources/cell.ts'
 import { runColumns } from '../../src/resources/runs.ts'
 import { viewFacts } from '../../src/resources/views.ts'
-import { ago, bytes, count, duration, whole } from '../../src/sql/words.ts'
+import { ago, count, duration, whole } from '../../src/sql/words.ts'
 import type { Paint } from '../../src/terminal/report.ts'
 import { factLines, tableOf } from './table.ts'
 import { type Output, short, styleOf } from './terminal.ts'
@@ -55,7 +55,6 @@ export function viewLines(
           at === 0 ? 'indexes' : '',
           indexText(name, unique, definition),
         ]),
-        ...(view.logBytes == null ? [] : [['log of changes', bytes(view.logBytes)] as [string, string]]),
       ],
       now,
       output,

@@ -349,6 +349,9 @@ export const viewDetails = named('ViewDetails', null, {
   sql: textOrNull.describe('Null while a running refresh blocks reading it.'),
   indexes: z.array(z.object({ name: text, unique: boolean, definition: textOrNull })),
   logBytes: count.optional().describe('The room on disk of its log of changes; null if it has none.'),
+  logNote: textOrNull
+    .optional()
+    .describe('Why its log of changes is not used, or that nothing checks it; null if neither is so.'),
   recentRuns: z.array(run),
 })
 

@@ -21,7 +21,7 @@ import type { Database, Sql } from '../server/database.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { readFix, readMissingRights } from '../server/rights.ts'
 import { takeRolePath, takeSafePath, undone } from '../server/transactions.ts'
-import { readLog } from '../slices/slices.ts'
+import { readLog, unchecked } from '../slices/slices.ts'
 import { viewArgument } from '../sql/commands.ts'
 import { displayName } from '../sql/names.ts'
 import { type Authored, readShadow, takePath } from '../trial/db/shadows.ts'
@@ -113,8 +113,10 @@ async function compareLog(
   view: ViewFacts,
 ): Promise<Difference[]> {
   if (slices === null) return []
-  const { because } = await readLog(sql, view, slices.by)
-  if (because === null) return []
+  const { log, because } = await readLog(sql, view, slices.by)
+  if (because === null && log?.exact !== null) return []
+  if (because === null)
+    return [difference(displayName(definition), 'unchecked', `it has a log of changes: ${unchecked}`)]
   const words = because ?? 'there is no log'
   return [
     difference(

@@ -58,6 +58,10 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['strategy', view.strategy],
     ['rows', view.estimatedRows === null ? null : `about ${whole(view.estimatedRows)}`],
     ['size', sizeOf(view)],
+    [
+      'log of changes',
+      view.logBytes == null ? null : [bytes(view.logBytes), view.logNote ?? []].flat().join(': '),
+    ],
     ['last run', view.retry == null ? null : retryText(view.retry, view.view, now)],
     [
       'as of',

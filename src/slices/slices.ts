@@ -3,7 +3,7 @@ import { readQueries } from './db/read-queries.ts'
 import { type Proof, proveSlices } from './plan/prove.ts'
 import { type Shown, shownOf } from './plan/shown.ts'
 
-export { planLog, readLog, readLogged, whyNoKeys, whyNoLog } from './db/log.ts'
+export { planLog, readLog, readLogged, readLogNote, unchecked, whyNoKeys, whyNoLog } from './db/log.ts'
 
 /** By what a view could be filled in part. */
 export interface ViewSlices {

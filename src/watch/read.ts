@@ -62,6 +62,8 @@ export interface ListedView extends Omit<Standing, Unlisted> {
 }
 
 interface DetailedView extends ListedView, ViewDetails {
+  /** Why its log of changes is not used, or that nothing checks it; null: nothing is to be said of it. */
+  logNote: string | null
   recentRuns: ShownRun[]
 }
 
@@ -100,12 +102,20 @@ export function getView(
     const standings = await readStandings(sql, schedules, { sizes: true })
     const found = await insistOnView(sql, standings.views, name)
     const { id } = found
+    const details = await readViewDetails(sql, name)
     return {
       ...(await listing(sql, standings, id))(found),
-      ...(await readViewDetails(sql, name)),
+      ...details,
+      logNote: details.logBytes === null ? null : await readNote(sql, name),
       recentRuns: await readRecentRuns(sql, id, recentRuns),
     }
   })
+}
+
+/** What proves slices is loaded only for a view that has a log of changes. */
+async function readNote(sql: Sql, name: QualifiedName): Promise<string | null> {
+  const { readLogNote } = await import('../slices/slices.ts')
+  return readLogNote(sql, await readView(sql, name))
 }
 
 /** The most recent runs of a view, newest first; of one without a definition, none. */

@@ -59,10 +59,15 @@ export async function drift({
     : await (await targetOf({ env })).drift()
   const differences: Difference[] = [
     ...(await unfrozenDifferences(authored, migrations)),
-    ...live.differences.filter(({ kind }) => !(ignoreUnmanaged && kind === 'unmanaged')),
+    ...live.differences.filter(
+      ({ kind }) => kind !== 'unchecked' && !(ignoreUnmanaged && kind === 'unmanaged'),
+    ),
     ...unappliedDifferences(migrations, live.pending ?? []),
   ]
-  if (json) process.stdout.write(`${JSON.stringify({ differences, pending: live.pending }, null, 2)}\n`)
+  // What is as it was frozen, and worth a word, is no difference.
+  const unchecked = live.differences.filter(({ kind }) => kind === 'unchecked')
+  if (json)
+    process.stdout.write(`${JSON.stringify({ differences, pending: live.pending, unchecked }, null, 2)}\n`)
   else
     tell(
       differences,
@@ -71,6 +76,7 @@ export async function drift({
       frozenState(migrations).size,
       shows === 'markdown',
     )
+  if (!json) for (const { view, message } of unchecked) report.warning(`${view} ${message}`)
   if (!json && live.missing.length > 0)
     report.line(
       `somebody has dropped ${live.missing.map(({ view }) => view).join(', ')}: \`npx viewkeeper migrate up --repair\` makes ` +

@@ -43,7 +43,7 @@ export interface ViewDetails {
   /** Null if the view is missing. */
   owner: string | null
   indexes: { name: string; unique: boolean; definition: string | null }[]
-  /** The size of its log of changes; null: it has none, or it is just being dropped. */
+  /** The size of its log of changes; null: it has none, or it is locked. */
   logBytes: number | null
 }
 

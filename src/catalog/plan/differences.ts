@@ -14,6 +14,7 @@ export type DifferenceKind =
   | 'owner'
   | 'dependsOn'
   | 'log'
+  | 'unchecked'
   | 'missing'
   | 'unpopulated'
   | 'unmanaged'

@@ -170,6 +170,18 @@ export async function whyUnused(sql: Sql, view: { oid: number } & QualifiedName)
   return by === null ? null : ((await readLog(sql, view, by)).because ?? null)
 }
 
+/** What people have to know of the log that a view has: why it is not used, or that nothing checks it; null: nothing, or there is none. */
+export async function readLogNote(sql: Sql, view: { oid: number } & QualifiedName): Promise<string | null> {
+  const by = await readLogged(sql, view)
+  if (by === null) return null
+  const { log, because } = await readLog(sql, view, by)
+  return typeof because === 'string' ? `it is not used: ${because}` : log?.exact === null ? unchecked : null
+}
+
+/** Of a log of a view of which `exactColumns` knows nothing. */
+export const unchecked =
+  'the daily refresh cannot check it, because the query of the view does not tell which rows there are'
+
 interface Loggable {
   id: number
   name: string

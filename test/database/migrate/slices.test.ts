@@ -231,6 +231,19 @@ describe('a view with slices', () => {
     expect(await because()).toMatch(/^computes all/)
   })
 
+  test('of which nothing can be compared has no difference, and a note', async () => {
+    const odd = daily(`select distinct on (day) day, region from app.orders order by day`)
+    await start(odd)
+    expect((await readDrift(database, [odd])).filter(({ view }) => view === 'app.daily')).toEqual([
+      {
+        view: 'app.daily',
+        kind: 'unchecked',
+        message:
+          'it has a log of changes: the daily refresh cannot check it, because the query of the view does not tell which rows there are',
+      },
+    ])
+  })
+
   test('is refused with a query without slices, and nothing is written', async () => {
     const into = await folder('refused')
     await expect(frozen(into, [daily(`${query} limit 5`)])).rejects.toMatchObject({

@@ -114,6 +114,24 @@ test('a member of a group is filled by slices, and what is written before the ex
   expect(await shadowSchemas(sql)).toEqual([])
 })
 
+test('a member of which a hundred slices are touched that are 30 % of all is filled whole', async () => {
+  await sql.unsafe(`
+    create table items (id int primary key, amount int); insert into items select i, i from generate_series(1, 400) i;
+    ${shows('by_id', 'select id as day, amount from items')}; create materialized view over as select count(*) as n from by_id`)
+  await makeLogOf('by_id')
+  const touched = async (ids: number) => {
+    await sql`update items set amount = amount + 1 where id <= ${ids}`
+    await run({ views: ['by_id', 'over'] })
+    expect(await state('by_id')).toEqual({ different: 0, logged: 0 })
+    const [row] = await sql<{ anew: number | null; strategy: string }[]>`
+      select (meta #>> '{response,slices,anew}')::int as anew from viewkeeper.runs where view_name = 'by_id' order by id desc limit 1`
+    return row?.anew
+  }
+  await touched(400)
+  expect(await touched(119)).toBe(119)
+  expect(await touched(120)).toBe(null)
+})
+
 test('a view that is another one when its run is planned is filled whole, and its group is given up', async () => {
   await sql.unsafe(`
     ${shows('other', 'select o.day, max(o.amount) as most from orders o group by o.day')};

@@ -203,8 +203,8 @@ const state = async () => {
 
 describe('a refresh of a view with a log', () => {
   test('computes all rows first, then only what changed, and takes from the log what it has read', async () => {
-    expect(await because()).toBe(
-      'computes all of about 31 slices of day anew: the last refresh has not read the log',
+    expect(await because()).toMatch(
+      /^computes all of about \d+ slices of day anew: the last refresh has not read the log$/,
     )
     await refreshesOnlyTouched()
     await sql.unsafe(

@@ -1,10 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
+import { viewFacts } from '../../../src/resources/views.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
-import { listViews } from '../../../src/watch/read.ts'
+import { getView, listViews } from '../../../src/watch/read.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 
@@ -159,8 +160,8 @@ describe('a refresh of all slices that is due once a day', () => {
     expect(await look()).toMatchObject({ incidents: [{ kind: 'slow', name: 'app.daily' }] })
   })
 
-  test('is made at once, if a hundred slices are touched that are 30 % of all', async () => {
-    await make('select id as day, amount from app.orders')
+  test('is made at once, if a hundred slices are touched that are 30 % of all, whatever the columns beside the key are called', async () => {
+    await make('select id as day, amount as t, amount as k, amount as q, amount as o from app.orders')
     const touched = async (ids: number) => {
       await sql`update app.orders set amount = amount + 1 where id <= ${ids}`
       return (await refreshed()).slices
@@ -187,6 +188,17 @@ describe('a refresh of all slices that is due once a day', () => {
     const { slices, because } = await refreshedOnceADay()
     expect(slices).not.toHaveProperty('compared')
     expect(because).toContain('none can be compared, because its query does not tell which rows there are')
+    const note =
+      'the daily refresh cannot check it, because the query of the view does not tell which rows there are'
+    const shown = async () => {
+      const found = await getView(database, 'app.daily')
+      return viewFacts(found as never, new Date()).find(([label]) => label === 'log of changes')?.[1]
+    }
+    expect(await shown()).toBe(`0 B: ${note}`)
+    await sql`alter table app.orders disable trigger "app.daily_0_update"`
+    expect(await shown()).toContain('it is not used: app.orders has no trigger that tells each update')
+    await make(totals)
+    expect(await shown()).toBe('0 B')
   })
 })
 

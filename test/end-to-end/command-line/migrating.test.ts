@@ -13,16 +13,18 @@ describe('checking', () => {
     expect(JSON.parse(missing.out)).toEqual({
       differences: [{ view: 'public.sales', kind: 'missing', message: 'it is not in this database' }],
       pending: ['001_sales'],
+      unchecked: [],
     })
     await project.succeed('migrate', 'up')
     expect(JSON.parse(await project.succeed('drift', '--json'))).toEqual({
       differences: [],
       pending: [],
+      unchecked: [],
     })
     await sql`create materialized view nobodys as select 1 as id`
     expect((await project.run(['drift', '--json'])).code).toBe(1)
     const ignoring = await project.succeed('drift', '--json', '--ignore-unmanaged')
-    expect(JSON.parse(ignoring)).toEqual({ differences: [], pending: [] })
+    expect(JSON.parse(ignoring)).toEqual({ differences: [], pending: [], unchecked: [] })
     project.author('sales', 'select id from public.orders', `comment: 'd'`)
     const offline = await project.run(['drift', '--json', '--offline'])
     expect(offline.code).toBe(1)
