@@ -285,9 +285,9 @@ async function tryChange(
       for (const part of partsOf(wanted)) await insistOnReadable(sql, part)
       return change.does
     }
-    // Settings are tried even if nothing else has changed: an invalid one would fail every refresh.
-    for (const definition of definitionsOf(wanted))
-      await applySettings(sql, readSettings(quoteName(definition), definition.settings))
+    // Settings are tried even if nothing else has changed: an invalid one would fail every refresh. In force, they would be so for the migrations that follow.
+    for (const { settings, ...view } of definitionsOf(wanted))
+      await undone(sql, (part) => applySettings(part, readSettings(quoteName(view), settings)))
     return null
   } catch (error) {
     if (isLocked(error)) throw error

@@ -11,7 +11,7 @@ import { setting } from '../../rebuild/plan/locks.ts'
 import { fill, makeShadow } from '../../rebuild/plan/make.ts'
 import { type Member, type Rebuild, wantedOf } from '../../rebuild/plan/scope.ts'
 import type { Sql } from '../../server/database.ts'
-import { readRolePath, undone } from '../../server/transactions.ts'
+import { undone } from '../../server/transactions.ts'
 import { withoutLooks } from '../../sql/backups.ts'
 import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
@@ -120,12 +120,16 @@ export const applySettings = (sql: Sql, settings: Record<string, string>): Promi
     false,
   )
 
-/** Performs a plan that fills no view, statement by statement, in the current transaction. Throws StatementRefused. */
+/**
+ * Performs a plan that fills no view, statement by statement, in the current transaction, whose settings are as before then. Throws
+ * StatementRefused.
+ */
 export async function performPlan(sql: Sql, { settings, prepare, locked }: Plan): Promise<void> {
-  const path = await readRolePath(sql)
+  const [row] = await sql<[{ before: Record<string, string> }]>`
+    select jsonb_object_agg(name, current_setting(name)) as before from jsonb_array_elements_text(${sql.json([rolePathSetting, ...Object.keys(settings)])}) n(name)`
   await applySettings(sql, settings)
   await executeStatements(sql, [...prepare, ...withoutLooks(locked.statements)], false)
-  await applySettings(sql, { [rolePathSetting]: path })
+  await applySettings(sql, row.before)
 }
 
 /** Revokes what default privileges have granted on the new view: only the author's grants are to remain. */

@@ -153,6 +153,14 @@ describe('trying what is about to be frozen says what it does, and leaves no tra
     expect(await verify(frozen)).toMatchObject([{ does: null, grants: 2 }])
   })
 
+  test('the view is like that already, and its search path is no other view’s', async () => {
+    const pathed = definition('pathed', 'select 1 as id', { settings: { search_path: 'pg_catalog' } })
+    const frozen = await frozenIn('pathed', [pathed])
+    await make(frozen)
+    await frozen.freeze([pathed, definition('unpathed', 'select id from base')])
+    expect(await verify(frozen)).toMatchObject([{ does: null }, { does: 'create' }])
+  })
+
   test('earlier migrations are not applied there yet: they are tried before', async () => {
     const frozen = await folder('pending')
     await frozen.write('001_table.up.sql', 'create table pending_base as select 1 as id, 2 as n;\n')
