@@ -66,12 +66,14 @@ export const setAside = (
     const waiting = { until: Date.now() + huntMs, onWait }
     const plan = await lookInTheWay(sql, { relations, ...waiting })
     insistOnNoObstacle(plan)
+    insistOnNew(plan.items, before)
     await insistOnKeptData(sql, plan)
     if (dryRun || plan.items.length === 0) return { items: plan.items, before }
     await insistOnFillable(sql, plan.items, onTried)
     return withTransaction(sql, async (transaction) => {
       const items = await take(transaction, relations, waiting, { proved: true })
       await lockMemory(transaction)
+      insistOnNew(items, await readSetAside(transaction))
       await remember(
         transaction,
         items,
@@ -87,6 +89,16 @@ export const setAside = (
       return { items, before }
     })
   })
+
+/** The memory has one view of a name. */
+function insistOnNew(items: AsideView[], before: SetAside[]): void {
+  const known = before.filter(({ name }) => items.some((item) => nameOf(item) === name))
+  if (known.length > 0)
+    throw new Problem(
+      'DependentsExist',
+      sentences(...known.map(({ item }) => isThere(item).message), 'Nothing was set aside'),
+    )
+}
 
 async function insistOnFillable(
   sql: Sql,

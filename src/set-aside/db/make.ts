@@ -31,6 +31,7 @@ import {
   makeItem,
   perform,
   readKind,
+  readOthers,
   readTheSame,
   type Source,
   statementsFor,
@@ -269,6 +270,13 @@ async function insistOnSame(sql: Sql, items: AsideView[], { exactly }: { exactly
   const comparable = await findComparable(sql, items)
   for (const item of items)
     missing.push(...lost(item, found.get(item), { exactly, alike: exactly || comparable.has(item) }))
+  // The types of what the others read are new ones, so their trees are.
+  missing.push(
+    ...(await readOthers(
+      sql,
+      items.filter((item) => !exactly && !comparable.has(item) && found.has(item)),
+    )),
+  )
   if (missing.length > 0)
     throw new Problem(
       'CatalogChanged',

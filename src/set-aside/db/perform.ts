@@ -4,11 +4,11 @@ import type { Sql } from '../../server/database.ts'
 import { conditionOf, mayPass, sqlstateOf } from '../../server/failures.ts'
 import { readRolePath, withSavepoint } from '../../server/transactions.ts'
 import { quoted } from '../../sql/commands.ts'
-import { type QualifiedName, quoteName } from '../../sql/names.ts'
+import { displayName, displayPart, type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { type Authored, takePath } from '../../trial/db/shadows.ts'
 import { describeItem } from '../../trial/plan/copy.ts'
-import { type AsideView, adorn, type Making, makeFrom, makeView, nameOf } from '../plan/items.ts'
+import { type AsideView, adorn, type Below, type Making, makeFrom, makeView, nameOf } from '../plan/items.ts'
 import { readBelow } from './in-the-way.ts'
 
 /** From what items are made, and what to do if that fails. */
@@ -83,8 +83,33 @@ export function statementsFor(item: AsideView): Statement[] {
   return [...create, ...rest(item.live.columns.map(({ name }) => name))]
 }
 
-/** Whether views that were made read what they have read before. */
+/** Whether views that were made read the relations that they have read before. */
 export async function readTheSame(sql: Sql, items: AsideView[]): Promise<boolean> {
+  const found = await readBelowNow(sql, items)
+  const names = (some: QualifiedName[] = []) => some.map(quoteName).sort().join()
+  return items.every(({ below }, at) => names(found[at]) === names(below))
+}
+
+/**
+ * What views that were made read other columns than before, in words: their text names the columns of a join that has an alias by their places, so one that
+ * a table got moves those behind it.
+ */
+export async function readOthers(sql: Sql, items: AsideView[]): Promise<string[]> {
+  const found = await readBelowNow(sql, items)
+  const columns = (some: Below[] = []) =>
+    some.flatMap(({ columns, ...of }) => columns.map(({ name }) => `${displayName(of)}.${displayPart(name)}`))
+  return items.flatMap((item, at) => {
+    const [before, now] = [columns(item.below), columns(found[at])]
+    const others = now.filter((column) => !before.includes(column))
+    const lost = before.filter((column) => !now.includes(column))
+    return others.length + lost.length === 0
+      ? []
+      : `${describeItem(item)} would not read ${lost.join(', ') || 'the same columns'}${others.length === 0 ? '' : `, but ${others.join(', ')}`}`
+  })
+}
+
+/** What items that are there read by now. */
+async function readBelowNow(sql: Sql, items: AsideView[]): Promise<(Below[] | undefined)[]> {
   const rows = await sql<{ oid: number }[]>`
     select to_regclass(x.name)::oid::int8 as oid
       from jsonb_array_elements_text(${sql.json(items.map(({ live }) => quoteName(live.view)))}) with ordinality as x(name, at) order by at`
@@ -92,8 +117,7 @@ export async function readTheSame(sql: Sql, items: AsideView[]): Promise<boolean
     sql,
     rows.map(({ oid }) => ({ class: 'pg_class', oid })),
   )
-  const names = (some: QualifiedName[] = []) => some.map(quoteName).sort().join()
-  return items.every(({ below }, at) => names(found.get(`pg_class ${rows[at]?.oid}`)) === names(below))
+  return rows.map(({ oid }) => found.get(`pg_class ${oid}`))
 }
 
 async function performMaking(sql: Sql, item: AsideView, making: Making, advice: string): Promise<string[]> {

@@ -393,8 +393,38 @@ test('a view that somebody has made meanwhile is named and stays; it is kept if 
   ])
   expect(first.back.map(({ name }) => name)).toEqual(['keep.top', 'keep.empty_one'])
   expect(await sql`select * from far.summit`).toEqual([{ mine: 1 }])
+  await sql`create or replace view far.summit as select 1 as mine from keep.orders`
+  for (const dryRun of [true, false])
+    await expect(aside(['keep.orders'], { dryRun })).rejects.toMatchObject({
+      code: 'DependentsExist',
+      message: expect.stringMatching(
+        /^far\.summit is there already: .* --forget far\.summit\. .* Nothing was set aside\.$/,
+      ),
+    })
+  await sql`create or replace view far.summit as select 1 as mine`
   expect((await back({ forgotten: ['far.summit'] })).back).toEqual([])
   expect(await sql`select * from far.summit`).toEqual([{ mine: 1 }])
+})
+
+test('a view that would read other columns, because a table in a join with an alias got one, stays aside', async () => {
+  await sql.unsafe(`
+    create table keep.one (id int, c int); create table keep.two (id int, name text, other text, more int);
+    insert into keep.one values (1, 1); insert into keep.two values (1, 'name', 'other', 0);
+    create materialized view keep.joined as select j.c, j.other from (keep.one o join keep.two k on k.id = o.c) as j (id, c, id2, name, other, more)`)
+  const change =
+    'alter table keep.one add column z int; alter table keep.two alter column other type varchar(9)'
+  const says = 'materialized view keep.joined would not read keep.two.other, but keep.two.name'
+  await expect(callAlter(database, change)).rejects.toMatchObject({
+    message: expect.stringContaining(says),
+  })
+  expect(await sql`table keep.joined`).toEqual([{ c: 1, other: 'other' }])
+  await aside(['keep.two'])
+  await sql.unsafe(change)
+  expect((await back()).misfits).toEqual([{ name: 'keep.joined', because: expect.stringContaining(says) }])
+  await sql`alter table keep.one drop column z`
+  expect((await back()).back.map(({ name }) => name)).toEqual(['keep.joined'])
+  expect(await sql`table keep.joined`).toEqual([{ c: 1, other: 'other' }])
+  await sql`drop table keep.one, keep.two cascade`
 })
 
 test('a name that nothing has, or that SQL cannot read, is refused', async () => {
