@@ -26,3 +26,40 @@ begin atomic
                       select from viewkeeper.runs s where s.batch_id = b.id and s.definition_id = v.definition_id and s.finished_at is not null))))));
 end;
 comment on function viewkeeper.is_awaited is 'Whether a request or a batch waits for the end of a run that exchanges several views.';
+
+-- Whether a view of a batch could be refreshed now if it had a place: a run that only waits for a lock gives its own to it.
+create function viewkeeper.is_place_wanted(of text) returns boolean
+language sql stable
+begin atomic
+  select exists (
+    select from viewkeeper.batch_views v
+     where v.batch_id = of
+       and (not exists (select from viewkeeper.runs r where r.batch_id = of and r.definition_id = v.definition_id)
+            or exists (select from viewkeeper.runs r where r.batch_id = of and r.definition_id = v.definition_id
+                          and r.status = 'pending' and (r.not_before is null or r.not_before <= clock_timestamp())))
+       and not exists (
+         select from unnest(v.parents) p(id) where not exists (
+           select from viewkeeper.runs s where s.batch_id = of and s.definition_id = p.id
+              and (s.status in ('success', 'built') or s.status = 'skipped' and s.error is null))));
+end;
+comment on function viewkeeper.is_place_wanted is 'Whether a view of a batch waits for nothing but a place.';
+
+-- Puts a run of a batch back among those that wait for a place, if this session works on it, nobody wants to cancel it, and it has not waited for
+-- longer than so many milliseconds in all.
+create function viewkeeper.give_way(run bigint, session_since timestamptz, waits_since timestamptz, at_most_ms text, who text) returns boolean
+language sql
+begin atomic
+  with away as (
+    update viewkeeper.runs r
+       set status = 'pending', plan = null, started_at = null, updated_at = clock_timestamp(),
+           not_before = clock_timestamp() + least(interval '15 s', greatest(interval '1 s',
+             (clock_timestamp() - coalesce((r.meta #>> '{waits,since}')::timestamptz, waits_since)) / 5)),
+           meta = r.meta || jsonb_build_object('waits', jsonb_build_object('since', coalesce((r.meta #>> '{waits,since}')::timestamptz, waits_since),
+             'because', coalesce(who, r.meta #>> '{waits,because}', 'somebody held a lock')))
+     where (r.id = run or r.group_run_id = run) and r.backend_pid = pg_backend_pid() and r.backend_start = session_since
+       and r.status in ('running') and r.cancel_requested_at is null
+       and coalesce((r.meta #>> '{waits,since}')::timestamptz, waits_since) > clock_timestamp() - make_interval(secs => at_most_ms::double precision / 1000)
+    returning r.id)
+  select exists (select from away);
+end;
+comment on function viewkeeper.give_way is 'Puts a run that waits for a lock back among those that wait for a place.';
