@@ -10,11 +10,11 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/refresh.ts': { files: 47, lines: 4127 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
   'src/run/plan-swap.ts': { files: 51, lines: 5046 },
-  'src/batch/advance.ts': { files: 76, lines: 7537 },
+  'src/batch/advance.ts': { files: 76, lines: 7569 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 75, lines: 7582 },
-  'src/batch/shadows.ts': { files: 77, lines: 7585 },
-  'functions/api.ts': { files: 55, lines: 4967 },
+  'src/batch/groups.ts': { files: 75, lines: 7610 },
+  'src/batch/shadows.ts': { files: 77, lines: 7613 },
+  'functions/api.ts': { files: 55, lines: 5019 },
   'all files': { files: 432, lines: 48697 },
   'files with fewer than 25 lines': { files: 50 },
   'largest folder': { files: 18 },

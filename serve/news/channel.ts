@@ -9,6 +9,8 @@ export interface Channel {
   /** As the metrics, the log and `viewkeeper.deliveries` call it: `mail ops@example.com`, `webhook cache`, `chat team`. */
   name: string
   takes: Taken
+  /** Hears only what its filter lets through. */
+  isFiltered?: boolean
   /** Delivers a message, whose key is the same at each try. Throws Undelivered. */
   send(message: unknown, key: string): Promise<void>
 }

@@ -4,6 +4,7 @@ import { type EventType, eventTypes } from '../../src/events/plan/event.ts'
 import { readSecret, requireSecret } from '../../src/keeper/database-url.ts'
 import { Problem } from '../../src/problem.ts'
 import { cut } from '../../src/sql/words.ts'
+import type { Filter } from '../../src/watch/plan/hearers.ts'
 import { asCode, fenced, type Mail } from '../../src/watch/plan/notice.ts'
 import { type Channel, post, Undelivered } from './channel.ts'
 
@@ -29,9 +30,10 @@ export async function channelsOf(
   }
   return [
     ...(smtp === undefined || addresses.length === 0 ? [] : await mails(smtp)),
-    ...Object.entries(chat).map(([name, { kind }]) =>
+    ...Object.entries(chat).map(([name, { kind, kinds, views }]) =>
       chatChannel(name, {
         kind,
+        isFiltered: kinds !== undefined || views !== undefined,
         url: requireSecret(variable('CHAT_URL', name), `the address of the hook of chat ${name}`, env),
       }),
     ),
@@ -117,9 +119,23 @@ const bodies: Record<Kind, (mail: Mail) => object> = {
   }),
 }
 
+const chatName = (name: string): string => `chat ${name}`
+
+/** What the chats hear that do not hear everything. */
+export const filtersOf = ({ chat }: Notify): Record<string, Filter> =>
+  Object.fromEntries(
+    Object.entries(chat).flatMap(([name, { kinds, views }]) =>
+      (kinds ?? views) ? [[chatName(name), { kinds, views }]] : [],
+    ),
+  )
+
 /** A chat that gets what people are told. The address of its hook is a secret. */
-const chatChannel = (name: string, { kind, url }: { kind: Kind; url: string }): Channel => ({
-  name: `chat ${name}`,
+const chatChannel = (
+  name: string,
+  { kind, url, isFiltered }: { kind: Kind; url: string; isFiltered: boolean },
+): Channel => ({
+  name: chatName(name),
+  isFiltered,
   takes: 'notices',
   send(message) {
     const { subject, text } = message as Mail

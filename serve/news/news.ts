@@ -1,7 +1,7 @@
 import { makeWake } from '../../src/batch/advance.ts'
 import { readWaitingSeconds } from '../../src/events/db/outbox.ts'
 import { handOut, sendWaiting } from '../../src/events/hand-out.ts'
-import { cloudEventOf, type WaitingEvent } from '../../src/events/plan/news.ts'
+import { cloudEventOf, type Message, type WaitingEvent } from '../../src/events/plan/news.ts'
 import type { Logger } from '../../src/keeper/terms.ts'
 import type { Database, Sql } from '../../src/server/database.ts'
 import { whileListening } from '../../src/server/listen.ts'
@@ -75,9 +75,10 @@ async function writeDown(database: Database, { environment, typed, channels }: N
     until: Number.POSITIVE_INFINITY,
     async put(waiting) {
       const messages = waiting.flatMap((each) =>
-        channels
-          .filter(({ takes }) => isTaken(each, takes))
-          .map(({ name }) => ({ channel: name, key: each.id, message: messageOf(each, environment) })),
+        channels.flatMap((channel) => {
+          const message = messageFor(channel, each, environment)
+          return message === undefined ? [] : [{ channel: channel.name, key: each.id, message }]
+        }),
       )
       await database.withConnection((sql) => writeDeliveries(sql, messages))
       return waiting.map(() => null)
@@ -85,13 +86,16 @@ async function writeDown(database: Database, { environment, typed, channels }: N
   })
 }
 
-const isTaken = ({ type }: WaitingEvent, takes: Channel['takes']): boolean =>
-  type === 'Message' ? takes === 'notices' : takes !== 'notices' && takes.events.includes(type)
-
-const messageOf = (event: WaitingEvent, environment: string) =>
-  event.type === 'Message'
-    ? { subject: event.detail.subject, text: event.detail.text }
-    : cloudEventOf(event, environment)
+/** What a channel gets of it; undefined: nothing. */
+function messageFor({ name, takes, isFiltered }: Channel, event: WaitingEvent, environment: string) {
+  if (takes !== 'notices')
+    return event.type !== 'Message' && takes.events.includes(event.type)
+      ? cloudEventOf(event, environment)
+      : undefined
+  if (event.type !== 'Message') return undefined
+  const { subject, text, filtered } = event.detail as unknown as Message
+  return isFiltered ? filtered[name] : { subject, text }
+}
 
 /** Delivers what waits for a channel, in order. What it refuses is tried again after a pause, and holds back what comes later. */
 async function deliver(sql: Sql, channel: Channel, logger: Logger, isStopped: () => boolean): Promise<void> {

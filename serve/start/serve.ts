@@ -20,7 +20,7 @@ import type { CommandTarget } from '../../src/sql/commands.ts'
 import { beginMonitoring } from '../../src/watch/db/incidents.ts'
 import { startGateway, type Watched } from '../http/gateway.ts'
 import { atMostOften, makeMetrics, whyLeaderless, whyNotReady } from '../metrics/metrics.ts'
-import { channelsOf } from '../news/channels.ts'
+import { channelsOf, filtersOf } from '../news/channels.ts'
 import { type Follower, startNews } from '../news/news.ts'
 import {
   type Life,
@@ -208,7 +208,11 @@ async function extrasOf(
       environment,
       typed,
       told: channels.length > 0,
-      links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl },
+      // What nobody takes stays untold: a channel that is added later is told of it.
+      links: channels.some(({ takes }) => takes === 'notices')
+        ? { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl }
+        : undefined,
+      filters: filtersOf(notify),
       publish: metrics.publisher,
       onLook(look) {
         if (look instanceof Error) return

@@ -105,7 +105,15 @@ export const functions: Record<DeployedName, FunctionTraits> = {
   monitor: {
     description:
       'For send: closes lost runs, publishes ended runs, finds stale views, and hands out what waits',
-    obeys: [...aboutTimes, 'remindEveryHours', 'metricsPerView', 'eventBus', 'pageUrl', 'runbookUrl'],
+    obeys: [
+      ...aboutTimes,
+      'remindEveryHours',
+      'quiet',
+      'metricsPerView',
+      'eventBus',
+      'pageUrl',
+      'runbookUrl',
+    ],
     seconds: 60,
     worksAs: 'role',
     isRead: true,

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { timeZoneFault } from '../catalog/plan/scheduled.ts'
-import { eventTypes } from '../events/plan/event.ts'
+import { eventTypes, incidentKinds } from '../events/plan/event.ts'
 import { nearest } from '../sql/nearest.ts'
 import type { CommonOptions } from './options.ts'
 
@@ -86,23 +86,37 @@ function describe(issue: z.core.$ZodIssue): string[] {
   return [`${field()}: ${issue.message}`]
 }
 
+const timeOfDay = () => textLike(/^([01]\d|2[0-3]):[0-5]\d$/, 'must look like "09:00"')
+
+const timeZone = () =>
+  z
+    .string()
+    .refine((name) => timeZoneFault(name) === null, {
+      error: ({ input }) => timeZoneFault(String(input)) ?? '',
+    })
+    .default('Etc/UTC')
+
+const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
+
+const quiet = named(
+  'QuietOptions',
+  'A time in which nobody is told.',
+  z
+    .strictObject({
+      from: told(timeOfDay(), 'When it begins, `hh:mm`.'),
+      to: told(timeOfDay(), 'When it ends, perhaps on the next day.'),
+      timeZone: told(timeZone(), 'IANA name: `Europe/Berlin`.'),
+      days: told(z.array(z.enum(days)).min(1).optional(), 'The days on which it begins: `sat`.', 'each day'),
+    })
+    .refine(({ from, to }) => from !== to, 'to: must not be the time of from'),
+)
+
 const nightly = named(
   'NightlyOptions',
   'The daily batch of every view.',
   z.strictObject({
-    at: told(
-      textLike(/^([01]\d|2[0-3]):[0-5]\d$/, 'must look like "09:00"').default('02:00'),
-      'Time of day in `timeZone`, `hh:mm`.',
-    ),
-    timeZone: told(
-      z
-        .string()
-        .refine((name) => timeZoneFault(name) === null, {
-          error: ({ input }) => timeZoneFault(String(input)) ?? '',
-        })
-        .default('Etc/UTC'),
-      'IANA name: `Europe/Berlin`.',
-    ),
+    at: told(timeOfDay().default('02:00'), 'Time of day in `timeZone`, `hh:mm`.'),
+    timeZone: told(timeZone(), 'IANA name: `Europe/Berlin`.'),
   }),
 )
 
@@ -202,6 +216,11 @@ export const commonFields = (isLater?: IsLater) => ({
     falseOr(1, 720).default(24),
     'Hours between reminders of incidents that last; `false`: none.',
   ),
+  quiet: told(
+    quiet.optional(),
+    'A time in which [nobody is told](monitoring.md#a-maintenance-window): limits count from its end.',
+    'none',
+  ),
 })
 
 /** Mail by SMTP. The addresses are those of `alarmEmails`. */
@@ -261,6 +280,16 @@ const chat = named(
     kind: told(
       z.enum(['slack', 'teams', 'discord']).default('slack'),
       'How the hook is spoken to: `slack` (also Mattermost, Rocket.Chat and Google Chat), `teams`, `discord`.',
+    ),
+    kinds: told(
+      z.array(z.enum(incidentKinds)).min(1).optional(),
+      'The kinds of incidents that it is told of: `failing`, `stale`.',
+      'all',
+    ),
+    views: told(
+      z.array(z.string().min(1)).min(1).optional(),
+      'The views that it is told of, as globs: `sales.*`.',
+      'all, and batches and channels',
     ),
   }),
 )

@@ -78,6 +78,11 @@ export interface CommonOptions {
    * @default 24
    */
   readonly remindEveryHours?: number | false
+  /**
+   * A time in which nobody is told: limits count from its end.
+   * @default - none
+   */
+  readonly quiet?: QuietOptions
 }
 
 /** What `viewkeeper serve` may be told besides its database. */
@@ -201,6 +206,24 @@ export interface RetentionOptions {
    * @default 90
    */
   readonly days?: number
+}
+
+/** A time in which nobody is told. */
+export interface QuietOptions {
+  /** When it begins, `hh:mm`. */
+  readonly from: string
+  /** When it ends, perhaps on the next day. */
+  readonly to: string
+  /**
+   * IANA name: `Europe/Berlin`.
+   * @default 'Etc/UTC'
+   */
+  readonly timeZone?: string
+  /**
+   * The days on which it begins: `sat`.
+   * @default - each day
+   */
+  readonly days?: ('mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat' | 'sun')[]
 }
 
 /** Created by the stack, in a network without a way to the internet. */
@@ -385,6 +408,16 @@ export interface ChatOptions {
    * @default 'slack'
    */
   readonly kind?: 'slack' | 'teams' | 'discord'
+  /**
+   * The kinds of incidents that it is told of: `failing`, `stale`.
+   * @default - all
+   */
+  readonly kinds?: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong' | 'batch' | 'channel')[]
+  /**
+   * The views that it is told of, as globs: `sales.*`.
+   * @default - all, and batches and channels
+   */
+  readonly views?: string[]
 }
 
 /** The options of which none is given. */

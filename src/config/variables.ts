@@ -31,6 +31,7 @@ const options = {
   retention: json,
   monitorEveryMinutes: json,
   remindEveryHours: json,
+  quiet: json,
   metricsPerView: json,
   pageUrl: String,
   runbookUrl: String,

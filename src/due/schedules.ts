@@ -1,6 +1,6 @@
 import { Cron } from 'croner'
 import { outsideClock } from '../catalog/plan/definition.ts'
-import type { ViewTimes } from '../catalog/plan/scheduled.ts'
+import type { Quiet, ViewTimes } from '../catalog/plan/scheduled.ts'
 import type { ViewFacts } from '../catalog/plan/state.ts'
 import type { ScheduledDefinition } from './db/expectations.ts'
 import type { Looks } from './plan/lags.ts'
@@ -59,6 +59,14 @@ export function nextScheduled(
     (first, each) => (first === null || each.at < first.at ? each : first),
     null,
   )
+}
+
+/** When the quiet time ends that a moment is in; null: it is in none. */
+export function quietUntil({ from, to, timeZone, days }: Quiet, now: Date): Date | null {
+  const cron = (time: string, on: string) => time.replace(/(..):(..)/, `$2 $1 * * ${on}`)
+  const begun = nextTurn(cron(from, days.join()), timeZone, new Date(now.getTime() - 24 * 3600_000))
+  const end = begun && begun <= now ? nextTurn(cron(to, '*'), timeZone, begun) : null
+  return end !== null && end > now ? end : null
 }
 
 /** The next turns after one moment, by schedule: most views have the same one, and croner takes some 40 microseconds for a turn. */

@@ -4,7 +4,7 @@ import { Problem } from '../problem.ts'
 import type { Database } from '../server/database.ts'
 import type { CommandTarget } from '../sql/commands.ts'
 import type { Monitored, Publisher } from '../watch/monitor.ts'
-import type { Links } from '../watch/plan/hearers.ts'
+import type { Links, People } from '../watch/plan/hearers.ts'
 import { type Advancer, type Connections, makeAdvancer, withTurns } from './advancer.ts'
 import { keepFresh } from './keep-fresh.ts'
 import { leadInTurn, type Standing } from './lead.ts'
@@ -34,6 +34,8 @@ export interface StartOptions {
   typed?: CommandTarget
   /** Where messages for people lead to. Left out: nobody takes messages. */
   links?: Links
+  /** What channels hear that do not hear everything, by their names. */
+  filters?: People['filters']
   /** Whether anybody is told what the monitor finds. Default: null, nobody knows. */
   told?: boolean | null
   /** Is told what each look of the monitor publishes, beside the log. */
@@ -78,6 +80,7 @@ export function keeperOf(
       environment = null,
       typed = environment,
       links,
+      filters,
       told = null,
       publish,
       onLook,
@@ -87,7 +90,8 @@ export function keeperOf(
       const obeyed = said ?? config
       terms = termsOf(obeyed)
       const programs = environment === null ? null : { typed }
-      const people = environment === null || links === undefined ? null : { environment, links, typed }
+      const people =
+        environment === null || links === undefined ? null : { environment, links, typed, filters }
       const keeping = {
         ...terms,
         database: clocked,

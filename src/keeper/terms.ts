@@ -62,7 +62,10 @@ export function termsOf(options: FunctionOptions): Terms {
     schedules: { ...schedules, looks },
     looks,
     monitorEveryMs: monitorEveryMinutes === false ? null : monitorEveryMinutes * 60_000,
-    telling: tellingOf(remindEveryHours, monitorEveryMinutes),
+    telling: {
+      ...tellingOf(remindEveryHours, monitorEveryMinutes),
+      quiet: options.quiet && { timeZone: 'Etc/UTC', days: ['*'], ...options.quiet },
+    },
     retention: { successes: successes === false ? null : successes, days },
     batchDefaults: { exchange: options.batchExchange, maxShadowBytes: options.maxShadowBytes },
   }

@@ -4,9 +4,9 @@ import { discoverDefinitions } from '../catalog/db/discovered.ts'
 import { readUnwell } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import { endPauses } from '../catalog/db/pause.ts'
-import { writeExpectations } from '../due/db/expectations.ts'
+import { expectFrom, writeExpectations } from '../due/db/expectations.ts'
 import { type Looks, lagsOf } from '../due/plan/lags.ts'
-import { type Schedules, scheduledInterval } from '../due/schedules.ts'
+import { quietUntil, type Schedules, scheduledInterval } from '../due/schedules.ts'
 import { forgetEvents, readWaitingSeconds } from '../events/db/outbox.ts'
 import { batchName, type Found, findWrong, type ViewKind, viewKinds } from '../events/plan/event.ts'
 import { closeLostRuns } from '../run/db/life.ts'
@@ -16,6 +16,7 @@ import {
   isAnyUntold,
   mendEnds,
   noteLook,
+  readClock,
   readFailedBatches,
   readFailingChannels,
   readLasting,
@@ -58,7 +59,8 @@ export interface Monitored {
 /**
  * Ends the pauses whose time is over, mends ends in the future, closes the runs whose server process is gone and the batches that nobody advances, drops the shadows of batches that have
  * ended, publishes every run and batch that has ended since the last look, and finds the views that fail, are stale,
- * missing, set aside or paused for long, and those that are due, if `looks` says how often somebody looks. What is not well is an incident. Views without a definition get one here, so that a
+ * missing, set aside or paused for long, and those that are due, if `looks` says how often somebody looks. In a quiet time limits count from its end,
+ * and nothing is told before it. What is not well is an incident. Views without a definition get one here, so that a
  * view that is never refreshed is noticed too. After an outage, batches have some minutes to be advanced again before they are
  * closed. `programs` null: nothing becomes an event; `people` null: nobody takes messages.
  */
@@ -105,11 +107,18 @@ export function monitor(
       const publishedRuns = await publishEndedRuns(sql, atOnce, publishRuns, programs !== null)
       const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
       await discoverDefinitions(sql)
+      const pause = await readPause(sql)
+      const until = [pause?.until, telling.quiet && quietUntil(telling.quiet, await readClock(sql))]
+      const quiet = until.reduce<Date | null>(
+        (latest, end) => (end && end > (latest ?? 0) ? end : latest),
+        null,
+      )
+      await expectFrom(sql, quiet)
       const before = await readUnwell(sql)
       const isPlanned = before.views.some(({ planned }) => planned !== null)
       const lags = lagsOf(before, isPlanned ? await readDependencies(sql) : new Map(), looks)
       const { short, suspended } = lags
-      const due = (await readPause(sql)) === null ? lags.due : []
+      const due = pause === null ? lags.due : []
       const isNew = await writeExpectations(sql, (definition) => ({
         interval: scheduledInterval(definition, schedules),
         promised: lags.promised.get(definition.view),
@@ -118,13 +127,13 @@ export function monitor(
       const facts = isNew ? await readUnwell(sql) : before
       const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
       const slow = await readSlowRuns(sql, suspects)
-      const { wrong, ...lasting } = await readLasting(sql)
+      const { wrong, waits, ...lasting } = await readLasting(sql)
       const batches = await readFailedBatches(sql)
       const channels = await readFailingChannels(sql)
       const found = findWrong(facts.views, planned, {
         ...lasting,
         wrong: wrong.map(({ view }) => view),
-        slow: slow.map(({ view }) => view),
+        slow: [...new Set([...slow.map(({ view }) => view), ...waits])],
         batch: batches.map(({ id }) => batchName(id)),
         channel: channels.map(({ channel }) => channel),
       })
@@ -132,15 +141,20 @@ export function monitor(
       let hearing = new Set<string>()
       if (found.length > 0 || (await isAnyUntold(sql))) {
         const { noteIncidents } = await import('./note.ts')
-        const hearers = { telling, programs, people }
+        const hearers = { telling, programs, people: quiet === null ? people : null }
         const at = { readAt: facts.now, schedules: { ...schedules, looks } }
-        hearing = await noteIncidents(sql, found, { slow, wrong, batches, channels }, { ...hearers, ...at })
+        hearing = await noteIncidents(
+          sql,
+          found,
+          { slow, waits, wrong, batches, channels },
+          { ...hearers, ...at },
+        )
       }
       for (const kind of viewKinds) {
         const of = found.filter((each) => each.kind === kind)
         publish.incidents(
           kind,
-          of,
+          quiet === null ? of : [],
           of.flatMap(({ name }) => (hearing.has(name) ? [name] : [])),
         )
       }

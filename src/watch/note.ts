@@ -8,9 +8,9 @@ import type { CommandTarget } from '../sql/commands.ts'
 import { mayNote, readClock, readIncidents, writeIncidents } from './db/incidents.ts'
 import { examineViews } from './examine.ts'
 import type { Hearers } from './plan/hearers.ts'
-import { type Judgement, keepIncidents } from './plan/incidents.ts'
+import { type Judgement, keepIncidents, type Tell } from './plan/incidents.ts'
 import { type Besides, judgeFound, needsFacts, noViews } from './plan/judge.ts'
-import { chatOf, mailOf, newsOfIncident, noticeOf } from './plan/notice.ts'
+import { chatOf, heardBy, mailOf, newsOfIncident, noticeOf } from './plan/notice.ts'
 import { readStandings } from './standings.ts'
 
 /**
@@ -35,8 +35,16 @@ export async function noteIncidents(
     await writeIncidents(transaction, written)
     const events = programs === null ? [] : changes.flatMap((each) => newsOfIncident(each, found) ?? [])
     if (people !== null && tell !== null) {
-      const notice = noticeOf(tell, found, { ...people, now })
-      const detail = { ...mailOf(notice), chat: chatOf(notice) }
+      const told = (tell: Tell) => noticeOf(tell, found, { ...people, now })
+      const filtered = Object.entries(people.filters ?? {}).flatMap(([channel, filter]) => {
+        const heard = heardBy(filter, tell)
+        return heard === null ? [] : [[channel, mailOf(told(heard))] as const]
+      })
+      const detail = {
+        ...mailOf(told(tell)),
+        chat: chatOf(told(tell)),
+        filtered: Object.fromEntries(filtered),
+      }
       events.push({ type: 'Message', subject: 'people', at: now, detail })
     }
     await writeEvents(transaction, events)
@@ -51,7 +59,7 @@ async function judge(
   besides: Besides,
   { schedules, typed }: { schedules: Schedules; typed: CommandTarget },
 ): Promise<Map<string, Judgement>> {
-  const wrong = new Set(found.flatMap(({ kind, name }) => (needsFacts(kind) ? [name] : [])))
+  const wrong = new Set(found.flatMap((each) => (needsFacts(each, besides) ? [each.name] : [])))
   if (wrong.size === 0) return judgeFound(found, besides, { ...noViews, typed })
   const standings = await readStandings(sql, schedules)
   const { now, views, dependencies: reads, pause: allPaused } = standings

@@ -38,6 +38,14 @@ export function timeOfDay({ schedule, timeZone }: ViewTimes): string {
   return `${hour.padStart(2, '0')}:${minute.padStart(2, '0')} ${timeZone}`
 }
 
+/** A time in which nobody is told, as options say it. */
+export interface Quiet {
+  from: string
+  to: string
+  timeZone: string
+  days: readonly string[]
+}
+
 /** What a schedule begins: a batch. */
 export interface ScheduledBatch extends ViewTimes {
   /** The name of the schedule. */

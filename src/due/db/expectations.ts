@@ -48,6 +48,14 @@ export async function writeExpectations(
   return true
 }
 
+/** Makes all limits count from the end of a time in which nobody is told; null: it is over, perhaps sooner than planned. */
+export async function expectFrom(sql: Sql, end: Date | null): Promise<void> {
+  await sql`
+    update viewkeeper.definitions set expected_since = coalesce(${end}::timestamptz, clock_timestamp())
+     where removed_at is null
+       and case when ${end}::timestamptz is null then expected_since > clock_timestamp() else expected_since is distinct from ${end} end`
+}
+
 /** The views with a schedule of their own, by name. */
 export const readScheduled = (
   sql: Sql,

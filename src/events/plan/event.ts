@@ -69,7 +69,7 @@ export interface BatchEnded extends EventOf<'BatchEnded'> {
 export interface EventOfIncident {
   /** As people write it: `public.sales`; what was set aside may also be a function, with its arguments. */
   view: string
-  /** `failing`, `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, `aside` if it has been set aside for long, `paused` if that has no end for a week, `slow` if its last refresh took much longer than usual, or `wrong` if its log of changes has left slices wrong. */
+  /** `failing`, `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, `aside` if it has been set aside for long, `paused` if that has no end for a week, `slow` if its last refresh took much longer than usual or waits for a lock for longer than a minute, or `wrong` if its log of changes has left slices wrong. */
   kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong')[]
   /** When the monitor first saw it. */
   openedAt: string

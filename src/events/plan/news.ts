@@ -20,6 +20,8 @@ export interface Message {
   subject: string
   text: string
   chat: object
+  /** The mails for channels that hear a part of it, by their names. */
+  filtered: Record<string, { subject: string; text: string }>
 }
 
 interface MessageNews {

@@ -522,8 +522,8 @@ begin
 
         -- It comes again later: nothing has failed.
         if gives_way or is_pending and stage = 'prepare' and st = '55P03' and not raised then
-          execute work #>> '{cutOver,holders}' into holders;
-          gives_way := viewkeeper.give_way(run, me_since, coalesce(locks_since, started), work #>> '{cutOver,giveUpAfterMs}', holders ->> 'who');
+          execute work #>> '{locked,holders}' into holders;
+          gives_way := viewkeeper.give_way(run, me_since, coalesce(locks_since, started), work #>> '{locked,giveUpAfterMs}', holders ->> 'who');
         end if;
 
         -- The statement time-out may cancel this recording, too, if a wait for a lock has used up the time. The time-out fires

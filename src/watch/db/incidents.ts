@@ -102,14 +102,20 @@ interface Lasting {
   aside: string[]
   paused: string[]
   wrong: WrongSlices[]
+  waits: string[]
 }
 
-/** What has been set aside for long, views and functions, longest first; the forgotten pauses; and whose slices were wrong, as long as their logs stand. */
+/** What has been set aside for long, views and functions, longest first; the forgotten pauses; whose slices were wrong, as long as their logs stand; and whose runs have waited for a lock for a minute. */
 export async function readLasting(sql: Sql): Promise<Lasting> {
   const [lasting] = await sql<[Lasting]>`
     select to_jsonb(array(select name from viewkeeper.set_aside
                   where set_aside_at < clock_timestamp() - ${longest.aside}::interval order by set_aside_at, act, position)) as aside,
            to_jsonb(array(${forgottenPauses(sql)})) as paused,
+           to_jsonb(array(
+             select distinct format('%I.%I', r.schema_name, r.view_name) from viewkeeper.runs r
+               left join lateral pg_stat_get_activity(r.backend_pid) a on r.status = 'running'
+              where r.finished_at is null and clock_timestamp() - interval '1 min' >
+                    coalesce((r.meta #>> '{waits,since}')::timestamptz, to_timestamp(substring(a.application_name from '^viewkeeper run [0-9]+ [a-z]+ ([0-9]+)$')::float8)))) as waits,
            to_jsonb(array(
              select w.found || jsonb_build_object('view', format('%I.%I', d.schema_name, d.name))
                from viewkeeper.switches s cross join jsonb_each(s.value) w(id, found) join viewkeeper.definitions d on d.id::text = w.id and d.removed_at is null
@@ -174,12 +180,11 @@ export async function slowAmong(sql: Sql, suspects: string[]): Promise<SlowRun[]
   return runs.filter(({ durationMs, usualMs }) => isSlow(durationMs, usualMs))
 }
 
-/** The incidents that are open, of whose end people have to be told yet, or of these subjects; and the one that was told last. */
+/** The incidents that are open, of whose end people have to be told yet, or of these subjects. */
 export const readIncidents = async (sql: Sql, subjects: string[]): Promise<Incident[]> => [
   ...(await sql<Incident[]>`
     select ${columns(sql)} from viewkeeper.incidents i
      where i.resolved_at is null or i.told_cause is not null or i.subject in (select value from jsonb_array_elements_text(${sql.json(subjects)}))
-        or i.told_at = (select max(told_at) from viewkeeper.incidents)
      order by i.subject`),
 ]
 

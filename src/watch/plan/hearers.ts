@@ -1,3 +1,4 @@
+import type { Quiet } from '../../catalog/plan/scheduled.ts'
 import type { CommandTarget } from '../../sql/commands.ts'
 
 /** How programs are told. */
@@ -12,8 +13,16 @@ export interface Links {
   pageUrl?: string | undefined
 }
 
+/** What a channel hears of: incidents of one of these kinds, and of views that match one of these globs. Left out: of all. */
+export interface Filter {
+  kinds?: readonly string[] | undefined
+  views?: readonly string[] | undefined
+}
+
 /** How people are told. */
 export interface People {
+  /** What channels hear that do not hear everything, by their names. */
+  filters?: Record<string, Filter> | undefined
   environment: string
   links: Links
   typed: CommandTarget
@@ -33,10 +42,12 @@ export interface Telling {
   /** An incident that is not over is told again after this time, in seconds. Null: never. */
   remindSeconds: number | null
   /**
-   * The least time between two tellings of the same incident, of whichever views, in seconds, so that a mail is about several
+   * The least time between two tellings of the same culprit, of whichever views, in seconds, so that a mail is about several
    * of them; what comes sooner is told when this time is over.
    */
   apartSeconds: number
+  /** When nobody is told, each week. */
+  quiet?: Quiet | undefined
 }
 
 /**

@@ -86,7 +86,7 @@ export const keyOf = ({ culprit, cause: { code, error } }: Judgement): string =>
 /**
  * What becomes of the incidents by what a look has found. `judged` says why; of what is not in it, the cause is what it was. People are
  * told of what is new, of a new cause, each day of what lasts, and of its end; of one culprit once, however many views wait for it.
- * Messages are some minutes apart; what comes sooner waits. `telling` null: nobody is told, and what is wrong stays untold. Pure.
+ * Messages about one culprit are some minutes apart; what comes sooner waits. `telling` null: nobody is told, and what is wrong stays untold. Pure.
  */
 export function keepIncidents(
   known: Incident[],
@@ -142,6 +142,11 @@ function whatToTell(
   const isLongerAgo = (at: Date | null, ms: number) => at !== null && now.getTime() - at.getTime() >= ms
   const noteTold = (incident: Incident, toldCause: string | null, toldAt: Date | null = now) =>
     after.set(incident.subject, { ...incident, toldCause, toldAt })
+  // The clock of the server may have been set back.
+  const isRecent = ({ toldAt }: Incident) =>
+    toldAt !== null && toldAt <= now && !isLongerAgo(toldAt, apartSeconds * 1000)
+  const toldOf = new Set(all.filter(isRecent).map(({ culprit }) => culprit))
+  const isHeld = ({ culprit }: Incident) => toldOf.has(culprit)
   const open = all.filter(({ resolvedAt }) => resolvedAt === null)
   const isKnown = (each: Incident) => each.toldCause === keyOf(each)
   const fresh: Incident[] = []
@@ -151,7 +156,7 @@ function whatToTell(
     // They know the culprit; or the old cause is gone, and a refresh is all that is left to do.
     const isNoNews = other !== undefined || (each.toldCause !== null && isLeft(each))
     if (isNoNews) noteTold(each, keyOf(each), (other ?? each).toldAt)
-    else fresh.push(each)
+    else if (!isHeld(each)) fresh.push(each)
   }
   const lasting = remindSeconds === null ? [] : open.filter(isKnown)
   const isDue = ({ kinds, toldAt }: Incident) =>
@@ -163,14 +168,13 @@ function whatToTell(
       )
     : []
   const resolved = all.filter(
-    ({ resolvedAt, toldCause, culprit }) =>
-      resolvedAt !== null && toldCause !== null && !open.some((each) => each.culprit === culprit),
+    (each) =>
+      each.resolvedAt !== null &&
+      each.toldCause !== null &&
+      !isHeld(each) &&
+      !open.some(({ culprit }) => culprit === each.culprit),
   )
   if (fresh.length + reminded.length + resolved.length === 0) return null
-  // The clock of the server may have been set back.
-  const isRecent = ({ toldAt }: Incident) =>
-    toldAt !== null && toldAt <= now && !isLongerAgo(toldAt, apartSeconds * 1000)
-  if (all.some(isRecent)) return null
   for (const each of [...fresh, ...reminded]) noteTold(each, keyOf(each))
   for (const each of resolved) noteTold(each, null)
   // Whoever is told of a culprit is told of all that wait for it.

@@ -38,6 +38,8 @@ export interface WrongSlices {
 /** What is judged besides views. */
 export interface Besides {
   slow: SlowRun[]
+  /** The views whose runs have waited for a lock for long. */
+  waits: string[]
   wrong: WrongSlices[]
   batches: FailedBatch[]
   channels: FailingChannel[]
@@ -52,34 +54,28 @@ export const noViews = {
   ages: new Map(),
 } satisfies Omit<JudgeFacts, 'typed'>
 
-/** Whether the cause of a kind follows from the facts of its view: a slow run says all itself, and one that found slices wrong does. */
-export const needsFacts = (kind: IncidentKind): boolean =>
-  isOfView(kind) && kind !== 'slow' && kind !== 'wrong'
+/** Whether the cause follows from the facts of the view: a slow run that has ended says all itself, and one that found slices wrong does. */
+export const needsFacts = ({ kind, name }: Found, { waits }: Pick<Besides, 'waits'>): boolean =>
+  isOfView(kind) && kind !== 'wrong' && (kind !== 'slow' || waits.includes(name))
 
 /** Says why what was found is not well, as `viewkeeper why` does, and what to fix first, by subject. Pure. */
 export function judgeFound(
   found: Found[],
-  { slow, wrong, batches, channels }: Besides,
+  { slow, waits, wrong, batches, channels }: Besides,
   facts: JudgeFacts,
 ): Map<string, Judgement> {
   const judge = new Judge(facts)
   const byName = Map.groupBy(
-    found.filter(({ kind }) => needsFacts(kind)),
+    found.filter((each) => needsFacts(each, { waits })),
     ({ name }) => name,
   )
   return new Map([
     ...slow.map((run) => [run.view, judgeSlow(run, facts.typed)] as const),
     ...wrong.map((found) => [found.view, judgeWrong(found)] as const),
-    ...[...byName].map(
-      ([name, kinds]) =>
-        [
-          name,
-          judge.ofView(
-            name,
-            kinds.map(({ kind }) => kind),
-          ),
-        ] as const,
-    ),
+    ...[...byName].flatMap(([name, [first]]) => {
+      const judged = judge.ofView(name, first?.kind ?? 'stale')
+      return judged === undefined ? [] : [[name, judged] as const]
+    }),
     ...batches.map((batch) => [batchName(batch.id), judgeBatch(batch, facts.typed)] as const),
     ...channels.map((failing) => [failing.channel, judgeChannel(failing)] as const),
   ])
@@ -96,8 +92,8 @@ class Judge {
     this.readers = dependents(facts.reads)
   }
 
-  /** Why a view has the first of these kinds. */
-  ofView(name: string, [kind]: IncidentKind[]): Judgement {
+  /** Why a view has an incident of this kind; undefined: it has none any more. */
+  ofView(name: string, kind: IncidentKind): Judgement | undefined {
     const view = this.facts.views.get(name)
     if (kind === 'aside') return alone('SetAside', command(['put-back', '--dry-run'], null))
     if (view === undefined) return alone('NotScheduled')
@@ -108,8 +104,9 @@ class Judge {
       const why = own ?? (run && runCause(view, run, this.around))
       if (why !== undefined) return this.told(why, view)
     }
-    const code = codes[kind ?? 'stale']
+    const code = codes[kind]
     const own = code && ownCauses(view, this.around).find((each) => each.code === code)
+    if (kind === 'slow' && own === undefined) return undefined
     return own ? this.told(own, view) : this.ofStanding(view)
   }
 
@@ -184,6 +181,7 @@ const codes: Partial<Record<IncidentKind, CauseCode>> = {
   lag: 'LagTooShort',
   suspended: 'Suspended',
   paused: 'Paused',
+  slow: 'Locked',
 }
 
 /** That a refresh took long. */

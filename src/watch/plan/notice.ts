@@ -11,9 +11,11 @@ import type { News } from '../../events/plan/news.ts'
 import { runbookOf } from '../../problem.ts'
 import { type CommandTarget, command } from '../../sql/commands.ts'
 import { forPeople } from '../../sql/for-people.ts'
+import { matchesGlob, withSchema } from '../../sql/glob.ts'
+import { parseName } from '../../sql/names.ts'
 import { count, cut, duration, names, utc } from '../../sql/words.ts'
 import { wordsOf } from '../diagnosis/cause.ts'
-import type { Links, People } from './hearers.ts'
+import type { Filter, Links, People } from './hearers.ts'
 import {
   type Incident,
   type IncidentCause,
@@ -165,6 +167,26 @@ function moreOf(view: string | null, [first, ...others]: [ToldSubject, ...ToldSu
 const mostFirst = (a: ToldCause, b: ToldCause): number =>
   b.subjects.length + b.holdsBack.length - (a.subjects.length + a.holdsBack.length) ||
   (a.key < b.key ? -1 : 1)
+
+/** A function that was set aside has no such name. */
+function partsOf(subject: string): string[] {
+  try {
+    const { schema, name } = parseName(subject)
+    return [schema ?? '', name]
+  } catch {
+    return [subject]
+  }
+}
+
+/** What of a message passes a filter; null: nothing does. Pure. */
+export function heardBy({ kinds, views }: Filter, tell: Tell): Tell | null {
+  const hears = ({ subject, kinds: of }: Incident) =>
+    (kinds === undefined || of.some((kind) => kinds.includes(kind))) &&
+    (views === undefined ||
+      (of.every(isOfView) && views.some((glob) => matchesGlob(withSchema(glob), partsOf(subject)))))
+  const [open, resolved] = [tell.open.filter(hears), tell.resolved.filter(hears)]
+  return open.length + resolved.length === 0 ? null : { ...tell, open, resolved }
+}
 
 /** What has become of an incident, for programs; null if it is not about a view: other events tell that. `found` is what the monitor finds now. */
 export function newsOfIncident({ incident, what }: IncidentChange, found: Found[]): News | null {

@@ -8,7 +8,7 @@ import { SMTPServer } from 'smtp-server'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Channel, readChannels } from '../../../serve/news/channel.ts'
-import { channelsOf } from '../../../serve/news/channels.ts'
+import { channelsOf, filtersOf } from '../../../serve/news/channels.ts'
 import { mailChannels } from '../../../serve/news/mail.ts'
 import { startNews } from '../../../serve/news/news.ts'
 import { makeLogger } from '../../../serve/process.ts'
@@ -53,7 +53,7 @@ const mendView = async () => {
 }
 
 /** The leader of an environment: its monitor looks when told so, and its news go to these channels. */
-function lead(channels: Channel[]) {
+function lead(channels: Channel[], filters: ReturnType<typeof filtersOf> = {}) {
   const news = startNews({ database, environment: 'shop', typed: 'shop', channels, logger })
   closing.push(news.close)
   const look = async () => {
@@ -62,7 +62,7 @@ function lead(channels: Channel[]) {
       schedules: unscheduled,
       publish: unheard,
       programs: { typed: 'shop' },
-      people: { environment: 'shop', typed: 'shop', links: {} },
+      people: { environment: 'shop', typed: 'shop', links: {}, filters },
     })
     news.ring()
   }
@@ -70,6 +70,7 @@ function lead(channels: Channel[]) {
 }
 
 interface Received {
+  path: string | undefined
   headers: IncomingHttpHeaders
   body: string
 }
@@ -84,10 +85,11 @@ async function receive(...statuses: number[]) {
       body += text
     })
     request.on('end', () => {
-      received.push({ headers: request.headers, body })
+      const got = { path: request.url, headers: request.headers, body }
+      received.push(got)
       const status = statuses.shift() ?? 204
       if (status === 0) return void request.socket.destroy()
-      if (status < 300) accepted.push({ headers: request.headers, body })
+      if (status < 300) accepted.push(got)
       response
         .writeHead(status, status === 302 ? { location: '/elsewhere' } : {})
         .end(status < 300 ? undefined : 'a secret of theirs')
@@ -341,6 +343,36 @@ test.each([
   const text = textOf(JSON.parse(program.accepted[0]!.body))
   expect(text).toContain('public.broken failed, division by zero [shop]')
   expect(text).toContain('viewkeeper why public.broken --env shop')
+})
+
+test('a chat hears only what its filter lets through, and the end of that', async () => {
+  const program = await receive()
+  const chats = {
+    all: {},
+    slow: { kinds: ['slow'] },
+    fine: { views: ['public.fi*'] },
+    team: { kinds: ['failing', 'stale'], views: ['broken'] },
+  }
+  const options = notify.parse({ chat: chats })
+  const env = Object.keys(chats).map((name) => [
+    `VIEWKEEPER_CHAT_URL_${name.toUpperCase()}`,
+    `${program.url}/${name}`,
+  ])
+  const { look } = lead(await channelsOf(options, [], Object.fromEntries(env)), filtersOf(options))
+  const heard = () =>
+    program.accepted.map(({ path, body }) => [path, JSON.parse(body).text.split(' [')[0]]).sort()
+  await breakView()
+  await look()
+  await until('both hear of it', async () => program.accepted.length === 2)
+  await mendView()
+  await look()
+  await until('both hear of its end', async () => program.accepted.length === 4)
+  expect(heard()).toEqual(
+    ['all', 'team'].flatMap((name) => [
+      [`/hook/${name}`, '`OK: public.broken is well again'],
+      [`/hook/${name}`, '`public.broken failed, division by zero'],
+    ]),
+  )
 })
 
 test('a refresh that took much longer than usual is told after the look that finds it', async () => {

@@ -127,6 +127,10 @@ const refusedFields: [fields: object, message: string][] = [
   [nightly({ at: '24:00' }), 'schedules.nightly.at: must look like "09:00"'],
   [nightly({ timeZone: '+02:00' }), 'schedules.nightly.timeZone: must be the IANA name of a time zone'],
   [nightly({ timeZone: 'europe/berlin' }), 'schedules.nightly.timeZone: must be written "Europe/Berlin"'],
+  [{ quiet: { from: '22:00', to: '6:00' } }, 'quiet.to: must look like "09:00"'],
+  [{ quiet: { from: '22:00', to: '22:00' } }, 'quiet: to: must not be the time of from'],
+  [{ quiet: { from: '22:00', to: '06:00', timeZone: 'Berlin' } }, 'quiet.timeZone: must be the IANA name'],
+  [{ quiet: { from: '22:00', to: '06:00', days: ['Sat'] } }, 'quiet.days.0: '],
   [nightly({ hour: 9 }), 'schedules.nightly.hour: unknown field'],
   [nightly(true), 'schedules.nightly: must be false, or like { at: "09:00", timeZone: "Etc/UTC" }'],
   [

@@ -79,6 +79,8 @@ export const failing = (
 export interface Look {
   /** Minutes after dusk. */
   at: number
+  /** In a time in which nobody is told. */
+  quiet?: boolean
   views?: Examined[]
   reads?: Record<string, string[]>
   pause?: { since: Date; by: string } | null
@@ -87,6 +89,7 @@ export interface Look {
   lag?: string[]
   suspended?: string[]
   slow?: Besides['slow']
+  waits?: string[]
   wrong?: Besides['wrong']
   batches?: Besides['batches']
   channels?: Besides['channels']
@@ -105,7 +108,10 @@ export function night(...looks: Look[]): Told[] {
   return looks.map((look) => {
     const { found, judged } = judge(look)
     const now = minutesLater(look.at)
-    const { written, changes, tell } = keepIncidents(known, found, judged, { now, telling: usualTelling })
+    const { written, changes, tell } = keepIncidents(known, found, judged, {
+      now,
+      telling: look.quiet ? null : usualTelling,
+    })
     const byName = new Map([...known, ...written].map((each) => [each.subject, each]))
     known = [...byName.values()]
     return {
@@ -127,6 +133,7 @@ function judge({
   lag = [],
   suspended = [],
   slow = [],
+  waits = [],
   wrong = [],
   batches = [],
   channels = [],
@@ -137,7 +144,7 @@ function judge({
     {
       aside,
       paused: forgotten,
-      slow: slow.map(({ view }) => view),
+      slow: [...slow.map(({ view }) => view), ...waits],
       wrong: wrong.map(({ view }) => view),
       batch: batches.map(({ id }) => `batch ${id}`),
       channel: channels.map(({ channel }) => channel),
@@ -151,7 +158,7 @@ function judge({
     views: new Map(views.map((each) => [each.view, each])),
     ages: new Map(views.map(({ view, asOf }) => [view, asOf])),
   }
-  return { found, judged: judgeFound(found, { slow, wrong, batches, channels }, facts) }
+  return { found, judged: judgeFound(found, { slow, waits, wrong, batches, channels }, facts) }
 }
 
 /** What one look tells. */

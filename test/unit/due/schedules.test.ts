@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { nextScheduled, scheduledInterval, unscheduled } from '../../../src/due/schedules.ts'
+import { nextScheduled, quietUntil, scheduledInterval, unscheduled } from '../../../src/due/schedules.ts'
 
 const hours = (schedule: string, timeZone = 'Etc/UTC') => {
   const seconds = scheduledInterval({ schedule, timeZone, inAll: false }, { nightly: null, views: true })
@@ -82,5 +82,19 @@ describe('the next refresh by schedule', () => {
     expect(next(weekly, unscheduled)).toBeNull()
     expect(next({ ...weekly, inAll: false }, { nightly, views: false })).toBeNull()
     expect(next({ schedule: null, timeZone: null, inAll: true }, { nightly: null, views: true })).toBeNull()
+  })
+})
+
+describe('quiet hours', () => {
+  const night = { from: '22:00', to: '06:00', timeZone: 'Europe/Berlin', days: ['fri', 'sat'] }
+  test.each([
+    ['before they begin', '2026-11-20T20:59:00Z', null], // a Friday
+    ['when they begin', '2026-11-20T21:00:00Z', '2026-11-21T05:00:00.000Z'],
+    ['after midnight', '2026-11-22T04:59:00Z', '2026-11-22T05:00:00.000Z'],
+    ['when they end', '2026-11-22T05:00:00Z', null],
+    ['on another day', '2026-11-22T23:00:00Z', null],
+    ['in the night in which summer time ends', '2026-10-24T20:00:00Z', '2026-10-25T05:00:00.000Z'],
+  ])('%s', (_, now, end) => {
+    expect(quietUntil(night, new Date(now))?.toISOString() ?? null).toBe(end)
   })
 })

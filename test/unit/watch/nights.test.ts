@@ -32,6 +32,12 @@ const lock = {
   statement: null,
   end: 'select pg_terminate_backend(4711);',
 }
+const waiting = {
+  ...ended('success'),
+  status: 'pending' as const,
+  finishedAt: null,
+  waitsSince: hoursAgo(1),
+}
 const mail = { channel: 'mail ops@example.com', since: dusk, error: 'refused the login' }
 
 /** Nights, from what each look finds to the subjects of the mails; `-` is a look that tells nothing. */
@@ -105,10 +111,34 @@ const nights: [string, Look[], string[]][] = [
     ],
     [
       'public.sales failed, division by zero',
-      '-',
       'mail ops@example.com refused',
+      '-',
       'OK: mail ops@example.com takes messages again',
     ],
+  ],
+  [
+    'a minute after a mail another view fails, for some minutes: it is told at the next look, and its end',
+    [
+      { at: 0, views: [sales, ...well('public.a')] },
+      { at: 1, views: [sales, ...failing(['public.a'])] },
+      { at: 4, views: [sales, ...well('public.a')] },
+      { at: 6, views: [sales, ...well('public.a')] },
+    ],
+    [
+      'public.sales failed, division by zero',
+      'public.a failed, division by zero',
+      '-',
+      'OK: public.a is well again',
+    ],
+  ],
+  [
+    'a maintenance window: what failed in it and is mended is never told; what still fails is, at its end',
+    [
+      { at: 0, quiet: true, views: failing(['public.a', 'public.b']) },
+      { at: 60, quiet: true, views: [...failing(['public.a']), ...well('public.b')] },
+      { at: 120, views: [...failing(['public.a']), ...well('public.b')] },
+    ],
+    ['-', '-', 'public.a failed, division by zero'],
   ],
   [
     'a pause is forgotten: told after a week, again each week',
@@ -330,6 +360,16 @@ const firsts: [string, Partial<Look>, string, RegExp, string | null][] = [
     },
     'public.a got no lock, a lock was not granted in time',
     /^Process 4711 \(role etl, application "psql", idle in transaction, transaction began .*\) holds AccessExclusiveLock on public\.orders/,
+    'select pg_terminate_backend(4711);',
+  ],
+  [
+    'a run of a batch has waited for a lock for a minute, and has left its place to others: who holds it',
+    {
+      views: [view('public.a', { runs: [waiting], locks: [lock], waits: true })],
+      waits: ['public.a'],
+    },
+    'public.a got no lock',
+    /holds AccessExclusiveLock on public\.orders: run 812 waits for it\. Let it end, or end it\.$/m,
     'select pg_terminate_backend(4711);',
   ],
   [
