@@ -10,6 +10,7 @@ export type {
   ImportedDatabaseOptions,
   ImportedVpcOptions,
   NightlyOptions,
+  QuietOptions,
   RetentionOptions,
   ScheduleOptions,
   ViewkeeperOptions,

@@ -4,6 +4,7 @@ export type { KeeperConfig } from './config/fields.ts'
 export type {
   CommonOptions,
   NightlyOptions,
+  QuietOptions,
   RetentionOptions,
   ScheduleOptions,
 } from './config/options.ts'

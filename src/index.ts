@@ -14,6 +14,7 @@ export type {
   ImportedVpcOptions,
   NightlyOptions,
   NotifyOptions,
+  QuietOptions,
   RetentionOptions,
   ScheduleOptions,
   ServeOptions,

@@ -165,7 +165,7 @@ refresh materialized view "public"."sales";
       '-- }',
       '',
     ])
-    expect(headerLines(written)).toBe(28)
+    expect(headerLines(written)).toBe(26)
   })
 
   test.each<[string, FrozenFile, string]>([
