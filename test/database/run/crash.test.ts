@@ -94,4 +94,4 @@ test('advancing a batch while its server crashes throws an error that may pass, 
 })
 
 const hunting = (sql: Sql) => sql<{ pid: number }[]>`
-  select pid from pg_stat_activity where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep'`
+  select pid from pg_stat_activity where application_name like 'viewkeeper run % locking%' and wait_event = 'PgSleep'`

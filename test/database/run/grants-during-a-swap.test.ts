@@ -100,7 +100,7 @@ describe.each([
     await until('the exchange is tried again and again', async () => {
       const [waiting] = await sql`
           select from pg_stat_activity
-           where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep' and datname = current_database()`
+           where application_name like 'viewkeeper run % locking%' and wait_event = 'PgSleep' and datname = current_database()`
       return waiting !== undefined
     })
     await sql.unsafe(change('granted'))

@@ -433,7 +433,7 @@ describe('locks', () => {
     const hunting = async () =>
       (
         await sql`
-          select from pg_stat_activity where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep' and datname = current_database()`
+          select from pg_stat_activity where application_name like 'viewkeeper run % locking%' and wait_event = 'PgSleep' and datname = current_database()`
       ).length
     // If the refresh queued for its lock, each of these would wait behind it until the long reader is done.
     const others = await sql.reserve()

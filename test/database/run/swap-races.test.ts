@@ -313,7 +313,7 @@ describe('an index that is built concurrently', () => {
   const untilLocking = () =>
     until('a run hunts for its lock', async () => {
       const [row] = await sql`
-        select from pg_stat_activity where datname = current_database() and application_name like 'viewkeeper run % locking'`
+        select from pg_stat_activity where datname = current_database() and application_name like 'viewkeeper run % locking%'`
       return row !== undefined
     })
 })

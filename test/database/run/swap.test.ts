@@ -404,7 +404,7 @@ describe('a swap', () => {
 
 const hunting = () => sql`
   select pid from pg_stat_activity
-   where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep' and datname = current_database()`
+   where application_name like 'viewkeeper run % locking%' and wait_event = 'PgSleep' and datname = current_database()`
 
 const untilSuccess = (view: string) =>
   until(`a run of ${view} succeeds`, async () => {

@@ -103,4 +103,4 @@ const atGate = (sql: Sql, phase: string) => sql<{ pid: number }[]>`
 const atLock = (sql: Sql) => sql<{ pid: number }[]>`
   select pid from pg_stat_activity
    where datname = current_database() and application_name like 'viewkeeper%'
-     and (application_name like '% locking' or wait_event_type = 'Lock')`
+     and (application_name like '% locking%' or wait_event_type = 'Lock')`
