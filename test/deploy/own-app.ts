@@ -64,7 +64,7 @@ export async function deployOwnApp(deployed: Deployed): Promise<void> {
     assert.ok(asked.includes(adminSecret))
     assert.ok(!asked.includes(neighbourSecret))
   })
-  await resolveIncident(aws, outputs.Pager!)
+  await resolveIncident(aws, outputs.PagerTopic!)
   const runsOf = (tenant: string) =>
     on(urlOf(tenant), async (own) => {
       const rows = await own`

@@ -271,6 +271,7 @@ const covered: Record<string, (keyof typeof operations)[] | string> = {
     ].map((name) => [name, 'only reads or writes the record and the catalog']),
   ),
   'create-role': 'is executed by an administrator, and tested in logins.test.ts and statements.test.ts',
+  uninstall: 'is executed by an administrator, and tested in uninstall.test.ts',
   'function start-batch': 'has no database',
   'function send': 'has no database',
   'function deploy': 'has no database',

@@ -82,7 +82,7 @@ const neighbour = new LambdaFunction(stack, 'Neighbour', {
 })
 Secret.fromSecretCompleteArn(stack, 'NeighbourSecret', neighbourSecret).grantRead(neighbour)
 new CfnOutput(stack, 'NeighbourFunction', { value: neighbour.functionName })
-new CfnOutput(stack, 'Pager', { value: pager.topicArn })
+new CfnOutput(stack, 'PagerTopic', { value: pager.topicArn })
 
 fitForEmulator(app)
 for (const lambda of stack.node.findAll().filter((each) => each instanceof CfnFunction)) {
