@@ -11,7 +11,7 @@ import { planOrEnd, recordEnd, recordedOf, recordPlan } from '../run/record.ts'
 import type { Sql } from '../server/database.ts'
 import { actorsOf } from '../sql/plan.ts'
 import type { AdvancingBatch, Prepared, Sendable } from './advancing.ts'
-import { basisHolds, noteWait, type PlanBasis, readPlanBasis, requestOf } from './db/attempts.ts'
+import { basisHolds, type PlanBasis, readPlanBasis, requestOf } from './db/attempts.ts'
 import type { BatchGroup } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
 import type { Batch } from './db/batches.ts'
@@ -69,10 +69,7 @@ export async function prepareRun(
   const refusal = 'error' in work ? work.error.class : null
   if (refusal === 'AlreadyRunning') return 'in the way'
   const patienceMs = giveUpAfterMs(basis?.timeoutSeconds ?? 0)
-  if ('error' in work && refusal === 'LockTimeout' && lockedForMs < patienceMs) {
-    if (lockedForMs > 1000) await noteWait(sql, batch.id, run, pending?.attempt ?? 1, work.error.message)
-    return 'locked'
-  }
+  if (refusal === 'LockTimeout' && lockedForMs < patienceMs) return 'locked'
   const pendingId = pending?.runId ?? null
   if ('status' in work)
     return (await recordEnd(sql, run, work, pendingId)) === null ? 'made elsewhere' : 'ended'

@@ -114,7 +114,6 @@ export class Senders {
       if (last.status !== 'pending' && last.status !== 'running') continue
       await left
       if (last.status === 'running') await closeLostRuns(sql, { runId })
-      else if (last.gaveWay) this.leaveAlone(viewId)
       else if (isFinal) await closeUnclaimed(sql, runId, runErrorOf(refused))
       else await this.leaveUnclaimed(runId, viewId, refused)
       await latestRuns.refresh()

@@ -171,25 +171,23 @@ async function withSwaps(
 ): Promise<(Examined & { swap: Requirement[] })[]> {
   const unseen = views.flatMap(({ oid }) => (seen.has(oid) ? [] : oid))
   const readers = unseen.length === 0 ? [] : await readReaders(sql, unseen)
-  if (typeof readers === 'string') {
-    const found: Awaited<ReturnType<typeof examineView>> = []
-    for (const view of views) found.push(...(await examineView(sql, view)))
-    return found
-  }
+  const seenNow = typeof readers === 'string' ? [] : readers
   const neededBy = new Map<number, number[]>()
-  for (const { oid, reads } of readers)
+  for (const { oid, reads } of seenNow)
     for (const read of reads) neededBy.set(read, [...(neededBy.get(read) ?? []), oid])
-  for (const { oid, live } of readers) {
+  for (const { oid, live } of seenNow) {
     const group = reached([oid], (each) => neededBy.get(each) ?? [])
     const swap = isReadByViews(live)
-      ? requirementsOf(together(readers.filter((reader) => group.has(reader.oid))))
+      ? requirementsOf(together(seenNow.filter((reader) => group.has(reader.oid))))
       : swapRequirements(live)
     seen.set(oid, swap)
   }
-  return views.flatMap((view) => {
+  const found: (Examined & { swap: Requirement[] })[] = []
+  for (const view of views) {
     const swap = seen.get(view.oid)
-    return swap === undefined ? [] : { ...view, swap }
-  })
+    found.push(...(swap === undefined ? await examineView(sql, view) : [{ ...view, swap }]))
+  }
+  return found
 }
 
 /** None if the view is gone. A view that was exchanged meanwhile is looked at again. */

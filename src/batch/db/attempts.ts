@@ -58,26 +58,6 @@ export async function insertRetry(
     ${writeNextAttempts(sql, failed, delaySeconds)}`
 }
 
-/** Notes in the pending attempt at a view, which is made if need be, what lock is in its way. */
-export async function noteWait(
-  sql: Sql,
-  batchId: string,
-  { definitionId, request }: Pick<RunRequest, 'definitionId' | 'request'>,
-  attempt: number,
-  because: string,
-): Promise<void> {
-  await sql`
-    with place as (${openBatch(sql, batchId)})
-    insert into viewkeeper.runs as r (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id, attempt, meta)
-    select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, ${attempt},
-           jsonb_build_object('request', ${sql.json(request as never)}::jsonb, 'response', '{}'::jsonb, 'waits', jsonb_build_object('since', clock_timestamp(), 'because', ${because}::text))
-      from place, viewkeeper.batch_views v join viewkeeper.batches b on b.id = v.batch_id
-     where v.batch_id = ${batchId} and v.definition_id = ${definitionId}
-    on conflict (batch_id, definition_id, attempt) where batch_id is not null
-    do update set meta = r.meta || jsonb_build_object('waits', excluded.meta -> 'waits' || coalesce(r.meta -> 'waits' - 'because', '{}'))
-     where r.status = 'pending' and r.meta #>> '{waits,because}' is distinct from ${because}`
-}
-
 /** The insert of attempts that end before anybody has made them. `ended` selects their views: (id, attempt, error). */
 const writeEnded = (sql: Sql, batchId: string, status: 'skipped' | 'canceled', ended: Query) => sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id, attempt,
@@ -223,7 +203,6 @@ const readRuns = (sql: Sql, batchId: string, since: { newest: number; open: numb
     select r.definition_id as "definitionId", r.id as "runId", r.status, r.attempt, r.error ->> 'class' as class,
            r.error ->> 'sqlstate' as sqlstate, r.not_before is null or r.not_before <= clock_timestamp() as due,
            r.group_run_id is not null as follows, r.built_at is not null as built,
-           r.meta ? 'waits' and r.status = 'pending' and r.not_before > clock_timestamp() - interval '1 min' as "gaveWay",
            ${sql.unsafe(isUnneeded('r'))} as unneeded
       from viewkeeper.runs r
      where r.batch_id = ${batchId} and ${

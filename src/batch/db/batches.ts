@@ -50,9 +50,7 @@ export interface Batch {
 /** The columns of a Batch, for a `select` from `viewkeeper.batches b`. */
 export const batchColumns = (sql: Sql) => sql`
   b.id, b.serial, b.status, b.trigger, b.requested_by as "requestedBy", b.request, b.selection, b.strategy, b.concurrency,
-  b.exchange, b.max_shadow_bytes as "maxShadowBytes", b.refreshed_each as "refreshedEach", b.refused,
-  b.locked || coalesce((select jsonb_agg(jsonb_build_object('view', format('%I.%I', r.schema_name, r.view_name)) || (r.meta -> 'waits') order by r.id) from viewkeeper.runs r
-    where r.batch_id = b.id and b.finished_at is null and r.finished_at is null and r.meta ? 'waits'), '[]') as locked,
+  b.exchange, b.max_shadow_bytes as "maxShadowBytes", b.refreshed_each as "refreshedEach", b.locked, b.refused,
   b.cancel_requested_at as "cancelRequestedAt", b.requested_at as "requestedAt", b.started_at as "startedAt",
   b.advanced_at as "advancedAt", b.finished_at as "finishedAt",
   (extract(epoch from coalesce(b.finished_at, clock_timestamp()) - b.started_at) * 1000)::int8 as "elapsedMs", b.error`

@@ -28,13 +28,6 @@ const success: Transition = {
   proof: 'the server process that claimed the run has done the work in this transaction',
 }
 
-/** A run of a batch gives its place to another view, because a lock is in the way. */
-const givingWay: Transition = {
-  from: ['running'],
-  to: ['pending'],
-  proof: 'the server process that claimed the run has undone the work, and nobody has asked for a cancel',
-}
-
 /** The work of a run has failed, or was canceled. */
 const failure: Transition = {
   from: ['running'],
@@ -54,7 +47,6 @@ export const life = {
   claim,
   'already running': alreadyRunning,
   success,
-  'gave way': givingWay,
   failure,
   'left out': leavingOut,
   cancel: cancellation,

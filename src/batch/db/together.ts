@@ -97,7 +97,7 @@ export function recordTogether(
          order by first desc, r.id for no key update of r),
       made as (
         update viewkeeper.runs r
-           set plan = case when n.first then ${sentOnce(transaction, plan)} end, meta = coalesce(n.meta || jsonb_strip_nulls(jsonb_build_object('waits', r.meta -> 'waits')), r.meta),
+           set plan = case when n.first then ${sentOnce(transaction, plan)} end, meta = coalesce(n.meta, r.meta),
                group_run_id = case when not n.first then (select f.id from ready f where f.first) end, updated_at = clock_timestamp()
           from ready n where r.id = n.id
         returning r.id, n.first)

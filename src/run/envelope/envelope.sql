@@ -30,6 +30,8 @@ declare
   statement_limit interval;
   deadline timestamptz;
   longer text;
+  locks_since timestamptz;
+  waited text := '';
   shorter text;
   most_patience interval;
 
@@ -55,11 +57,7 @@ declare
   began timestamptz;
   locked_since timestamptz;
   patience interval;
-  locks_since timestamptz;
-  waited text := '';
   give_up_at timestamptz;
-  -- The run of a batch goes back among those that wait for a place.
-  gives_way boolean := false;
   tries integer := 0;
   again boolean := false;
   conflicts integer := 0;
@@ -110,7 +108,7 @@ begin
   end if;
 
   -- 1. The claim. If it is not made, the run stays pending, and its sender sees that nobody works on it.
-  select r.batch_id, r.status = 'pending' and r.batch_id is not null into batch, is_pending from viewkeeper.runs r where r.id = run;
+  select r.batch_id, r.status = 'pending' into batch, is_pending from viewkeeper.runs r where r.id = run;
   if batch is not null then
     -- A run that exchanges built shadows fills nothing, so it needs no slot.
     if is_pending then
@@ -207,7 +205,7 @@ begin
           perform set_config(setting_name, setting_value, true);
         end loop;
         role_path := coalesce(work #>> '{settings,viewkeeper.role_path}', role_path);
-        perform set_config('lock_timeout', case when is_pending then longer else work #>> '{locked,giveUpAfterMs}' end, true);
+        perform set_config('lock_timeout', work #>> '{locked,giveUpAfterMs}', true);
         todo := work -> 'prepare';
       end if;
       -- A try that does not get its locks is tried again and again: the failed block has released its locks, so readers
@@ -439,12 +437,6 @@ begin
             raise;
           end if;
           failure := null; -- a check found what may pass
-          -- In a batch the run gives its slot to the next view that is ready, once it has waited for a second, and for as long as its
-          -- preparation has taken; later also if no view is ready, so that the record says what it waits for.
-          if is_pending and clock_timestamp() - locks_since > greatest(interval '1 s', locks_since - started) and (tries > 8 or viewkeeper.is_place_wanted(batch)) then
-            gives_way := true;
-            raise;
-          end if;
           waited := ' ' || round(extract(epoch from locks_since));
           perform set_config('application_name', format('viewkeeper run %s locking%s', run, waited), false);
           perform pg_sleep(nap);
@@ -520,15 +512,9 @@ begin
           continue;
         end if;
 
-        -- It comes again later: nothing has failed.
-        if gives_way or is_pending and stage = 'prepare' and st = '55P03' and not raised then
-          execute work #>> '{locked,holders}' into holders;
-          gives_way := viewkeeper.give_way(run, me_since, coalesce(locks_since, started), work #>> '{locked,giveUpAfterMs}', holders ->> 'who');
-        end if;
-
         -- The statement time-out may cancel this recording, too, if a wait for a lock has used up the time. The time-out fires
         -- only once, so the second try is not canceled.
-        for try in 1..case when gives_way then 0 else 2 end loop
+        for try in 1..2 loop
           begin
             -- What else the catalog says: missing rights, what was not found, who holds the lock.
             begin

@@ -15,8 +15,6 @@ export interface LatestRun {
   built?: boolean
   /** Whether the run was skipped because it would have changed nothing. */
   unneeded?: boolean
-  /** Whether the server has just put the run back, because a lock was in the way. */
-  gaveWay?: boolean | null
   /** Whether the run of another view does the work of this one, too. */
   follows?: boolean
 }

@@ -115,7 +115,7 @@ export async function readLasting(sql: Sql): Promise<Lasting> {
              select distinct format('%I.%I', r.schema_name, r.view_name) from viewkeeper.runs r
                left join lateral pg_stat_get_activity(r.backend_pid) a on r.status = 'running'
               where r.finished_at is null and clock_timestamp() - interval '1 min' >
-                    coalesce((r.meta #>> '{waits,since}')::timestamptz, to_timestamp(substring(a.application_name from '^viewkeeper run [0-9]+ [a-z]+ ([0-9]+)$')::float8)))) as waits,
+                    to_timestamp(substring(a.application_name from '^viewkeeper run [0-9]+ [a-z]+ ([0-9]+)$')::float8))) as waits,
            to_jsonb(array(
              select w.found || jsonb_build_object('view', format('%I.%I', d.schema_name, d.name))
                from viewkeeper.switches s cross join jsonb_each(s.value) w(id, found) join viewkeeper.definitions d on d.id::text = w.id and d.removed_at is null

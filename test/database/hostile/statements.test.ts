@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
 import { createToken, listTokens, revokeToken } from '../../../serve/tokens.ts'
-import { noteWait } from '../../../src/batch/db/attempts.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
 import { startBatch, startDueBatch } from '../../../src/batch/start.ts'
@@ -301,9 +300,6 @@ async function doWhatFails(database: Database): Promise<void> {
   await untilWaitingAgain(place.sql, 'viewkeeper', waits)
   await database.withConnection((sql) => readFix(sql, { code: '55P03' }))
   await database.withConnection((sql) => giveKeyBack(sql, 0))
-  await database.withConnection((sql) =>
-    noteWait(sql, locked, { definitionId: 0, request: {} as never }, 1, 'it waits'),
-  )
   await database.withConnection((sql) => hasExchangedMeanwhile(sql, 0))
   await cancelBatch(locked, call())
   await holder`rollback`

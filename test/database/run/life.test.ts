@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { insertSkipped } from '../../../src/batch/db/attempts.ts'
 import { giveUpGroup } from '../../../src/batch/db/batch-groups.ts'
 import { closeLostBatch } from '../../../src/batch/db/batches.ts'
@@ -12,12 +12,11 @@ import { sendEnvelope } from '../../support/processes/envelope.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { planOf } from '../../support/views/plans.ts'
-import { type Holder, holdLocks } from '../../support/waiting/holder.ts'
 import { until } from '../../support/waiting/until.ts'
 
 // The machine of a run's states, on the real database: every transition is tried from every status, with its proof and without.
 
-const { database, sql, url } = useDatabase()
+const { database, sql } = useDatabase()
 
 /** A run in any status, alone with its view, in a batch that goes on. */
 interface Row {
@@ -27,23 +26,17 @@ interface Row {
   serial: number
 }
 
-const commands = (texts: string[]) =>
-  texts.map((sql) => ({ kind: 'command', phase: 'building', sql }) as const)
-
-const planOfTexts = (texts: string[], changes?: Partial<Plan>): Plan => planOf(commands(texts), changes)
+const planOfTexts = (texts: string[], changes?: Partial<Plan>): Plan =>
+  planOf(
+    texts.map((sql) => ({ kind: 'command', phase: 'building', sql })),
+    changes,
+  )
 
 /** What the checks of the table demand of a status. */
 const columnsOf = (status: RunStatus) => sql`
   status = ${status}, built_at = clock_timestamp(),
   finished_at = case when ${['pending', 'running', 'built'].includes(status)} then null else clock_timestamp() end,
   error = ${['failed', 'canceled'].includes(status) ? sql.json({ class: 'Canceled', message: 'before' }) : null}`
-
-let holder: Holder
-beforeAll(async () => {
-  await sql`create table public.held ()`
-  holder = await holdLocks(url, 'lock table public.held')
-})
-afterAll(() => holder.letGo())
 
 let views = 0
 async function rowIn(status: RunStatus, plan: Plan | null = null, view = `v${++views}`): Promise<Row> {
@@ -108,9 +101,9 @@ const on =
 
 /** The work of a run ends with `statement`, after somebody has given the run status `from`. */
 const atTheEnd =
-  (statement: string, cancel = false, plan = planOfTexts([atGate, statement])): Try =>
+  (statement: string, cancel = false): Try =>
   async (from, proven) => {
-    const { id } = await rowIn('pending', plan)
+    const { id } = await rowIn('pending', planOfTexts([atGate, statement]))
     await changeDuring(id, async () => {
       if (from !== 'running') await sql`update viewkeeper.runs set ${columnsOf(from)} where id = ${id}`
       if (!proven) await sql`update viewkeeper.runs set backend_start = clock_timestamp() where id = ${id}`
@@ -179,13 +172,6 @@ const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
       })
       return readRunStatus(sql, id)
     },
-  },
-  'gave way': {
-    pending: atTheEnd(
-      '',
-      false,
-      planOf([], { prepare: commands([atGate, 'lock table public.held nowait']) }),
-    ),
   },
   failure: { failed: atTheEnd('select 1/0'), canceled: atTheEnd(cancelsItself, true) },
   'left out': {
