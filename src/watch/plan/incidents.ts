@@ -160,7 +160,14 @@ function whatToTell(
   }
   const lasting = remindSeconds === null ? [] : open.filter(isKnown)
   const isDue = ({ kinds, toldAt }: Incident) =>
-    isLongerAgo(toldAt, Math.max((remindSeconds ?? 0) * 1000, kinds.join() === 'paused' ? pausesApartMs : 0))
+    isLongerAgo(
+      toldAt,
+      Math.max(
+        (remindSeconds ?? 0) * 1000,
+        apartSeconds * 1000,
+        kinds.join() === 'paused' ? pausesApartMs : 0,
+      ),
+    )
   const reminded = lasting.some((each) => isDue(each))
     ? lasting.filter(
         (each) =>
