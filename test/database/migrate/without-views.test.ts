@@ -56,7 +56,7 @@ test('a deploy with them applies what the one without left out', async () => {
   expect(await findView()).toHaveLength(2)
 })
 
-test('a deploy publishes the number by which an alarm knows that the monitor lives, and a command does not', async () => {
+test('a deploy publishes the numbers by which alarms know that monitor and sender live, and a command does not', async () => {
   vi.stubEnv('POWERTOOLS_DEV', 'true')
   vi.stubEnv('POWERTOOLS_METRICS_DISABLED', 'false')
   const log = vi.spyOn(console, 'log').mockImplementation(() => {})
@@ -64,5 +64,8 @@ test('a deploy publishes the number by which an alarm knows that the monitor liv
   await deploy(false, { command: 'up' })
   expect(published()).toEqual([])
   await deploy(false)
-  expect(published()).toMatchObject([{ ViewsSetAside: 0, environment: 'test' }])
+  expect(published()).toMatchObject([
+    { ViewsSetAside: 0, environment: 'test' },
+    { WaitingSeconds: expect.any(Number), environment: 'test' },
+  ])
 })
