@@ -53,7 +53,7 @@ const swap = (more = {}) => refresh({ ...options, strategy: 'swap', ...more }, c
 const untilWaiting = () =>
   until('a run waits without locks', async () => {
     const [row] = await sql`
-      select from pg_stat_activity a where a.application_name ~ '^viewkeeper run [0-9]+ locking$' and a.wait_event = 'PgSleep'
+      select from pg_stat_activity a where a.application_name ~ '^viewkeeper run [0-9]+ locking' and a.wait_event = 'PgSleep'
          and a.datname = current_database()`
     return row !== undefined
   })
