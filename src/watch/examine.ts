@@ -10,7 +10,7 @@ import type { Sql } from '../server/database.ts'
 import { readHeldLocks, readLastBatches, readLastRuns } from './db/held-locks.ts'
 import { readOutside, readUncounted, readUnseen, readUnusedLog } from './db/uncounted.ts'
 import type { BatchFacts, Examined, Standing } from './diagnosis/cause.ts'
-import { failedAtLock, isWaiting, runningRun, stoppedLast } from './diagnosis/own-causes.ts'
+import { failedAtLock, runningRun, stoppedLast } from './diagnosis/own-causes.ts'
 import type { Standings } from './standings.ts'
 
 /** Among so many runs of a view is the one that tells why it is as old as it is. */
@@ -135,10 +135,7 @@ async function withLocks(sql: Sql, view: Examined): Promise<Examined> {
   const strategy = running?.strategy ?? view.strategy
   const exchanges = running !== undefined && !traitsOf(strategy).isInPlace
   const found = await readHeldLocks(sql, view, traitsOf(strategy).lock, exchanges)
-  const waits =
-    found.waits ||
-    (running !== undefined && isWaiting(running)) ||
-    lockingPhases.includes(progress?.phase ?? '')
+  const waits = found.waits || lockingPhases.includes(progress?.phase ?? '')
   // Readers of a view come and go. They matter only to a run that waits for them, or that gave up because of them.
   const locks = found.locks.filter(
     (lock) => lock.mode !== 'AccessShareLock' || waits || stoppedLast(view, lock),

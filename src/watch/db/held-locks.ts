@@ -20,7 +20,7 @@ export const readLastRuns = (
   most: number,
 ): Promise<(RunFacts & { definitionId: number })[]> => sql<(RunFacts & { definitionId: number })[]>`
   select r.definition_id as "definitionId", r.id, r.operation, r.status, r.batch_id as "batchId",
-         (r.meta #>> '{waits,since}')::timestamptz as "waitsSince", r.requested_at as "requestedAt", r.not_before as "notBefore", r.finished_at as "finishedAt",
+         r.requested_at as "requestedAt", r.not_before as "notBefore", r.finished_at as "finishedAt",
          r.meta #>> '{response,strategy}' as strategy, left(r.meta #>> '{response,because}', ${mostOfText}) as because,
          ${sql.unsafe(errorOf('r', ['class', 'message', 'sqlstate', 'detail', 'hint']))} as error,
          exists (

@@ -142,8 +142,6 @@ export interface RunFacts {
   status: RunStatus
   batchId: string | null
   requestedAt: Date
-  /** Since when the run of a batch has waited for a lock, which leaves its place to others meanwhile; null: it has not. */
-  waitsSince?: Date | null
   /** The earliest start of a retry. */
   notBefore: Date | null
   finishedAt: Date | null

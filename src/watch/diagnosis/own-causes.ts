@@ -66,13 +66,9 @@ export const lastEnded = ({ runs }: Examined, isPaused = false): RunFacts | unde
       (operation === 'refresh' || (operation === 'create' && status !== 'skipped')),
   )
 
-/** The run that the server works on, or that waits for a lock. */
+/** The run that the server works on. */
 export const runningRun = ({ runs }: Examined): RunFacts | undefined =>
-  runs.find(({ status }) => status === 'running') ?? runs.find(isWaiting)
-
-/** Whether a run waits for a lock, without a place in its batch. */
-export const isWaiting = ({ status, waitsSince }: RunFacts): boolean =>
-  status === 'pending' && waitsSince != null
+  runs.find(({ status }) => status === 'running')
 
 /** Whether the last run ended because of a lock. */
 export const failedAtLock = (view: Examined): boolean => lastEnded(view)?.error?.class === 'LockTimeout'
@@ -327,7 +323,7 @@ const rulesOfGone = [setAside, missing, endedBatch, endedRun, goesOn]
 function locked({ view, name, run, last, clock, type }: Facts): Cause {
   const [first, ...others] = view.locks as [HeldLock, ...HeldLock[]]
   const gaveUp = stoppedLast(view, first) ? last : undefined
-  const running = run?.status === 'running' || (run && isWaiting(run)) ? run : undefined
+  const running = run?.status === 'running' ? run : undefined
   const waiting =
     running !== undefined && view.waits
       ? `run ${running.id} waits for it`

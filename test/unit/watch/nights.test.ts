@@ -34,9 +34,8 @@ const lock = {
 }
 const waiting = {
   ...ended('success'),
-  status: 'pending' as const,
+  status: 'running' as const,
   finishedAt: null,
-  waitsSince: hoursAgo(1),
 }
 const mail = { channel: 'mail ops@example.com', since: dusk, error: 'refused the login' }
 
@@ -363,7 +362,7 @@ const firsts: [string, Partial<Look>, string, RegExp, string | null][] = [
     'select pg_terminate_backend(4711);',
   ],
   [
-    'a run of a batch has waited for a lock for a minute, and has left its place to others: who holds it',
+    'a run has waited for a lock for a minute: who holds it',
     {
       views: [view('public.a', { runs: [waiting], locks: [lock], waits: true })],
       waits: ['public.a'],
