@@ -291,7 +291,8 @@ begin
             if statement ? 'locksReaders' then
               locked_since := coalesce(locked_since, began);
             end if;
-            perform set_config('application_name', format('viewkeeper run %s %s%s', run, statement ->> 'phase', waited), false);
+            -- Since when it has waited for a lock: see src/watch/db/incidents.ts.
+            perform set_config('application_name', format('viewkeeper run %s %s%s', run, statement ->> 'phase', case statement ->> 'phase' when 'locking' then waited end), false);
             perform set_config('lock_timeout', ceil(1000 * extract(epoch from greatest('1ms', least(
               nullif(current_setting('lock_timeout')::interval, '0'), deadline - began,
               case when statement ? 'locksReaders' and statement ->> 'phase' = 'locking' then locked_since + patience - began end))))::text, true);

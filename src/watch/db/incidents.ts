@@ -113,8 +113,8 @@ export async function readLasting(sql: Sql): Promise<Lasting> {
            to_jsonb(array(${forgottenPauses(sql)})) as paused,
            to_jsonb(array(
              select distinct format('%I.%I', r.schema_name, r.view_name) from viewkeeper.runs r
-               left join lateral pg_stat_get_activity(r.backend_pid) a on r.status = 'running'
-              where r.finished_at is null and clock_timestamp() - interval '1 min' >
+               join lateral pg_stat_get_activity(r.backend_pid) a on a.backend_start = r.backend_start
+              where r.status = 'running' and clock_timestamp() - interval '1 min' >
                     to_timestamp(substring(a.application_name from '^viewkeeper run [0-9]+ [a-z]+ ([0-9]+)$')::float8))) as waits,
            to_jsonb(array(
              select w.found || jsonb_build_object('view', format('%I.%I', d.schema_name, d.name))
