@@ -16,10 +16,12 @@ const variable = (prefix: string, name: string) =>
  * variable.
  */
 export async function channelsOf(
-  { smtp, webhooks, chat }: Notify,
+  notify: Notify,
   addresses: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Channel[]> {
+  const { smtp, webhooks, chat } = notify
+  const filters = filtersOf(notify)
   const mails = async (options: NonNullable<typeof smtp>) => {
     const { mailChannels } = await import('./mail.ts')
     const password =
@@ -30,10 +32,10 @@ export async function channelsOf(
   }
   return [
     ...(smtp === undefined || addresses.length === 0 ? [] : await mails(smtp)),
-    ...Object.entries(chat).map(([name, { kind, kinds, views }]) =>
+    ...Object.entries(chat).map(([name, { kind }]) =>
       chatChannel(name, {
         kind,
-        isFiltered: kinds !== undefined || views !== undefined,
+        isFiltered: chatName(name) in filters,
         url: requireSecret(variable('CHAT_URL', name), `the address of the hook of chat ${name}`, env),
       }),
     ),

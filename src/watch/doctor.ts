@@ -170,15 +170,15 @@ async function withSwaps(
   seen: Swaps,
 ): Promise<(Examined & { swap: Requirement[] })[]> {
   const unseen = views.flatMap(({ oid }) => (seen.has(oid) ? [] : oid))
-  const readers = unseen.length === 0 ? [] : await readReaders(sql, unseen)
-  const seenNow = typeof readers === 'string' ? [] : readers
+  const read = unseen.length === 0 ? [] : await readReaders(sql, unseen)
+  const readers = typeof read === 'string' ? [] : read
   const neededBy = new Map<number, number[]>()
-  for (const { oid, reads } of seenNow)
+  for (const { oid, reads } of readers)
     for (const read of reads) neededBy.set(read, [...(neededBy.get(read) ?? []), oid])
-  for (const { oid, live } of seenNow) {
+  for (const { oid, live } of readers) {
     const group = reached([oid], (each) => neededBy.get(each) ?? [])
     const swap = isReadByViews(live)
-      ? requirementsOf(together(seenNow.filter((reader) => group.has(reader.oid))))
+      ? requirementsOf(together(readers.filter((reader) => group.has(reader.oid))))
       : swapRequirements(live)
     seen.set(oid, swap)
   }

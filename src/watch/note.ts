@@ -40,11 +40,8 @@ export async function noteIncidents(
         const heard = heardBy(filter, tell)
         return heard === null ? [] : [[channel, mailOf(told(heard))] as const]
       })
-      const detail = {
-        ...mailOf(told(tell)),
-        chat: chatOf(told(tell)),
-        filtered: Object.fromEntries(filtered),
-      }
+      const notice = told(tell)
+      const detail = { ...mailOf(notice), chat: chatOf(notice), filtered: Object.fromEntries(filtered) }
       events.push({ type: 'Message', subject: 'people', at: now, detail })
     }
     await writeEvents(transaction, events)
