@@ -139,7 +139,7 @@ const layers = {
     'src/config/',
     'src/authored/view-schema.ts',
     'src/catalog/plan/definition.ts',
-    'infra/options.ts',
+    'infra/props.ts',
     'src/run/envelope/text.ts',
     // The rules and the dashboard for Prometheus.
     'src/watch/plan/alarms.ts',

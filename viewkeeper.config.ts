@@ -1,4 +1,3 @@
 import { defineConfig } from 'viewkeeper'
-import { environments } from './infra/environments.ts'
 
-export default defineConfig({ environments })
+export default defineConfig({ environments: { production: { region: 'eu-central-1' } } })

@@ -19,7 +19,6 @@ const whatCallsLoad = [
   'src/api/lambda/start-batch.ts',
   'src/api/lambda/send.ts',
   'src/api/lambda/migrate.ts',
-  'src/api/lambda/rotate.ts',
 ]
 const moments = {
   'Import, before the first call': { entries: [], goal: 2 },

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import ts from 'typescript'
 import * as z from 'zod'
-import { environment, optionFields } from '../infra/options.ts'
 import { viewFields } from '../src/authored/view-schema.ts'
 import { definitionDefaults } from '../src/catalog/plan/definition.ts'
 import { commonFields, serveOptions, texts } from '../src/config/fields.ts'
@@ -51,11 +50,7 @@ const without = (fields: Fields, others: Fields): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([name, { text }]) => others[name]?.text !== text))
 
 const common = fieldsOf(commonFields())
-const options = fieldsOf(optionFields)
-const ofEnvironment = fieldsOf(environment.shape)
 const ofServe = fieldsOf(serveOptions.shape)
-
-const own = without(ofEnvironment, options)
 
 /** `src/config/options.ts`: the types of all options, in plain TypeScript, so that the package's types need no library. */
 export function optionTypes(): string {
@@ -67,39 +62,22 @@ export function optionTypes(): string {
       visit(object.properties!)
     }
   }
-  visit({ ...ofEnvironment, ...ofServe })
+  visit(ofServe)
   const toServe = 'What `viewkeeper serve` may be told besides its database.'
-  const toAws = 'What an environment on AWS may be told besides its database. Every field has a default.'
   const toBoth = 'What `viewkeeper serve` and an environment on AWS may be told. Every field has a default.'
-  const everything = 'One environment: where it is deployed, its database, and all other options.'
   return [
-    '// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts and infra/options.ts: change an option there.',
+    '// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts: change an option there.',
     typeLines('CommonOptions', toBoth, common),
     typeLines('ServeOptions', toServe, without(ofServe, common), 'CommonOptions'),
-    typeLines('ViewkeeperOptions', toAws, without(options, common), 'CommonOptions'),
-    typeLines('EnvironmentOptions', everything, own, 'ViewkeeperOptions'),
     ...objects.values(),
-    `/** The options of which none is given. */\nexport const defaults = ${written(z.strictObject(optionFields).parse({}))} satisfies ViewkeeperOptions`,
+    `/** The options of which none is given. */\nexport const defaults = ${written(z.strictObject(commonFields()).parse({}))} satisfies CommonOptions`,
   ]
     .join('\n\n')
     .concat('\n')
 }
 
-/** The options of an environment as a table. */
-export const optionTable = (): string => {
-  const { database, ...others } = { ...own, ...options, ...ofEnvironment }
-  return table({ ...others, database: database! })
-}
-
-/** The options of `viewkeeper serve` alone as a table, below the names of those that an environment has, too. */
-export const serveTable = (): string =>
-  [
-    `${Object.keys(common)
-      .map((name) => `\`${name}\``)
-      .join(', ')} mean what they mean for [an environment on AWS](environments.md#every-field). Besides:`,
-    '',
-    table(without(ofServe, common)),
-  ].join('\n')
+/** The options of `viewkeeper serve` as a table. */
+export const serveTable = (): string => table(ofServe)
 
 const table = (fields: Fields): string =>
   [tableHead('field'), ...Object.entries(fields).flatMap(([name, field]) => rows(name, field)), ''].join('\n')
@@ -117,11 +95,7 @@ function rows(path: string, field: Schema): string[] {
   return [
     row(`\`${path}\``, field.text ?? '', standardOf(otherwiseOf(field))),
     ...objectsIn(field).flatMap((object) =>
-      Object.entries(object.properties!).flatMap(([name, inner]) =>
-        inner.const === undefined
-          ? rows(`${path}.${name}`, inner)
-          : row(`*\`${path}.${name}: ${typeOf(inner)}\`*`, object.named!.text!, ''),
-      ),
+      Object.entries(object.properties!).flatMap(([name, inner]) => rows(`${path}.${name}`, inner)),
     ),
   ]
 }
@@ -146,15 +120,12 @@ export const viewInput = (): string =>
 /** The fields of a view as a table. */
 export const fieldTable = (): string => table(ofView)
 
-/** The interfaces of the props, in the order of the page, which says in a sentence what `CdkOptions` has. */
-const propTypes = ['ViewkeeperCommonProps', 'RdsOptions']
-
-/** The props of the construct as a table: what their types say. */
+/** The props of the construct as a table: what their types say, besides the options of `viewkeeper serve`. */
 export function propTable(): string {
   const types = new URL('../infra/props.ts', import.meta.url)
   const file = ts.createSourceFile(types.pathname, readFileSync(types, 'utf8'), ts.ScriptTarget.Latest, true)
   const interfaces = file.statements.filter(ts.isInterfaceDeclaration)
-  const members = propTypes.flatMap((type) => interfaces.find(({ name }) => name.text === type)!.members)
+  const { members } = interfaces.find(({ name }) => name.text === 'ViewkeeperProps')!
   const inOneLine = (comment: ts.JSDoc['comment']) =>
     ts.getTextOfJSDocComment(comment)!.replaceAll(/\s+/g, ' ')
   const rowOf = (member: ts.TypeElement) => {

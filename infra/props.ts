@@ -1,37 +1,86 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Duration } from 'aws-cdk-lib'
+import { Token } from 'aws-cdk-lib'
 import type { DomainMappingOptions } from 'aws-cdk-lib/aws-apigatewayv2'
-import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2'
-import type { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import type { IPeer, ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2'
+import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IDatabaseCluster, IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
-import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import * as z from 'zod'
 import type { ScheduledView } from '../src/catalog/plan/scheduled.ts'
-import { inWords, problemsOf, shortName } from '../src/config/fields.ts'
-import type { NightlyOptions, ScheduleOptions, ViewkeeperOptions } from '../src/config/options.ts'
-import type { Database } from './database/database.ts'
+import { commonFields, inWords, problemsOf, shortName, textLike } from '../src/config/fields.ts'
+import type { CommonOptions } from '../src/config/options.ts'
 import type { PeopleTopics } from './monitoring/topics.ts'
-import {
-  authentication,
-  certificateAuthority,
-  connectionLimit,
-  databaseName,
-  hasWhatItRotates,
-  noSecretToRotate,
-  optionFields,
-  refuseProps,
-  rotateSecretDays,
-  type ValidOptions,
-} from './options.ts'
 
-/** What Viewkeeper is told, on whatever database. */
-export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkTypes>, CdkOptions {
+/** A PostgreSQL that is no instance of RDS and no cluster of Aurora. */
+export interface Server {
+  /** The name in the server's certificate. */
+  readonly host: string
+  /** @default 5432 */
+  readonly port?: number
+  /** Where it is: its security group, or its addresses, such as `Peer.ipv4('203.0.113.7/32')`. */
+  readonly peer: IPeer
+}
+
+/** What Viewkeeper is told on AWS, besides the options that `viewkeeper serve` has, too. */
+export interface ViewkeeperProps extends CommonOptions {
   /** The environment's name, which `--env` takes: unique in an account, at most 20 lower-case letters, digits and hyphens. */
   readonly environmentName: string
+  /**
+   * The PostgreSQL, not a proxy: an instance of RDS or a cluster of Aurora, which the app makes, imports or looks up, or [any
+   * other server](cdk.md#a-server-of-elsewhere). Viewkeeper adds one rule to its security group.
+   */
+  readonly database: IDatabaseInstance | IDatabaseCluster | Server
+  /** Name of the database inside the server. */
+  readonly databaseName: string
+  /** The network of the functions; they need a route to the server. */
+  readonly vpc: IVpc
+  /**
+   * The subnets of the functions, with a NAT or an endpoint for Secrets Manager.
+   * @default - the private subnets with a way out, or else the isolated ones
+   */
+  readonly vpcSubnets?: SubnetSelection
+  /**
+   * `secret`: a password. `iam`: [a token](iam.md); needs `loginUser` or `adminSecret`, and 300 to 1,000 MiB of the server's memory.
+   * The construct switches IAM on for a server of the app.
+   * @default 'secret'
+   */
+  readonly authentication?: 'secret' | 'iam'
+  /**
+   * The administrator with whom `migrate` makes Viewkeeper's role. Not with `iam` and PostgreSQL 16 or later: making the
+   * role would make the administrator a member of `rds_iam`, whose passwords RDS refuses.
+   * @default - the server's own secret; none with `loginSecret` or `iam`
+   */
+  readonly adminSecret?: ISecret
+  /**
+   * With `secret`: user and password of Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role` has made
+   * it.
+   * @default - a new secret, of role `viewkeeper_app_<environmentName>`
+   */
+  readonly loginSecret?: ISecret
+  /**
+   * With `iam`: Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role --iam` has made it.
+   * @default - with `adminSecret`: `viewkeeper_iam_<environmentName>`
+   */
+  readonly loginUser?: string
+  /**
+   * The most [connections](deploy.md#connections) of a role that `migrate` makes.
+   * @default - half of the server's `max_connections`
+   */
+  readonly connectionLimit?: number
+  /**
+   * PEM text of the authority of the server's certificate, or of several authorities.
+   * @default - the roots of RDS
+   */
+  readonly certificateAuthority?: string
+  /**
+   * Whether the construct adds an endpoint of Secrets Manager for these functions alone: about 7.30 USD a month for each
+   * zone.
+   * @default false
+   */
+  readonly addSecretsManagerEndpoint?: boolean
   /**
    * The folder of the frozen migrations, relative to the folder in which CDK runs, or a URL: `new URL('../migrations/',
    * import.meta.url)`.
@@ -45,7 +94,7 @@ export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkType
   readonly schemaFolder?: string
   /**
    * Whether a deploy applies the views' migrations.
-   * @default true
+   * @default - what `-c viewMigrations=…` says, or else `true`
    */
   readonly viewMigrations?: boolean
   /**
@@ -80,203 +129,121 @@ export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkType
    * @default true
    */
   readonly dashboard?: boolean
-}
-
-/** Options of an environment in the types of CDK. */
-export interface CdkOptions {
   /**
    * How long logs are kept.
    * @default RetentionDays.ONE_MONTH
    */
   readonly logRetention?: RetentionDays
   /**
-   * The time between two calls of the monitor, 1 to 60 minutes; `false`: no calls, and no alarms about runs and views.
-   * @default Duration.minutes(1)
+   * The most requests that the API takes in a second, from all callers together; more are answered `429`.
+   * @default 8
    */
-  readonly monitorEvery?: Duration | false
+  readonly requestsPerSecond?: number
   /**
-   * The time after which you are reminded of incidents that last, 1 to 720 hours; `false`: never.
-   * @default Duration.hours(24)
+   * Calls at once that Lambda [keeps for each](deploy.md#concurrency) of `create`, `refresh` and `drop`, and allows at most.
+   * @default - none
    */
-  readonly remindEvery?: Duration | false
+  readonly reservedConcurrency?: number
   /**
-   * The batches that schedules start; `false`: nothing is refreshed by the clock.
-   * @default - every view is refreshed each night
+   * Memory of each function, MB; more helps little.
+   * @default 512
    */
-  readonly schedules?: CdkScheduleOptions | false
-}
-
-/** The batches that schedules start. */
-export interface CdkScheduleOptions extends Omit<ScheduleOptions, 'nightly'> {
+  readonly memorySize?: number
   /**
-   * The daily batch of every view: `ScheduleExpression.cron({ hour: '2', minute: '30', timeZone: TimeZone.EUROPE_BERLIN })`, or
-   * `{ at: '02:30', timeZone: 'Europe/Berlin' }`; `false`: there is none.
-   * @default - at 02:00, Etc/UTC
-   */
-  readonly nightly?: ScheduleExpression | NightlyOptions | false
-}
-
-/** The options of `viewkeeper.config.ts` that `CdkOptions` says in the types of CDK. */
-export type InCdkTypes = 'logRetentionDays' | 'monitorEveryMinutes' | 'remindEveryHours' | 'schedules'
-
-/** A PostgreSQL of your own app: an instance of RDS or a cluster of Aurora, made by the app or imported into it. */
-export interface RdsOptions {
-  /** The server, not a proxy. Viewkeeper adds one rule to its security group. */
-  readonly database: IDatabaseInstance | IDatabaseCluster
-  /** Name of the database inside the server. */
-  readonly databaseName: string
-  /** The network of the functions; they need a route to the server. */
-  readonly vpc: IVpc
-  /**
-   * The subnets of the functions, with a NAT or an endpoint for Secrets Manager.
-   * @default - the private subnets with a way out, or else the isolated ones
-   */
-  readonly vpcSubnets?: SubnetSelection
-  /**
-   * `secret`: a password. `iam`: a token; needs `loginUser` or `adminSecret`, and 300 to 1,000 MiB of the server's memory.
-   * The construct switches IAM on for a server of the app.
-   * @default 'secret'
-   */
-  readonly authentication?: 'secret' | 'iam'
-  /**
-   * The administrator with whom `migrate` makes Viewkeeper's role. Not with `iam` and PostgreSQL 16 or later: making the
-   * role would make the administrator a member of `rds_iam`, whose passwords RDS refuses.
-   * @default - the server's own secret; none with `loginSecret` or `iam`
-   */
-  readonly adminSecret?: ISecret
-  /**
-   * With `secret`: user and password of Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role` has made
-   * it.
-   * @default - a new secret, of role `viewkeeper_app_<environmentName>`
-   */
-  readonly loginSecret?: ISecret
-  /**
-   * With `iam`: Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role --iam` has made it.
-   * @default - with `adminSecret`: `viewkeeper_iam_<environmentName>`
-   */
-  readonly loginUser?: string
-  /**
-   * The most connections of a role that `migrate` makes.
-   * @default - half of the server's `max_connections`
-   */
-  readonly connectionLimit?: number
-  /**
-   * The time after which the password changes: `Duration.days(30)`.
-   * @default - never
-   */
-  readonly rotateSecretEvery?: Duration
-  /**
-   * PEM text of the authority of the server's certificate, or of several authorities.
-   * @default - the roots of RDS
-   */
-  readonly certificateAuthority?: string
-  /**
-   * Whether the construct adds an endpoint of Secrets Manager for these functions alone: about 7.30 USD a month for each
-   * zone.
+   * Whether a deploy that changes code or migrations refreshes all views.
    * @default false
    */
-  readonly addSecretsManagerEndpoint?: boolean
-}
-
-/** Viewkeeper on a server of the user's own app. */
-export interface ViewkeeperRdsProps extends ViewkeeperCommonProps, RdsOptions {}
-
-/** Viewkeeper on a database that is described by one of Viewkeeper's own constructs, such as `ImportedDatabase`. */
-export interface ViewkeeperDatabaseProps extends ViewkeeperCommonProps {
-  /** The database. */
-  readonly database: Database
-}
-
-/** What the construct `Viewkeeper` is told. */
-export type ViewkeeperProps = ViewkeeperRdsProps | ViewkeeperDatabaseProps
-
-/** The props as the rest of the construct knows them: options with numbers and strings, and paths. */
-export type PlainProps<Props = ViewkeeperProps> = Props extends unknown
-  ? Omit<Props, keyof CdkOptions | 'rotateSecretEvery' | 'migrationsFolder'> &
-      Pick<ViewkeeperOptions, InCdkTypes> & { migrationsFolder?: string; rotateSecretDays?: number }
-  : never
-
-/** What is no whole number is refused later, by the name of its prop. */
-const whole = { integral: false }
-
-/** Each prop in a type of CDK: the option that it says, and the unit of that. */
-const optionOf: Record<string, { option: string; inUnit?: (time: Duration) => number }> = {
-  logRetention: { option: 'logRetentionDays' },
-  monitorEvery: { option: 'monitorEveryMinutes', inUnit: (time) => time.toMinutes(whole) },
-  remindEvery: { option: 'remindEveryHours', inUnit: (time) => time.toHours(whole) },
-  rotateSecretEvery: { option: 'rotateSecretDays', inUnit: (time) => time.toDays(whole) },
-}
-
-/** Says the props that are in types of CDK as the options of `viewkeeper.config.ts`. */
-export const plain = (props: ViewkeeperProps): PlainProps =>
-  Object.fromEntries(
-    Object.entries(props).map(([prop, value]) => {
-      const { option = prop, inUnit } = optionOf[prop] ?? {}
-      if (inUnit && value instanceof Duration) return [option, inUnit(value)]
-      if (value instanceof URL) return [option, fileURLToPath(value)]
-      return [option, prop === 'schedules' && value ? { ...value, ...nightlyOf(value) } : value]
-    }),
-  ) as PlainProps
-
-/** A cron of EventBridge that comes once a day. */
-const onceADay = /^cron\((\d{1,2}) (\d{1,2}) [*?] \* [*?] \*\)$/
-
-function nightlyOf({ nightly }: CdkScheduleOptions): ScheduleOptions {
-  if (!(nightly instanceof ScheduleExpression)) return nightly === undefined ? {} : { nightly }
-  const [, minute, hour] = onceADay.exec(nightly.expressionString) ?? []
-  // What comes at other times is no time of day, and is refused as such.
-  const at = minute && hour ? `${hour.padStart(2, '0')}:${minute.padStart(2, '0')}` : nightly.expressionString
-  return { nightly: { at, timeZone: nightly.timeZone?.timezoneName ?? 'Etc/UTC' } }
+  readonly refreshOnDeploy?: boolean
+  /**
+   * Whether [metrics](monitoring.md#metrics) name each view: up to 0.90 USD a month for one.
+   * @default false
+   */
+  readonly metricsPerView?: boolean
+  /**
+   * The bus that gets the [events for programs](events.md); `false`: no events.
+   * @default 'default'
+   */
+  readonly eventBus?: string | false
+  /**
+   * Whether X-Ray traces functions and batches, 5 USD per million.
+   * @default false
+   */
+  readonly tracing?: boolean
 }
 
 /** What is a construct is not looked into. */
 const construct = z.any().optional()
+const isRequired = z.any().refine((given) => given !== undefined, 'is required')
 
-/** The fields that describe a server of aws-rds, besides the server. */
-const rdsFields = {
-  databaseName: databaseName.optional(),
-  vpc: construct,
-  vpcSubnets: construct,
-  authentication: authentication.default('secret'),
-  adminSecret: construct,
-  loginSecret: construct,
-  loginUser: z.string().min(1).max(63).optional(),
-  connectionLimit,
-  rotateSecretDays,
-  certificateAuthority,
-  addSecretsManagerEndpoint: z.boolean().optional(),
-}
+const retentionDays = Object.values(RetentionDays).filter(
+  (days): days is RetentionDays => typeof days === 'number' && days < RetentionDays.INFINITE,
+)
+const retentionRule = `must be one of ${retentionDays.join(', ')}`
+
+/** A text of this form, or a text that only the deploy knows, such as the id of something that the app makes. */
+const textOrToken = (form: RegExp, message: string) => textLike(form, message, Token.isUnresolved)
+
+const busRule = 'must be false, or the name or the ARN of an event bus'
 
 const schema = z
   .strictObject({
-    ...optionFields,
-    ...rdsFields,
+    ...commonFields(Token.isUnresolved),
     environmentName: shortName,
     database: z.custom<ViewkeeperProps['database']>(
       (value) => typeof value === 'object' && value !== null && !('dbProxyName' in value),
       {
         error: ({ input }) =>
-          input
-            ? 'must be the instance or the cluster itself: a proxy ends a run when the caller leaves'
-            : 'is required',
+          input ? 'must be the server itself: a proxy ends a run when the caller leaves' : 'is required',
       },
     ),
+    databaseName: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'must be a plain database name'),
+    vpc: isRequired,
+    vpcSubnets: construct,
+    authentication: z.enum(['secret', 'iam']).default('secret'),
+    adminSecret: construct,
+    loginSecret: construct,
+    loginUser: z.string().min(1).max(63).optional(),
+    connectionLimit: z.int().min(2).max(5_000).optional(),
+    certificateAuthority: textLike(
+      /^-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/,
+      'must be PEM certificates',
+    ).optional(),
+    addSecretsManagerEndpoint: z.boolean().default(false),
     migrationsFolder: z
-      .string()
+      .union([z.string(), z.instanceof(URL).transform((folder) => fileURLToPath(folder))])
       .refine((folder) => existsSync(folder), {
         error: ({ input }) => `there is no folder ${resolve(String(input))}`,
       })
       .optional(),
     schemaFolder: z.string().optional(),
-    viewMigrations: z.boolean().optional(),
+    viewMigrations: z.boolean('must be true or false').default(true),
     scheduledViews: z.array(z.any()).optional(),
     topics: construct,
     pager: construct,
     securityGroup: construct,
     apiDomain: z.object({ domainName: construct, mappingKey: z.string().optional() }).optional(),
-    dashboard: z.boolean().optional(),
-  } satisfies Record<keyof PlainProps<ViewkeeperRdsProps>, z.ZodType>)
-  .refine(hasWhatItRotates, noSecretToRotate)
+    dashboard: z.boolean().default(true),
+    logRetention: z
+      .number(retentionRule)
+      .refine((days) => retentionDays.some((each) => each === days), retentionRule)
+      .default(RetentionDays.ONE_MONTH)
+      .transform((days) => days as RetentionDays),
+    requestsPerSecond: z.int().min(1).max(10_000).default(8),
+    reservedConcurrency: z.int().min(1).max(1_000).optional(),
+    memorySize: z.int().min(256).max(10_240).default(512),
+    refreshOnDeploy: z.boolean().default(false),
+    metricsPerView: z.boolean().default(false),
+    eventBus: z
+      .union(
+        [
+          textOrToken(/^(arn:[\w-]+:events:[\w-]+:\d{12}:event-bus\/)?[\w./-]{1,256}$/, busRule),
+          z.literal(false, busRule),
+        ],
+        busRule,
+      )
+      .default('default'),
+    tracing: z.boolean().default(false),
+  } satisfies Record<keyof ViewkeeperProps, z.ZodType>)
   .refine(({ authentication: way, loginSecret }) => way === 'secret' || loginSecret === undefined, {
     path: ['loginSecret'],
     message: "must be left out with authentication: 'iam'",
@@ -290,36 +257,36 @@ const schema = z
     message: 'must be left out with topics: subscribe the addresses to topics.mail',
   })
 
-/** Whether Viewkeeper works on a server of aws-rds. */
-export const isOnRds = (props: PlainProps): props is PlainProps<ViewkeeperRdsProps> =>
-  'instanceIdentifier' in props.database || 'clusterIdentifier' in props.database
+/** The props whose values are constructs, or made of them. */
+type OfConstructs =
+  | 'vpc'
+  | 'vpcSubnets'
+  | 'adminSecret'
+  | 'loginSecret'
+  | 'scheduledViews'
+  | 'topics'
+  | 'pager'
+  | 'securityGroup'
+  | 'apiDomain'
 
-/**
- * The options in the props, with every default filled in. Refuses props that are not valid: the error lists all mistakes,
- * each with the name of its prop, under the path of the construct.
- */
-export function validOptions(path: string, props: PlainProps, said: ViewkeeperProps): ValidOptions {
-  const result = schema.safeParse(props, inWords)
-  const problems = result.success ? databaseProblems(props) : problemsOf(result.error)
-  if (!result.success || problems.length > 0) refuseProps(path, inTheirNames(problems, said))
-  return result.data
+/** The props after validation, with every default filled in. */
+export type ValidProps = Omit<z.output<typeof schema>, OfConstructs> & Pick<ViewkeeperProps, OfConstructs>
+
+/** A mistake in the props. The message is for the person who edits them. */
+export class OptionsError extends Error {
+  override readonly name = 'OptionsError'
 }
 
-/** The problems under the names of the props that were given. */
-const inTheirNames = (problems: string[], said: ViewkeeperProps): string[] =>
-  Object.entries(optionOf)
-    .filter(([prop]) => prop in said)
-    .reduce(
-      (lines, [prop, { option }]) => lines.map((line) => line.replace(`${option}:`, `${prop}:`)),
-      problems,
-    )
+/** Refuses the props of the construct at a path: `problems` are lines with the name of a prop. */
+export function refuseProps(path: string, problems: string[]): never {
+  throw new OptionsError([`The props of Viewkeeper ${path} are not valid:`, ...problems].join('\n  '))
+}
 
-function databaseProblems(props: PlainProps): string[] {
-  const given = props as unknown as Record<string, unknown>
-  if (isOnRds(props))
-    return ['databaseName', 'vpc']
-      .filter((name) => given[name] === undefined)
-      .map((name) => `${name}: is required with an instance or a cluster of aws-rds`)
-  const forRds = Object.keys(rdsFields).filter((name) => given[name] !== undefined)
-  return forRds.map((name) => `${name}: must be left out, it is only for an instance or a cluster of aws-rds`)
+/**
+ * The props with every default filled in. Refuses props that are not valid: the error lists all mistakes, each with the name of its
+ * prop, under the path of the construct.
+ */
+export function validProps(path: string, props: ViewkeeperProps): ValidProps {
+  const result = schema.safeParse(props, inWords)
+  return result.success ? (result.data as ValidProps) : refuseProps(path, problemsOf(result.error))
 }

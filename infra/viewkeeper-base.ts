@@ -9,7 +9,7 @@ import { type Address, metricNames, parameterName, perViewMetricNames } from '..
 import { includes, type PolicyName, policyNames } from '../src/api/route.ts'
 import { routes } from '../src/api/routes.ts'
 import { type EventType, eventTypes } from '../src/events/plan/event.ts'
-import { alarmNames, databaseAlarmNames } from '../src/watch/plan/alarms.ts'
+import { alarmNames } from '../src/watch/plan/alarms.ts'
 import { addRule, type OnViewOptions } from './functions/sending.ts'
 import { ownMetric } from './monitoring/alarms.ts'
 
@@ -178,7 +178,7 @@ export interface Granted {
   parameterArn: string
   /** Of the function that serves the command line. */
   migrateArn: string
-  /** Of the alarms of the environment, also those of a created database. */
+  /** Of the alarms of the environment. */
   alarmArns: string[]
 }
 
@@ -228,7 +228,7 @@ export const grantedOf = (
     resource: `parameter${parameterName(environmentName)}`,
   }),
   // Each by its name: what `viewkeeper-shop-` begins may be of environment `shop-eu`.
-  alarmArns: [...alarmNames, ...databaseAlarmNames].map((name) =>
+  alarmArns: alarmNames.map((name) =>
     Stack.of(scope).formatArn({
       service: 'cloudwatch',
       resource: 'alarm',

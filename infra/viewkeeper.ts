@@ -6,6 +6,7 @@ import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch'
 import { Connections, type IConnectable, type ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { ManagedPolicy } from 'aws-cdk-lib/aws-iam'
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import { StringParameter } from 'aws-cdk-lib/aws-ssm'
@@ -19,25 +20,18 @@ import { batchesOf, nightlyBatch, type ScheduledView, scheduledViews } from '../
 import { schemaFolder } from '../src/package-files.ts'
 import { count } from '../src/sql/words.ts'
 import type { AlarmName } from '../src/watch/plan/alarms.ts'
-import type { Database } from './database/database.ts'
-import { RdsDatabase } from './database/imported-database.ts'
-import { insistOnHere, insistOnOne, pinNames } from './fixed-names.ts'
+import { Database } from './database/database.ts'
+import { insistOnHere, insistOnId, insistOnOne } from './fixed-names.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
-import {
-  Functions,
-  FunctionsNetwork,
-  Migration,
-  RefreshOnDeploy,
-  SecretRotation,
-} from './functions/functions.ts'
+import { Functions, FunctionsNetwork, Migration, RefreshOnDeploy } from './functions/functions.ts'
 import { Sending } from './functions/sending.ts'
 import type { FunctionSurroundings, ViewkeeperFunction } from './functions/viewkeeper-function.ts'
+import { monitorTimes } from './monitor-times.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
 import { type AlarmTopics, Topics } from './monitoring/topics.ts'
-import { monitorTimes, type ValidOptions } from './options.ts'
-import { isOnRds, type PlainProps, plain, type ViewkeeperProps, validOptions } from './props.ts'
+import { type ValidProps, type ViewkeeperProps, validProps } from './props.ts'
 import { readFrozenDefinitions, Schedules, scheduleName, watchConcurrency } from './schedules/schedules.ts'
 import {
   type Granted,
@@ -80,6 +74,8 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   readonly policies: Readonly<Record<PolicyName, ManagedPolicy>>
   /** The database that the functions work on. */
   readonly database: Database
+  /** With `secret`: user and password of Viewkeeper's role, in the format that rotations of AWS read. */
+  readonly loginSecret?: ISecret
   /** @internal */
   protected readonly _granted: Granted
   /** @internal */
@@ -95,19 +91,19 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
 
   constructor(scope: Construct, id: string, given: ViewkeeperProps) {
     super(scope, id)
-    const props = plain(given)
-    const options = validOptions(this.node.path, props, given)
-    const { environmentName } = props
-    const { logRetentionDays } = options
+    const { environmentName } = given
+    const props = validProps(this.node.path, { ...saidForThisDeploy(this), ...given })
     this.environmentName = environmentName
+    insistOnId(this, environmentName)
     insistOnOne(this, environmentName)
     insistOnHere(this, { ...props, ...props.topics })
     Tags.of(this).add('viewkeeper:environment', environmentName)
     acknowledgeFindings(this)
     const migrations = this.findMigrations(props)
 
-    const database = isOnRds(props) ? new RdsDatabase(this, 'Database', props) : props.database
+    const database = new Database(this, 'Database', props)
     this.database = database
+    if ('secret' in database.login) this.loginSecret = database.login.secret
     const network = new FunctionsNetwork(this, 'Network', { database, given: props.securityGroup })
     this.functionsSecurityGroup = network.placement.securityGroup
     this.securityGroups = [this.functionsSecurityGroup]
@@ -116,7 +112,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
 
     const around = {
       environmentName,
-      options,
+      options: props,
       database,
       network: network.placement,
       deadLetters: this.deadLetters,
@@ -125,7 +121,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       ...around,
       schemaFolder: props.schemaFolder ?? fileURLToPath(schemaFolder),
       migrationsFolder: migrations.folder,
-      viewMigrations: props.viewMigrations ?? true,
+      viewMigrations: props.viewMigrations,
     }).all
     this.functions = Object.fromEntries(
       Object.entries(functions).map(([name, { lambda }]) => [name, lambda]),
@@ -135,51 +131,48 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       batch: functions.batch.lambda,
       startBatch: functions['start-batch'].lambda,
       deadLetters: this.deadLetters,
-      logRetentionDays,
-      tracing: options.tracing,
+      logRetention: props.logRetention,
+      tracing: props.tracing,
     })
     this.stateMachine = batches.machine
     const api = new Api(this, 'Api', {
       environmentName,
       functions,
-      requestsPerSecond: options.requestsPerSecond,
-      logRetentionDays,
+      requestsPerSecond: props.requestsPerSecond,
+      logRetention: props.logRetention,
       domain: props.apiDomain,
     })
     this.apiUrl = api.url
     const topics = new Topics(this, 'Topics', {
       environmentName,
-      emails: options.alarmEmails,
+      emails: props.alarmEmails,
       people: props.topics,
       pager: props.pager,
     })
     this.topics = topics
     this.notices = topics.notices
     // An empty value would be no value for another app.
-    this._eventBus = options.eventBus === false ? 'none' : options.eventBus
+    this._eventBus = props.eventBus === false ? 'none' : props.eventBus
     this._granted = this.publish(api, functions, topics)
     this.policies = new Policies(this, 'Policies', { environmentName, granted: this._granted }).all
 
     const scheduled = props.scheduledViews ?? scheduledViews(migrations.definitions)
-    const schedules = this.addSchedules(options, scheduled)
-    const isTold = props.topics !== undefined || options.alarmEmails.length > 0
+    const schedules = this.addSchedules(props, scheduled)
+    const isTold = props.topics !== undefined || props.alarmEmails.length > 0
     this.functions.monitor.addEnvironment('TOLD', String(isTold))
     // A deploy with --hotswap changes variables, too, but does not migrate.
-    if (props.viewMigrations !== false)
+    if (props.viewMigrations)
       this.functions.monitor.addEnvironment('NEWEST_MIGRATION', String(migrations.newest))
-    warnOfSilence(this, options, { ...migrations, scheduled, isTold })
-    const rotation =
-      database.rotation && new SecretRotation(this, 'SecretRotation', { ...around, ...database.rotation })
+    warnOfSilence(this, props, { ...migrations, scheduled, isTold })
     this.addMigration(around, functions, {
       before: [database, network],
       after: [batches, api, schedules],
-      rotation,
     })
     new Sending(this, 'Sending', {
       functions,
       topics,
-      eventBus: options.eventBus,
-      hasDue: options.monitorEveryMinutes !== false && (options.schedules || noClock).views,
+      eventBus: props.eventBus,
+      hasDue: props.monitorEveryMinutes !== false && (props.schedules || noClock).views,
     })
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
@@ -187,9 +180,8 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       api,
       machine: this.stateMachine,
       deadLetters: this.deadLetters,
-      monitor: monitorTimes(options.monitorEveryMinutes),
-      looks: schedules.send && Duration.minutes(options.monitorEveryMinutes || 1),
-      rotate: rotation?.function.lambda,
+      monitor: monitorTimes(props.monitorEveryMinutes),
+      looks: schedules.send && Duration.minutes(props.monitorEveryMinutes || 1),
     })
     this.alarms = alarms.all
     // The alarms are made after the schedule of `send`. Otherwise missing numbers of the monitor would set an
@@ -197,19 +189,18 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     if (schedules.send) alarms.node.addDependency(schedules.send)
     // What an alarm says before anybody listens is lost.
     alarms.node.addDependency(topics)
-    if (props.dashboard ?? true)
+    if (props.dashboard)
       this.dashboardName = new Dashboard(this, 'Dashboard', {
         environmentName,
         functions,
         machine: this.stateMachine,
       }).name
-    pinNames(this, environmentName)
   }
 
   /** Reads the folder of migrations. Also without schedules of views: a folder that a deploy would refuse is refused now. */
-  private findMigrations(props: PlainProps): { folder: string; definitions: Definition[]; newest: number } {
+  private findMigrations(props: ValidProps): { folder: string; definitions: Definition[]; newest: number } {
     const folder = resolve(props.migrationsFolder ?? 'migrations')
-    if (props.viewMigrations !== false && !existsSync(folder))
+    if (props.viewMigrations && !existsSync(folder))
       Annotations.of(this).addWarningV2(
         'viewkeeper:no-migrations',
         `There is no folder ${folder}, so no view is deployed. Set migrationsFolder to the folder that ` +
@@ -256,32 +247,25 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   private addMigration(
     around: FunctionSurroundings,
     functions: EachFunction,
-    {
-      before,
-      after,
-      rotation,
-    }: { before: IDependable[]; after: Construct[]; rotation?: Construct | undefined },
+    { before, after }: { before: IDependable[]; after: Construct[] },
   ): void {
-    const { environmentName, options } = around
     const { migrate, ...others } = functions
-    new Migration(this, 'Migration', {
+    const { deploy } = new Migration(this, 'Migration', {
       ...around,
       migrate,
       after: before,
-      // Secrets Manager tests a rotation when it is set up, which takes the role that migrate makes.
-      before: [...Object.values(others), ...after, ...(rotation ? [rotation] : [])],
+      before: [...Object.values(others), ...after],
     })
-    if (options.refreshOnDeploy)
+    if (around.options.refreshOnDeploy)
       new RefreshOnDeploy(this, 'RefreshOnDeploy', {
-        environmentName,
         machine: this.stateMachine,
-        functions: Object.values(functions),
-        logRetentionDays: options.logRetentionDays,
+        deploy,
+        functions,
         after,
       })
   }
 
-  private addSchedules(options: ValidOptions, scheduledViews: ScheduledView[]): Schedules {
+  private addSchedules(options: ValidProps, scheduledViews: ScheduledView[]): Schedules {
     const { send, prune } = this.functions
     const schedules = new Schedules(this, 'Schedules', {
       environmentName: this.environmentName,
@@ -304,6 +288,14 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   }
 }
 
+/** What the command line says of one deploy, and no file remembers: `-c viewMigrations=false` leaves out the migrations of views. */
+function saidForThisDeploy({ node }: Construct): Pick<ViewkeeperProps, 'viewMigrations'> {
+  const said = node.tryGetContext('viewMigrations')
+  const known: Record<string, boolean> = { true: true, false: false }
+  // What is neither is refused by the name of the prop.
+  return said === undefined ? {} : { viewMigrations: known[String(said)] ?? said }
+}
+
 /** What `schedules: false` means. */
 const noClock = { nightly: false, views: false } as const
 
@@ -312,7 +304,7 @@ type EachFunction = Record<FunctionName, ViewkeeperFunction>
 /** Warns if nothing refreshes the views by the clock, and if nobody is told of what goes wrong. */
 function warnOfSilence(
   scope: Construct,
-  { schedules }: Pick<ValidOptions, 'schedules'>,
+  { schedules }: Pick<ValidProps, 'schedules'>,
   {
     definitions,
     scheduled,

@@ -3,15 +3,11 @@ export type { GrantInput, IndexInput, QueryInput } from './authored/inputs.ts'
 export type { ViewInput } from './authored/view-input.ts'
 export type { Checks, CommonChecks } from './catalog/plan/checks.ts'
 export type { SlicesDefinition, Strategy } from './catalog/plan/definition.ts'
-export { type Config, defineConfig } from './config/config.ts'
+export { type Config, defineConfig, type EnvironmentConfig } from './config/config.ts'
 export type { KeeperConfig } from './config/fields.ts'
 export type {
   ChatOptions,
   CommonOptions,
-  CreatedDatabaseOptions,
-  EnvironmentOptions,
-  ImportedDatabaseOptions,
-  ImportedVpcOptions,
   NightlyOptions,
   NotifyOptions,
   QuietOptions,
@@ -19,7 +15,6 @@ export type {
   ScheduleOptions,
   ServeOptions,
   SmtpOptions,
-  ViewkeeperOptions,
   WebhookOptions,
 } from './config/options.ts'
 export type {

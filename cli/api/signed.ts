@@ -181,7 +181,7 @@ async function whyNot(
   if (error.name === 'ParameterNotFound') {
     const isConfigured = Object.hasOwn((await readConfig()).environments, environment)
     const deploys = isConfigured
-      ? `\`npx cdk deploy -c env=${environment} --all\` deploys it`
+      ? `\`npx cdk deploy -c env=${environment}\` deploys it`
       : 'A deploy of the stack that has it makes it'
     return new Problem(
       'InvalidRequest',

@@ -3,6 +3,7 @@ import { basename, dirname, join, relative } from 'node:path'
 import packageJson from '../../package.json' with { type: 'json' }
 import { configFiles } from '../../src/config/load-config.ts'
 import { Problem } from '../../src/problem.ts'
+import type { AppOptions } from './app.ts'
 
 const packageManagers = ['npm', 'pnpm', 'yarn', 'bun'] as const
 export type PackageManager = (typeof packageManagers)[number]
@@ -23,8 +24,8 @@ export interface Facts {
   /** The folders that the configuration names, or the defaults. */
   folders: { views: string; migrations: string }
   exists(path: string): boolean
-  /** The environment that a new configuration has, as text; undefined: an example. */
-  environment?: string | undefined
+  /** What the new CDK app says; undefined: an example. */
+  app?: AppOptions | undefined
   /** Whether the folder is for `viewkeeper serve`, without AWS. */
   serves?: boolean | undefined
   /** The texts of the files by which `viewkeeper serve` runs where it is to run, by their paths. */
@@ -101,15 +102,19 @@ function findUp(folder: string, entry: string): string | undefined {
  */
 export type CdkApp = 'none' | 'serve' | 'own' | 'javascript' | 'other'
 
-export const binFile = 'bin/viewkeeper.mjs'
+/** The file of the CDK app. Node reads a `.ts` as the package says; ours is an ES module. */
+export function binFileOf({ texts }: Pick<Facts, 'texts'>): string {
+  const { type } = parseJson('package.json', texts.get('package.json') ?? '{}')
+  return type === 'commonjs' ? 'bin/app.mts' : 'bin/app.ts'
+}
 
 /** Which CDK app a folder has, by its cdk.json. */
 export function cdkAppOf({ texts, serves }: Pick<Facts, 'texts' | 'serves'>): CdkApp {
   if (serves) return 'serve'
   const text = texts.get('cdk.json')
   if (text === undefined) return 'none'
-  if (text.includes(binFile)) return 'own'
   const { app } = parseJson('cdk.json', text)
+  if (app === `node ${binFileOf({ texts })}`) return 'own'
   return /\b(node|ts-node|tsx|npx|bun|bunx|deno|npm|pnpm|yarn)\b/.test(String(app)) ? 'javascript' : 'other'
 }
 

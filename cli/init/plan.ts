@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import cdk from '../../cdk.json' with { type: 'json' }
 import { defaults } from '../../src/config/options.ts'
 import { shapesFolder } from '../../src/package-files.ts'
+import { type AppOptions, appModule, constructLines, exampleApp } from './app.ts'
 import {
-  binFile,
+  binFileOf,
   type CdkApp,
   cdkAppOf,
   type Facts,
@@ -50,13 +51,13 @@ export function planInit(facts: Facts): PlannedFile[] {
     planPackage(facts, app),
     make(
       facts.config ?? 'viewkeeper.config.ts',
-      configModule(app, facts.folders, packageName(facts.name), facts.environment),
+      configModule(app, facts.folders, packageName(facts.name), appOf(facts).region),
     ),
     makeFolder(views, viewsReadme(migrations)),
     makeFolder(migrations, migrationsReadme),
     ...Object.entries(facts.shapes ?? {}).map(([path, text]) => make(path, text)),
-    ...(isDeployed(app) ? [make(binFile, binModule)] : []),
-    ...(app === 'none' || app === 'own' ? [make('cdk.json', cdkJson)] : []),
+    ...(isDeployed(app) ? [make(binFileOf(facts), appModule(appOf(facts)))] : []),
+    ...(app === 'none' || app === 'own' ? [make('cdk.json', cdkJson(binFileOf(facts)))] : []),
     ...(usesGitHub(facts) ? [planWorkflow(facts, make)] : []),
     planIgnored(facts, app),
   ]
@@ -133,14 +134,10 @@ function planIgnored({ gitRoot, texts }: Facts, app: CdkApp): PlannedFile {
   return { path, does: 'add', text: `${own}${gap}${lines}`, added: missing.join(', ') }
 }
 
-const construct = ({ migrations }: Facts['folders']): string => `import { Viewkeeper } from 'viewkeeper/cdk'
-
-new Viewkeeper(this, 'Views', {
-  environmentName: 'production',
-  database, // your rds.DatabaseInstance or rds.DatabaseCluster
-  databaseName: 'app',
-  vpc,${migrations === 'migrations' ? '' : `\n  migrationsFolder: '${migrations}',`}
-})`
+/** What the CDK app of a folder says. */
+function appOf({ app = exampleApp, folders: { migrations } }: Facts): AppOptions {
+  return migrations === 'migrations' ? app : { ...app, migrationsFolder: migrations }
+}
 
 /** What to do after `init`, as lines for people: what to type, and what it is for. Pure. */
 export function nextSteps(facts: Facts, deployCommands?: string[]): string[] {
@@ -168,7 +165,7 @@ export function nextSteps(facts: Facts, deployCommands?: string[]): string[] {
 function deploySteps(facts: Facts, execute: string, commands?: string[]): string[] {
   if (commands !== undefined)
     return [
-      'to deploy, fill in what is empty in `environments`, once the second command has made the role:',
+      `to deploy what ${binFileOf(facts)} says, once the second command has made the role:`,
       '',
       ...commands.map((each) => `  ${each.replace(/^npx/, execute)}`),
     ]
@@ -186,32 +183,35 @@ function deploySteps(facts: Facts, execute: string, commands?: string[]): string
         : []),
     ]
   if (app === 'javascript')
-    return ['to deploy, write this into a stack of your CDK app:', '', ...indented(construct(facts.folders))]
-  const deploy = app === 'other' ? `cdk --app 'node ${binFile}' deploy` : 'cdk deploy'
+    return [
+      'to deploy, write this into a stack of your CDK app, with your VPC and your database:',
+      '',
+      "  import { Viewkeeper } from 'viewkeeper/cdk'",
+      '',
+      ...constructLines(appOf(facts)).map((line) => `  ${line}`),
+    ]
+  const bin = binFileOf(facts)
+  const deploy = app === 'other' ? `cdk --app 'node ${bin}' deploy` : 'cdk deploy'
   return [
-    `to deploy, write the environment into ${facts.config ?? 'viewkeeper.config.ts'}, then:`,
+    `to deploy, write your account, network and database into ${bin}, then:`,
     '',
     `  ${execute} cdk bootstrap --app ''   # once for each account and region`,
-    `  ${execute} ${deploy} -c env=production --all`,
+    `  ${execute} ${deploy} -c env=production`,
   ]
 }
 
-const indented = (text: string): string[] => text.split('\n').map((line) => line && `  ${line}`)
-
 // The texts of the files that `init` makes. Whoever reads them has the docs in node_modules/viewkeeper/docs.
 
-/** The configuration. An app with the construct says in its own code what is deployed. */
+/** The configuration. */
 function configModule(
   app: CdkApp,
   { views, migrations }: Facts['folders'],
   name: string,
-  environment: string = exampleEnvironment,
+  region: string,
 ): string {
   const environments = `
-  // What \`npx cdk deploy -c env=production --all\` deploys. Every field: node_modules/viewkeeper/docs/environments.md
-  environments: {
-${environment}
-  },
+  // Where \`--env production\` is. What it is stands in the CDK app.
+  environments: { production: { region: '${region}' } },
 `
   return `import { defineConfig } from 'viewkeeper'
 
@@ -240,26 +240,6 @@ const served = (name: string) => `
   },
 `
 
-const exampleEnvironment = `    // production: {
-    //   region: 'eu-central-1',
-    //   // A database that exists already. \`kind: 'created'\` makes one.
-    //   database: {
-    //     kind: 'imported',
-    //     endpoint: 'app.abcdefghijkl.eu-central-1.rds.amazonaws.com',
-    //     name: 'app',
-    //     // The login of Viewkeeper's own role: npx viewkeeper create-role makes the role and prints the secret.
-    //     secretArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:viewkeeper/production-AbCdEf',
-    //     securityGroupId: 'sg-0123456789abcdef0',
-    //     vpc: {
-    //       id: 'vpc-0123456789abcdef0',
-    //       subnetIds: ['subnet-0123456789abcdef0'],
-    //       availabilityZones: ['eu-central-1a'],
-    //       addSecretsManagerEndpoint: false,
-    //     },
-    //   },
-    //   alarmEmails: ['data-team@example.com'],
-    // },`
-
 const viewsReadme = (migrations: string): string => `# Views
 
 This folder has one file for each view, written with \`defineView\`; \`npx viewkeeper new <view>\` writes one to be filled in. A
@@ -273,15 +253,9 @@ const migrationsReadme = `# Migrations
 the migrations that its database lacks. More: node_modules/viewkeeper/docs/views.md
 `
 
-/** The whole CDK app: it deploys the environments of the configuration. */
-const binModule = `import { deployEnvironments } from 'viewkeeper/cdk'
-
-await deployEnvironments()
-`
-
-const cdkJson = `${JSON.stringify(
+const cdkJson = (binFile: string): string => `${JSON.stringify(
   {
-    app: 'node bin/viewkeeper.mjs',
+    app: `node ${binFile}`,
     // The flags of CDK with which the constructs are tested.
     context: cdk.context,
   },

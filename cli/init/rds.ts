@@ -1,4 +1,5 @@
 import { Problem } from '../../src/problem.ts'
+import { type AppOptions, constructLines, loginLines } from './app.ts'
 import { listIn, NotFound, type QueryApi, textIn, type Xml } from './query-api.ts'
 
 /** What AWS says about a server, and about the network in which it is. */
@@ -8,6 +9,7 @@ interface FoundServer {
   isCluster: boolean
   /** Whether somebody named an instance of this cluster. */
   namedInstance: boolean
+  account: string
   endpoint: string
   port: number
   /** The database that was made with the server; undefined: RDS knows of none. */
@@ -18,7 +20,6 @@ interface FoundServer {
   hasIam: boolean
   /** The major version of PostgreSQL. */
   major: number
-  resourceId: string
   securityGroups: string[]
   vpcId: string
   subnets: FoundSubnet[]
@@ -60,6 +61,7 @@ export async function readServer(call: QueryApi, identifier: string): Promise<Fo
     identifier: name,
     isCluster,
     namedInstance,
+    account: textIn(server, isCluster ? 'DBClusterArn' : 'DBInstanceArn')?.split(':')[4] ?? '',
     endpoint: textIn(server, 'Endpoint', ...(isCluster ? [] : ['Address'])) ?? '',
     port: Number(textIn(server, ...(isCluster ? ['Port'] : ['Endpoint', 'Port'])) ?? 5432),
     databaseName: textIn(server, isCluster ? 'DatabaseName' : 'DBName'),
@@ -67,7 +69,6 @@ export async function readServer(call: QueryApi, identifier: string): Promise<Fo
     masterSecret: textIn(server, 'MasterUserSecret', 'SecretArn'),
     hasIam: textIn(server, 'IAMDatabaseAuthenticationEnabled') === 'true',
     major: Number.parseInt(textIn(server, 'EngineVersion') ?? '', 10),
-    resourceId: textIn(server, isCluster ? 'DbClusterResourceId' : 'DbiResourceId') ?? '',
     securityGroups: textsIn(server, 'VpcSecurityGroups', 'VpcSecurityGroupMembership', 'VpcSecurityGroupId'),
     vpcId,
     subnets: await readSubnets(call, vpcId, listIn(group ?? '', 'Subnets', 'Subnet')),
@@ -208,30 +209,30 @@ async function pages(
 
 /** What is written of a server, and what is said of it. */
 interface RdsEnvironment {
-  /** The field of an environment of `viewkeeper.config.ts`, two levels deep, with what is missing as comments. */
+  /** What the CDK app says of it, with what is missing as comments. */
+  app: AppOptions
+  /** The construct alone, for a CDK app that exists. */
   text: string
   /** What to type next, in this order. */
   commands: string[]
 }
 
 const quoted = (text: string): string => `'${text.replaceAll(/['\\]/g, '\\$&')}'`
-const listed = (texts: string[]): string => `[${texts.map(quoted).join(', ')}]`
 
 /** From PostgreSQL 16 on, the master user who makes a login of IAM can log in with tokens only. */
 const usesIam = ({ hasIam, major }: FoundServer): boolean => hasIam && major < 16
 
 const makesSecret = 'viewkeeper create-role --create-secret viewkeeper/production'
 
-/** The environment `production` that works on this server. What AWS does not tell is a comment beside its field. Pure. */
+/** The environment `production` that works on this server. What AWS does not tell is a comment beside its prop. Pure. */
 export function environmentOf(server: FoundServer, region: string): RdsEnvironment {
   const usable = server.subnets.filter(({ wayOut }) => wayOut !== 'public')
-  const [group, ...otherGroups] = server.securityGroups
+  const { account, vpcId, identifier, isCluster } = server
   const login = usesIam(server)
     ? [
         '// The server takes tokens of IAM. `npx viewkeeper create-role --iam` makes the role.',
         "authentication: 'iam',",
-        "user: 'viewkeeper_iam',",
-        `resourceId: ${quoted(server.resourceId)},`,
+        "loginUser: 'viewkeeper_iam',",
       ]
     : [
         ...(server.hasIam
@@ -239,48 +240,34 @@ export function environmentOf(server: FoundServer, region: string): RdsEnvironme
               '// The server takes tokens of IAM, too. Whoever makes such a role is locked out with a password (docs/iam.md).',
             ]
           : []),
-        `// The ARN of the login of Viewkeeper's own role: npx ${makesSecret} prints it.`,
-        "secretArn: '',",
+        ...loginLines,
       ]
-  const lines = [
-    ...remarksOf(server),
-    "kind: 'imported',",
-    `endpoint: ${quoted(server.endpoint)},`,
-    `port: ${server.port},`,
-    ...(server.databaseName === undefined
-      ? ['// RDS does not know which databases the server has: psql -l lists them.', "name: '',"]
-      : [
-          '// The database that was made with the server; psql -l lists the others.',
-          `name: ${quoted(server.databaseName)},`,
-        ]),
-    ...login,
-    ...(otherGroups.length > 0 ? [`// It also has ${otherGroups.join(', ')}; one group is enough.`] : []),
-    `securityGroupId: ${quoted(group ?? '')},`,
-    'vpc: {',
-    ...indented([
-      `id: ${quoted(server.vpcId)},`,
+  const app: AppOptions = {
+    account,
+    region,
+    vpcId,
+    database: { isCluster, identifier },
+    lines: [
+      ...remarksOf(server),
+      ...(server.databaseName === undefined
+        ? ['// RDS does not know which databases the server has: psql -l lists them.', "databaseName: '',"]
+        : [
+            '// The database that was made with the server; psql -l lists the others.',
+            `databaseName: ${quoted(server.databaseName)},`,
+          ]),
+      ...login,
       ...(usable.length === 0
-        ? ['// Every subnet of the server is public, and a function needs a private one: name such subnets.']
-        : ['// Those of the server that are private.']),
-      `subnetIds: ${listed(usable.map(({ id }) => id))},`,
-      `availabilityZones: ${listed(usable.map(({ zone }) => zone))},`,
+        ? [
+            '// Every subnet of the server is public, and a function needs a private one: name such subnets of the network.',
+            'vpcSubnets: { subnets: [] },',
+          ]
+        : []),
       ...(usesIam(server) ? [] : endpointLines(server, usable)),
-    ]),
-    '},',
-  ]
-  const text = [
-    'production: {',
-    ...indented([
-      `region: ${quoted(region)},`,
-      'database: {',
-      ...indented(lines),
-      '},',
       '// Who gets the mails of alarms.',
       'alarmEmails: [],',
-    ]),
-    '},',
-  ]
-  return { text: indented(indented(text)).join('\n'), commands: commandsOf(server) }
+    ],
+  }
+  return { app, text: constructLines(app).join('\n'), commands: commandsOf(server) }
 }
 
 /** What is true of the server, and has no field. */
@@ -327,8 +314,6 @@ function commandsOf(server: FoundServer): string[] {
     `npx ${usesIam(server) ? 'viewkeeper create-role --iam' : makesSecret}${login}`,
     `npx viewkeeper adopt --all -m 'What is there'${login}`,
     "npx cdk bootstrap --app ''   # once for each account and region",
-    'npx cdk deploy -c env=production --all',
+    'npx cdk deploy -c env=production',
   ]
 }
-
-const indented = (lines: string[]): string[] => lines.map((line) => `  ${line}`)

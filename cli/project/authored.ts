@@ -2,6 +2,7 @@ import { inOrder, type Located, loadViews } from '../../src/authored/load.ts'
 import { notValid } from '../../src/authored/view-report.ts'
 import type { Definition } from '../../src/catalog/plan/definition.ts'
 import { everyDay } from '../../src/catalog/plan/scheduled.ts'
+import { defaults } from '../../src/config/options.ts'
 import { meetsNightly } from '../../src/due/schedules.ts'
 import { displayName, quoteName } from '../../src/sql/names.ts'
 import { readConfig, readFolders, shownPath } from './folders.ts'
@@ -22,25 +23,21 @@ export async function readLocated(): Promise<Located[]> {
   return (await inOrder(definitions)).map((name) => views.get(name) as Located)
 }
 
-interface Scheduling {
-  schedules?: { nightly: { at: string; timeZone: string } | false; views: boolean }
-}
-
-/** Says which of these views a schedule of their own refreshes at the moment of an environment's batch of every view. */
+/** Says which of these views a schedule of their own refreshes at the moment of the batch of every view. */
 export async function readMeetings(definitions: Definition[]): Promise<string[]> {
-  const environments = Object.entries((await readConfig()).environments as Record<string, Scheduling>)
+  const { schedules: said = {} } = (await readConfig()).serve
+  const { views, nightly } =
+    said === false ? { views: false, nightly: false as const } : { ...defaults.schedules, ...said }
+  if (!views || nightly === false) return []
+  const { at, timeZone: zone } = { ...defaults.schedules.nightly, ...nightly }
   return definitions.flatMap(({ schedule, timeZone, inAll, ...name }) =>
-    environments.flatMap(([environment, { schedules }]) =>
-      schedule !== null &&
-      timeZone !== null &&
-      inAll &&
-      schedules?.views &&
-      schedules.nightly !== false &&
-      meetsNightly({ schedule, timeZone }, everyDay(schedules.nightly), new Date())
-        ? [
-            `${displayName(name)}: its schedule ${schedule} ${timeZone} meets the batch of every view of ${environment} at ${schedules.nightly.at} ${schedules.nightly.timeZone}: the second batch waits for what the first builds. Write inAll: false, or another time, to refresh it once`,
-          ]
-        : [],
-    ),
+    schedule !== null &&
+    timeZone !== null &&
+    inAll &&
+    meetsNightly({ schedule, timeZone }, everyDay({ at, timeZone: zone }), new Date())
+      ? [
+          `${displayName(name)}: its schedule ${schedule} ${timeZone} meets the batch of every view at ${at} ${zone}: the second batch waits for what the first builds. Write inAll: false, or another time, to refresh it once`,
+        ]
+      : [],
   )
 }

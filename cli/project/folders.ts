@@ -24,9 +24,16 @@ type Folders = LoadedConfig['folders']
 /** The folders that the command line reads and writes, as the configuration of the current folder names them. */
 export const readFolders = async (): Promise<Folders> => (await readConfig()).folders
 
-/** The region of an environment in the configuration. Undefined: the region of the AWS credentials. */
-export const regionOf = async (environment: string): Promise<string | undefined> =>
-  (await readConfig()).environments[environment]?.region
+/**
+ * The region of an environment in the configuration. Undefined: the region of the AWS credentials. From now on these are of the
+ * environment's profile, unless variables say whose they are.
+ */
+export async function regionOf(environment: string): Promise<string | undefined> {
+  const { region, profile } = (await readConfig()).environments[environment] ?? {}
+  const { AWS_PROFILE, AWS_ACCESS_KEY_ID } = process.env
+  if (profile && !AWS_PROFILE && !AWS_ACCESS_KEY_ID) process.env.AWS_PROFILE = profile
+  return region
+}
 
 /** A folder or file as people know it, from the current folder: `views/`. */
 export const shownPath = (url: URL): string => `${relativePath(url.href)}${url.href.endsWith('/') ? '/' : ''}`

@@ -20,7 +20,7 @@ export function addFleet(
 
   const fleet = tenants.map((tenant) => {
     const stack = new Stack(app, tenant)
-    return new Viewkeeper(stack, 'Views', {
+    return new Viewkeeper(stack, 'Viewkeeper', {
       environmentName: tenant,
       database: serverIn(stack, vpc),
       databaseName: 'shop',

@@ -22,7 +22,7 @@ export function encryptWith(scope: Construct, key: IKey): void {
     },
   })
 
-  // The functions read and rotate the secret of the role.
+  // The functions read the secret of the role, and a rotation writes it.
   const use = ['kms:Decrypt', 'kms:GenerateDataKey*']
   // In China, name each host with `.cn` at its end, too.
   const through = (...services: string[]) => ({

@@ -1,55 +1,207 @@
-import { ArnFormat, Stack, Tokenization, Validations } from 'aws-cdk-lib'
-import type { IConnectable, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
+import { Annotations, Reference, Resource, Stack, Tokenization, Validations } from 'aws-cdk-lib'
+import {
+  Connections,
+  type IConnectable,
+  InterfaceVpcEndpoint,
+  type IPeer,
+  type ISecurityGroup,
+  type ISubnet,
+  type IVpc,
+  Port,
+} from 'aws-cdk-lib/aws-ec2'
 import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { CfnDBCluster, type IDatabaseCluster, type IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
-import type { Construct, IDependable } from 'constructs'
-import { type Environment, OptionsError } from '../options.ts'
+import { Construct, Dependable } from 'constructs'
+import { refuseProps, type Server, type ValidProps } from '../props.ts'
 
-/** The database that the functions work on: created, imported, or a server of another app. */
-export interface Database extends IConnectable, IDependable {
+/**
+ * The database that the functions work on. Environments on one server have a role each: every deploy sets the password of its role,
+ * and would lock the others out.
+ */
+export class Database extends Construct implements IConnectable {
   /** The name in the server's certificate. */
   readonly host: string
-  /** The port of the server. */
   readonly port: number
   /** Name of the database inside the server. */
   readonly databaseName: string
   /** The role that Viewkeeper works with. */
   readonly login: Login
-  /**
-   * The administrator as whom `migrate` makes that role.
-   * @default - nobody: the role exists
-   */
-  readonly admin?: Login
-  /**
-   * The most connections that `admin` lets the role open.
-   * @default - half of the server's
-   */
-  readonly connectionLimit?: number
-  /**
-   * The rotation of the login's secret.
-   * @default - none
-   */
-  readonly rotation?: SecretRotationOptions
-  /**
-   * PEM texts of the authorities that may have signed the server's certificate.
-   * @default - the roots of RDS
-   */
-  readonly certificateAuthority?: string
+  /** The administrator as whom `migrate` makes that role; undefined: the role exists. */
+  readonly admin: SecretLogin | undefined
+  /** The most connections that `admin` lets the role open. */
+  readonly connectionLimit: number | undefined
+  /** PEM texts of the authorities that may have signed the server's certificate. */
+  readonly certificateAuthority: string | undefined
   /** The network of the functions. */
   readonly vpc: IVpc
-  /**
-   * Whether the server is reached by IPv6.
-   * @default false
-   */
-  readonly ipv6?: boolean
+  /** Whether the server is reached by IPv6. */
+  readonly ipv6: boolean
   /** Private subnets for the functions. */
   readonly subnets: ISubnet[]
-  /**
-   * The subnets that get an endpoint of Secrets Manager; empty if the subnets reach Secrets Manager without
-   * one, or if no login has a secret.
-   */
+  /** The subnets that get an endpoint of Secrets Manager. */
   readonly endpointSubnets: ISubnet[]
+  readonly connections: Connections
+
+  constructor(scope: Construct, id: string, props: ValidProps) {
+    super(scope, id)
+    const { database, vpc } = props
+    const refuse: Refuse = (problem) => refuseProps(scope.node.path, [problem])
+    if (isOfRds(database)) {
+      insistOnPostgres(database, refuse)
+      const endpoint = isCluster(database) ? database.clusterEndpoint : database.instanceEndpoint
+      this.host = endpoint.hostname
+      this.port = endpoint.port
+      this.connections = database.connections
+      exportTo(Stack.of(this), database)
+    } else {
+      this.host = database.host
+      this.port = database.port ?? 5432
+      this.connections = connectionsOf(database.peer, Port.tcp(this.port))
+    }
+    this.databaseName = props.databaseName
+    this.certificateAuthority = props.certificateAuthority
+    this.connectionLimit = props.connectionLimit
+    this.ipv6 = !isOfRds(database) && 'cidrIpv6' in database.peer.toEgressRuleConfig()
+    const role = `viewkeeper_app_${props.environmentName.replaceAll('-', '_')}`
+    const adminSecret = adminSecretOf(props, refuse)
+    this.admin = adminSecret && { secret: adminSecret }
+    this.login =
+      props.authentication === 'iam'
+        ? // Not the role of the secret: a member of rds_iam cannot log in with its password, as running functions still do.
+          iamLoginOf(database, props.loginUser ?? role.replace('_app_', '_iam_'), refuse)
+        : { secret: props.loginSecret ?? roleSecret(this, role, this) }
+    this.vpc = vpc
+    this.subnets = vpc.selectSubnets(props.vpcSubnets).subnets
+    this.endpointSubnets = props.addSecretsManagerEndpoint ? firstOfEachZone(this.subnets) : []
+    this.insistOnSubnets(refuse)
+    const { securityGroups } = this.connections
+    if (isOfRds(database) && securityGroups.length === 0)
+      refuse(
+        `database: ${database.node.path} has no security group that could let the functions in; import it with securityGroups`,
+      )
+    // A function reaches Secrets Manager when the NAT of its subnet is there, or an endpoint that the app adds later on.
+    const waysOut = this.subnets.map(({ internetConnectivityEstablished }) => internetConnectivityEstablished)
+    Dependable.implement(this, {
+      get dependencyRoots() {
+        const endpoints = vpc.node.children.filter((each) => each instanceof InterfaceVpcEndpoint)
+        const server = isOfRds(database) ? [database] : []
+        return [...server, ...securityGroups, ...waysOut, ...endpoints].flatMap(
+          (each) => Dependable.of(each).dependencyRoots,
+        )
+      },
+    })
+  }
+
+  private insistOnSubnets(refuse: Refuse) {
+    const { vpc, subnets } = this
+    if (subnets.some((subnet) => vpc.publicSubnets.includes(subnet)))
+      refuse('vpcSubnets: must be private, because Lambda gives a function no public address; name others')
+    const readsSecrets = 'secret' in this.login || this.admin !== undefined
+    const isIsolated = subnets.some((subnet) => vpc.isolatedSubnets.includes(subnet))
+    if (readsSecrets && isIsolated && this.endpointSubnets.length === 0)
+      Annotations.of(this).addWarningV2(
+        'viewkeeper:way-to-secrets-manager',
+        'The subnets of the functions are isolated, and the functions read secrets. Set addSecretsManagerEndpoint, or ' +
+          'acknowledge this warning if the VPC has an endpoint of Secrets Manager.',
+      )
+  }
 }
+
+/** Refuses the props of the construct, with one line. */
+type Refuse = (problem: string) => never
+
+type OfRds = IDatabaseInstance | IDatabaseCluster
+
+const isOfRds = (database: OfRds | Server): database is OfRds =>
+  'instanceIdentifier' in database || 'clusterIdentifier' in database
+
+const isCluster = (database: object): database is IDatabaseCluster => 'clusterIdentifier' in database
+
+/** What is reached at these addresses, or through this group. */
+const connectionsOf = (peer: IPeer, defaultPort: Port): Connections =>
+  new Connections({
+    ...('addIngressRule' in peer ? { securityGroups: [peer as ISecurityGroup] } : { peer }),
+    defaultPort,
+  })
+
+function insistOnPostgres({ engine }: OfRds, refuse: Refuse): void {
+  if (engine !== undefined && !engine.engineType.includes('postgres'))
+    refuse(`database: must be a PostgreSQL, and its engine is ${engine.engineType}`)
+}
+
+/** The administrator's secret. Undefined: the role that Viewkeeper works with exists. */
+function adminSecretOf({ database, ...props }: ValidProps, refuse: Refuse): ISecret | undefined {
+  const major = Number(isOfRds(database) && database.engine?.engineVersion?.majorVersion)
+  if (props.adminSecret && props.authentication === 'iam' && major >= 16)
+    return refuse(
+      "adminSecret: with authentication: 'iam', PostgreSQL 16 and later would make the administrator a member of rds_iam, whose " +
+        'passwords RDS refuses; make the role with `npx viewkeeper create-role --iam`, and name it as loginUser',
+    )
+  if (props.adminSecret) return props.adminSecret
+  if (props.loginSecret || props.loginUser !== undefined) return undefined
+  if (props.authentication === 'iam')
+    return refuse(
+      "loginUser: is required with authentication: 'iam': `npx viewkeeper create-role --iam` makes the role; or give " +
+        'adminSecret, of an administrator whose password may stop working (docs/iam.md)',
+    )
+  const { secret } = database as { secret?: ISecret }
+  if (secret) return secret
+  return refuse(
+    `adminSecret: is required, because ${nameOf(database)} has no secret of its own; or give loginSecret, if ` +
+      '`npx viewkeeper create-role` has made the role',
+  )
+}
+
+const nameOf = (database: OfRds | Server): string => (isOfRds(database) ? database.node.path : database.host)
+
+/**
+ * Exports what either way to log in reads of a server of another stack. That stack is deployed first, and CloudFormation refuses
+ * to remove an export that the deployed version of the other stack still reads.
+ */
+function exportTo(reader: Stack, database: OfRds): void {
+  // An imported server is in no stack, and may not know its resource id.
+  if (!Resource.isOwnedResource(database)) return
+  const { secret } = database as { secret?: ISecret }
+  const resourceId = isCluster(database) ? database.clusterResourceIdentifier : database.instanceResourceId
+  for (const value of [secret?.secretArn, resourceId]) {
+    const reference = value === undefined ? undefined : Tokenization.reverseString(value).firstToken
+    if (!Reference.isReference(reference)) continue
+    const owner = Stack.of(reference.target)
+    if (owner !== reader) owner.exportValue(value)
+  }
+}
+
+function iamLoginOf(database: OfRds | Server, user: string, refuse: Refuse): IamLogin {
+  if (!isOfRds(database)) return refuse("authentication: 'iam' is for instances and clusters of aws-rds")
+  if (!isCluster(database) && database.instanceResourceId === undefined)
+    refuse(
+      `authentication: 'iam' needs the resource id of ${database.node.path}; import it with instanceResourceId`,
+    )
+  switchIamOn(database, refuse)
+  return { user, grantConnect: (grantee) => void database.grantConnect(grantee, user) }
+}
+
+/** Switches IAM on for a cluster of the app. CDK's `grantConnect` does so for an instance only. */
+function switchIamOn(database: OfRds, refuse: Refuse): void {
+  const cluster = database.node.defaultChild
+  if (!(cluster instanceof CfnDBCluster)) return
+  if (cluster.enableIamDatabaseAuthentication === false)
+    refuse(
+      `authentication: 'iam' needs a server with IAM, and ${database.node.path} has iamAuthentication: false`,
+    )
+  cluster.enableIamDatabaseAuthentication = true
+}
+
+/**
+ * EC2 refuses an endpoint with two subnets in one zone. With one subnet, an endpoint serves the subnet's
+ * whole zone.
+ */
+const firstOfEachZone = (subnets: ISubnet[]): ISubnet[] =>
+  subnets.filter(
+    ({ availabilityZone }, at) =>
+      subnets.findIndex((other) => other.availabilityZone === availabilityZone) === at,
+  )
 
 /** The environment variables that tell a function where the database is. */
 export const databaseVariables = (database: Database): Record<string, string> => ({
@@ -81,40 +233,12 @@ export interface IamLogin {
   grantConnect(grantee: IGrantable): void
 }
 
-/** A secret whose password is changed every few days. */
-export interface SecretRotationOptions {
-  /** The secret of the role that Viewkeeper works with. */
-  secret: ISecret
-  /** Days between two changes, 1 to 1000. */
-  everyDays: number
-}
-
-/** What a rotation does with its secret. */
-export const rotatingActions = [
-  'secretsmanager:GetSecretValue',
-  'secretsmanager:PutSecretValue',
-  'secretsmanager:UpdateSecretVersionStage',
-]
-
 /** The ARN of a secret as a policy names it: if a secret is imported by its name, the last six characters are unknown. */
 export const arnInPolicies = ({ secretFullArn, secretArn }: ISecret): string =>
   secretFullArn ?? `${secretArn}-??????`
 
 /** How a function logs in. */
 export type Login = SecretLogin | IamLogin
-
-/** The login of a role with IAM. A resource id names an instance (`db-…`) or a cluster (`cluster-…`). */
-export function iamLogin(scope: Construct, user: string, ...resourceIds: string[]): IamLogin {
-  const userArn = (resourceId: string) =>
-    Stack.of(scope).formatArn({
-      service: 'rds-db',
-      resource: 'dbuser',
-      resourceName: `${resourceId}/${user}`,
-      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-    })
-  const connect = new PolicyStatement({ actions: ['rds-db:connect'], resources: resourceIds.map(userArn) })
-  return { user, grantConnect: ({ grantPrincipal }) => grantPrincipal.addToPrincipalPolicy(connect) }
-}
 
 /** The environment variable from which a function knows its login. */
 export const loginVariables = (
@@ -125,36 +249,27 @@ export const loginVariables = (
     ? { [`${prefix}_SECRET_ARN`]: login.secret.secretArn }
     : { [`${prefix}_IAM_USER`]: login.user }
 
-/** Lets a function log in. */
+/**
+ * Lets a function log in. CDK's grants would change the policy of the customer key of a secret, which an imported key does not have
+ * here, and in which a key of another stack cannot name this stack's roles. The key's policy has to let policies of IAM grant access,
+ * as the default policy does.
+ */
 export function grantLogin(login: Login, grantee: IGrantable): void {
   if ('user' in login) {
     login.grantConnect(grantee)
     return
   }
-  allowSecret(login.secret, grantee, ['secretsmanager:GetSecretValue'])
-}
-
-/**
- * Allows actions with a secret, and what they need of the customer key of the secret. CDK's grants would change the policy of
- * the key, which an imported key does not have here, and in which a key of another stack cannot name this stack's roles. The
- * key's policy has to let policies of IAM grant access, as the default policy does.
- */
-export function allowSecret(
-  secret: ISecret,
-  { grantPrincipal }: IGrantable,
-  actions: string[],
-  keyActions = ['kms:Decrypt'],
-): void {
-  grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources: [arnInPolicies(secret)] }))
-  if (secret.encryptionKey === undefined) return
-  const { keyArn, env } = secret.encryptionKey
-  grantPrincipal.addToPrincipalPolicy(
-    new PolicyStatement({
-      actions: keyActions,
-      resources: [keyArn],
-      conditions: { StringEquals: { 'kms:ViaService': hostsOf('secretsmanager', env.region) } },
-    }),
-  )
+  const allow = (action: string, resource: string, conditions?: object) =>
+    grantee.grantPrincipal.addToPrincipalPolicy(
+      new PolicyStatement({
+        actions: [action],
+        resources: [resource],
+        ...(conditions && { conditions: { StringEquals: conditions } }),
+      }),
+    )
+  allow('secretsmanager:GetSecretValue', arnInPolicies(login.secret))
+  const { encryptionKey: key } = login.secret
+  if (key) allow('kms:Decrypt', key.keyArn, { 'kms:ViaService': hostsOf('secretsmanager', key.env.region) })
 }
 
 /**
@@ -165,15 +280,21 @@ function hostsOf(service: string, region: string): string | string[] {
   return region.startsWith('cn-') ? [host, `${host}.cn`] : host
 }
 
-/** A new secret, with the name and a new password of the role that Viewkeeper works with, which `migrate` makes. */
-export function roleSecret(
-  scope: Construct,
-  { role, rotateSecretDays }: { role: string; rotateSecretDays: number | undefined },
-): Secret {
+/**
+ * A new secret, with the name and a new password of the role that Viewkeeper works with, which `migrate` makes. The fields are those
+ * that the rotations of AWS read.
+ */
+function roleSecret(scope: Construct, username: string, { host, port, databaseName }: Database): Secret {
   const secret = new Secret(scope, 'RoleSecret', {
     description: 'Login and password of the role that Viewkeeper works with',
     generateSecretString: {
-      secretStringTemplate: JSON.stringify({ username: role }),
+      secretStringTemplate: Stack.of(scope).toJsonString({
+        username,
+        engine: 'postgres',
+        host,
+        port,
+        dbname: databaseName,
+      }),
       generateStringKey: 'password',
       passwordLength: 40,
       excludePunctuation: true,
@@ -181,85 +302,7 @@ export function roleSecret(
   })
   Validations.of(secret).acknowledge({
     id: 'AwsSolutions-SMG4',
-    reason:
-      rotateSecretDays === undefined
-        ? 'rotateSecretDays is not set. A new password takes a call of the function migrate.'
-        : 'The rotation stands beside the function that rotates the secret.',
+    reason: 'The app decides whether the password is rotated, with addRotationSchedule of loginSecret.',
   })
   return secret
-}
-
-/** Memory of a burstable class by its size, GiB: `t4g.medium` has 4. */
-const burstableGiB: Record<string, number> = {
-  micro: 1,
-  small: 2,
-  medium: 4,
-  large: 8,
-  xlarge: 16,
-  '2xlarge': 32,
-}
-
-/** GiB for each processor of the other families, by the letters before the generation: `r8g` has 8. */
-const gibOfProcessor: Record<string, number> = { m: 4, r: 8, x: 16 }
-
-const bytesOfConnection = 9_531_392
-
-/**
- * Memory of an instance class, GiB: 4 for `t4g.medium`, 16 for `m7g.xlarge`; undefined if the class is none of the
- * common ones. RDS lists classes and their memory under "Hardware specifications for DB instance classes".
- */
-export function memoryGiB(instanceType: string): number | undefined {
-  const [, family = '', size = ''] = /^([a-z]+)\d+[a-z]*\.([a-z0-9]+)$/.exec(instanceType) ?? []
-  if (family === 't') return burstableGiB[size]
-  const perProcessor = gibOfProcessor[family]
-  const processors = processorsOf(size)
-  return perProcessor !== undefined && processors !== undefined ? perProcessor * processors : undefined
-}
-
-/**
- * The connections that RDS lets into a server of this class unless its parameters say otherwise:
- * `LEAST(DBInstanceClassMemory / 9531392, 5000)`. `DBInstanceClassMemory` is what RDS leaves of the class's memory, so
- * the server allows somewhat fewer; small classes lose most. Undefined if the memory of the class is unknown.
- */
-export function maxConnections(instanceType: string): number | undefined {
-  const memory = memoryGiB(instanceType)
-  return memory === undefined
-    ? undefined
-    : Math.min(Math.floor((memory * 2 ** 30) / bytesOfConnection), 5_000)
-}
-
-/** 2 for `large`, 4 for `xlarge`, 64 for `16xlarge`. */
-function processorsOf(size: string): number | undefined {
-  if (size === 'large') return 2
-  const [, count] = /^(\d*)xlarge$/.exec(size) ?? []
-  return count === undefined ? undefined : 4 * Number(count || 1)
-}
-
-/** What the function `batch` opens besides a connection for each run: one to decide, one to listen, two opened ahead. */
-const besidesRuns = 4
-
-/**
- * Refuses an environment whose batches do not fit into the connections of the database that it creates, or that leaves no
- * connection to others. Nothing is known here of an imported database, nor of an uncommon class of instances.
- */
-export function insistOnConnections(name: string, { database, batchConcurrency }: Environment): void {
-  if (database.kind !== 'created') return
-  const { instanceType, connectionLimit } = database
-  const refuse = (field: string, message: string) => {
-    throw new OptionsError(`An environment is not valid:\n  ${name}.${field}: ${message}`)
-  }
-  const most = maxConnections(instanceType)
-  if (most !== undefined && connectionLimit !== undefined && connectionLimit >= most)
-    refuse(
-      'database.connectionLimit',
-      `must leave connections to others: a ${instanceType} allows ${most} in all`,
-    )
-  const limit = connectionLimit ?? (most === undefined ? Number.POSITIVE_INFINITY : Math.floor(most / 2))
-  const needed = batchConcurrency + besidesRuns
-  if (needed > limit)
-    refuse(
-      'batchConcurrency',
-      `a batch of ${batchConcurrency} views at once opens ${needed} connections, and Viewkeeper's role may open ${limit} ` +
-        `(${connectionLimit === undefined ? `half of what a ${instanceType} allows` : 'database.connectionLimit'})`,
-    )
 }

@@ -22,7 +22,7 @@ export interface ApiProps {
   functions: Record<HttpFunctionName, { lambda: IFunction }>
   /** The steady rate of all callers together, and the most at one moment. */
   requestsPerSecond: number
-  logRetentionDays: RetentionDays
+  logRetention: RetentionDays
   /** A domain of the app that leads to the API. */
   domain: DomainMappingOptions | undefined
 }
@@ -62,7 +62,7 @@ export class Api extends Construct {
     this.logGroupName = `/aws/vendedlogs/viewkeeper/${props.environmentName}/api`
     const logGroup = new LogGroup(this, 'AccessLog', {
       logGroupName: this.logGroupName,
-      retention: props.logRetentionDays,
+      retention: props.logRetention,
       removalPolicy: RemovalPolicy.DESTROY,
     })
     const stage = new HttpStage(this, 'Stage', {

@@ -27,7 +27,7 @@ export interface BatchMachineProps {
   startBatch: LambdaFunction
   /** The queue for events of which no batch could be opened. */
   deadLetters: IQueue
-  logRetentionDays: RetentionDays
+  logRetention: RetentionDays
   /** Whether X-Ray traces the executions. */
   tracing: boolean
 }
@@ -47,7 +47,7 @@ export class BatchMachine extends Construct {
       // With this prefix AWS needs no policy statement for each log group; the size of that policy is
       // limited.
       logGroupName: `/aws/vendedlogs/viewkeeper/${environmentName}/batches`,
-      retention: props.logRetentionDays,
+      retention: props.logRetention,
       removalPolicy: RemovalPolicy.DESTROY,
     })
     this.machine = new StateMachine(this, 'Machine', {

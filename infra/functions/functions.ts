@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { CustomResource, Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { CustomResource, Duration, Fn, Stack } from 'aws-cdk-lib'
 import {
   type IConnectable,
   InterfaceVpcEndpoint,
@@ -9,23 +9,13 @@ import {
   Port,
   SecurityGroup,
 } from 'aws-cdk-lib/aws-ec2'
-import { AnyPrincipal, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
-import { CfnRotationSchedule, type ISecret } from 'aws-cdk-lib/aws-secretsmanager'
+import { AnyPrincipal, type IRole, Policy, PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
-import { AwsCustomResource, AwsCustomResourcePolicy, PhysicalResourceId } from 'aws-cdk-lib/custom-resources'
 import { Construct, type IDependable } from 'constructs'
 import { type FunctionName, functionNames, functions } from '../../src/api/functions.ts'
-import {
-  allowSecret,
-  arnInPolicies,
-  type Database,
-  databaseVariables,
-  loginVariables,
-  rotatingActions,
-  type SecretRotationOptions,
-} from '../database/database.ts'
+import { arnInPolicies, type Database, databaseVariables, loginVariables } from '../database/database.ts'
 import {
   type FunctionNetwork,
   type FunctionSurroundings,
@@ -98,17 +88,14 @@ export class FunctionsNetwork extends Construct {
       privateDnsEnabled: false,
     })
     // Whatever a role may do elsewhere: through this endpoint, this account reads these secrets and does nothing else.
-    const allow = (actions: string[], allowed: ISecret[]) =>
-      endpoint.addToPolicy(
-        new PolicyStatement({
-          principals: [new AnyPrincipal()],
-          actions,
-          resources: allowed.map(arnInPolicies),
-          conditions: { StringEquals: { 'aws:PrincipalAccount': Stack.of(this).account } },
-        }),
-      )
-    allow(['secretsmanager:GetSecretValue'], secrets)
-    if (database.rotation) allow(rotatingActions, [database.rotation.secret])
+    endpoint.addToPolicy(
+      new PolicyStatement({
+        principals: [new AnyPrincipal()],
+        actions: ['secretsmanager:GetSecretValue'],
+        resources: secrets.map(arnInPolicies),
+        conditions: { StringEquals: { 'aws:PrincipalAccount': Stack.of(this).account } },
+      }),
+    )
     return endpoint
   }
 }
@@ -174,39 +161,6 @@ const ofMigrate = ({
   },
 })
 
-/**
- * Changes the password of the role that Viewkeeper works with every few days: Secrets Manager calls the function
- * `rotate`, in the network of the database.
- */
-export class SecretRotation extends Construct {
-  readonly function: ViewkeeperFunction
-
-  constructor(
-    scope: Construct,
-    id: string,
-    { secret, everyDays, ...around }: FunctionSurroundings & SecretRotationOptions,
-  ) {
-    super(scope, id)
-    this.function = new ViewkeeperFunction(this, 'rotate', around)
-    const { lambda } = this.function
-    // CDK's RotationSchedule would also allow secretsmanager:GetRandomPassword on every resource.
-    allowSecret(secret, lambda, rotatingActions, ['kms:Decrypt', 'kms:GenerateDataKey'])
-    lambda.addPermission('SecretsManager', {
-      principal: new ServicePrincipal('secretsmanager.amazonaws.com'),
-      sourceAccount: Stack.of(this).account,
-      sourceArn: secret.secretArn,
-    })
-    const schedule = new CfnRotationSchedule(this, 'Schedule', {
-      secretId: secret.secretArn,
-      rotationLambdaArn: lambda.functionArn,
-      rotationRules: { automaticallyAfterDays: everyDays },
-      // Secrets Manager only tests the function now: the password was made a moment ago.
-      rotateImmediatelyOnUpdate: false,
-    })
-    schedule.node.addDependency(lambda)
-  }
-}
-
 interface MigrationProps extends FunctionSurroundings {
   migrate: ViewkeeperFunction
   /** What the migration needs: the database, and the network rules and endpoints. */
@@ -221,10 +175,14 @@ interface MigrationProps extends FunctionSurroundings {
  * rollback, which must not fail.
  */
 export class Migration extends Construct {
+  /** The function that CloudFormation calls. */
+  readonly deploy: ViewkeeperFunction
+
   constructor(scope: Construct, id: string, { migrate, after, before, ...around }: MigrationProps) {
     super(scope, id)
     const { database } = around
     const deploy = new ViewkeeperFunction(this, 'deploy', around)
+    this.deploy = deploy
     deploy.mayCall(migrate)
     const call = new CustomResource(this, 'Call', {
       resourceType: 'Custom::ViewkeeperMigration',
@@ -247,12 +205,12 @@ export class Migration extends Construct {
 }
 
 interface RefreshOnDeployProps {
-  environmentName: string
   /** The state machine that opens and advances the batch. */
   machine: IStateMachine
+  /** The function that CloudFormation calls. */
+  deploy: ViewkeeperFunction
   /** Every function. The bundle of `migrate` holds the migrations of the views. */
-  functions: ViewkeeperFunction[]
-  logRetentionDays: RetentionDays
+  functions: Record<FunctionName, ViewkeeperFunction>
   /** What has to be deployed before a batch starts, besides the functions. */
   after: Construct[]
 }
@@ -263,51 +221,28 @@ interface RefreshOnDeployProps {
  * deploy are one batch.
  */
 export class RefreshOnDeploy extends Construct {
-  constructor(scope: Construct, id: string, props: RefreshOnDeployProps) {
+  constructor(scope: Construct, id: string, { machine, deploy, functions, after }: RefreshOnDeployProps) {
     super(scope, id)
-    const { stateMachineArn } = props.machine
-    const deployed = hashOf(props.functions)
-    const call = new AwsCustomResource(this, 'Call', {
-      onUpdate: {
-        service: 'SFN',
-        action: 'startExecution',
-        parameters: {
-          stateMachineArn,
-          input: JSON.stringify({ trigger: 'deploy', key: deployed, all: true }),
-        },
-        // CloudFormation starts an execution when this id changes.
-        physicalResourceId: PhysicalResourceId.of(deployed),
-        outputPaths: ['executionArn'],
+    const { stateMachineArn } = machine
+    // A policy of its own: what else `deploy` may do exists before the migration, and the machine after it.
+    const mayStart = new Policy(this, 'MayStart', {
+      roles: [deploy.lambda.role as IRole],
+      statements: [new PolicyStatement({ actions: ['states:StartExecution'], resources: [stateMachineArn] })],
+    })
+    const call = new CustomResource(this, 'Call', {
+      resourceType: 'Custom::ViewkeeperRefresh',
+      serviceToken: deploy.lambda.functionArn,
+      serviceTimeout: Duration.minutes(16),
+      properties: {
+        // By the version, `deploy` knows a rollback, after which nothing is refreshed.
+        Migrate: functions.migrate.lambda.currentVersion.functionArn,
+        StateMachine: stateMachineArn,
+        Key: hashOf(Object.values(functions)),
       },
-      installLatestAwsSdk: false,
-      policy: AwsCustomResourcePolicy.fromStatements([
-        new PolicyStatement({ actions: ['states:StartExecution'], resources: [stateMachineArn] }),
-      ]),
-      ...(callerExists(this) ? {} : this.caller(props)),
     })
-    call.node.addDependency(...props.functions, ...props.after)
-  }
-
-  /** The role of the function that calls, which may only write its log. */
-  private caller({ environmentName, logRetentionDays }: RefreshOnDeployProps): {
-    role: Role
-    logGroup: LogGroup
-  } {
-    const logGroup = new LogGroup(this, 'Logs', {
-      logGroupName: `/viewkeeper/${environmentName}/refresh-on-deploy`,
-      retention: logRetentionDays,
-      removalPolicy: RemovalPolicy.DESTROY,
-    })
-    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
-    logGroup.grantWrite(role)
-    return { role, logGroup }
+    call.node.addDependency(mayStart, ...Object.values(functions), ...after)
   }
 }
-
-/** All such calls of a stack share one function, with the role and the log group of the first. */
-const callerExists = (scope: Construct): boolean =>
-  Stack.of(scope).node.tryFindChild(`AWS${AwsCustomResource.PROVIDER_FUNCTION_UUID.replaceAll('-', '')}`) !==
-  undefined
 
 const hashOf = (functions: ViewkeeperFunction[]): string =>
   createHash('sha256')

@@ -5,7 +5,7 @@ import { Construct, type IConstruct } from 'constructs'
 import type { FunctionName } from '../../src/api/functions.ts'
 import { type EventType, eventSource } from '../../src/events/plan/event.ts'
 import { displayPart, parseName, quoteIdentifier } from '../../src/sql/names.ts'
-import { refuseProps } from '../options.ts'
+import { refuseProps } from '../props.ts'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
 interface SendingProps {

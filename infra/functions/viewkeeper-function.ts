@@ -28,7 +28,8 @@ import { variablesOf } from '../../src/config/variables.ts'
 import { functionsFolder } from '../../src/package-files.ts'
 import { Problem } from '../../src/problem.ts'
 import { authorityBeside, type Database, databaseVariables, grantLogin } from '../database/database.ts'
-import { type MonitorTimes, monitorTimes, type ValidOptions } from '../options.ts'
+import { type MonitorTimes, monitorTimes } from '../monitor-times.ts'
+import type { ValidProps } from '../props.ts'
 
 /** What stands in the folder of a function beside its bundle. */
 interface Beside {
@@ -93,7 +94,7 @@ export interface FunctionNetwork {
 export interface FunctionSurroundings {
   /** Part of the name of a function's log group. */
   environmentName: string
-  options: ValidOptions
+  options: ValidProps
   database: Database
   network: FunctionNetwork
   /** The queue for asynchronous events that failed with all of Lambda's retries. */
@@ -120,7 +121,7 @@ export class ViewkeeperFunction extends Construct {
     const network = worksAs && around.network
     this.logGroup = new LogGroup(this, 'Logs', {
       logGroupName: `/viewkeeper/${environmentName}/${name}`,
-      retention: options.logRetentionDays,
+      retention: options.logRetention,
       // A log group that remains after the stack would make the next deploy fail: the name is taken.
       removalPolicy: RemovalPolicy.DESTROY,
     })
@@ -159,7 +160,7 @@ export class ViewkeeperFunction extends Construct {
       maxEventAge: eventSeconds === undefined ? undefined : Duration.seconds(eventSeconds),
       reservedConcurrentExecutions: waits ? options.reservedConcurrency : undefined,
     })
-    if (worksAs?.startsWith('role')) grantLogin(database.login, this.lambda)
+    if (worksAs) grantLogin(database.login, this.lambda)
     if (worksAs === 'role and administrator' && database.admin) grantLogin(database.admin, this.lambda)
     role.complete()
     // CloudFormation makes up the function's name; people find the function by its tags.
@@ -186,18 +187,18 @@ export class ViewkeeperFunction extends Construct {
 }
 
 /** A call that failed is tried again only if the next one is far. Calls that wait must not pile up. */
-function sendTimes({ monitorEveryMinutes }: ValidOptions): Pick<FunctionTraits, 'retries' | 'eventSeconds'> {
+function sendTimes({ monitorEveryMinutes }: ValidProps): Pick<FunctionTraits, 'retries' | 'eventSeconds'> {
   const { retries, interval } = monitorTimes(monitorEveryMinutes || 1) as MonitorTimes
   return { retries, eventSeconds: interval.toSeconds() }
 }
 
-const atLeastInfo = ({ logLevel }: ValidOptions): string => (logLevel === 'DEBUG' ? 'DEBUG' : 'INFO')
+const atLeastInfo = ({ logLevel }: ValidProps): string => (logLevel === 'DEBUG' ? 'DEBUG' : 'INFO')
 
 /**
  * How long callers may wait if the concurrency is reserved: requests that arrive as fast as the API lets them in, and all wait,
  * occupy as many functions as are reserved.
  */
-const longestWait = ({ reservedConcurrency, requestsPerSecond }: ValidOptions): Record<string, string> =>
+const longestWait = ({ reservedConcurrency, requestsPerSecond }: ValidProps): Record<string, string> =>
   reservedConcurrency === undefined
     ? {}
     : { LONGEST_WAIT_SECONDS: String(Math.floor(reservedConcurrency / requestsPerSecond)) }

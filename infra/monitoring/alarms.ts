@@ -1,4 +1,4 @@
-import { Annotations, Duration } from 'aws-cdk-lib'
+import { Duration } from 'aws-cdk-lib'
 import {
   Alarm,
   ComparisonOperator,
@@ -9,8 +9,6 @@ import {
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
-import type { IFunction } from 'aws-cdk-lib/aws-lambda'
-import { CfnEventSubscription } from 'aws-cdk-lib/aws-rds'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
@@ -23,18 +21,15 @@ import {
 import { command } from '../../src/sql/commands.ts'
 import {
   type AlarmName,
-  type databaseAlarmNames,
   describeAlarm,
   incidentsOpen,
   mayWaitSeconds,
   silentMonitor,
   unsent,
 } from '../../src/watch/plan/alarms.ts'
-import { serverIdentifier } from '../database/created-database.ts'
-import { maxConnections } from '../database/database.ts'
 import type { Api } from '../functions/api.ts'
-import type { MonitorTimes, ValidCreatedDatabase } from '../options.ts'
-import { type AlarmTopics, letPublish } from './topics.ts'
+import type { MonitorTimes } from '../monitor-times.ts'
+import type { AlarmTopics } from './topics.ts'
 
 /** The environment that an alarm is about, and the topics that it is published to. */
 interface AlarmPlace {
@@ -44,7 +39,7 @@ interface AlarmPlace {
 
 interface AlarmOptions {
   /** The alarm is named `viewkeeper-<environment>-<name>`. */
-  name: AlarmName | (typeof databaseAlarmNames)[number]
+  name: AlarmName
   metric: IMetric
   /** The number from which something is wrong. Default 1. */
   threshold?: number
@@ -97,8 +92,6 @@ interface AlarmsProps extends AlarmPlace {
   monitor: MonitorTimes | null
   /** The time between two looks at what waits to be sent; undefined if nothing is sent. */
   looks: Duration | undefined
-  /** The function that changes the password of Viewkeeper's role, if the environment has one. */
-  rotate: IFunction | undefined
 }
 
 /**
@@ -112,7 +105,7 @@ export class Alarms extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { api, machine, deadLetters, monitor, looks, rotate, ...place }: AlarmsProps,
+    { api, machine, deadLetters, monitor, looks, ...place }: AlarmsProps,
   ) {
     super(scope, id)
     if (monitor) addMonitorAlarms(this, place, monitor)
@@ -126,14 +119,6 @@ export class Alarms extends Construct {
       })
     addDeadLetters(this, place, deadLetters)
     if (looks) addUnsent(this, place, looks, monitor === null)
-    // Only Secrets Manager calls it, which tells nobody.
-    if (rotate)
-      addAlarm(this, place, {
-        name: 'rotate-errors',
-        metric: rotate.metricErrors({ period }),
-        happened: "The password of Viewkeeper's role could not be changed; Secrets Manager tries again.",
-        first: `aws logs tail /viewkeeper/${place.environmentName}/rotate --since 1d shows why.`,
-      })
     // A function that answers 5xx has not failed, so its own metrics do not show it.
     addAlarm(this, place, {
       name: 'api-errors',
@@ -218,96 +203,6 @@ function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: MonitorTim
     lasting: true,
     mails: ['begin', 'end'],
   })
-}
-
-interface DatabaseAlarmsProps {
-  environmentName: string
-  topics: AlarmTopics
-  options: ValidCreatedDatabase
-}
-
-/** Below a tenth of its storage, RDS grows it. */
-const leastFree = 0.1
-
-/**
- * The part of the connections that the class allows by its nominal memory. RDS keeps a part of the memory for itself,
- * up to a quarter on the smallest class, so this is from two thirds to nine tenths of the connections that there are.
- */
-const mostConnected = 0.65
-
-/** The alarms of a created database. They stand beside the topics, and know the server by its fixed name. */
-export class DatabaseAlarms extends Construct {
-  private readonly props: DatabaseAlarmsProps
-
-  constructor(scope: Construct, id: string, props: DatabaseAlarmsProps) {
-    super(scope, id)
-    this.props = props
-    this.addStorageAlarm()
-    this.addStorageMail()
-    this.addConnectionsAlarm()
-  }
-
-  /** RDS grows the storage within minutes, so half an hour of shortage means that it does not. */
-  private addStorageAlarm() {
-    const { storageGiB, maxStorageGiB } = this.props.options
-    addAlarm(this, this.props, {
-      name: 'database-storage',
-      metric: this.metric('FreeStorageSpace', Stats.MINIMUM),
-      threshold: Math.round(storageGiB * 2 ** 30 * leastFree),
-      comparison: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
-      periods: 6,
-      lasting: true,
-      mails: ['begin', 'end'],
-      happened: `Less than a tenth of ${storageGiB} GiB has been free for half an hour, and RDS has not grown the storage of the database enough: it waits six hours after each growth, and stops at ${maxStorageGiB} GiB.`,
-      first: `aws rds describe-events --source-type db-instance --source-identifier ${this.server} --duration 1440 shows each growth of the last day.`,
-    })
-  }
-
-  /**
-   * RDS alone knows how much storage the server has by now: CloudWatch has no such number. It mails when less than a tenth of that
-   * is free. https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html
-   */
-  private addStorageMail() {
-    const { mail } = this.props.topics
-    const said = new CfnEventSubscription(this, 'LowStorage', {
-      snsTopicArn: mail.topicArn,
-      sourceType: 'db-instance',
-      sourceIds: [this.server],
-      eventCategories: ['low storage'],
-    })
-    const allowed = letPublish(mail, 'RdsPublishes', 'events.rds')
-    if (allowed) said.node.addDependency(allowed)
-  }
-
-  private addConnectionsAlarm() {
-    const { instanceType } = this.props.options
-    const most = maxConnections(instanceType)
-    if (most === undefined) {
-      Annotations.of(this).addWarningV2(
-        'viewkeeper:memory-of-instance-type',
-        `The memory of ${instanceType} is unknown, so there is no alarm about its connections. Add the class to infra/database/database.ts.`,
-      )
-      return
-    }
-    addAlarm(this, this.props, {
-      name: 'database-connections',
-      metric: this.metric('DatabaseConnections', Stats.MAXIMUM),
-      threshold: Math.floor(most * mostConnected),
-      mails: ['begin', 'end'],
-      happened: 'Most connections of the database are taken; when all are, nobody gets in.',
-      first:
-        'select usename, application_name, state, count(*) from pg_stat_activity group by 1, 2, 3 shows who holds them.',
-    })
-  }
-
-  private get server(): string {
-    return serverIdentifier(this.props.environmentName)
-  }
-
-  private metric(metricName: string, statistic: string): Metric {
-    const dimensionsMap = { DBInstanceIdentifier: this.server }
-    return new Metric({ namespace: 'AWS/RDS', metricName, dimensionsMap, statistic, period })
-  }
 }
 
 /** The period of graphs, and of alarms about what other services than the monitor publish. */

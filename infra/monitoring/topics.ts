@@ -2,7 +2,7 @@ import { Stack } from 'aws-cdk-lib'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { type ITopic, Topic, type TopicProps } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
-import { Construct, type IDependable } from 'constructs'
+import { Construct } from 'constructs'
 
 /** The topics that people and their programs listen to. */
 export interface PeopleTopics {
@@ -54,18 +54,14 @@ export class Topics extends Construct implements AlarmTopics {
 function alarmTopic(scope: Construct, id: string, props: TopicProps): Topic {
   const topic = new Topic(scope, id, { ...props, enforceSSL: true })
   // enforceSSL drops the topic's default policy, which would let alarms publish.
-  letPublish(topic, 'AlarmsPublish', 'cloudwatch')
-  return topic
-}
-
-/** Lets a service of AWS publish to a topic, for this account only. What publishes at once waits for the result. */
-export const letPublish = (topic: ITopic, sid: string, service: string): IDependable | undefined =>
   topic.addToResourcePolicy(
     new PolicyStatement({
-      sid,
-      principals: [new ServicePrincipal(`${service}.amazonaws.com`)],
+      sid: 'AlarmsPublish',
+      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
       actions: ['sns:Publish'],
       resources: [topic.topicArn],
       conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(topic).account } },
     }),
-  ).policyDependable
+  )
+  return topic
+}

@@ -20,7 +20,7 @@ export type FunctionName = (typeof functionNames)[number]
 export type HttpFunctionName = Extract<FunctionName, 'create' | 'refresh' | 'drop' | 'start-batch' | 'api'>
 
 /** A Lambda function. */
-export type DeployedName = FunctionName | 'deploy' | 'rotate'
+export type DeployedName = FunctionName | 'deploy'
 
 /** What a function is deployed with. What is left out is as Lambda has it. */
 export interface FunctionTraits {
@@ -31,7 +31,7 @@ export interface FunctionTraits {
    * As whom the function logs in to the database, from inside its network. Left out, it stays outside: in the network it would
    * need endpoints of Lambda, Step Functions, SNS and EventBridge, which cost money.
    */
-  worksAs?: 'role' | 'role and administrator' | 'rotation'
+  worksAs?: 'role' | 'role and administrator'
   /** The function that it calls. */
   calls?: 'batch' | 'monitor' | 'migrate'
   /** The options that it is told. */
@@ -67,7 +67,7 @@ const operation = {
 
 /**
  * What each function is deployed with: one file in `functions/` each. The local process takes the lives of its calls from here,
- * too. `deploy` and `rotate` are there for CloudFormation and Secrets Manager.
+ * too. `deploy` is there for CloudFormation.
  */
 export const functions: Record<DeployedName, FunctionTraits> = {
   create: {
@@ -145,13 +145,8 @@ export const functions: Record<DeployedName, FunctionTraits> = {
     worksAs: 'role and administrator',
   },
   deploy: {
-    description: 'On deploy: calls migrate for CloudFormation, and answers',
+    description: 'On deploy: calls migrate for CloudFormation, starts a batch if it has to, and answers',
     seconds: longest,
     calls: 'migrate',
-  },
-  rotate: {
-    description: "Rotates the secret of Viewkeeper's role, for Secrets Manager",
-    seconds: 60,
-    worksAs: 'rotation',
   },
 }

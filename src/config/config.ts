@@ -1,4 +1,12 @@
-import type { EnvironmentOptions, ServeOptions } from './options.ts'
+import type { ServeOptions } from './options.ts'
+
+/** How commands with `--env` reach an environment on AWS. */
+export interface EnvironmentConfig {
+  /** The AWS region. Default: that of your credentials. */
+  region?: string
+  /** The profile of your AWS credentials, unless `AWS_PROFILE` names one. Default: as the AWS SDK finds them. */
+  profile?: string
+}
 
 /** What `viewkeeper.config.ts` says. The file is in the folder where the command is called. */
 export interface Config {
@@ -9,8 +17,8 @@ export interface Config {
     /** The frozen migrations. Default `migrations`. */
     migrations?: string
   }
-  /** What is deployed by `npx cdk deploy -c env=<name>`, by name. Default: nothing. */
-  environments?: Record<string, EnvironmentOptions>
+  /** The environments on AWS, by name. What they are stands in the CDK app. Default: none. */
+  environments?: Record<string, EnvironmentConfig>
   /** What `npx viewkeeper serve` obeys. Default: every view is refreshed each night. */
   serve?: ServeOptions
 }

@@ -3,15 +3,15 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { importProblem, withImports } from '../loading/import-files.ts'
 import { Problem } from '../problem.ts'
 import { nearest } from '../sql/nearest.ts'
-import type { Config } from './config.ts'
-import type { EnvironmentOptions, ServeOptions } from './options.ts'
+import type { Config, EnvironmentConfig } from './config.ts'
+import type { ServeOptions } from './options.ts'
 
 /** The configuration of a folder, with every default filled in. */
 export interface LoadedConfig {
   /** The name of the file; null if there is none. */
   file: string | null
   folders: { views: URL; migrations: URL }
-  environments: Record<string, EnvironmentOptions>
+  environments: Record<string, EnvironmentConfig>
   serve: ServeOptions
 }
 
@@ -56,10 +56,7 @@ function importDefault(name: string, folder: URL): Promise<unknown> {
   })
 }
 
-/**
- * A configuration that a file exports. Refuses (InvalidRequest) what is none, and lists all mistakes by field. What an
- * environment says is checked when it is deployed.
- */
+/** A configuration that a file exports. Refuses (InvalidRequest) what is none, and lists all mistakes by field. */
 function checkConfig(file: string, exported: unknown): Config {
   const mistakes = isObject(exported)
     ? mistakesIn(exported)
@@ -81,9 +78,16 @@ function mistakesIn(config: Record<string, unknown>): string[] {
         ]
       : ["folders must be an object, such as { views: 'views', migrations: 'migrations' }"]),
     ...(isObject(environments)
-      ? Object.entries(environments)
-          .filter(([, environment]) => !isObject(environment))
-          .map(([name]) => `environments.${name} must be an object`)
+      ? Object.entries(environments).flatMap(([name, environment]) =>
+          isObject(environment)
+            ? [
+                ...unknownFields(environment, ['region', 'profile'], `environments.${name}.`),
+                ...Object.entries(environment)
+                  .filter(([, value]) => typeof value !== 'string' && value !== undefined)
+                  .map(([field]) => `environments.${name}.${field} must be a text`),
+              ]
+            : [`environments.${name} must be an object`],
+        )
       : ['environments must be an object, with each environment by its name']),
     ...(isObject(serve) ? [] : ['serve must be an object, such as { batchConcurrency: 4 }']),
   ]

@@ -1,4 +1,4 @@
-// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts and infra/options.ts: change an option there.
+// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts: change an option there.
 
 /** What `viewkeeper serve` and an environment on AWS may be told. Every field has a default. */
 export interface CommonOptions {
@@ -99,73 +99,6 @@ export interface ServeOptions extends CommonOptions {
   readonly notify?: NotifyOptions
 }
 
-/** What an environment on AWS may be told besides its database. Every field has a default. */
-export interface ViewkeeperOptions extends CommonOptions {
-  /**
-   * Days for which logs are kept.
-   * @default 30
-   */
-  readonly logRetentionDays?: number
-  /**
-   * The most requests that the API takes in a second, from all callers together; more are answered `429`.
-   * @default 8
-   */
-  readonly requestsPerSecond?: number
-  /**
-   * Calls at once that Lambda keeps for each of `create`, `refresh` and `drop`, and allows at most.
-   * @default - none
-   */
-  readonly reservedConcurrency?: number
-  /**
-   * Memory of each function, MB; more helps little.
-   * @default 512
-   */
-  readonly memorySize?: number
-  /**
-   * Whether a deploy that changes code or migrations refreshes all views.
-   * @default false
-   */
-  readonly refreshOnDeploy?: boolean
-  /**
-   * Whether metrics name each view: up to 0.90 USD a month for one.
-   * @default false
-   */
-  readonly metricsPerView?: boolean
-  /**
-   * The bus that gets the events for programs; `false`: no events.
-   * @default 'default'
-   */
-  readonly eventBus?: string | false
-  /**
-   * Whether X-Ray traces functions and batches, 5 USD per million.
-   * @default false
-   */
-  readonly tracing?: boolean
-}
-
-/** One environment: where it is deployed, its database, and all other options. */
-export interface EnvironmentOptions extends ViewkeeperOptions {
-  /** Addresses that get the mails. Each confirms once, by a link. May be empty. */
-  readonly alarmEmails: string[]
-  /**
-   * AWS account, twelve digits.
-   * @default - that of your credentials
-   */
-  readonly account?: string
-  /**
-   * AWS region.
-   * @default - that of your credentials
-   */
-  readonly region?: string
-  /** Created by a stack of its own, or imported. */
-  readonly database: CreatedDatabaseOptions | ImportedDatabaseOptions
-  /**
-   * Tags of every resource besides `viewkeeper:environment`.
-   * @default - none
-   */
-  readonly tags?: Record<string, string>
-}
-
 /** The batches that schedules start. */
 export interface ScheduleOptions {
   /**
@@ -224,125 +157,6 @@ export interface QuietOptions {
    * @default - each day
    */
   readonly days?: ('mon' | 'tue' | 'wed' | 'thu' | 'fri' | 'sat' | 'sun')[]
-}
-
-/** Created by the stack, in a network without a way to the internet. */
-export interface CreatedDatabaseOptions {
-  readonly kind: 'created'
-  /** Name of the database inside the server. */
-  readonly name: string
-  /**
-   * Major version (a newer one).
-   * @default '18'
-   */
-  readonly postgresVersion?: '15' | '16' | '17' | '18' | '19'
-  /** Size of the server: `t4g.micro`, `m7g.large`. */
-  readonly instanceType: string
-  /**
-   * Storage at the start, GiB.
-   * @default 20
-   */
-  readonly storageGiB?: number
-  /**
-   * KMS key of storage and backups. A later deploy cannot change it.
-   * @default - the key that AWS manages
-   */
-  readonly encryptionKeyArn?: string
-  /**
-   * Storage up to which RDS grows it, GiB.
-   * @default 100
-   */
-  readonly maxStorageGiB?: number
-  /**
-   * The most connections that Viewkeeper's role may open.
-   * @default - half of the server's `max_connections`
-   */
-  readonly connectionLimit?: number
-  /** Whether RDS refuses to remove the database; a removal then keeps a snapshot. */
-  readonly protect: boolean
-  /**
-   * How functions and master user log in: with a `secret`, or by `iam`.
-   * @default 'secret'
-   */
-  readonly authentication?: 'secret' | 'iam'
-  /**
-   * Days between changes of the role's password, 1 to 1000.
-   * @default - never
-   */
-  readonly rotateSecretDays?: number
-}
-
-/** RDS, Aurora, or any PostgreSQL that the subnets reach. */
-export interface ImportedDatabaseOptions {
-  readonly kind: 'imported'
-  /** The host name in the server's certificate, not a proxy. */
-  readonly endpoint: string
-  /**
-   * Port of the server.
-   * @default 5432
-   */
-  readonly port?: number
-  /** Name of the database inside the server. */
-  readonly name: string
-  /**
-   * How functions log in: with `secretArn`, or by `iam` as `user`.
-   * @default 'secret'
-   */
-  readonly authentication?: 'secret' | 'iam'
-  /**
-   * Required with `secret`: its whole ARN. It has `username` and `password` of the role.
-   * @default - none, with `iam`
-   */
-  readonly secretArn?: string
-  /**
-   * The key that encrypts the secret.
-   * @default - the key that AWS manages
-   */
-  readonly secretKeyArn?: string
-  /**
-   * Required with `iam`: the role, a member of `rds_iam`.
-   * @default - none, with `secret`
-   */
-  readonly user?: string
-  /**
-   * Required with `iam`: `db-…` of the instance or `cluster-…`; in a blue/green deployment both.
-   * @default - none, with `secret`
-   */
-  readonly resourceId?: string | string[]
-  /**
-   * The database's security group; the stack adds a rule to it. Either this or `cidr` is required.
-   * @default - none, with `cidr`
-   */
-  readonly securityGroupId?: string
-  /**
-   * The addresses of a server that has no security group: `203.0.113.7/32`, or `2001:db8::/64`, which needs subnets with
-   * IPv6.
-   * @default - none, with `securityGroupId`
-   */
-  readonly cidr?: string
-  /**
-   * PEM text of the authority of the server's certificate, or of several authorities.
-   * @default - the roots of RDS
-   */
-  readonly certificateAuthority?: string
-  /** The network of the database. */
-  readonly vpc: ImportedVpcOptions
-}
-
-/** The network of an imported database. */
-export interface ImportedVpcOptions {
-  /** `vpc-…` */
-  readonly id: string
-  /** Private subnets for the functions, with a route to the database. */
-  readonly subnetIds: string[]
-  /** The zone of each subnet, in the same order. */
-  readonly availabilityZones: string[]
-  /**
-   * Required with `secret`: whether the stack adds an endpoint for Secrets Manager, 7.30 USD a month for each zone.
-   * `false` if the subnets have a NAT or the VPC has an endpoint with private DNS.
-   * @default - none, with `iam`
-   */
-  readonly addSecretsManagerEndpoint?: boolean
 }
 
 /** Whom `viewkeeper serve` tells. */
@@ -441,12 +255,5 @@ export const defaults = {
     days: 90
   },
   monitorEveryMinutes: 1,
-  remindEveryHours: 24,
-  logRetentionDays: 30,
-  requestsPerSecond: 8,
-  memorySize: 512,
-  refreshOnDeploy: false,
-  metricsPerView: false,
-  eventBus: 'default',
-  tracing: false
-} satisfies ViewkeeperOptions
+  remindEveryHours: 24
+} satisfies CommonOptions

@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts'
-import { defaults, type ViewkeeperOptions } from './options.ts'
+import { type CommonOptions, defaults } from './options.ts'
 
 /** Reads the text of a variable. */
 type Reader = (text: string, variable: string) => unknown
@@ -14,6 +14,12 @@ const oneOf =
   }
 const isTrue: Reader = (...said) => oneOf('true', 'false')(...said) === 'true'
 const json: Reader = (text) => JSON.parse(text)
+
+/** The options of an environment on AWS that its functions know. */
+interface OfFunctions extends CommonOptions {
+  readonly metricsPerView?: boolean
+  readonly eventBus?: string | false
+}
 
 /**
  * The options that functions obey. Each function is told an option by a variable of the same name: `batchConcurrency` by
@@ -36,13 +42,13 @@ const options = {
   pageUrl: String,
   runbookUrl: String,
   eventBus: (text) => text !== 'false' && text,
-} satisfies { [name in keyof ViewkeeperOptions]?: Reader }
+} satisfies { [name in keyof OfFunctions]?: Reader }
 
 /** The name of an option that functions obey. */
 export type FunctionOption = keyof typeof options
 
 /** The options that a function is told. */
-export type FunctionOptions = Pick<ViewkeeperOptions, FunctionOption>
+export type FunctionOptions = Pick<OfFunctions, FunctionOption>
 
 /** The variables that tell a function these options. One that has no value has no variable. */
 export const variablesOf = (

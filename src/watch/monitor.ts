@@ -93,6 +93,7 @@ export function monitor(
       const settled = await noteLook(sql, absent, {
         told,
         newestMigration,
+        typed: people?.typed ?? null,
         schedules: { ...schedules, looks },
       })
       const lost = await closeLostRuns(sql)

@@ -1,24 +1,20 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import type { CreatedDatabaseOptions } from '../../src/config/options.ts'
-import { changeAuthentication } from './authentication.ts'
 import { deploySucceeds } from './support/apps/outcomes.ts'
 import type { Deployed } from './support/deployed.ts'
-import { createApi } from './support/emulator/aws.ts'
 import { createProject } from './support/project/project.ts'
 import { yearlySales } from './support/project/yearly-sales.ts'
 import { stage } from './support/transcript.ts'
-import { commandPolicy, creatingEnvironment } from './test-environment.ts'
+import { commandPolicy } from './test-environment.ts'
 
 const name = 'created-test'
 const main = `viewkeeper-${name}`
-const ofDatabase = `${main}-database`
+const ofDatabase = `${name}-database`
 
 /**
  * The first deploy of an environment that creates its database: it fails, because the tables of its view are missing;
- * then it succeeds without the view, which a command brings later. Then the way changes in which functions log in. Gives
- * Viewkeeper's role on the server another password, so it comes last.
+ * then it succeeds without the view, which a command brings later.
  */
 export async function createDatabase(deployed: Deployed): Promise<void> {
   const { folder, emulator, database, sql, aws, cdk, schema } = deployed
@@ -28,14 +24,15 @@ export async function createDatabase(deployed: Deployed): Promise<void> {
   project.author('yearly_sales.ts', yearlySales('sum(amount) as amount'))
   await project.freeze('--unverified', '-m', 'Its table is still missing')
   const { username, password } = new URL(database.url)
-  const masterSecret = await aws.createSecret('master', JSON.stringify({ username, password }))
+  const adminSecret = await aws.createSecret('master', JSON.stringify({ username, password }))
   const { port, authority } = database
   const options = {
     name,
-    environment: creatingEnvironment,
+    environment: { addSecretsManagerEndpoint: true },
+    server: { host: 'localhost', port, authority, databaseName: 'shop' },
+    adminSecret,
     schemaFolder: schema.folder,
     migrationsFolder: project.migrationsFolder,
-    standIn: { host: 'localhost', port, authority, masterSecret },
   }
   const protectedStack = { status: 'CREATE_COMPLETE', protected: true }
 
@@ -54,7 +51,6 @@ export async function createDatabase(deployed: Deployed): Promise<void> {
   await stage('cdk deploy -c viewMigrations=false succeeds', async () => {
     await deploySucceeds(cdk, options, '-c', 'viewMigrations=false')
     assert.equal((await aws.describeStack(main))?.status, 'CREATE_COMPLETE')
-    assert.equal(cdk.readOutputs(main).NightlyBatch, '02:00 Etc/UTC, every view')
     assert.deepEqual(await aws.describeStack(ofDatabase), protectedStack)
   })
   await stage('viewkeeper migrate up --env brings the view, when its table is there', async () => {
@@ -69,7 +65,7 @@ export async function createDatabase(deployed: Deployed): Promise<void> {
         grant select on public.sale to viewkeeper_views;`)
       const somebody = await aws.createUser(
         'beginner',
-        commandPolicy(name, cdk.readOutputs(main).MigrateFunction!),
+        commandPolicy(name, cdk.readOutputs(main).migrateFunction!),
       )
       const { code, output } = await project.command(somebody, 'migrate', 'up')
       assert.equal(code, 0, output)
@@ -78,22 +74,4 @@ export async function createDatabase(deployed: Deployed): Promise<void> {
       await shop.end()
     }
   })
-  const { ApiUrl } = cdk.readOutputs(main)
-  const api = createApi(ApiUrl!, emulator)
-  for (const authentication of ['iam', 'secret'] as const)
-    await stage(
-      `cdk deploy with authentication '${authentication}', while the API is called all the time`,
-      async () => {
-        const of = creatingEnvironment.database as CreatedDatabaseOptions
-        const environment = { ...creatingEnvironment, database: { ...of, authentication } }
-        const answered = await changeAuthentication(
-          { cdk, api, database },
-          { ...options, environment },
-          'reports.yearly_sales',
-        )
-        assert.equal(cdk.readOutputs(main).ApiUrl, ApiUrl)
-        return answered
-      },
-      (answered) => `${answered} calls, each answered`,
-    )
 }

@@ -97,23 +97,25 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
   await freezeView({ project })
   await freezeBatchViews({ project })
   const { migrationsFolder } = project
-  const options = { name: 'deploy-test', environment, schemaFolder: schema.folder, migrationsFolder }
+  const options = { name: 'deploy-test', ...environment, schemaFolder: schema.folder, migrationsFolder }
   await stage('cdk deploy', () => deploySucceeds(cdk, options))
-  const { ApiUrl, StateMachineArn, MailTopicArn, NoticesTopicArn, ReadPolicy, DefinePolicy, ...outputs } =
+  const { ApiUrl, StateMachineArn, MailTopicArn, NoticesTopicArn, ...outputs } =
     cdk.readOutputs('viewkeeper-deploy-test')
   const api = createApi(ApiUrl!, emulator)
   const arns = {
     machineArn: StateMachineArn!,
     functions: {
-      migrate: outputs.MigrateFunction!,
-      monitor: outputs.MonitorFunction!,
-      prune: outputs.PruneFunction!,
-      refresh: outputs.RefreshFunction!,
-      send: outputs.SendFunction!,
+      migrate: outputs.migrateFunction!,
+      monitor: outputs.monitorFunction!,
+      prune: outputs.pruneFunction!,
+      refresh: outputs.refreshFunction!,
+      send: outputs.sendFunction!,
     },
     queues: { every: outputs.EveryEventQueue!, sales: outputs.SalesRefreshedQueue! },
     topics: { mail: MailTopicArn!, notices: NoticesTopicArn! },
-    policies: { read: ReadPolicy!, define: DefinePolicy! },
+    policies: { read: policyOf('read'), define: policyOf('define') },
   }
   return { folder, emulator, database, sql: database.sql, aws, cdk, api, ...arns, options, schema, project }
 }
+
+const policyOf = (name: string) => `arn:aws:iam::000000000000:policy/viewkeeper-deploy-test-${name}`

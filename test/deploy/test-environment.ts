@@ -1,35 +1,20 @@
-import type { EnvironmentOptions } from '../../src/config/options.ts'
+import type { AppOptions } from './support/apps/cdk.ts'
 import type { TestDatabase } from './support/project/database.ts'
 
 /** An environment of the test's own, on a database that exists already. */
-export const environmentOf = (database: TestDatabase, secretArn: string): EnvironmentOptions => ({
-  database: {
-    kind: 'imported',
-    // By its name, not its address: the certificate is for the name.
-    endpoint: 'localhost',
-    port: database.port,
-    name: 'app',
-    secretArn,
-    securityGroupId: 'sg-0123456789abcdef0',
-    certificateAuthority: database.authority,
-    vpc: {
-      id: 'vpc-0123456789abcdef0',
-      subnetIds: ['subnet-0123456789abcdef0'],
-      availabilityZones: ['us-east-1a'],
-      addSecretsManagerEndpoint: false,
-    },
+export const environmentOf = (
+  { port, authority }: TestDatabase,
+  loginSecret: string,
+): Pick<AppOptions, 'environment' | 'server' | 'loginSecret'> => ({
+  server: { host: 'localhost', port, authority, databaseName: 'app' },
+  loginSecret,
+  environment: {
+    alarmEmails: ['somebody@example.com'],
+    // No batch at 09:00 that would be in the way; those of the views' own schedules.
+    schedules: { nightly: false },
+    refreshOnDeploy: true,
   },
-  alarmEmails: ['somebody@example.com'],
-  // No batch at 09:00 that would be in the way; those of the views' own schedules.
-  schedules: { nightly: false },
-  refreshOnDeploy: true,
 })
-
-/** An environment that creates its database, protected. */
-export const creatingEnvironment: EnvironmentOptions = {
-  database: { kind: 'created', name: 'shop', instanceType: 't4g.micro', protect: true },
-  alarmEmails: [],
-}
 
 /** The policy of docs/http.md for somebody who refreshes one view and does nothing else. */
 export const refreshPolicy = (apiId: string): object => ({

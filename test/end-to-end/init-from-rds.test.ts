@@ -1,13 +1,12 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { parseEnvironments } from '../../infra/options.ts'
 import { Project } from './support/project.ts'
 
 // The query APIs of RDS and EC2: answers in the shape of their references, to the command as people type it.
 
 const instance = (more = '') => `<DBInstances><DBInstance>
-  <DBInstanceIdentifier>shop-db</DBInstanceIdentifier><Engine>postgres</Engine><EngineVersion>17.4</EngineVersion>
+  <DBInstanceIdentifier>shop-db</DBInstanceIdentifier><DBInstanceArn>arn:aws:rds:eu-central-1:123456789012:db:shop-db</DBInstanceArn><Engine>postgres</Engine><EngineVersion>17.4</EngineVersion>
   <MasterUsername>master</MasterUsername><DBName>shop</DBName><DbiResourceId>db-ABCDEFGHIJKL01234</DbiResourceId>
   <Endpoint><Address>shop-db.abc.eu-central-1.rds.amazonaws.com</Address><Port>5433</Port></Endpoint>
   <VpcSecurityGroups><VpcSecurityGroupMembership><VpcSecurityGroupId>sg-0123456789abcdef0</VpcSecurityGroupId></VpcSecurityGroupMembership></VpcSecurityGroups>
@@ -17,7 +16,7 @@ const instance = (more = '') => `<DBInstances><DBInstance>
 </DBInstance></DBInstances>`
 
 const cluster = `<DBClusters><DBCluster>
-  <DBClusterIdentifier>shop</DBClusterIdentifier><Engine>aurora-postgresql</Engine><EngineVersion>16.6</EngineVersion>
+  <DBClusterIdentifier>shop</DBClusterIdentifier><DBClusterArn>arn:aws:rds:eu-central-1:123456789012:cluster:shop</DBClusterArn><Engine>aurora-postgresql</Engine><EngineVersion>16.6</EngineVersion>
   <MasterUsername>master</MasterUsername><DbClusterResourceId>cluster-ABCDEFGHIJKL01234</DbClusterResourceId>
   <Endpoint>shop.cluster-abc.eu-central-1.rds.amazonaws.com</Endpoint><Port>5432</Port>
   <IAMDatabaseAuthenticationEnabled>true</IAMDatabaseAuthenticationEnabled>
@@ -116,47 +115,27 @@ function emptyProject() {
   return project
 }
 
-/** The environment that the written configuration has, with a secret. */
-function environmentIn(config: string, secretArn = '') {
-  const options = config
-    .replace(/^import .*/, '')
-    .replace('export default defineConfig(', 'return (')
-    .replace("secretArn: ''", `secretArn: '${secretArn}'`)
-  return parseEnvironments(new Function(options)().environments).production
-}
-
-test('writes the environment of an instance, with what AWS does not tell beside its field, and the commands that follow', async () => {
+test('writes the app for an instance, with what AWS does not tell beside its prop, and the commands that follow', async () => {
   const project = emptyProject()
   const { code, out, err } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment() })
   expect({ code, err }).toEqual({ code: 0, err: '' })
   expect(asked.filter((each) => each.endsWith('unsigned'))).toEqual([])
-  const config = project.read('viewkeeper.config.ts')
-  const secretArn = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:viewkeeper/production-AbCdEf'
-  expect(environmentIn(config, secretArn)).toMatchObject({
-    region: 'eu-central-1',
-    database: {
-      kind: 'imported',
-      authentication: 'secret',
-      endpoint: 'shop-db.abc.eu-central-1.rds.amazonaws.com',
-      port: 5433,
-      name: 'shop',
-      secretArn,
-      securityGroupId: 'sg-0123456789abcdef0',
-      // The other subnet is public.
-      vpc: {
-        id: 'vpc-0123456789abcdef0',
-        subnetIds: ['subnet-0123456789abcdef0'],
-        availabilityZones: ['eu-central-1a'],
-        addSecretsManagerEndpoint: false,
-      },
-    },
-  })
-  expect(() => environmentIn(config)).toThrow('production.database.secretArn')
-  expect(config).toMatch(/Not proxy front: .*ends the run when its caller leaves/)
-  expect(config).not.toMatch(/proxy other|work_mem/)
-  expect(config).toContain('max_connections is 200')
+  expect(project.read('viewkeeper.config.ts')).toContain("production: { region: 'eu-central-1' }")
+  const app = project.read('bin/app.ts')
+  for (const line of [
+    "const env = { account: '123456789012', region: 'eu-central-1' }",
+    "vpc: Vpc.fromLookup(stack, 'Vpc', { vpcId: 'vpc-0123456789abcdef0' }),",
+    "database: DatabaseInstance.fromLookup(stack, 'Database', { instanceIdentifier: 'shop-db' }),",
+    "databaseName: 'shop',",
+    "loginSecret: Secret.fromSecretNameV2(stack, 'Login', 'viewkeeper/production'),",
+    'addSecretsManagerEndpoint: false,',
+  ])
+    expect(app).toContain(line)
+  expect(app).toMatch(/Not proxy front: .*ends the run when its caller leaves/)
+  expect(app).not.toMatch(/proxy other|work_mem/)
+  expect(app).toContain('max_connections is 200')
   expect(out).toMatch(
-    /export DATABASE_URL='postgres:\/\/shop-db.+5433\/shop'\n.+create-role --create-secret viewkeeper\/production --secret '.+secret:rds!db-1-AbCdEf'\n.+adopt --all .+\n.+cdk bootstrap.+\n.+cdk deploy -c env=production --all/,
+    /export DATABASE_URL='postgres:\/\/shop-db.+5433\/shop'\n.+create-role --create-secret viewkeeper\/production --secret '.+secret:rds!db-1-AbCdEf'\n.+adopt --all .+\n.+cdk bootstrap.+\n.+cdk deploy -c env=production/,
   )
 })
 
@@ -171,47 +150,41 @@ test('takes the cluster of an instance, with IAM up to PostgreSQL 15, and leaves
   const project = emptyProject()
   const { code, out } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment() })
   expect(code).toBe(0)
-  const config = project.read('viewkeeper.config.ts')
-  expect(config).toMatch(/Cluster shop, of which you named an instance/)
-  expect(config).toMatch(
-    /authentication: 'iam',\n +user: 'viewkeeper_iam',\n +resourceId: 'cluster-ABCDEFGHIJKL01234'/,
-  )
-  expect(config).toMatch(/It also has sg-2/)
-  expect(config).toMatch(/RDS does not know which databases .*\n +name: ''/)
-  expect(config).not.toContain('addSecretsManagerEndpoint')
+  const app = project.read('bin/app.ts')
+  expect(app).toMatch(/Cluster shop, of which you named an instance/)
+  expect(app).toContain("DatabaseCluster.fromLookup(stack, 'Database', { clusterIdentifier: 'shop' })")
+  expect(app).toMatch(/authentication: 'iam',\n +loginUser: 'viewkeeper_iam'/)
+  expect(app).toMatch(/RDS does not know which databases .*\n +databaseName: ''/)
+  expect(app).not.toMatch(/addSecretsManagerEndpoint|Secret/)
   expect(out).toContain('viewkeeper create-role --iam')
   answers = { ...answers, DescribeDBClusters: cluster }
   const newer = emptyProject()
   const { out: next } = await newer.run(['init', '--from-rds', 'shop-db'], { env: environment() })
   // From 16 on, the master user would be locked out.
   expect(next).toContain('viewkeeper create-role --create-secret')
-  expect(newer.read('viewkeeper.config.ts')).toMatch(/takes tokens of IAM, too.*\n.*\n +secretArn: ''/)
+  expect(newer.read('bin/app.ts')).toMatch(/takes tokens of IAM, too.*\n.*\n +loginSecret: /)
 })
 
 test('adds an endpoint of Secrets Manager if the subnets have no way out, and says that every subnet is public', async () => {
   answers = { ...usual, DescribeRouteTables: `<routeTableSet>${table(main, '')}</routeTableSet>` }
   const isolated = emptyProject()
   await isolated.run(['init', '--from-rds', 'shop-db'], { env: environment() })
-  expect(isolated.read('viewkeeper.config.ts')).toContain('addSecretsManagerEndpoint: true')
+  expect(isolated.read('bin/app.ts')).toContain('addSecretsManagerEndpoint: true')
   answers = { ...usual, DescribeRouteTables: `<routeTableSet>${table(main, internet)}</routeTableSet>` }
   const open = emptyProject()
   await open.run(['init', '--from-rds', 'shop-db'], { env: environment() })
-  expect(open.read('viewkeeper.config.ts')).toMatch(
-    /Every subnet of the server is public.*\n +subnetIds: \[\]/,
+  expect(open.read('bin/app.ts')).toMatch(
+    /Every subnet of the server is public.*\n +vpcSubnets: \{ subnets: \[\] \}/,
   )
 })
 
-test('a configuration that exists is kept, and the environment is printed for it', async () => {
+test('an app that exists is kept, and the construct is printed for it', async () => {
   const project = emptyProject()
-  project.write(
-    'viewkeeper.config.ts',
-    "import { defineConfig } from 'viewkeeper'\n\nexport default defineConfig({})\n",
-  )
-  const before = project.read('viewkeeper.config.ts')
+  project.write('bin/app.ts', '// mine\n')
   const { code, out } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment() })
   expect(code).toBe(0)
-  expect(project.read('viewkeeper.config.ts')).toBe(before)
-  expect(out).toMatch(/put this into its `environments`:\n\n {4}production: \{/)
+  expect(project.read('bin/app.ts')).toBe('// mine\n')
+  expect(out).toMatch(/put this into a stack of it:\n\nnew Viewkeeper\(stack, 'Viewkeeper', \{/)
 })
 
 describe('is refused, and writes nothing', () => {

@@ -14,13 +14,13 @@ test('init in an empty folder makes what check and new work with; a second init 
     'viewkeeper.config.ts',
     'views/README.md',
     'migrations/README.md',
-    'bin/viewkeeper.mjs',
+    'bin/app.ts',
     'cdk.json',
     '.github/workflows/viewkeeper.yml',
     '.gitignore',
   ])
   expect(out).toContain('npm install\n')
-  expect(out).toContain('npx cdk deploy -c env=production --all')
+  expect(out).toContain('npx cdk deploy -c env=production')
 
   const before = textsOf(project, made)
   const again = await project.succeed('init')
@@ -43,7 +43,7 @@ test('init in a CDK app keeps its files, adds what they lack, and shows the cons
   const out = await project.succeed('init')
   expect(out).toMatch(/✓ package\.json +added viewkeeper \^\d/)
   expect(out).toMatch(/✓ \.gitignore +added \.viewkeeper\/\n/)
-  expect(out).toContain("new Viewkeeper(this, 'Views', {")
+  expect(out).toContain("new Viewkeeper(stack, 'Viewkeeper', {")
   expect(out).toContain('pnpm install\n')
   expect(project.read('package.json')).toMatch(
     /^\{\n {4}"name": "shop",\n {4}"type": "commonjs",\n {4}"devDependencies": \{\n {8}"viewkeeper": "\^[\d.]+"\n {4}\}\n\}\n$/,

@@ -4,6 +4,7 @@ import { pack } from '../package/pack.ts'
 import { nodeOfTeam } from '../package/team.ts'
 import { tryAlembicAndDbt } from './alembic-dbt.ts'
 import { tryCdkApp } from './cdk-app.ts'
+import { tryCreatedDatabase } from './created-database.ts'
 import { tryDrizzle } from './drizzle.ts'
 import { tryExpress } from './express.ts'
 import { tryServe } from './serve.ts'
@@ -13,6 +14,7 @@ await framed('examples', 'the examples from the tarball, as their READMEs say', 
   const tarball = await stage('npm pack', async () => pack(folder))
   const each = {
     'cdk-app': tryCdkApp,
+    'created-database': tryCreatedDatabase,
     drizzle: tryDrizzle,
     express: tryExpress,
     serve: tryServe,

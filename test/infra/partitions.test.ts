@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { EnvironmentOptions } from '../../src/config/options.ts'
-import { created, imported } from './support/environments.ts'
+import { created, imported, type TestEnvironment } from './support/environments.ts'
 import { createStack, Synthesized } from './support/synth.ts'
 
 const places = [
@@ -8,17 +7,6 @@ const places = [
   { partition: 'aws-us-gov', region: 'us-gov-west-1', suffix: 'amazonaws.com' },
   { partition: 'aws-cn', region: 'cn-north-1', suffix: 'amazonaws.com.cn' },
 ]
-
-/** An imported environment whose ARNs are of another place. */
-function importedIn(partition: string, region: string): EnvironmentOptions {
-  const here = (arn: string) => arn.replace('arn:aws:', `arn:${partition}:`).replace('eu-central-1', region)
-  const { secretArn, secretKeyArn, ...database } = imported.database
-  return {
-    ...imported,
-    region,
-    database: { ...database, secretArn: here(secretArn), secretKeyArn: here(secretKeyArn) },
-  }
-}
 
 /** A template with the values that its region gives it. */
 const inPlace = (stack: Synthesized, { partition, suffix }: (typeof places)[number]): string =>
@@ -34,9 +22,10 @@ const inPlace = (stack: Synthesized, { partition, suffix }: (typeof places)[numb
 
 describe.each(places)('in $region', (place) => {
   const { partition, region, suffix } = place
-  const options: Record<string, EnvironmentOptions> = {
-    created: { ...created, region, tracing: true, refreshOnDeploy: true },
-    imported: importedIn(partition, region),
+  const env = { account: '123456789012', region }
+  const options: Record<string, TestEnvironment> = {
+    created: { ...created, env, tracing: true, refreshOnDeploy: true },
+    imported: { ...imported, env },
   }
   const stacks = new Map<string, Synthesized>()
   const stackOf = (kind: string): Synthesized => {

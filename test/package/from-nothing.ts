@@ -51,9 +51,9 @@ export async function startFromNothing(
   })
   await dev.stop()
   await stage('… cdk deploy', async () => {
-    team.write('viewkeeper.config.ts', configOf(environment, cloud))
-    const output = await team.types(`${cloud.deployOf('bin/viewkeeper.mjs')} -c env=${environment}`, { env })
-    assert.match(output, new RegExp(`viewkeeper-${environment}\\.ApiUrl`))
+    team.write('bin/app.ts', appOf(environment, cloud))
+    const output = await team.types(`${cloud.deployOf('bin/app.ts')} -c env=${environment}`, { env })
+    assert.match(output, new RegExp(`viewkeeper-${environment}\\`))
   })
   await stage('… viewkeeper refresh daily --env', async () => {
     assert.match(
@@ -65,34 +65,29 @@ export async function startFromNothing(
   await database.sql.unsafe('drop materialized view public.daily; drop schema viewkeeper cascade')
 }
 
-/** The configuration that the team writes: the commented example of `init`, filled in. */
-const configOf = (
+/** The app that the team writes: that of `init`, with attributes, for which nobody asks the account. */
+const appOf = (
   environment: string,
   { database, roleSecret }: Cloud,
-): string => `import { defineConfig } from 'viewkeeper'
+): string => `import { App, Stack } from 'aws-cdk-lib'
+import { Peer, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Viewkeeper } from 'viewkeeper/cdk'
 
-export default defineConfig({
-  environments: {
-    '${environment}': {
-      region: 'us-east-1',
-      database: {
-        kind: 'imported',
-        endpoint: 'localhost',
-        port: ${database.port},
-        name: 'app',
-        secretArn: '${roleSecret}',
-        securityGroupId: 'sg-0123456789abcdef0',
-        certificateAuthority: ${JSON.stringify(database.authority)},
-        vpc: {
-          id: 'vpc-0123456789abcdef0',
-          subnetIds: ['subnet-0123456789abcdef0'],
-          availabilityZones: ['us-east-1a'],
-          addSecretsManagerEndpoint: false,
-        },
-      },
-      alarmEmails: [],
-    },
-  },
+const app = new App()
+const stack = new Stack(app, 'viewkeeper-${environment}')
+new Viewkeeper(stack, 'Viewkeeper', {
+  environmentName: '${environment}',
+  vpc: Vpc.fromVpcAttributes(stack, 'Vpc', {
+    vpcId: 'vpc-0123456789abcdef0',
+    availabilityZones: ['us-east-1a'],
+    privateSubnetIds: ['subnet-0123456789abcdef0'],
+    privateSubnetRouteTableIds: ['rtb-0123456789abcdef0'],
+  }),
+  database: { host: 'localhost', port: ${database.port}, peer: Peer.ipv4('127.0.0.1/32') },
+  databaseName: 'app',
+  loginSecret: Secret.fromSecretCompleteArn(stack, 'Login', '${roleSecret}'),
+  certificateAuthority: ${JSON.stringify(database.authority)},
 })
 `
 

@@ -30,7 +30,7 @@ const database = new DatabaseInstance(stack, 'Database', {
 
 /** What the team adds: the import, and one construct. */
 const added = (environment: string) => `
-new Viewkeeper(stack, 'Views', {
+new Viewkeeper(stack, 'Viewkeeper', {
   environmentName: '${environment}',
   database,
   databaseName: 'app',

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { type Command, Option } from 'commander'
 import { docsOf, Problem } from '../../../src/problem.ts'
 import { dim, report } from '../../../src/terminal/report.ts'
-import { cdkAppOf, readFacts } from '../../init/facts.ts'
+import { binFileOf, cdkAppOf, readFacts } from '../../init/facts.ts'
 import { nextSteps, type PlannedFile, planInit, readShape, type Shape, shapes } from '../../init/plan.ts'
 import { environmentOf } from '../../init/rds.ts'
 import { readFolders, shownPath } from '../../project/folders.ts'
@@ -15,7 +15,7 @@ export function addTo(program: Command): void {
     .description('make the files that a folder of views needs; replaces nothing')
     .option(
       '--from-rds <identifier>',
-      'write the environment of this RDS instance or cluster, read with your AWS credentials',
+      'write the CDK app for this RDS instance or cluster, read with your AWS credentials',
     )
     .addOption(new Option('--serve', 'for viewkeeper serve: nothing of AWS').conflicts('fromRds'))
     .addOption(
@@ -54,17 +54,18 @@ export async function init({
       folders: { views: nameOf(views), migrations: nameOf(migrations) },
       agent: process.env.npm_config_user_agent,
     }),
-    environment: found?.text,
+    app: found?.app,
     serves,
     shapes: shape && readShape(shape),
   }
+  const hasApp = cdkAppOf(facts) === 'javascript' || facts.exists(binFileOf(facts))
   const files = planInit(facts)
   for (const file of files) if (file.does !== 'keep') await write(file)
   const width = Math.max(...files.map(({ path }) => path.length))
   for (const file of files) tell(file, width)
   report.line()
-  if (found !== undefined && (facts.config !== null || cdkAppOf(facts) === 'javascript'))
-    report.line(`the configuration is yours; put this into its \`environments\`:\n\n${found.text}\n`)
+  if (found !== undefined && hasApp)
+    report.line(`the CDK app is yours; put this into a stack of it:\n\n${found.text}\n`)
   else if (files.every(({ does }) => does === 'keep'))
     return report.line('everything is there: nothing was changed')
   for (const line of nextSteps(facts, found?.commands)) report.line(line)
@@ -82,7 +83,7 @@ async function readRds(identifier: string, given: string | undefined) {
     throw new Problem(
       'FunctionUnavailable',
       `AWS did not say what is needed of ${identifier}: ${(error as Error).message}. Nothing was written. Try again, or write the ` +
-        `environment yourself: ${docsOf('environments.md')}`,
+        `app yourself: ${docsOf('cdk.md')}`,
       { cause: error },
     )
   }

@@ -10,7 +10,7 @@ import type { ShopStack } from './shop-stack.ts'
 export class ViewsStack extends Stack {
   constructor(scope: Construct, id: string, { database, vpc, pager }: ShopStack) {
     super(scope, id)
-    const views = new Viewkeeper(this, 'Views', {
+    const views = new Viewkeeper(this, 'Viewkeeper', {
       environmentName: 'production',
       database,
       databaseName: 'shop',

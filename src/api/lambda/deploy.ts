@@ -1,5 +1,6 @@
 import https from 'node:https'
 import { LambdaClient } from '@aws-sdk/client-lambda'
+import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import type { Context } from 'aws-lambda'
 import * as z from 'zod/mini'
 import { validate } from '../fields.ts'
@@ -7,8 +8,15 @@ import { clientSettings } from './aws-client.ts'
 import { invokeFunction } from './invoke.ts'
 import { endOfWork, logger } from './lifetime.ts'
 
-/** `Migrate` is the ARN of a version of the function `migrate`. What else is there only makes CloudFormation call. */
-const properties = z.object({ Migrate: z.string().check(z.regex(/:\d+$/)) })
+/**
+ * `Migrate` is the ARN of a version of the function `migrate`. With `StateMachine`, the deploy has migrated, and a batch of every view
+ * begins, once for each `Key`. What else is there only makes CloudFormation call.
+ */
+const properties = z.object({
+  Migrate: z.string().check(z.regex(/:\d+$/)),
+  StateMachine: z.optional(z.string()),
+  Key: z.optional(z.string()),
+})
 
 /** What CloudFormation sends to a custom resource. */
 const request = z.object({
@@ -36,7 +44,7 @@ const pauseMs = 2000
 const longestAnswer = 4096
 
 /**
- * Calls `migrate` for CloudFormation and answers with what came of it, from outside the network of the database, out of which
+ * Calls `migrate` for CloudFormation, or starts a batch, and answers with what came of it, from outside the network of the database, out of which
  * nothing reaches CloudFormation. A rollback succeeds whatever `migrate` says: its code worked on this database before,
  * and a failure would only leave the stack in UPDATE_ROLLBACK_FAILED.
  */
@@ -47,8 +55,14 @@ export async function migrateFor(
   const asked = validate(request, event, 'the event of CloudFormation')
   if (asked.RequestType === 'Delete') return answer(asked, null)
   const rollback = isRollback(asked)
+  const { Migrate, StateMachine, Key } = asked.ResourceProperties
   const until = endOfWork(context, reserveMs)
-  const failure = await callMigrate(asked.ResourceProperties.Migrate, rollback, until)
+  const failure =
+    StateMachine === undefined
+      ? await callMigrate(Migrate, rollback, until)
+      : rollback
+        ? null
+        : await startBatch(StateMachine, Key)
   if (rollback && failure !== null)
     logger.warn('the rollback goes on, although migrate failed', { problem: failure })
   return answer(asked, rollback ? null : failure)
@@ -77,6 +91,22 @@ async function callMigrate(version: string, rollback: boolean, until: number): P
     return null
   } catch (error) {
     return (error as Error).message
+  }
+}
+
+/** Why no execution could be started; null if one was. The right to do so may be some seconds old, and IAM not know it yet. */
+async function startBatch(stateMachineArn: string, key: string | undefined): Promise<string | null> {
+  const machine = new SFNClient(clientSettings({ requestMs: 5000, attempts: 3 }))
+  const input = JSON.stringify({ trigger: 'deploy', key, all: true })
+  for (const tryUntil = Date.now() + 120_000; ; ) {
+    try {
+      await machine.send(new StartExecutionCommand({ stateMachineArn, input }))
+      return null
+    } catch (error) {
+      const { name, message } = error as Error
+      if (name !== 'AccessDeniedException' || Date.now() > tryUntil) return message
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    }
   }
 }
 

@@ -171,14 +171,6 @@ export async function hasIam(sql: Sql): Promise<boolean> {
   return row?.has ?? false
 }
 
-/**
- * Gives the current role a new password. The server receives the verifier of the password. A role may change its own
- * password.
- */
-export async function changeOwnPassword(sql: Sql, password: string): Promise<void> {
-  await sql.unsafe(`alter role current_user password ${literal(scramVerifier(password))}`)
-}
-
 /** A statement, and an SQL condition that is true if the statement is not needed. */
 interface Wanted {
   sql: string

@@ -4,6 +4,7 @@ import { errorOf, mostCharacters } from '../../run/db/history.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { withTransaction } from '../../server/transactions.ts'
+import { type CommandTarget, command } from '../../sql/commands.ts'
 import type { SlowRun } from '../diagnosis/run-cause.ts'
 import { mayWaitSeconds } from '../plan/alarms.ts'
 import type { Incident, ListedIncident } from '../plan/incidents.ts'
@@ -30,13 +31,14 @@ export async function noteLook(
   {
     told = null,
     newestMigration = null,
+    typed = null,
     schedules,
-  }: { told?: boolean | null; newestMigration?: number | null; schedules: object },
+  }: { told?: boolean | null; newestMigration?: number | null; typed?: CommandTarget; schedules: object },
 ): Promise<boolean> {
   const [{ settled }] = await sql<[{ settled: boolean }]>`
     insert into viewkeeper.switches as s (key, value)
     values ('looked', jsonb_build_object('at', clock_timestamp(), 'told', ${told}::boolean, 'schedules', ${sql.json(schedules as never)}::jsonb, 'waitingSince', ${waitingSince(sql)},
-              'lacks', (select ${newestMigration}::integer where ${newestMigration}::integer > (select coalesce(max(number), 0) from viewkeeper.migrations))))
+              'migrates', ${command(['migrate', 'up'], typed)}::text, 'lacks', (select ${newestMigration}::integer where ${newestMigration}::integer > (select coalesce(max(number), 0) from viewkeeper.migrations))))
     on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value || jsonb_build_object(
       'resumed', case when (s.value ->> 'at')::timestamptz < clock_timestamp() - make_interval(secs => ${absentSeconds})
                       then to_jsonb(clock_timestamp()) else s.value -> 'resumed' end)
@@ -250,9 +252,9 @@ export const readFailingChannels = async (sql: Sql): Promise<FailingChannel[]> =
 
 /** What the last look of the monitor says of it, perhaps only of one view; nothing before the first. */
 export async function readSilence(sql: Sql, view?: string): Promise<Silence> {
-  const [found] = await sql<(Omit<Silence, 'lines'> & { lacks: number | null })[]>`
+  const [found] = await sql<(Omit<Silence, 'lines'> & { lacks: number | null; migrates: string | null })[]>`
     select (looked.value ->> 'told')::boolean as told, (select w.since from (select (looked.value ->> 'waitingSince')::timestamptz) w(since)
-             where w.since < (looked.value ->> 'at')::timestamptz - make_interval(secs => ${mayWaitSeconds})) as "waitingSince", (looked.value ->> 'lacks')::integer as lacks, coalesce((
+             where w.since < (looked.value ->> 'at')::timestamptz - make_interval(secs => ${mayWaitSeconds})) as "waitingSince", (looked.value ->> 'lacks')::integer as lacks, looked.value ->> 'migrates' as migrates, coalesce((
              select jsonb_agg(format('%I.%I', d.schema_name, d.name) order by d.schema_name, d.name) from viewkeeper.definitions d
               where d.removed_at is null and d.paused_at is null and d.schedule is distinct from 'none'
                 -- What the next look will expect counts already.
@@ -270,13 +272,13 @@ export async function readSilence(sql: Sql, view?: string): Promise<Silence> {
     forgotten: ofView(found?.forgotten),
     waitingSince: found?.waitingSince ?? null,
   }
-  return { ...said, lines: [...silenceLines(said), ...lacksLine(found?.lacks ?? null)] }
+  return { ...said, lines: [...silenceLines(said), ...(found ? lacksLine(found) : [])] }
 }
 
 /** A hotswap changes the functions, and does not migrate. */
-const lacksLine = (lacks: number | null): string[] =>
+const lacksLine = ({ lacks, migrates }: { lacks: number | null; migrates: string | null }): string[] =>
   lacks === null
     ? []
     : [
-        `migration ${lacks} is deployed, and this database lacks it: cdk deploy --hotswap does not migrate. Deploy again without it: npx cdk deploy`,
+        `migration ${lacks} is deployed, and this database lacks it: cdk deploy --hotswap does not migrate. Apply it: ${migrates}`,
       ]

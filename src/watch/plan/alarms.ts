@@ -9,14 +9,10 @@ export const alarmNames = [
   'failed-batches',
   'incidents',
   'new-dead-letters',
-  'rotate-errors',
   'silent-monitor',
   'unsent-messages',
 ] as const
 export type AlarmName = (typeof alarmNames)[number]
-
-/** Those of a created database, which no prop changes. */
-export const databaseAlarmNames = ['database-connections', 'database-storage'] as const
 
 /** The description of our own alarms: what happened, what to do first, and the section of the runbook. */
 export const describeAlarm = (happened: string, first: string, runbook: string): string =>

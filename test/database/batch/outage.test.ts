@@ -31,7 +31,7 @@ function synthesize() {
     batch: lambda('batch'),
     startBatch: lambda('start'),
     deadLetters: new Queue(stack, 'DeadLetters'),
-    logRetentionDays: RetentionDays.ONE_DAY,
+    logRetention: RetentionDays.ONE_DAY,
     tracing: false,
   })
   const [machine] = Object.values(Template.fromStack(stack).findResources('AWS::StepFunctions::StateMachine'))

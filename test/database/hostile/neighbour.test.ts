@@ -275,7 +275,6 @@ const covered: Record<string, (keyof typeof operations)[] | string> = {
   'function start-batch': 'has no database',
   'function send': 'has no database',
   'function deploy': 'has no database',
-  'function rotate': 'only changes a password',
   init: 'writes files',
   new: 'writes files',
   env: 'has no database',

@@ -25,7 +25,6 @@ import {
 import { migrate, readSchemaSteps } from '../../../src/own-schema/apply.ts'
 import { createRole, readSituation } from '../../../src/own-schema/create-role.ts'
 import { applySchema } from '../../../src/own-schema/db/apply.ts'
-import { changeOwnPassword } from '../../../src/own-schema/db/role.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
 import { giveKeyBack, hasExchangedMeanwhile } from '../../../src/run/db/runs.ts'
@@ -258,7 +257,6 @@ async function doWhatFails(database: Database): Promise<void> {
     await readSituation(admin, login)
     await createRole(admin, schemaFolder, { login, password: null, owners: null, ownViews: 'give' })
   })
-  await database.withConnection((sql) => changeOwnPassword(sql, 'secret'))
 
   await place.run(
     'alice',

@@ -71,9 +71,7 @@ interface Around {
 
 const configured = {
   'viewkeeper.config.ts': `import { defineConfig } from 'viewkeeper'
-export default defineConfig({ environments: { production: { region: 'eu-central-1',
-  database: { kind: 'imported', host: 'db.example', secretArn: 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:x-AbCdEf',
-    vpcId: 'vpc-0123456789abcdef0', securityGroupId: 'sg-0123456789abcdef0' }, alarmEmails: [] } } })`,
+export default defineConfig({ environments: { production: { region: 'eu-central-1' } } })`,
 }
 const view = (fields: string) => ({
   'views/mv_x.ts': `import { defineView } from 'viewkeeper'\nexport default defineView({ name: 'mv_x', ${fields} })\n`,

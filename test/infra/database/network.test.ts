@@ -1,16 +1,11 @@
+import { Peer } from 'aws-cdk-lib/aws-ec2'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { describe, expect, test } from 'vitest'
-import { imported } from '../support/environments.ts'
-import {
-  createStack,
-  databases,
-  functionNames,
-  kinds,
-  outside,
-  Synthesized,
-  weaklyReadOf,
-} from '../support/synth.ts'
+import { secretArn } from '../support/environments.ts'
+import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
+import { functionNames, kinds, outside, Synthesized } from '../support/synth.ts'
 
-const withEndpoint = { created: 1, throwaway: 1, 'imported without NAT': 2 }
+const withEndpoint = { created: 2, throwaway: 2, 'imported without NAT': 2 }
 
 test.each(Object.entries(withEndpoint))('%s: without NAT there is an endpoint in %i zones', (kind, zones) => {
   const [, { Properties }] = kinds[kind as keyof typeof kinds].one('AWS::EC2::VPCEndpoint')
@@ -23,26 +18,20 @@ const kindsWith = Object.keys(withEndpoint) as (keyof typeof withEndpoint)[]
 test.each(kindsWith)('%s: through the endpoint this account reads its own secrets alone', (kind) => {
   const [, { Properties }] = kinds[kind].one('AWS::EC2::VPCEndpoint')
   const account = kind.startsWith('imported') ? '123456789012' : { Ref: 'AWS::AccountId' }
-  const secrets = kind.startsWith('imported')
-    ? imported.database.secretArn
-    : ownSecrets(kind as keyof typeof databases)
   expect(Properties.PolicyDocument.Statement).toEqual([
     {
       Effect: 'Allow',
       Principal: { AWS: '*' },
       Action: 'secretsmanager:GetSecretValue',
-      Resource: secrets,
+      Resource: kind.startsWith('imported') ? secretArn : [expect.anything(), ownSecret(kind)],
       Condition: { StringEquals: { 'aws:PrincipalAccount': account } },
     },
   ])
 })
 
-const ownSecrets = (kind: keyof typeof databases) => [
-  weaklyReadOf(databases[kind], {
-    'Fn::GetAtt': [databases[kind].one('AWS::RDS::DBInstance')[0], 'MasterUserSecret.SecretArn'],
-  }),
-  { Ref: kinds[kind].one('AWS::SecretsManager::Secret')[0] },
-]
+const ownSecret = (kind: keyof typeof kinds) => ({
+  Ref: kinds[kind].one('AWS::SecretsManager::Secret')[0],
+})
 
 // Private DNS would lead every program of the VPC to an endpoint that lets in nobody but the functions.
 test.each(kindsWith)('%s: only the functions know the endpoint, by its own address', (kind) => {
@@ -54,16 +43,6 @@ test.each(kindsWith)('%s: only the functions know the endpoint, by its own addre
     expect(kinds[kind].fn(name)[1].Properties.Environment.Variables).toMatchObject({
       AWS_ENDPOINT_URL_SECRETS_MANAGER: address,
     })
-})
-
-test('functions are in every subnet, and the endpoint in the first of each zone', () => {
-  const subnetIds = ['subnet-0000000a', 'subnet-0000000b', 'subnet-0000000c', 'subnet-0000000d']
-  const availabilityZones = ['eu-central-1b', 'eu-central-1a', 'eu-central-1b', 'eu-central-1a']
-  const vpc = { ...imported.database.vpc, subnetIds, availabilityZones, addSecretsManagerEndpoint: true }
-  const stack = new Synthesized(createStack({ ...imported, database: { ...imported.database, vpc } }))
-  const [, { Properties }] = stack.one('AWS::EC2::VPCEndpoint')
-  expect(Properties.SubnetIds).toEqual(['subnet-0000000a', 'subnet-0000000b'])
-  expect(stack.fn('refresh')[1].Properties.VpcConfig.SubnetIds).toEqual(subnetIds)
 })
 
 test('with NAT there is no endpoint, and functions reach Secrets Manager by HTTPS', () => {
@@ -113,24 +92,43 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
 })
 
 test.each([
-  ['203.0.113.7/32', { CidrIp: '203.0.113.7/32' }, {}],
-  ['2001:db8::/64', { CidrIpv6: '2001:db8::/64' }, { Ipv6AllowedForDualStack: true }],
-])('a server without a security group is reached at %s, and nothing else is', (cidr, to, vpcConfig) => {
-  const { securityGroupId: _, ...database } = imported.database
-  const synthesized = new Synthesized(
-    createStack({
-      ...imported,
-      database: { ...database, vpc: { ...database.vpc, addSecretsManagerEndpoint: true }, cidr },
-    }),
+  ['203.0.113.7/32', Peer.ipv4('203.0.113.7/32'), { CidrIp: '203.0.113.7/32' }, {}],
+  [
+    '2001:db8::/64',
+    Peer.ipv6('2001:db8::/64'),
+    { CidrIpv6: '2001:db8::/64' },
+    { Ipv6AllowedForDualStack: true },
+  ],
+])('a server without a security group is reached at %s, and nothing else is', (_, peer, to, vpcConfig) => {
+  const { stack, vpc } = ownStack()
+  const loginSecret = new Secret(stack, 'Login')
+  const database = { host: 'db.example.com', port: 6432, peer }
+  viewkeeperOn(stack, { database, vpc }, { loginSecret, addSecretsManagerEndpoint: true })
+  const synthesized = new Synthesized(stack)
+  const [, { Properties }] = synthesized.one('AWS::EC2::SecurityGroup', (p) =>
+    /^The functions/.test(p.GroupDescription),
   )
-  const [, { Properties }] = synthesized
-    .resources('AWS::EC2::SecurityGroup')
-    .find(([id]) => !id.includes('Endpoint'))!
   expect(Properties.SecurityGroupEgress).toEqual([
     expect.objectContaining({ ...to, FromPort: 6432, ToPort: 6432 }),
   ])
-  expect(
-    synthesized.resources('AWS::EC2::SecurityGroupEgress').map(([, each]) => each.Properties.FromPort),
-  ).toEqual([443])
+  expect(synthesized.properties('AWS::EC2::SecurityGroupEgress').map(({ FromPort }) => FromPort)).toEqual([
+    443,
+  ])
   expect(synthesized.fn('refresh')[1].Properties.VpcConfig).toMatchObject(vpcConfig)
+})
+
+test('with IAM, functions go out to the database only', () => {
+  const { stack, vpc } = ownStack()
+  viewkeeperOn(
+    stack,
+    { database: instanceIn(stack, vpc), vpc },
+    { authentication: 'iam', loginUser: 'views' },
+  )
+  const [, { Properties }] = new Synthesized(stack).one('AWS::EC2::SecurityGroup', (p) =>
+    /^The functions/.test(p.GroupDescription),
+  )
+  const open = (Properties.SecurityGroupEgress ?? []).filter(
+    ({ CidrIp }: { CidrIp: string }) => CidrIp !== '255.255.255.255/32',
+  )
+  expect(open).toEqual([])
 })

@@ -27,7 +27,7 @@ describe.each(functionNames)('the bundle of %s', (name) => {
     expect(modules).toContain('index.mjs')
     expect(files.map((file) => file.name).sort()).toEqual([...modules, ...authorities].sort())
     for (const file of authorities)
-      expect(readFileSync(join(folder, file), 'utf8')).toBe(imported.database.certificateAuthority)
+      expect(readFileSync(join(folder, file), 'utf8')).toBe(imported.certificateAuthority)
   })
 
   test('can be loaded, and exports its handler', () => {
@@ -71,6 +71,6 @@ function bundle() {
       return { key, folder: join(assembly.directory, `asset.${key.replace('.zip', '')}`) }
     },
     triggered: bundled.one('Custom::ViewkeeperMigration')[1].Properties.Migrate.Ref as string,
-    deployed: JSON.stringify(bundled.one('Custom::AWS')[1].Properties.Create),
+    deployed: bundled.one('Custom::ViewkeeperRefresh')[1].Properties.Key as string,
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { databases, functionNames, kinds, outside, type Synthesized, weaklyReadOf } from '../support/synth.ts'
+import { functionNames, kinds, outside, type Synthesized } from '../support/synth.ts'
 
 const inside = functionNames.filter((name) => !outside.includes(name))
 const networkInterfaces = [
@@ -80,20 +80,6 @@ test("a function's network interfaces are Lambda's business: its own code may no
     for (const { condition } of found)
       expect(condition).toEqual({ Null: { 'lambda:SourceFunctionArn': 'true' } })
   }
-})
-
-describe.each(['created', 'throwaway'] as const)('%s', (kind) => {
-  test.each(inside)('%s reads the secret of the role; that of the master is for migrate', (name) => {
-    const [role] = kinds[kind].one('AWS::SecretsManager::Secret')
-    const [instance] = databases[kind].one('AWS::RDS::DBInstance')
-    const master = { 'Fn::GetAtt': [instance, 'MasterUserSecret.SecretArn'] }
-    const readable = kinds[kind]
-      .permissions(name)
-      .filter(({ action }) => action === 'secretsmanager:GetSecretValue')
-    const expected: unknown[] = [{ Ref: role }]
-    if (name === 'migrate') expected.unshift(weaklyReadOf(databases[kind], master))
-    expect(readable.map(({ resource }) => resource)).toEqual(expected)
-  })
 })
 
 test('an imported secret is decrypted with its own key, through Secrets Manager only', () => {

@@ -3,25 +3,19 @@ import { throwaway } from '../support/environments.ts'
 import { createStack, functionNames, kinds, Synthesized } from '../support/synth.ts'
 
 const stack = kinds.throwaway
-const [, { DependsOn: after, Properties: call }] = stack.one('Custom::AWS')
+const type = 'Custom::ViewkeeperRefresh'
+const [, { DependsOn: after, Properties: call }] = stack.one(type)
 const [machine] = stack.one('AWS::StepFunctions::StateMachine')
-const deployed = (some: Synthesized): string =>
-  readCall(some.one('Custom::AWS')[1].Properties.Create).physicalResourceId.id
 
 describe('with refreshOnDeploy', () => {
-  test('a batch of every view is started, without waiting for it, whenever the deployed code has changed', () => {
-    for (const event of ['Create', 'Update']) {
-      const { parameters, ...made } = readCall(call[event])
-      expect(made).toEqual({
-        service: 'SFN',
-        action: 'startExecution',
-        physicalResourceId: { id: expect.stringMatching(/^[0-9a-f]{32}$/) },
-        outputPaths: ['executionArn'],
-      })
-      expect(parameters.stateMachineArn).toBe(machine)
-      expect(JSON.parse(parameters.input)).toEqual({ trigger: 'deploy', key: deployed(stack), all: true })
-    }
-    expect(call).not.toHaveProperty('Delete')
+  test('the function deploy starts a batch of every view, whenever the deployed code has changed', () => {
+    expect(call).toEqual({
+      ServiceToken: { 'Fn::GetAtt': [stack.fn('deploy')[0], 'Arn'] },
+      ServiceTimeout: '960',
+      Migrate: { Ref: stack.one('AWS::Lambda::Version')[0] },
+      StateMachine: { Ref: machine },
+      Key: expect.stringMatching(/^[0-9a-f]{32}$/),
+    })
   })
 
   test('it is called after everything that a batch needs', () => {
@@ -32,36 +26,20 @@ describe('with refreshOnDeploy', () => {
     expect(after).toEqual(expect.arrayContaining([...others, ...functions]))
   })
 
-  test('who starts the execution may do nothing else, and its log is kept for a limited time', () => {
-    const [, { Properties: caller }] = stack.one('AWS::Lambda::Function', (p) =>
-      p.LoggingConfig?.LogGroup.Ref.startsWith('LogGroupViewkeeperTestRefreshOnDeploy'),
-    )
-    const role = caller.Role['Fn::GetAtt'][0]
-    const statements = stack
-      .resources('AWS::IAM::Policy')
-      .filter(([, { Properties }]) => Properties.Roles[0].Ref === role)
-      .flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement)
-    const group = caller.LoggingConfig.LogGroup.Ref
-    expect(statements).toMatchObject([
-      { Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Resource: { 'Fn::GetAtt': [group, 'Arn'] } },
-      { Action: 'states:StartExecution', Resource: { Ref: machine } },
-    ])
-    expect(stack.resources('AWS::Logs::LogGroup').map(([id]) => id)).toContain(group)
+  test('it may start that machine, by two resources more in all', () => {
+    expect(stack.permissions('deploy')).toContainEqual({
+      action: 'states:StartExecution',
+      resource: { Ref: machine },
+    })
+    const countOf = ({ template }: Synthesized) => Object.keys(template.toJSON().Resources).length
+    const without = new Synthesized(createStack({ ...throwaway, refreshOnDeploy: false }))
+    expect(countOf(new Synthesized(createStack(throwaway)))).toBe(countOf(without) + 2)
+    expect(without.resources(type)).toEqual([])
   })
 
-  test('a deploy that changes only options calls nothing', () => {
+  test('a deploy that changes only options has the same key, which is no second batch', () => {
     const again = new Synthesized(createStack({ ...throwaway, batchConcurrency: 5, logLevel: 'DEBUG' }))
-    expect(again.one('Custom::AWS')[1].Properties).toEqual(call)
+    expect(again.one(type)[1].Properties.Key).toBe(call.Key)
     expect(again.fn('batch')[1].Properties.Environment.Variables.BATCH_CONCURRENCY).toBe('5')
   })
 })
-
-test('without refreshOnDeploy nothing is called', () => {
-  for (const quiet of [kinds.created, kinds.imported]) expect(quiet.resources('Custom::AWS')).toEqual([])
-})
-
-/** The call of the custom resource, joined as CloudFormation does. A reference becomes its logical id. */
-function readCall(call: { 'Fn::Join': [string, (string | { Ref: string })[]] }) {
-  const parts = call['Fn::Join'][1].map((part) => (typeof part === 'string' ? part : part.Ref))
-  return JSON.parse(parts.join(''))
-}

@@ -22,7 +22,7 @@ const toPeople = (from: Synthesized = stack) =>
 const every = (monitorEveryMinutes: number | false) =>
   new Synthesized(createStack({ ...imported, monitorEveryMinutes }))
 
-const moments = ['api-errors', 'new-dead-letters', 'rotate-errors']
+const moments = ['api-errors', 'new-dead-letters']
 
 test.each(all)('$AlarmName says what happened and what to do first', (properties) => {
   expect(properties).not.toHaveProperty('InsufficientDataActions')

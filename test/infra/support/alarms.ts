@@ -1,22 +1,16 @@
 import { Topic } from 'aws-cdk-lib/aws-sns'
-import type { EnvironmentOptions } from '../../../src/config/options.ts'
 import { created } from './environments.ts'
 import { instanceIn, ownStack, viewkeeperOn } from './own-app.ts'
 import { createStack, type Properties, Synthesized } from './synth.ts'
 
 /** An environment with every alarm that one may have. */
-export const withEveryAlarm = new Synthesized(
-  createStack({
-    ...created,
-    database: { ...created.database, rotateSecretDays: 30 },
-  } as EnvironmentOptions),
-)
+export const withEveryAlarm = new Synthesized(createStack(created))
 
 /** An environment with a pager, which may be without a monitor. */
-export function withPager(monitorEvery?: false): { paged: Synthesized; pager: unknown } {
+export function withPager(monitorEveryMinutes?: false): { paged: Synthesized; pager: unknown } {
   const { stack, vpc } = ownStack()
   const pager = new Topic(stack, 'Pager')
-  viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { pager, monitorEvery })
+  viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { pager, monitorEveryMinutes })
   return { paged: new Synthesized(stack), pager: stack.resolve(pager.topicArn) }
 }
 

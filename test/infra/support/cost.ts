@@ -1,5 +1,3 @@
-import { Stack } from 'aws-cdk-lib'
-import { Template } from 'aws-cdk-lib/assertions'
 import { metricNames, perViewMetricNames } from '../../../src/api/lambda/names.ts'
 import { panelsOf } from './panels.ts'
 import type { Resource, Synthesized } from './synth.ts'
@@ -19,16 +17,7 @@ const prices = {
   loggedGb: 0.5,
   searchedGb: 0.005,
   event: 1e-6,
-  storageGiB: 0.115,
 }
-
-/** USD an hour of a PostgreSQL server in one zone, without the leading "db.". A standby doubles it. */
-const serverPrices: Record<string, number> = {
-  't4g.micro': 0.016,
-  't4g.small': 0.032,
-  't4g.medium': 0.065,
-}
-const hours = 730
 
 /** What the page says that it counts with, of a month. */
 const days = 30.4
@@ -52,14 +41,13 @@ interface Part {
   cost(views: number): number
 }
 
-/** The resources of a type in all templates that deploy an environment. */
-function resourcesOf({ stack, template }: Synthesized): (type: string) => Resource[] {
-  const stacks = stack.node.root.node.findAll().filter((each) => Stack.isStack(each))
-  const templates = stacks.map((each) => (each === stack ? template : Template.fromStack(each)))
-  return (type) => templates.flatMap((each) => Object.values(each.findResources(type)) as Resource[])
-}
+/** The resources of a type. */
+const resourcesOf =
+  ({ template }: Synthesized) =>
+  (type: string): Resource[] =>
+    Object.values(template.findResources(type)) as Resource[]
 
-/** The parts of a month's bill, counted in the templates, without the database server. */
+/** The parts of a month's bill, counted in the templates. */
 function partsOf(stack: Synthesized): Part[] {
   const resources = resourcesOf(stack)
   const count = (type: string) => resources(type).length
@@ -85,9 +73,7 @@ function partsOf(stack: Synthesized): Part[] {
   const logPanels = hasDashboard
     ? panelsOf(stack.template).filter(({ kind }) => kind !== 'metrics').length
     : 0
-  const secrets =
-    count('AWS::SecretsManager::Secret') +
-    resources('AWS::RDS::DBInstance').filter(({ Properties }) => Properties.ManageMasterUserPassword).length
+  const secrets = count('AWS::SecretsManager::Secret')
   const fixed = (name: string, number: number, price: number, note = ''): Part => ({
     name,
     by: `${number} at ${price.toFixed(2)}${note}`,
@@ -227,7 +213,7 @@ const exampleViews = 100
 
 /** What each of several environments costs a month, as a table with a column for each. */
 export function exampleTable(examples: Record<string, Synthesized>): string {
-  const columns = Object.values(examples).map((stack) => [...summedParts(stack), ...serverParts(stack)])
+  const columns = Object.values(examples).map((stack) => summedParts(stack))
   const names = [...new Set(columns.flatMap((parts) => parts.map(({ name }) => name)))]
   const cell = ({ count, cost }: Part) =>
     `${count === undefined ? '' : `${count}: `}${Number.isNaN(cost(exampleViews)) ? 'not known' : cost(exampleViews).toFixed(2)}`
@@ -267,16 +253,3 @@ function summedParts(stack: Synthesized): Part[] {
 
 const sumOf = (parts: Part[], views: number): number =>
   parts.reduce((sum, { cost }) => sum + (cost(views) || 0), 0)
-
-/** The database server and its storage, if the environment creates them. The cost of an unknown size is not a number. */
-const serverParts = (stack: Synthesized): Part[] =>
-  resourcesOf(stack)('AWS::RDS::DBInstance').flatMap(({ Properties }) => {
-    const hour = serverPrices[Properties.DBInstanceClass.replace('db.', '')] ?? Number.NaN
-    return [
-      { name: 'database server', cost: () => hour * hours },
-      {
-        name: 'its storage',
-        cost: () => Number(Properties.AllocatedStorage) * prices.storageGiB,
-      },
-    ]
-  })

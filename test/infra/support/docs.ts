@@ -1,16 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { methodTypes } from '../../../build/methods.ts'
-import {
-  fieldTable,
-  optionTable,
-  optionTypes,
-  propTable,
-  serveTable,
-  viewInput,
-} from '../../../build/option-docs.ts'
+import { fieldTable, optionTypes, propTable, serveTable, viewInput } from '../../../build/option-docs.ts'
 import { addCommands, termOf } from '../../../cli/program.ts'
-import { environments } from '../../../infra/environments.ts'
 import { eventsAsJsonSchema } from '../../../src/api/events.ts'
 import type { AnyRoute } from '../../../src/api/route.ts'
 import { routeKey } from '../../../src/api/route.ts'
@@ -22,7 +14,7 @@ import { dashboardPicture } from './dashboard-picture.ts'
 import { mails, notice } from './mails.ts'
 
 import { quotaTable } from './quotas.ts'
-import { createStack, kinds, Synthesized } from './synth.ts'
+import { kinds } from './synth.ts'
 import { tenant } from './tenant.ts'
 
 /** A part of the documentation that is made by the code. */
@@ -35,11 +27,12 @@ interface MadePart {
 
 const page = (name: string) => new URL(`../../../docs/${name}`, import.meta.url)
 
-/** The environments of the users' own file. */
-const examples = () =>
-  Object.fromEntries(
-    Object.entries(environments).map(([name, options]) => [name, new Synthesized(createStack(options))]),
-  )
+/** Environments as people have them. */
+const examples = () => ({
+  'on a server with a NAT': kinds.imported,
+  'without a NAT': kinds['imported without NAT'],
+  'every day, with metrics per view': kinds.created,
+})
 
 /** Loaders give what a module exports in different orders. */
 const sortKey = ({ path, method }: AnyRoute) => `${path} ${method}`
@@ -110,7 +103,6 @@ export const madeParts: MadePart[] = [
       'a tenant of a fleet': tenant(),
     }),
   },
-  { page: page('environments.md'), name: 'options', text: optionTable() },
   { page: page('serve.md'), name: 'options', text: serveTable() },
   { page: page('cdk.md'), name: 'props', text: propTable() },
   { page: new URL('../../../src/config/options.ts', import.meta.url), name: null, text: optionTypes() },

@@ -12,7 +12,7 @@ import {
   PostgresEngineVersion,
 } from 'aws-cdk-lib/aws-rds'
 import type { Construct } from 'constructs'
-import type { RdsOptions, ViewkeeperRdsProps } from '../../../infra/props.ts'
+import type { ViewkeeperProps } from '../../../infra/props.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 
 /** An app of somebody else's. Files of functions are not copied into it. */
@@ -25,8 +25,8 @@ export function ownStack(props: StackProps = {}): { stack: Stack; vpc: Vpc } {
   return { stack, vpc: ownVpc(stack) }
 }
 
-export const ownVpc = (scope: Construct): Vpc =>
-  new Vpc(scope, 'Vpc', { ipAddresses: IpAddresses.cidr('10.1.0.0/16'), maxAzs: 2, natGateways: 1 })
+export const ownVpc = (scope: Construct, id = 'Vpc'): Vpc =>
+  new Vpc(scope, id, { ipAddresses: IpAddresses.cidr('10.1.0.0/16'), maxAzs: 2, natGateways: 1 })
 
 /** A server of RDS that the app makes, with a secret. */
 export const instanceIn = (
@@ -62,10 +62,10 @@ export const clusterIn = (
 /** Viewkeeper on a server of the app, as environment `test`. */
 export const viewkeeperOn = (
   scope: Construct,
-  { database, vpc }: Pick<RdsOptions, 'database' | 'vpc'>,
-  more: Partial<ViewkeeperRdsProps> = {},
+  { database, vpc }: Pick<ViewkeeperProps, 'database' | 'vpc'>,
+  more: Partial<ViewkeeperProps> = {},
 ): Viewkeeper =>
-  new Viewkeeper(scope, 'Views', {
+  new Viewkeeper(scope, 'Viewkeeper', {
     environmentName: 'test',
     database,
     databaseName: 'shop',

@@ -1,9 +1,22 @@
 import { readFileSync } from 'node:fs'
-import { App, type Stack } from 'aws-cdk-lib'
+import { App, Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
-import { ViewkeeperStack, type ViewkeeperStackProps } from '../../../infra/viewkeeper-stack.ts'
-import type { EnvironmentOptions } from '../../../src/config/options.ts'
-import { created, imported, importedWithoutNat, parse, scheduledViews, throwaway } from './environments.ts'
+import { SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { Key } from 'aws-cdk-lib/aws-kms'
+import { DatabaseInstance } from 'aws-cdk-lib/aws-rds'
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { RegionInfo } from 'aws-cdk-lib/region-info'
+import { Viewkeeper } from '../../../infra/viewkeeper.ts'
+import {
+  created,
+  imported,
+  importedWithoutNat,
+  scheduledViews,
+  secretArn,
+  type TestEnvironment,
+  throwaway,
+} from './environments.ts'
+import { instanceIn } from './own-app.ts'
 
 /** The names of all functions. */
 export const functionNames = [
@@ -28,25 +41,72 @@ const { context } = JSON.parse(readFileSync(new URL('../../../cdk.json', import.
 /** The functions outside the network of the database. */
 export const outside = ['send', 'start-batch']
 
+/** The stack of an environment, `viewkeeper-test`. */
+export class EnvironmentStack extends Stack {
+  readonly viewkeeper: Viewkeeper
+
+  constructor(app: App, { server, env, ...given }: TestEnvironment) {
+    super(app, 'viewkeeper-test', { env })
+    const on = server === 'made' ? madeServer(app, env) : foundServer(this, env)
+    const props = { environmentName: 'test', databaseName: 'app', scheduledViews: [], ...on, ...given }
+    this.viewkeeper = new Viewkeeper(this, 'Viewkeeper', props)
+  }
+}
+
+/** A server of the app, in a network without a way out. */
+function madeServer(app: App, env: TestEnvironment['env']) {
+  const shop = new Stack(app, 'shop', { env })
+  const vpc = new Vpc(shop, 'Vpc', {
+    availabilityZones: ['a', 'b'],
+    natGateways: 0,
+    subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED }],
+  })
+  return { vpc, database: instanceIn(shop, vpc, 'Db', { vpcSubnets: { subnets: vpc.isolatedSubnets } }) }
+}
+
+/** A server that is there, whose secret a customer key encrypts. */
+function foundServer(stack: Stack, { region } = imported.env) {
+  const { partition } = RegionInfo.get(region)
+  const here = (arn: string) => arn.replace('arn:aws:', `arn:${partition}:`).replace('eu-central-1', region)
+  return {
+    vpc: Vpc.fromVpcAttributes(stack, 'Vpc', {
+      vpcId: 'vpc-0123456789abcdef0',
+      availabilityZones: ['a', 'b'],
+      privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
+      privateSubnetRouteTableIds: ['rtb-0123456789abcdef0', 'rtb-0123456789abcdef1'],
+    }),
+    database: DatabaseInstance.fromDatabaseInstanceAttributes(stack, 'Db', {
+      instanceIdentifier: 'app',
+      instanceEndpointAddress: 'db.example.com',
+      port: 6432,
+      securityGroups: [SecurityGroup.fromSecurityGroupId(stack, 'DbGroup', 'sg-0123456789abcdef0')],
+    }),
+    loginSecret: Secret.fromSecretAttributes(stack, 'Login', {
+      secretCompleteArn: here(secretArn),
+      encryptionKey: Key.fromKeyArn(stack, 'Key', here('arn:aws:kms:eu-central-1:123456789012:key/1234')),
+    }),
+  }
+}
+
 /**
- * A stack named `viewkeeper-test`. The files of its functions are put together and copied into the app only in stacks that
+ * The stack of an environment. The files of its functions are put together and copied into the app only in stacks that
  * a pattern names; that takes time and room on the disk.
  */
-export function createStack(
-  options: EnvironmentOptions,
+export const createStack = (
+  options: TestEnvironment,
   bundledStacks: string[] = [],
-  more: Partial<Pick<ViewkeeperStackProps, 'context' | 'migrationsFolder' | 'scheduledViews'>> = {},
-): ViewkeeperStack {
-  const app = new App({
-    context: {
-      'aws:cdk:bundling-stacks': bundledStacks,
-      'aws:cdk:disable-asset-staging': bundledStacks.length === 0,
-      ...context,
-    },
-  })
-  const props = { environmentName: 'test', environment: parse(options), scheduledViews: [], ...more }
-  return new ViewkeeperStack(app, props)
-}
+  more: Partial<TestEnvironment> = {},
+): EnvironmentStack =>
+  new EnvironmentStack(
+    new App({
+      context: {
+        'aws:cdk:bundling-stacks': bundledStacks,
+        'aws:cdk:disable-asset-staging': bundledStacks.length === 0,
+        ...context,
+      },
+    }),
+    { ...options, ...more },
+  )
 
 const stacks = {
   created: createStack(created, [], { scheduledViews }),
@@ -102,7 +162,6 @@ export class Synthesized {
       .map(([, { Properties }]) => Properties.LogGroupName as string)
       .filter((name) => name.startsWith(`/viewkeeper/${environment}/`))
       .map((name) => name.slice(`/viewkeeper/${environment}/`.length))
-      .filter((name) => name !== 'refresh-on-deploy')
       .sort()
   }
 
@@ -150,47 +209,4 @@ export const kinds = {
   throwaway: new Synthesized(stacks.throwaway),
   imported: new Synthesized(stacks.imported),
   'imported without NAT': new Synthesized(stacks['imported without NAT']),
-}
-
-/** The stack beside each of these that has the created database. */
-export const databases = {
-  created: databaseOf(stacks.created),
-  throwaway: databaseOf(stacks.throwaway),
-}
-
-/** The stack of the database that an environment creates. */
-export function databaseOf({ databaseStack }: ViewkeeperStack): Synthesized {
-  if (databaseStack === undefined) throw new Error('the environment creates no database')
-  return new Synthesized(databaseStack)
-}
-
-/** The value that a stack imports from the stack of its created database: `{ Ref }` or `{ 'Fn::GetAtt' }` of it. */
-export function importOf(database: Synthesized, value: object): object {
-  const [, { Export }] = outputOf(database, value, ({ Export }) => Export !== undefined)
-  return { 'Fn::ImportValue': Export?.Name }
-}
-
-/** The same for what may leave that stack while it is read: an output without an export. */
-export function weaklyReadOf(database: Synthesized, value: object): object {
-  const [OutputName] = outputOf(database, value, (_, name) => name.startsWith('PublishOutput'))
-  const { stackName } = database.stack
-  return { 'Fn::GetStackOutput': { StackName: stackName, Region: { Ref: 'AWS::Region' }, OutputName } }
-}
-
-interface Output {
-  Value: unknown
-  Export?: { Name: string }
-}
-
-function outputOf(
-  { template }: Synthesized,
-  value: object,
-  isMeant: (output: Output, name: string) => boolean,
-): [string, Output] {
-  const outputs = Object.entries(template.findOutputs('*') as Record<string, Output>)
-  const found = outputs.find(
-    ([name, output]) => JSON.stringify(output.Value) === JSON.stringify(value) && isMeant(output, name),
-  )
-  if (found === undefined) throw new Error(`no such output has ${JSON.stringify(value)}`)
-  return found
 }

@@ -1,16 +1,15 @@
 import { fileURLToPath } from 'node:url'
-import { App, Duration, RemovalPolicies, Stack, TimeZone } from 'aws-cdk-lib'
+import { App, Duration, RemovalPolicies, Stack } from 'aws-cdk-lib'
 import { DomainName } from 'aws-cdk-lib/aws-apigatewayv2'
 import { Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
-import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { describe, expect, test } from 'vitest'
 import { changeAlarms } from '../../../docs/examples/own-alarms.ts'
 import { encryptWith } from '../../../docs/examples/own-key.ts'
-import type { ViewkeeperRdsProps } from '../../../infra/props.ts'
+import type { ViewkeeperProps } from '../../../infra/props.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 import { metricDimensions } from '../../../src/api/lambda/names.ts'
 import { policyNames } from '../../../src/api/route.ts'
@@ -19,7 +18,7 @@ import { everyFunction, type Properties, Synthesized } from '../support/synth.ts
 
 // What a user of aws-cdk-lib expects of a construct.
 
-function onInstance(more: Partial<ViewkeeperRdsProps> = {}) {
+function onInstance(more: Partial<ViewkeeperProps> = {}) {
   const { stack, vpc } = ownStack()
   const viewkeeper = viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, more)
   return { stack, vpc, viewkeeper }
@@ -48,9 +47,9 @@ describe('connections', () => {
 })
 
 test('memorySize is the memory of every function', () => {
-  const { stack } = onInstance({ memorySize: 1024, rotateSecretEvery: Duration.days(30) })
+  const { stack } = onInstance({ memorySize: 1024 })
   const sizes = new Synthesized(stack).properties('AWS::Lambda::Function').map(({ MemorySize }) => MemorySize)
-  expect(sizes).toHaveLength(everyFunction.length + 1)
+  expect(sizes).toHaveLength(everyFunction.length)
   expect(new Set(sizes)).toEqual(new Set([1024]))
 })
 
@@ -144,65 +143,14 @@ test('alarms are left out and changed as docs/cdk.md shows', () => {
   expect(named('api-errors')).toMatchObject({ Threshold: 5, EvaluationPeriods: 1 })
 })
 
-describe("CDK's types", () => {
-  const said = {
-    logRetention: RetentionDays.ONE_WEEK,
-    monitorEvery: Duration.minutes(5),
-    remindEvery: Duration.days(2),
-    rotateSecretEvery: Duration.days(30),
-    schedules: {
-      nightly: ScheduleExpression.cron({ hour: '2', minute: '30', timeZone: TimeZone.EUROPE_BERLIN }),
-    },
-  }
-  const { stack } = onInstance(said)
-  const synthesized = new Synthesized(stack)
-
-  test('say times and a daily schedule', () => {
-    const schedules = synthesized
-      .resources('AWS::Scheduler::Schedule')
-      .map(([, { Properties }]) => [
-        Properties.Name,
-        Properties.ScheduleExpression,
-        Properties.ScheduleExpressionTimezone,
-      ])
-    expect(schedules).toContainEqual(['test-nightly', 'cron(30 2 * * ? *)', 'Europe/Berlin'])
-    expect(schedules).toContainEqual(['test-send', 'rate(5 minutes)', 'Etc/UTC'])
-    expect(synthesized.fn('monitor')[1].Properties.Environment.Variables).toMatchObject({
-      MONITOR_EVERY_MINUTES: '5',
-      REMIND_EVERY_HOURS: '48',
-    })
-    const [, { Properties: rotation }] = synthesized.one('AWS::SecretsManager::RotationSchedule')
-    expect(rotation.RotationRules).toEqual({ AutomaticallyAfterDays: 30 })
-    const [, { Properties: log }] = synthesized.one(
-      'AWS::Logs::LogGroup',
-      ({ LogGroupName }) => LogGroupName === '/viewkeeper/test/monitor',
-    )
-    expect(log.RetentionInDays).toBe(7)
+describe('a prop', () => {
+  test('of logs is in days of CDK', () => {
+    const { stack } = onInstance({ logRetention: RetentionDays.ONE_WEEK })
+    for (const { LogGroupName, RetentionInDays } of new Synthesized(stack).properties('AWS::Logs::LogGroup'))
+      if (JSON.stringify(LogGroupName)?.includes('/viewkeeper/')) expect(RetentionInDays).toBe(7)
   })
 
-  test('may be false, as the options', () => {
-    const { stack } = onInstance({ monitorEvery: false, remindEvery: false, schedules: { nightly: false } })
-    const { Variables } = new Synthesized(stack).fn('monitor')[1].Properties.Environment
-    expect(Variables).toMatchObject({ MONITOR_EVERY_MINUTES: 'false', REMIND_EVERY_HOURS: 'false' })
-  })
-
-  test('that are not valid are refused by the name of the prop', () => {
-    const wrong = {
-      monitorEvery: Duration.seconds(90),
-      remindEvery: Duration.days(31),
-      rotateSecretEvery: Duration.hours(12),
-      schedules: { nightly: ScheduleExpression.rate(Duration.hours(2)) },
-    }
-    for (const problem of [
-      'monitorEvery: must be false, or a number from 1 to 60',
-      'remindEvery: must be false, or a number from 1 to 720',
-      'schedules.nightly.at: must look like',
-    ])
-      expect(() => onInstance(wrong)).toThrow(problem)
-    expect(() => onInstance(wrong)).toThrow(/rotateSecretEvery: /)
-  })
-
-  test('a folder as a URL is relative to the file that says it', () => {
+  test('of migrations may be a URL, relative to the file that says it', () => {
     const folder = new URL('../../../migrations/', import.meta.url)
     expect(() => onInstance({ migrationsFolder: folder })).not.toThrow()
     const none = new URL('./no-such-folder/', import.meta.url)
@@ -221,7 +169,7 @@ describe('a key, as docs/cdk.md shows', () => {
   const arn = stack.resolve(key.keyArn)
 
   test.each([
-    ['AWS::Logs::LogGroup', 'KmsKeyId', 14],
+    ['AWS::Logs::LogGroup', 'KmsKeyId', 13],
     ['AWS::SNS::Topic', 'KmsMasterKeyId', 2],
     ['AWS::SQS::Queue', 'KmsMasterKeyId', 1],
   ])('encrypts each %s', (type, field, least) => {

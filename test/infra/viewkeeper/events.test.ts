@@ -160,7 +160,7 @@ test('the schedule calls send, which calls the monitor and, for what is due, sta
 })
 
 test('if no view is refreshed by its definition, nobody starts what is due', () => {
-  for (const more of [{ schedules: { views: false } }, { monitorEvery: false }] as const) {
+  for (const more of [{ schedules: { views: false } }, { monitorEveryMinutes: false }] as const) {
     const { Variables } = new Synthesized(make(more).stack).fn('send')[1].Properties.Environment
     expect(Variables).not.toHaveProperty('START_BATCH_FUNCTION')
   }
@@ -168,7 +168,7 @@ test('if no view is refreshed by its definition, nobody starts what is due', () 
 
 test('without a monitor events are sent each minute all the same; without events, too, nothing is called', () => {
   const calls = (more: object) =>
-    new Synthesized(make({ monitorEvery: false, ...more }).stack)
+    new Synthesized(make({ monitorEveryMinutes: false, ...more }).stack)
       .resources('AWS::Scheduler::Schedule')
       .filter(([, { Properties }]) => Properties.Name === 'test-send')
       .map(([, { Properties }]) => [Properties.ScheduleExpression, JSON.parse(Properties.Target.Input).look])

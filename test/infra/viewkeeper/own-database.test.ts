@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Duration, Fn, Stack } from 'aws-cdk-lib'
+import { Fn, Stack } from 'aws-cdk-lib'
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import { InterfaceVpcEndpointAwsService, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Key } from 'aws-cdk-lib/aws-kms'
@@ -16,9 +16,8 @@ import {
   type IDatabaseInstance,
   PostgresEngineVersion,
 } from 'aws-cdk-lib/aws-rds'
-import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { HostedRotation, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { ImportedDatabase, Viewkeeper } from '../../../infra/index.ts'
 import { clusterIn, instanceIn, ownApp, ownStack, ownVpc, viewkeeperOn } from '../support/own-app.ts'
 import { functionNames, outside, Synthesized } from '../support/synth.ts'
 
@@ -66,7 +65,7 @@ describe('on an instance of the app', () => {
   test("only migrate reads the server's own secret; the functions have one of a role of their own", () => {
     const secrets = stack.resources('AWS::SecretsManager::Secret')
     const [own] = secrets.find(([, { Properties }]) =>
-      Properties.GenerateSecretString.SecretStringTemplate.includes('"viewkeeper_app_test"'),
+      JSON.stringify(Properties.GenerateSecretString.SecretStringTemplate).includes('viewkeeper_app_test'),
     )!
     for (const name of inside) {
       const readable = stack
@@ -210,7 +209,7 @@ describe('on an imported server', () => {
         endpoint: 'shop.proxy.example.com',
         securityGroups: [],
       }) as object as IDatabaseInstance
-    expect(() => on(() => ({}), proxyOf)).toThrow(/database: must be the instance or the cluster itself/)
+    expect(() => on(() => ({}), proxyOf)).toThrow(/database: must be the server itself/)
   })
 
   test('with the secret of a role that exists, migrate makes none', () => {
@@ -313,7 +312,7 @@ describe('with IAM', () => {
 })
 
 describe('a secret', () => {
-  test('with a customer key that is imported can be read, and rotated', () => {
+  test('with a customer key that is imported can be read', () => {
     const { stack: own, vpc } = ownStack({ env: { account: '123456789012', region: 'eu-central-1' } })
     const keyArn = 'arn:aws:kms:eu-central-1:123456789012:key/1234'
     const loginSecret = Secret.fromSecretAttributes(own, 'Login', {
@@ -323,13 +322,12 @@ describe('a secret', () => {
     viewkeeperOn(
       own,
       { database: instanceIn(own, vpc), vpc },
-      { loginSecret, adminSecret: new Secret(own, 'Admin'), rotateSecretEvery: Duration.days(30) },
+      { loginSecret, adminSecret: new Secret(own, 'Admin') },
     )
     const stack = new Synthesized(own)
     const onKey = (name: string) =>
       stack.permissions(name).flatMap(({ action, resource }) => (resource === keyArn ? [action] : []))
     expect(onKey('refresh')).toEqual(['kms:Decrypt'])
-    expect(onKey('rotate').sort()).toEqual(['kms:Decrypt', 'kms:GenerateDataKey'])
   })
 
   test('with a customer key of another stack makes no circle of stacks', () => {
@@ -360,36 +358,37 @@ describe('a secret', () => {
   })
 })
 
-test('the password of the role is rotated, if the app says so', () => {
-  const { stack } = onInstance({ rotateSecretEvery: Duration.days(30) })
+test('the password of the role is rotated as AWS does it, if the app says so', () => {
+  const { stack: own, vpc } = ownStack()
+  const { loginSecret, securityGroups } = viewkeeperOn(own, { database: instanceIn(own, vpc), vpc })
+  loginSecret?.addRotationSchedule('Rotation', {
+    hostedRotation: HostedRotation.postgreSqlSingleUser({ vpc, securityGroups }),
+  })
+  const stack = new Synthesized(own)
   const [, { Properties }] = stack.one('AWS::SecretsManager::RotationSchedule')
-  expect(Properties.RotationRules).toEqual({ AutomaticallyAfterDays: 30 })
   expect(Properties.SecretId).toEqual(variablesOf(stack, 'refresh').DATABASE_SECRET_ARN)
 })
 
-test('a database of the app that is no RDS is described by what the app makes for it', () => {
+test('a server that is no RDS is told by its name, and by the group or the addresses that let the functions in', () => {
   const { stack: own, vpc } = ownStack()
-  const group = new SecurityGroup(own, 'Group', { vpc })
-  const database = new ImportedDatabase(own, 'Db', {
-    endpoint: Fn.importValue('endpoint'),
-    name: 'shop',
-    secretArn: new Secret(own, 'Login', { encryptionKey: new Key(own, 'Key') }).secretArn,
-    secretKeyArn: Fn.importValue('key'),
-    securityGroupId: group.securityGroupId,
-    vpc: {
-      id: vpc.vpcId,
-      subnetIds: vpc.privateSubnets.map(({ subnetId }) => subnetId),
-      availabilityZones: vpc.privateSubnets.map(({ availabilityZone }) => availabilityZone),
-      addSecretsManagerEndpoint: false,
-    },
-  })
-  new Viewkeeper(own, 'Views', { environmentName: 'test', database, scheduledViews: [] })
+  const database = {
+    host: Fn.importValue('endpoint'),
+    port: 6432,
+    peer: new SecurityGroup(own, 'Group', { vpc }),
+  }
+  viewkeeperOn(own, { database, vpc }, { loginSecret: new Secret(own, 'Login') })
   const stack = new Synthesized(own)
   expect(variablesOf(stack, 'refresh')).toMatchObject({
     DATABASE_HOST: { 'Fn::ImportValue': 'endpoint' },
+    DATABASE_PORT: '6432',
     DATABASE_SECRET_ARN: { Ref: expect.stringMatching(/^Login/) },
   })
-  expect(stack.permissions('refresh').map(({ action }) => action)).toContain('kms:Decrypt')
+  expect(stack.one('AWS::EC2::SecurityGroupIngress')[1].Properties).toMatchObject({ FromPort: 6432 })
+  const { stack: other, vpc: otherVpc } = ownStack()
+  const withIam = { authentication: 'iam', loginUser: 'views' } as const
+  expect(() =>
+    viewkeeperOn(other, { database: { ...database, host: 'db.example.com' }, vpc: otherVpc }, withIam),
+  ).toThrow("authentication: 'iam' is for instances and clusters of aws-rds")
 })
 
 test('a folder of migrations that is missing is a warning, unless the deploy leaves the migrations out', () => {

@@ -1,21 +1,26 @@
-import { type App, Duration, Stack, Stage } from 'aws-cdk-lib'
+import { type App, Stack, Stage } from 'aws-cdk-lib'
 import { SlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot'
+import { Peer } from 'aws-cdk-lib/aws-ec2'
 import { AnyPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { describe, expect, test } from 'vitest'
-import { ImportedDatabase } from '../../../infra/database/imported-database.ts'
 import type { ViewkeeperProps } from '../../../infra/props.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
-import { imported } from '../support/environments.ts'
 import { instanceIn, ownApp, ownVpc } from '../support/own-app.ts'
 import { everyFunction, functionNames, type Permission, Synthesized } from '../support/synth.ts'
 
-/** Viewkeeper on an imported database, in a stack of its own in somebody's app. */
-function create(more: Partial<ViewkeeperProps> = {}, stack = new Stack(ownApp(), 'Own'), id = 'Views') {
-  const { kind: _, ...described } = imported.database
-  const database = new ImportedDatabase(stack, `${id}Db`, described)
-  const props = { environmentName: 'test', database, scheduledViews: [], ...more } as ViewkeeperProps
+/** Viewkeeper on a server that is there, in a stack of its own in somebody's app. */
+function create(more: Partial<ViewkeeperProps> = {}, stack = new Stack(ownApp(), 'Own'), id = 'Viewkeeper') {
+  const props = {
+    environmentName: 'test',
+    database: { host: 'db.example.com', peer: Peer.ipv4('203.0.113.7/32') },
+    databaseName: 'shop',
+    vpc: ownVpc(stack, `${id}Vpc`),
+    loginSecret: new Secret(stack, `${id}Login`),
+    scheduledViews: [],
+    ...more,
+  }
   return { viewkeeper: new Viewkeeper(stack, id, props), stack, app: stack.node.root as App }
 }
 
@@ -36,7 +41,7 @@ describe('props that are not valid are refused, each by its name', () => {
       message = (error as Error).message
     }
     const [title, ...problems] = message.split('\n  ')
-    expect(title).toBe('The props of Viewkeeper Own/Views are not valid:')
+    expect(title).toBe('The props of Viewkeeper Own/Viewkeeper are not valid:')
     expect(problems.sort()).toEqual([
       'alarmEmail: unknown field: did you mean alarmEmails?',
       expect.stringMatching(/^batchConcurrency: /),
@@ -50,27 +55,30 @@ describe('props that are not valid are refused, each by its name', () => {
   const secret = () => new Secret(new Stack(), 'Secret')
   test.each<[string, Record<string, unknown>, string]>([
     ['no database', { database: undefined }, 'database: is required'],
-    [
-      'what is only for a server',
-      { databaseName: 'app', vpc: {} },
-      'databaseName: must be left out, it is only for an instance or a cluster of aws-rds\n  vpc: must be left out',
-    ],
-    ['a server without its network', { database: { instanceIdentifier: 'x' } }, 'databaseName: is required'],
+    ['a server without its network', { vpc: undefined }, 'vpc: is required'],
+    ['a deploy that says nonsense', { viewMigrations: 'maybe' }, 'viewMigrations: must be true or false'],
     [
       'mails to topics of others',
       { alarmEmails: ['a@example.com'], topics: {} },
       'alarmEmails: must be left out with topics',
     ],
     [
-      'a rotation without a secret',
-      { authentication: 'iam', rotateSecretEvery: Duration.days(9) },
-      'rotateSecretEvery: must be left out',
-    ],
-    [
       'a secret for IAM',
       { authentication: 'iam', loginSecret: secret() },
       "loginSecret: must be left out with authentication: 'iam'",
     ],
+    [
+      'quiet hours that end as they begin',
+      { quiet: { from: '22:00', to: '22:00' } },
+      'quiet: to: must not be the time of from',
+    ],
+    [
+      'quiet hours of no time zone',
+      { quiet: { from: '22:00', to: '06:00', timeZone: 'Berlin' } },
+      'quiet.timeZone: must be the IANA name',
+    ],
+    ['quiet hours of no day', { quiet: { from: '22:00', to: '06:00', days: ['Sat'] } }, 'quiet.days.0: '],
+    ['quiet hours of no time', { quiet: { from: '22:00', to: '6:00' } }, 'quiet.to: must look like "09:00"'],
     ['a user without IAM', { loginUser: 'views' }, "loginUser: is only for authentication: 'iam'"],
   ])('%s', (_, wrong, message) => {
     expect(() => create(wrong)).toThrow(message)
@@ -187,33 +195,9 @@ describe('several in one stack', () => {
     }
   })
 
-  test('share the function of CDK that starts batches, which may start both and keeps one log', () => {
-    const callers = [stack.fn('refresh-on-deploy', 'one')]
-    for (const [, { Properties }] of callers) {
-      const [role] = Properties.Role['Fn::GetAtt']
-      const [, { Properties: of }] = stack.resources('AWS::IAM::Role').find(([id]) => id === role)!
-      const beside = stack
-        .resources('AWS::IAM::Policy')
-        .filter(([, each]) => each.Properties.Roles.some(({ Ref }: { Ref: string }) => Ref === role))
-        .map(([, each]) => each.Properties.PolicyDocument)
-      const statements = [
-        ...(of.Policies ?? []).map(({ PolicyDocument }: never) => PolicyDocument),
-        ...beside,
-      ]
-        .flatMap(({ Statement }) => Statement)
-        .filter(({ Action }) => /^(lambda:Invoke|states:)/.test([Action].flat()[0]))
-      expect(JSON.stringify(statements)).toMatch(/one.*two/)
-      expect(Properties.LoggingConfig.LogGroup).toBeDefined()
-    }
-    const logs = stack.properties('AWS::Logs::LogGroup').map(({ LogGroupName }) => LogGroupName)
-    expect(logs.filter((name: string) => name.endsWith('-on-deploy')).sort()).toEqual([
-      '/viewkeeper/one/refresh-on-deploy',
-    ])
-  })
-
   test('each is migrated by a call of its own', () => {
     expect(stack.resources('Custom::ViewkeeperMigration')).toHaveLength(2)
-    expect(stack.resources('Custom::AWS')).toHaveLength(2)
+    expect(stack.resources('Custom::ViewkeeperRefresh')).toHaveLength(2)
   })
 })
 
@@ -221,11 +205,13 @@ test('two environments of one name are refused, unless they go elsewhere', () =>
   const app = ownApp()
   create({}, new Stack(app, 'First'))
   expect(() => create({}, new Stack(app, 'Second'))).toThrow(
-    /environmentName: must be another, because First\/Views/,
+    /environmentName: must be another, because First\/Viewkeeper/,
   )
   const elsewhere = (region: string) => ({ env: { account: '123456789012', region } })
   create({}, new Stack(app, 'Elsewhere', elsewhere('eu-west-1')))
-  expect(() => create({}, new Stack(app, 'Region', elsewhere('us-east-1')))).toThrow(/Elsewhere\/Views has/)
+  expect(() => create({}, new Stack(app, 'Region', elsewhere('us-east-1')))).toThrow(
+    /Elsewhere\/Viewkeeper has/,
+  )
   create({}, new Stack(new Stage(app, 'Stage'), 'First'))
 })
 

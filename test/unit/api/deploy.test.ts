@@ -99,6 +99,37 @@ describe('a rollback', () => {
   })
 })
 
+describe('a call with a state machine', () => {
+  const stateMachineArn = 'arn:aws:states:eu-central-1:123456789012:stateMachine:batches'
+  const begin = (from: string | null, to: string, answers: LambdaAnswer[]) =>
+    change(from, to, answers, {
+      ResourceProperties: { Migrate: to, StateMachine: stateMachineArn, Key: 'code' },
+    })
+  const started: LambdaAnswer = { answer: { executionArn: 'execution', startDate: 1 } }
+
+  test('starts an execution for every view, whose key is what was deployed, and migrates nothing', async () => {
+    const { answer, received } = await begin(`${migrate}:9`, `${migrate}:10`, [started])
+    expect(answer).toEqual({ Status: 'SUCCESS', ...same })
+    const input = JSON.stringify({ trigger: 'deploy', key: 'code', all: true })
+    expect(received).toEqual([expect.objectContaining({ stateMachineArn, input })])
+  })
+
+  test('waits for a right that is seconds old, and fails if there is no such machine', async () => {
+    const tooNew = { status: 400, type: 'AccessDeniedException', message: 'not authorized' }
+    const { answer, received } = await begin(null, `${migrate}:1`, [tooNew, started])
+    expect(answer).toMatchObject({ Status: 'SUCCESS' })
+    expect(received).toHaveLength(2)
+    const gone = { status: 400, type: 'StateMachineDoesNotExist', message: 'It does not exist' }
+    expect((await begin(null, `${migrate}:1`, [gone])).answer).toMatchObject({ Status: 'FAILED' })
+  })
+
+  test('starts nothing in a rollback', async () => {
+    const { answer, received } = await begin(`${migrate}:10`, `${migrate}:9`, [started])
+    expect(answer).toEqual({ Status: 'SUCCESS', ...same })
+    expect(received).toEqual([])
+  })
+})
+
 test('the version of another function says nothing of a rollback', async () => {
   const { answer } = await change(`${migrate}-old:10`, `${migrate}:1`, [failed])
   expect(answer).toMatchObject({ Status: 'FAILED' })

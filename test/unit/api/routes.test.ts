@@ -61,7 +61,7 @@ describe('every declared route', () => {
 
 test('every function of the table has its file, and every file is in the table', () => {
   const files = readdirSync(new URL('../../../functions', import.meta.url))
-  // Only CloudFormation calls deploy, and only an environment that rotates its secret has rotate.
+  // Only CloudFormation calls deploy.
   expect(files.sort()).toEqual(
     Object.keys(functions)
       .map((name) => `${name}.ts`)

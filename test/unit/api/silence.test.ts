@@ -20,10 +20,9 @@ const secretArn = 'arn:aws:secretsmanager:eu-central-1:000000000000:secret:db'
 async function secretReaders() {
   vi.resetModules()
   const { fromSecret } = await import('../../../src/api/lambda/login.ts')
-  const { versionsOf } = await import('../../../src/api/lambda/rotate.ts')
   await import('../../../src/api/lambda/secrets-client.ts')
   const read = fromSecret(secretArn, {})
-  return { secret: () => read({ fresh: true }), version: () => versionsOf(secretArn).current() }
+  return { secret: () => read({ fresh: true }) }
 }
 
 let readers: Awaited<ReturnType<typeof secretReaders>>
@@ -43,11 +42,6 @@ const clients: [string, () => Promise<unknown>, { seconds: number; attempts: num
   [
     'a function reads the secret',
     () => readers.secret(),
-    { seconds: 9, attempts: 2, refusal: { code: 'DatabaseUnavailable' } },
-  ],
-  [
-    'a rotation reads a version of the secret',
-    () => readers.version(),
     { seconds: 9, attempts: 2, refusal: { code: 'DatabaseUnavailable' } },
   ],
   [

@@ -5,7 +5,9 @@ import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vit
 // Files share a worker: what others have loaded is loaded anew with the mock, and is gone with it.
 vi.resetModules()
 vi.doMock('../../../src/config/load-config.ts', () => ({
-  loadConfig: async () => ({ environments: { stated: { region: 'eu-west-3' }, unstated: {} } }),
+  loadConfig: async () => ({
+    environments: { stated: { region: 'eu-west-3' }, unstated: {}, profiled: { profile: 'shop' } },
+  }),
 }))
 const { deployedTarget } = await import('../../../cli/target/deployed.ts')
 afterAll(() => {
@@ -22,6 +24,19 @@ beforeEach(() => {
 afterEach(() => {
   vi.unstubAllEnvs()
   vi.restoreAllMocks()
+})
+
+test('an environment is reached with its profile, unless variables say whose credentials are used', async () => {
+  const answer = { Payload: { transformToString: () => '{"views":[]}' } }
+  vi.spyOn(LambdaClient.prototype, 'send').mockResolvedValue(answer as never)
+  const profileWith = async (variables: Record<string, string | undefined>) => {
+    for (const name of ['AWS_PROFILE', 'AWS_ACCESS_KEY_ID']) vi.stubEnv(name, variables[name])
+    await deployedTarget('profiled').describe('all')
+    return process.env.AWS_PROFILE
+  }
+  expect(await profileWith({})).toBe('shop')
+  expect(await profileWith({ AWS_PROFILE: 'mine' })).toBe('mine')
+  expect(await profileWith({ AWS_ACCESS_KEY_ID: 'key' })).toBeUndefined()
 })
 
 const clientOf = (send: { mock: { contexts: unknown[] } }) => send.mock.contexts[0] as LambdaClient

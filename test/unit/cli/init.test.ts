@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import flags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' }
 import { describe, expect, test } from 'vitest'
+import { appModule, exampleApp } from '../../../cli/init/app.ts'
 import type { Facts } from '../../../cli/init/facts.ts'
 import { nextSteps, type PlannedFile, planInit, readShape } from '../../../cli/init/plan.ts'
 
@@ -48,7 +50,7 @@ describe('what init makes', () => {
       'viewkeeper.config.ts make',
       'views/README.md make',
       'migrations/README.md make',
-      'bin/viewkeeper.mjs make',
+      'bin/app.ts make',
       'cdk.json make',
       '.github/workflows/viewkeeper.yml make',
       '.gitignore make',
@@ -61,10 +63,10 @@ describe('what init makes', () => {
       devDependencies: versions,
     })
     const { app, context } = JSON.parse(made['cdk.json']!)
-    expect(app).toBe('node bin/viewkeeper.mjs')
+    expect(app).toBe('node bin/app.ts')
     // What `cdk init` writes: a flag that is missing is an old behaviour of CDK.
     expect(Object.keys(context).sort()).toEqual(Object.keys(flags).sort())
-    expect(made['viewkeeper.config.ts']).toContain('// production: {')
+    expect(made['viewkeeper.config.ts']).toContain("environments: { production: { region: 'eu-central-1' } }")
     expect(made['.gitignore']).toBe('node_modules/\n.viewkeeper/\ncdk.out/\n')
   })
 
@@ -109,7 +111,7 @@ describe('what init makes', () => {
     const made = filesAfter({}, plan)
     expect(JSON.parse(made['package.json']!).devDependencies).toEqual({ viewkeeper: '^1.0.0' })
     expect(made['viewkeeper.config.ts']).not.toContain('environments')
-    expect(nextSteps(facts).join('\n')).toContain("new Viewkeeper(this, 'Views', {")
+    expect(nextSteps(facts).join('\n')).toContain("new Viewkeeper(stack, 'Viewkeeper', {")
     expect(nextSteps(facts).join('\n')).not.toContain('migrationsFolder')
     const elsewhere = folder(cdkApp, { folders: { views: 'db/views', migrations: 'db/migrations' } })
     expect(nextSteps(elsewhere)).toContain("    migrationsFolder: 'db/migrations',")
@@ -117,9 +119,24 @@ describe('what init makes', () => {
 
   test('in a CDK app of another language stands beside that app', () => {
     const facts = folder({ 'cdk.json': '{ "app": "python3 app.py" }' })
-    expect(done(planInit(facts))).toContain('bin/viewkeeper.mjs make')
+    expect(done(planInit(facts))).toContain('bin/app.ts make')
     expect(done(planInit(facts))).not.toContain('cdk.json make')
-    expect(nextSteps(facts).join('\n')).toContain("npx cdk --app 'node bin/viewkeeper.mjs' deploy")
+    expect(nextSteps(facts).join('\n')).toContain("npx cdk --app 'node bin/app.ts' deploy")
+  })
+})
+
+test('the app of this repository is the one that init makes', () => {
+  const made = appModule(exampleApp)
+  const own = readFileSync(new URL('../../../infra/app.ts', import.meta.url), 'utf8')
+  expect(own).toBe(made.replace("'viewkeeper/cdk'", "'./index.ts'"))
+  expect(made.trim().split('\n').length).toBeLessThanOrEqual(30)
+})
+
+test('in a package of CommonJS the app says that it is an ES module', () => {
+  const facts = folder({ 'package.json': '{ "type": "commonjs" }' })
+  expect(done(planInit(facts))).toContain('bin/app.mts make')
+  expect(fileOf(planInit(facts), 'cdk.json')).toMatchObject({
+    text: expect.stringContaining('node bin/app.mts'),
   })
 })
 

@@ -194,7 +194,7 @@ describe('what to do is told', () => {
     expect(error).toMatchObject({ code: 'InvalidRequest' })
     expect(error.message).toContain('Did you mean --env production?')
     expect((await refusal(apiOf({ env: 'production' }))).message).toContain(
-      '`npx cdk deploy -c env=production --all` deploys it',
+      '`npx cdk deploy -c env=production` deploys it',
     )
   })
 

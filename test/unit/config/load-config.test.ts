@@ -45,12 +45,12 @@ test.each(['{}', '{ "type": "commonjs" }', '{ "type": "module" }'])(
   async (packageJson) => {
     const text = `
       import { type Config, defineConfig } from 'viewkeeper'
-      const environments: Config['environments'] = { test: { region: 'eu-west-3' } as never }
+      const environments: Config['environments'] = { test: { region: 'eu-west-3', profile: 'shop' } }
       export default defineConfig({ folders: { views: './db/views', migrations: 'db/frozen/' }, environments })`
     expect(await load({ 'package.json': packageJson, 'viewkeeper.config.ts': text })).toEqual({
       file: 'viewkeeper.config.ts',
       folders: ['./db/views/', './db/frozen/'],
-      environments: { test: { region: 'eu-west-3' } },
+      environments: { test: { region: 'eu-west-3', profile: 'shop' } },
     })
   },
 )
@@ -72,13 +72,16 @@ test.each([
   ['export const config = {}', ['it exports no configuration: write "export default defineConfig({})"']],
   ['export default []', ['it exports no configuration: write "export default defineConfig({})"']],
   [
-    "export default { folder: {}, folders: { view: 'x', migrations: 7 }, environments: { test: 'x' }, other: 1 }",
+    "export default { folder: {}, folders: { view: 'x', migrations: 7 }, environments: { test: 'x', prod: { regions: 1, region: 2 } }, other: 1 }",
     [
       'folder is not a field: did you mean folders?',
       'other is not a field: the fields are folders, environments, serve',
       'folders.view is not a field: did you mean views?',
       'folders.migrations must be the path of a folder',
       'environments.test must be an object',
+      'environments.prod.regions is not a field: did you mean region?',
+      'environments.prod.regions must be a text',
+      'environments.prod.region must be a text',
     ],
   ],
   [

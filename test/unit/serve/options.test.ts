@@ -51,15 +51,13 @@ test.each([
     'serve.notify.webhooks.cache.url: must be an address such as "https://hooks.example.com/viewkeeper"',
   ],
   [{ notify: { smtp: { host: 'smtp.example.com' } } }, 'serve.notify.smtp.from: is required'],
-  [{ tracing: true }, 'serve.tracing: there is no X-Ray: leave it out'],
   [{ batchConcurency: 4 }, 'serve.batchConcurency: unknown field: did you mean batchConcurrency?'],
 ])('%j is refused by the name of its field', (options, mistake) => {
   expect(mistakesIn(options)).toEqual([mistake])
 })
 
 test('the name of a channel is short, and all mistakes are told together', () => {
-  expect(mistakesIn({ tracing: true, batchConcurrency: 0, notify: { chat: { Team: {} } } })).toEqual([
-    'serve.tracing: there is no X-Ray: leave it out',
+  expect(mistakesIn({ batchConcurrency: 0, notify: { chat: { Team: {} } } })).toEqual([
     'serve.batchConcurrency: Too small: expected number to be >=1',
     expect.stringMatching(/^serve\.notify\.chat\.Team: the name must have at most 20 lower-case letters/),
   ])

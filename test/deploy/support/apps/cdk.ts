@@ -1,13 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { EnvironmentOptions } from '../../../../src/config/options.ts'
+import type { ViewkeeperProps } from '../../../../infra/index.ts'
 import { type Finished, finish, succeed } from '../command.ts'
 import { root } from '../emulator/aws.ts'
 import type { Emulator } from '../emulator/emulator.ts'
 import type { Credentials } from '../emulator/signed-curl.ts'
 import type { OwnAppOptions } from './own-app.ts'
-import type { StandIn } from './stand-in.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -55,13 +54,26 @@ export type Cdk = ReturnType<typeof createCdk>
 export interface AppOptions {
   /** The name of the environment. */
   name: string
-  environment: EnvironmentOptions
+  /** The props that JSON can say. */
+  environment: Pick<
+    ViewkeeperProps,
+    | 'alarmEmails'
+    | 'schedules'
+    | 'refreshOnDeploy'
+    | 'authentication'
+    | 'loginUser'
+    | 'addSecretsManagerEndpoint'
+  >
+  /** The server of the test. */
+  server: { host: string; port: number; authority: string; databaseName: string }
+  /** The ARN of the secret of a role that exists. */
+  loginSecret?: string | undefined
+  /** That of an administrator: then the app makes its server, and the test's own stands for it. */
+  adminSecret?: string
   /** The folder of the schema steps. */
   schemaFolder: string
   /** Folder with the frozen migrations of the views. */
   migrationsFolder: string
-  /** The server that the functions reach instead of a created one. */
-  standIn?: StandIn
 }
 
 /** Variables by which clients of AWS find the emulator, and nothing of this machine's own configuration. */

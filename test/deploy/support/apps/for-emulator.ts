@@ -44,11 +44,8 @@ export function fitForEmulator(app: App): void {
   }
 }
 
-/**
- * Synthesizes the app. The emulator takes the name of a created secret for its ARN, unless it is asked for the attribute; it makes
- * no secret of a master user, and reads no output of another stack: `masterSecret` is what the only such output has.
- */
-export function synthesizeForEmulator(app: App, masterSecret?: string): void {
+/** Synthesizes the app. The emulator takes the name of a created secret for its ARN, unless it is asked for the attribute. */
+export function synthesizeForEmulator(app: App): void {
   for (const { templateFullPath, template } of app.synth().stacks) {
     const secrets = Object.entries(template.Resources as Record<string, { Type: string }>)
       .filter(([, { Type }]) => Type === 'AWS::SecretsManager::Secret')
@@ -57,14 +54,6 @@ export function synthesizeForEmulator(app: App, masterSecret?: string): void {
       (text, id) => text.replaceAll(`{"Ref":"${id}"}`, `{"Fn::GetAtt":["${id}","Id"]}`),
       JSON.stringify(template),
     )
-    const known = JSON.stringify(masterSecret)
-    writeFileSync(
-      templateFullPath,
-      masterSecret === undefined
-        ? written
-        : written
-            .replaceAll(/{"Fn::GetStackOutput":{[^{}]+{[^{}]+}[^{}]+}}/g, known)
-            .replaceAll(/{"Fn::GetAtt":\["[^"]+","MasterUserSecret.SecretArn"\]}/g, known),
-    )
+    writeFileSync(templateFullPath, written)
   }
 }
