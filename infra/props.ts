@@ -120,7 +120,13 @@ export interface ViewkeeperProps extends CommonOptions {
    */
   readonly securityGroup?: ISecurityGroup
   /**
-   * Your domain of the API: `{ domainName }` of `aws-apigatewayv2`, and perhaps a `mappingKey`. You make its DNS record.
+   * `public`: an HTTP API that takes signed requests. `none`: [no API](cdk.md#who-reaches-the-api).
+   * @default 'public'
+   */
+  readonly api?: 'public' | 'none'
+  /**
+   * Your domain of the API: `{ domainName }` of `aws-apigatewayv2`, and perhaps a `mappingKey`. You make its DNS record. The address
+   * of API Gateway is then off.
    * @default - the address of API Gateway
    */
   readonly apiDomain?: DomainMappingOptions
@@ -221,6 +227,7 @@ const schema = z
     topics: construct,
     pager: construct,
     securityGroup: construct,
+    api: z.enum(['public', 'none']).default('public'),
     apiDomain: z.object({ domainName: construct, mappingKey: z.string().optional() }).optional(),
     dashboard: z.boolean().default(true),
     logRetention: z
@@ -251,6 +258,10 @@ const schema = z
   .refine(({ authentication: way, loginUser }) => way === 'iam' || loginUser === undefined, {
     path: ['loginUser'],
     message: "is only for authentication: 'iam'",
+  })
+  .refine(({ api, apiDomain }) => api === 'public' || apiDomain === undefined, {
+    path: ['apiDomain'],
+    message: "must be left out with api: 'none'",
   })
   .refine(({ topics, alarmEmails }) => topics === undefined || alarmEmails.length === 0, {
     path: ['alarmEmails'],

@@ -12,6 +12,7 @@ import { type EventType, eventTypes } from '../src/events/plan/event.ts'
 import { alarmNames } from '../src/watch/plan/alarms.ts'
 import { addRule, type OnViewOptions } from './functions/sending.ts'
 import { ownMetric } from './monitoring/alarms.ts'
+import { refuseProps } from './props.ts'
 
 /** An environment of Viewkeeper, of this app or deployed by another one: what it can do in any app that knows it. */
 export abstract class ViewkeeperBase extends Construct {
@@ -28,22 +29,31 @@ export abstract class ViewkeeperBase extends Construct {
 
   /** Allows a principal of the app to read views, runs, batches and metrics over HTTP. */
   grantRead(grantee: IGrantable): Grant {
-    return grantPolicy('read', this._granted, grantee)
+    return this.grant('read', grantee)
   }
 
   /** Allows a principal of the app to refresh views over HTTP, besides reading. */
   grantRefresh(grantee: IGrantable): Grant {
-    return grantPolicy('refresh', this._granted, grantee)
+    return this.grant('refresh', grantee)
   }
 
   /** Allows a principal of the app to cancel, pause and resume, and to set off alarms, besides refreshing. */
   grantOperate(grantee: IGrantable): Grant {
-    return grantPolicy('operate', this._granted, grantee)
+    return this.grant('operate', grantee)
   }
 
   /** Allows a principal of the app everything: also to create, drop and migrate views. */
   grantDefine(grantee: IGrantable): Grant {
-    return grantPolicy('define', this._granted, grantee)
+    return this.grant('define', grantee)
+  }
+
+  private grant(name: PolicyName, grantee: IGrantable): Grant {
+    if (this._granted.apiArn === 'none' && name !== 'define')
+      refuseProps(this.node.path, [
+        `api: is 'none', so there is nothing that grant${name[0]?.toUpperCase()}${name.slice(1)} could allow; use grantInvoke of ` +
+          'functions.refresh, and grantStartExecution of stateMachine',
+      ])
+    return grantPolicy(name, this._granted, grantee)
   }
 
   /** Calls the target when a run has made the data of a view fresh; of these views only, or of every view. */
@@ -172,7 +182,7 @@ export class ImportedViewkeeper extends ViewkeeperBase {
 
 /** The ARNs of what callers of an environment may be allowed. */
 export interface Granted {
-  /** Of the API's stage, without the routes: `arn:aws:execute-api:…:<api>/<stage>`. */
+  /** Of the API's stage, without the routes: `arn:aws:execute-api:…:<api>/<stage>`; `none`: there is no API. */
   apiArn: string
   /** Of the parameter by which the command line finds the environment. */
   parameterArn: string
@@ -189,7 +199,9 @@ export interface Granted {
 function allowedBy(name: PolicyName, granted: Granted): [action: string, resources: string[]][] {
   const { apiArn, parameterArn, migrateArn, alarmArns } = granted
   return [
-    ['execute-api:Invoke', routesOf(name).map((route) => `${apiArn}/${route}`)],
+    ...(apiArn === 'none'
+      ? []
+      : [['execute-api:Invoke', routesOf(name).map((route) => `${apiArn}/${route}`)] as [string, string[]]]),
     ['ssm:GetParameter', [parameterArn]],
     ...(includes(name, 'operate') ? [['cloudwatch:SetAlarmState', alarmArns] as [string, string[]]] : []),
     ...(includes(name, 'define') ? [['lambda:InvokeFunction', [migrateArn]] as [string, string[]]] : []),

@@ -31,7 +31,7 @@ import { monitorTimes } from './monitor-times.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
 import { type AlarmTopics, Topics } from './monitoring/topics.ts'
-import { type ValidProps, type ViewkeeperProps, validProps } from './props.ts'
+import { refuseProps, type ValidProps, type ViewkeeperProps, validProps } from './props.ts'
 import { readFrozenDefinitions, Schedules, scheduleName, watchConcurrency } from './schedules/schedules.ts'
 import {
   type Granted,
@@ -49,8 +49,6 @@ import {
  */
 export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   readonly environmentName: string
-  /** The address of the HTTP API, with a slash at its end. */
-  readonly apiUrl: string
   /** The functions, by name. */
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>
   /** The security group of the functions in the network of the database. */
@@ -80,6 +78,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   protected readonly _granted: Granted
   /** @internal */
   protected readonly _eventBus: string
+  private readonly api?: Api
 
   /**
    * An environment that some app has deployed in this account and region, found by its name. It has the address, the notices,
@@ -135,14 +134,14 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       tracing: props.tracing,
     })
     this.stateMachine = batches.machine
-    const api = new Api(this, 'Api', {
-      environmentName,
-      functions,
-      requestsPerSecond: props.requestsPerSecond,
-      logRetention: props.logRetention,
-      domain: props.apiDomain,
-    })
-    this.apiUrl = api.url
+    if (props.api === 'public')
+      this.api = new Api(this, 'Api', {
+        environmentName,
+        functions,
+        requestsPerSecond: props.requestsPerSecond,
+        logRetention: props.logRetention,
+        domain: props.apiDomain,
+      })
     const topics = new Topics(this, 'Topics', {
       environmentName,
       emails: props.alarmEmails,
@@ -153,7 +152,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     this.notices = topics.notices
     // An empty value would be no value for another app.
     this._eventBus = props.eventBus === false ? 'none' : props.eventBus
-    this._granted = this.publish(api, functions, topics)
+    this._granted = this.publish(functions, topics)
     this.policies = new Policies(this, 'Policies', { environmentName, granted: this._granted }).all
 
     const scheduled = props.scheduledViews ?? scheduledViews(migrations.definitions)
@@ -166,7 +165,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     warnOfSilence(this, props, { ...migrations, scheduled, isTold })
     this.addMigration(around, functions, {
       before: [database, network],
-      after: [batches, api, schedules],
+      after: [batches, ...(this.api ? [this.api] : []), schedules],
     })
     new Sending(this, 'Sending', {
       functions,
@@ -177,7 +176,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
       topics,
-      api,
+      api: this.api,
       machine: this.stateMachine,
       deadLetters: this.deadLetters,
       monitor: monitorTimes(props.monitorEveryMinutes),
@@ -195,6 +194,11 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
         functions,
         machine: this.stateMachine,
       }).name
+  }
+
+  /** The address of the HTTP API, with a slash at its end. Refused with `api: 'none'`. */
+  get apiUrl(): string {
+    return this.api?.url ?? refuseProps(this.node.path, ["api: is 'none', so there is no apiUrl"])
   }
 
   /** Reads the folder of migrations. Also without schedules of views: a folder that a deploy would refuse is refused now. */
@@ -225,11 +229,11 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   }
 
   /** Writes down where things are, for callers and other apps, and says what they may be granted. */
-  private publish(api: Api, { migrate }: EachFunction, { notices }: Topics): Granted {
-    const { environmentName } = this
+  private publish({ migrate }: EachFunction, { notices }: Topics): Granted {
+    const { environmentName, api } = this
     const address: Address = {
-      apiUrl: api.url,
-      apiArn: stageArn(this, api),
+      apiUrl: api?.url ?? 'none',
+      apiArn: api ? stageArn(this, api) : 'none',
       migrateArn: migrate.lambda.functionArn,
       noticesTopicArn: notices.topicArn,
       eventBus: this._eventBus,

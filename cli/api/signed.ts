@@ -149,12 +149,19 @@ const titles = { apiUrl: 'an API', migrateArn: 'the function migrate' } satisfie
 type Sought = keyof typeof titles
 
 function readAddress(text: string, environment: string, what: Sought): string {
+  let found: string | undefined
   try {
-    const found = (JSON.parse(text) as Partial<Address>)[what]
-    if (found !== undefined && (what !== 'apiUrl' || URL.canParse(found))) return found
+    found = (JSON.parse(text) as Partial<Address>)[what]
   } catch {
     // Told below.
   }
+  if (found === 'none')
+    throw new Problem(
+      'InvalidRequest',
+      `${environment} has no HTTP API (api: 'none'): with --env, only migrate, drift, adopt and doctor work there.`,
+      { field: '--env' },
+    )
+  if (found !== undefined && (what !== 'apiUrl' || URL.canParse(found))) return found
   throw new Problem(
     'InvalidRequest',
     `The parameter ${parameterName(environment)} does not say where ${titles[what]} is: somebody has changed it. Deploy ${environment} again.`,

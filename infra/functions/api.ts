@@ -44,6 +44,7 @@ export class Api extends Construct {
       description: 'Refreshes views and shows their runs',
       defaultAuthorizer: new HttpIamAuthorizer(),
       createDefaultStage: false,
+      ...(props.domain && { disableExecuteApiEndpoint: true }),
     })
     const integrations = new Map(
       Object.entries(props.functions).map(([name, { lambda }]) => [

@@ -85,7 +85,8 @@ function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOptions): v
 }
 
 interface AlarmsProps extends AlarmPlace {
-  api: Api
+  /** Undefined if there is no API. */
+  api: Api | undefined
   machine: IStateMachine
   deadLetters: IQueue
   /** Null if nothing calls the monitor: then there are no alarms about what it publishes. */
@@ -120,12 +121,13 @@ export class Alarms extends Construct {
     addDeadLetters(this, place, deadLetters)
     if (looks) addUnsent(this, place, looks, monitor === null)
     // A function that answers 5xx has not failed, so its own metrics do not show it.
-    addAlarm(this, place, {
-      name: 'api-errors',
-      metric: api.metricServerError({ period }),
-      happened: 'The HTTP API answered at least one request with 5xx.',
-      first: `${routesOf(api)}The log of a route's function has the reason.`,
-    })
+    if (api)
+      addAlarm(this, place, {
+        name: 'api-errors',
+        metric: api.metricServerError({ period }),
+        happened: 'The HTTP API answered at least one request with 5xx.',
+        first: `${routesOf(api)}The log of a route's function has the reason.`,
+      })
     const added = this.node.children.filter((child) => child instanceof Alarm)
     this.all = Object.fromEntries(added.map((alarm) => [alarm.node.id, alarm])) as typeof this.all
   }

@@ -63,7 +63,7 @@ export const parameterName = (environment: string): string => `/viewkeeper/${env
 
 /** What the parameter says, as JSON. */
 export interface Address {
-  /** The address of the HTTP API, with a slash at its end. */
+  /** The address of the HTTP API, with a slash at its end; `none`: there is no API, and so no `apiArn`. */
   apiUrl: string
   /** What another CDK app needs to grant rights: the ARN of the API's stage, and of the function that serves the command line. */
   apiArn: string

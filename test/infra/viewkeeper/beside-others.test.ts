@@ -14,7 +14,7 @@ import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 import { metricDimensions } from '../../../src/api/lambda/names.ts'
 import { policyNames } from '../../../src/api/route.ts'
 import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
-import { everyFunction, type Properties, Synthesized } from '../support/synth.ts'
+import { everyFunction, type Properties, type Resource, Synthesized } from '../support/synth.ts'
 
 // What a user of aws-cdk-lib expects of a construct.
 
@@ -95,6 +95,55 @@ describe('a domain of the app', () => {
     const [, { Properties }] = synthesized.one('AWS::ApiGatewayV2::ApiMapping')
     expect(Properties).toMatchObject({ DomainName: 'views.example.com', Stage: '$default' })
     expect(JSON.stringify(synthesized.one('AWS::SSM::Parameter')[1].Properties.Value)).toContain(url)
+    // Nobody gets past the domain, and what stands before it.
+    const [, { Properties: api }] = synthesized.one('AWS::ApiGatewayV2::Api')
+    expect(api.DisableExecuteApiEndpoint).toBe(true)
+  })
+
+  test('is the only way to switch the address of API Gateway off', () => {
+    const [, { Properties }] = new Synthesized(onInstance().stack).one('AWS::ApiGatewayV2::Api')
+    expect(Properties.DisableExecuteApiEndpoint ?? false).toBe(false)
+  })
+})
+
+describe("with api: 'none'", () => {
+  const { stack, viewkeeper } = onInstance({ api: 'none' })
+  const role = new Role(stack, 'Caller', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
+  const synthesized = new Synthesized(stack)
+
+  test('nothing of API Gateway is there: no address, no log of requests, no alarm, no permission', () => {
+    const types = Object.values(synthesized.template.toJSON().Resources as Record<string, Resource>)
+    expect(types.filter(({ Type }) => Type.startsWith('AWS::ApiGateway'))).toEqual([])
+    const text = JSON.stringify(synthesized.template.toJSON())
+    expect(text).not.toContain('execute-api')
+    expect(text).not.toContain('apigateway.amazonaws.com')
+    expect(text).not.toContain('/aws/vendedlogs/viewkeeper/test/api')
+    expect(Object.keys(viewkeeper.alarms)).not.toContain('api-errors')
+    expect(Object.keys(viewkeeper.alarms)).toContain('silent-monitor')
+    expect(() => viewkeeper.apiUrl).toThrow("api: is 'none', so there is no apiUrl")
+  })
+
+  test('every function is there, and the parameter says that there is no API', () => {
+    expect(synthesized.functions()).toEqual(everyFunction)
+    const said = JSON.stringify(synthesized.one('AWS::SSM::Parameter')[1].Properties.Value)
+    expect(said).toContain(String.raw`\"apiUrl\":\"none\",\"apiArn\":\"none\"`)
+  })
+
+  test.each(['Read', 'Refresh', 'Operate'] as const)('grant%s is refused: it would allow nothing', (name) => {
+    expect(() => viewkeeper[`grant${name}`](role)).toThrow(`there is nothing that grant${name} could allow`)
+  })
+
+  test('grantDefine allows what calls migrate', () => {
+    const own = onInstance({ api: 'none' })
+    const define = new Role(own.stack, 'Define', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
+    own.viewkeeper.grantDefine(define).assertSuccess()
+    const [, { Properties }] = new Synthesized(own.stack).one('AWS::IAM::Policy', ({ Roles }) =>
+      Roles.some(
+        (used: object) => JSON.stringify(used) === JSON.stringify(own.stack.resolve(define.roleName)),
+      ),
+    )
+    const actions = Properties.PolicyDocument.Statement.map(({ Action }: Properties) => Action)
+    expect(actions).toEqual(['ssm:GetParameter', 'cloudwatch:SetAlarmState', 'lambda:InvokeFunction'])
   })
 })
 

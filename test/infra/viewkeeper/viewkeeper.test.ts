@@ -79,6 +79,7 @@ describe('props that are not valid are refused, each by its name', () => {
     ],
     ['quiet hours of no day', { quiet: { from: '22:00', to: '06:00', days: ['Sat'] } }, 'quiet.days.0: '],
     ['quiet hours of no time', { quiet: { from: '22:00', to: '6:00' } }, 'quiet.to: must look like "09:00"'],
+    ['a domain of no API', { api: 'none', apiDomain: {} }, "apiDomain: must be left out with api: 'none'"],
     ['a user without IAM', { loginUser: 'views' }, "loginUser: is only for authentication: 'iam'"],
   ])('%s', (_, wrong, message) => {
     expect(() => create(wrong)).toThrow(message)

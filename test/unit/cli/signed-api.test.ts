@@ -206,6 +206,15 @@ describe('what to do is told', () => {
     expect(asked).toEqual([])
   })
 
+  test('if the environment has no API', async () => {
+    await startParameters({ inside: { text: '{"apiUrl":"none","apiArn":"none"}' } })
+    expect(await refusal(apiOf({ env: 'inside' }))).toMatchObject({
+      code: 'InvalidRequest',
+      message:
+        "inside has no HTTP API (api: 'none'): with --env, only migrate, drift, adopt and doctor work there.",
+    })
+  })
+
   test.each(['', '{}', '"text"', '{"apiUrl":"nowhere"}'])('if the parameter says %s', async (text) => {
     await startParameters({ changed: { text } })
     expect(await refusal(apiOf({ env: 'changed' }))).toMatchObject({
