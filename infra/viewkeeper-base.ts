@@ -1,4 +1,4 @@
-import { ArnFormat, Fn, Stack, Validations } from 'aws-cdk-lib'
+import { ArnFormat, Fn, Stack, Token, Validations } from 'aws-cdk-lib'
 import { type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch'
 import type { OnEventOptions, Rule } from 'aws-cdk-lib/aws-events'
 import { Grant, type IGrantable, ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam'
@@ -12,7 +12,7 @@ import { type EventType, eventTypes } from '../src/events/plan/event.ts'
 import { alarmNames } from '../src/watch/plan/alarms.ts'
 import { addRule, type OnViewOptions } from './functions/sending.ts'
 import { ownMetric } from './monitoring/alarms.ts'
-import { refuseProps } from './props.ts'
+import { OptionsError, refuseProps } from './props.ts'
 
 /** An environment of Viewkeeper, of this app or deployed by another one: what it can do in any app that knows it. */
 export abstract class ViewkeeperBase extends Construct {
@@ -48,12 +48,17 @@ export abstract class ViewkeeperBase extends Construct {
   }
 
   private grant(name: PolicyName, grantee: IGrantable): Grant {
+    const method = `grant${name[0]?.toUpperCase()}${name.slice(1)}`
     if (this._granted.apiArn === 'none' && name !== 'define')
       refuseProps(this.node.path, [
-        `api: is 'none', so there is nothing that grant${name[0]?.toUpperCase()}${name.slice(1)} could allow; use grantInvoke of ` +
+        `api: is 'none', so there is nothing that ${method} could allow; use grantInvoke of ` +
           'functions.refresh, and grantStartExecution of stateMachine',
       ])
-    return grantPolicy(name, this._granted, grantee)
+    const here = Stack.of(this).account
+    const { principalAccount: there = here } = grantee.grantPrincipal
+    const isElsewhere = !Token.isUnresolved(here) && !Token.isUnresolved(there) && here !== there
+    const granted = isElsewhere ? undefined : grantPolicy(name, this._granted, grantee)
+    return granted?.success ? granted : refuseGrantee(this.node.path, method, grantee)
   }
 
   /** Calls the target when a run has made the data of a view fresh; of these views only, or of every view. */
@@ -213,6 +218,25 @@ const grantPolicy = (name: PolicyName, granted: Granted, grantee: IGrantable): G
   allowedBy(name, granted)
     .map(([action, resourceArns]) => Grant.addToPrincipal({ grantee, actions: [action], resourceArns }))
     .reduce((all, each) => all.combine(each))
+
+/**
+ * Refuses somebody whom no policy of this app can allow anything: CDK would grant nothing, and not say so. An HTTP API has no policy of
+ * its own, so a caller of another account needs a role of this one.
+ */
+function refuseGrantee(path: string, method: string, grantee: IGrantable): never {
+  const { roleArn, arn = roleArn } = grantee as { roleArn?: string; arn?: string }
+  const { principalAccount: account } = grantee.grantPrincipal
+  const isKnown = (text: string | undefined) =>
+    text !== undefined && text !== '*' && !Token.isUnresolved(text)
+  const accountPrincipal = isKnown(account) ? `new AccountPrincipal('${account}')` : 'principal'
+  const who = isKnown(arn) ? `new ArnPrincipal('${arn}')` : accountPrincipal
+  throw new OptionsError(
+    `${method} of Viewkeeper ${path} would allow nothing: the API takes roles and users of its own account, which have policies. ` +
+      'Make a role there that the caller may assume:\n' +
+      `  const caller = new Role(this, 'ViewsCaller', { assumedBy: ${who} })\n` +
+      `  views.${method}(caller)`,
+  )
+}
 
 // The routes of a policy as execute-api names them, with * for what a caller fills in.
 function routesOf(name: PolicyName): string[] {

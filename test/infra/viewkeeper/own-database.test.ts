@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Fn, Stack } from 'aws-cdk-lib'
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
-import { InterfaceVpcEndpointAwsService, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { InterfaceVpcEndpointAwsService, Peer, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import {
   DatabaseCluster,
@@ -389,6 +389,31 @@ test('a server that is no RDS is told by its name, and by the group or the addre
   expect(() =>
     viewkeeperOn(other, { database: { ...database, host: 'db.example.com' }, vpc: otherVpc }, withIam),
   ).toThrow("authentication: 'iam' is for instances and clusters of aws-rds")
+})
+
+test('a server of another account, in a VPC that is shared, is reached by its addresses, and nothing of its account is changed', () => {
+  const { stack: own } = ownStack()
+  const vpc = Vpc.fromVpcAttributes(own, 'Shared', {
+    vpcId: 'vpc-0123456789abcdef0',
+    availabilityZones: ['a', 'b'],
+    privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
+  })
+  const database = { host: 'db.example.com', peer: Peer.ipv4('10.1.8.0/22') }
+  const { functionsSecurityGroup } = viewkeeperOn(
+    own,
+    { database, vpc },
+    { loginSecret: new Secret(own, 'Login') },
+  )
+  const stack = new Synthesized(own)
+  expect(stack.resources('AWS::EC2::SecurityGroupIngress')).toEqual([])
+  expect(stack.resources('AWS::EC2::SecurityGroupEgress')).toEqual([])
+  expect(stack.resources('AWS::EC2::VPCEndpoint')).toEqual([])
+  const [group, { Properties }] = stack.one('AWS::EC2::SecurityGroup')
+  expect(own.resolve(functionsSecurityGroup.securityGroupId)).toEqual({ 'Fn::GetAtt': [group, 'GroupId'] })
+  expect(Properties.SecurityGroupEgress).toMatchObject([
+    { CidrIp: '10.1.8.0/22', FromPort: 5432 },
+    { CidrIp: '0.0.0.0/0', FromPort: 443 },
+  ])
 })
 
 test('a folder of migrations that is missing is a warning, unless the deploy leaves the migrations out', () => {

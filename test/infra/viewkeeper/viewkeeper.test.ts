@@ -1,7 +1,14 @@
 import { type App, Stack, Stage } from 'aws-cdk-lib'
 import { SlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot'
 import { Peer } from 'aws-cdk-lib/aws-ec2'
-import { AnyPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import {
+  AccountPrincipal,
+  AnyPrincipal,
+  ArnPrincipal,
+  type IGrantable,
+  Role,
+  ServicePrincipal,
+} from 'aws-cdk-lib/aws-iam'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { describe, expect, test } from 'vitest'
@@ -169,8 +176,49 @@ describe('a grant', () => {
     expect(sorted(granted.PolicyDocument)).toEqual(sorted(managed.PolicyDocument))
   })
 
-  test('to somebody whose policies nobody can change succeeds in nothing', () => {
-    expect(viewkeeper.grantRead(new AnyPrincipal()).success).toBe(false)
+  describe('to somebody whom no policy of this account allows anything is refused, with what does it', () => {
+    const other = '210987654321'
+    const here = () =>
+      new Stack(ownApp(), 'Own', { env: { account: '123456789012', region: 'eu-central-1' } })
+    const arn = `arn:aws:iam::${other}:role/caller`
+
+    test.each<[string, (stack: Stack) => IGrantable, assumedBy: string]>([
+      ['another account', () => new AccountPrincipal(other), `new AccountPrincipal('${other}')`],
+      ['a role by its ARN', () => new ArnPrincipal(arn), `new ArnPrincipal('${arn}')`],
+      [
+        'a role of another account that is imported',
+        (stack) => Role.fromRoleArn(stack, 'Other', arn),
+        `new ArnPrincipal('${arn}')`,
+      ],
+      ['everybody', () => new AnyPrincipal(), 'principal'],
+      ['a service', () => new ServicePrincipal('lambda.amazonaws.com'), 'principal'],
+    ])('%s', (_, principal, assumedBy) => {
+      const stack = here()
+      const { viewkeeper: views } = create({}, stack)
+      expect(() => views.grantRefresh(principal(stack))).toThrow(
+        `  const caller = new Role(this, 'ViewsCaller', { assumedBy: ${assumedBy} })\n  views.grantRefresh(caller)`,
+      )
+    })
+
+    test('and what the refusal names does it: the other account assumes a role of this one', () => {
+      const stack = here()
+      const { viewkeeper: views } = create({}, stack)
+      const caller = new Role(stack, 'ViewsCaller', { assumedBy: new AccountPrincipal(other) })
+      views.grantRefresh(caller).assertSuccess()
+      const [, { Properties: role }] = new Synthesized(stack).one('AWS::IAM::Role', (each) =>
+        JSON.stringify(each.AssumeRolePolicyDocument).includes(other),
+      )
+      expect(role.AssumeRolePolicyDocument.Statement).toMatchObject([{ Action: 'sts:AssumeRole' }])
+    })
+
+    test('a role of this account that is imported gets its policy', () => {
+      const stack = here()
+      const { viewkeeper: views } = create({}, stack)
+      const role = Role.fromRoleArn(stack, 'Mine', 'arn:aws:iam::123456789012:role/mine')
+      views.grantRefresh(role).assertSuccess()
+      const policies = new Synthesized(stack).properties('AWS::IAM::Policy')
+      expect(policies.flatMap(({ Roles }) => Roles)).toContain('mine')
+    })
   })
 })
 
