@@ -43,6 +43,11 @@ export interface ViewkeeperProps extends CommonOptions {
    */
   readonly vpcSubnets?: SubnetSelection
   /**
+   * The functions in that network: those that use the `database`, or [`all`](cdk.md#the-network).
+   * @default 'database'
+   */
+  readonly network?: 'database' | 'all'
+  /**
    * `secret`: a password. `iam`: [a token](iam.md); needs `loginUser` or `adminSecret`, and 300 to 1,000 MiB of the server's memory.
    * The construct switches IAM on for a server of the app.
    * @default 'secret'
@@ -205,6 +210,7 @@ const schema = z
     databaseName: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'must be a plain database name'),
     vpc: isRequired,
     vpcSubnets: construct,
+    network: z.enum(['database', 'all']).default('database'),
     authentication: z.enum(['secret', 'iam']).default('secret'),
     adminSecret: construct,
     loginSecret: construct,

@@ -103,9 +103,14 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     const database = new Database(this, 'Database', props)
     this.database = database
     if ('secret' in database.login) this.loginSecret = database.login.secret
-    const network = new FunctionsNetwork(this, 'Network', { database, given: props.securityGroup })
+    const network = new FunctionsNetwork(this, 'Network', {
+      database,
+      given: props.securityGroup,
+      all: props.network === 'all',
+    })
     this.functionsSecurityGroup = network.placement.securityGroup
-    this.securityGroups = [this.functionsSecurityGroup]
+    const { securityGroup: outer = this.functionsSecurityGroup } = network.outer ?? {}
+    this.securityGroups = [...new Set([this.functionsSecurityGroup, outer])]
     this.connections = new Connections({ securityGroups: this.securityGroups })
     this.deadLetters = this.addDeadLetters()
 
@@ -114,6 +119,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       options: props,
       database,
       network: network.placement,
+      outerNetwork: network.outer,
       deadLetters: this.deadLetters,
     }
     const functions = new Functions(this, 'Functions', {
@@ -340,7 +346,7 @@ const reasons: Record<string, string> = {
   LambdaDLQ:
     'Events of schedules become dead letters; every other call has a caller who gets the error, and the next look does what a look left.',
   LambdaInsideVPC:
-    'The functions deploy, send and start-batch do not use the database. They call EventBridge, Lambda, SNS and Step Functions, which would cost an endpoint each.',
+    "The functions deploy, send and start-batch do not use the database. They call EventBridge, Lambda, SNS and Step Functions, which would cost an endpoint each; network: 'all' puts them inside.",
 }
 
 /** Says to cdk-nag why the findings of the packs for HIPAA and NIST stay. */

@@ -2,12 +2,12 @@ import { Annotations, Reference, Resource, Stack, Tokenization, Validations } fr
 import {
   Connections,
   type IConnectable,
-  InterfaceVpcEndpoint,
   type IPeer,
   type ISecurityGroup,
   type ISubnet,
   type IVpc,
   Port,
+  VpcEndpoint,
 } from 'aws-cdk-lib/aws-ec2'
 import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { CfnDBCluster, type IDatabaseCluster, type IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
@@ -80,11 +80,11 @@ export class Database extends Construct implements IConnectable {
       refuse(
         `database: ${database.node.path} has no security group that could let the functions in; import it with securityGroups`,
       )
-    // A function reaches Secrets Manager when the NAT of its subnet is there, or an endpoint that the app adds later on.
+    // A function reaches AWS when the NAT of its subnet is there, or an endpoint that the app adds later on.
     const waysOut = this.subnets.map(({ internetConnectivityEstablished }) => internetConnectivityEstablished)
     Dependable.implement(this, {
       get dependencyRoots() {
-        const endpoints = vpc.node.children.filter((each) => each instanceof InterfaceVpcEndpoint)
+        const endpoints = vpc.node.children.filter((each) => each instanceof VpcEndpoint)
         const server = isOfRds(database) ? [database] : []
         return [...server, ...securityGroups, ...waysOut, ...endpoints].flatMap(
           (each) => Dependable.of(each).dependencyRoots,

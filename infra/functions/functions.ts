@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { CustomResource, Duration, Fn, Stack } from 'aws-cdk-lib'
+import { Annotations, CustomResource, Duration, Fn, Stack } from 'aws-cdk-lib'
 import {
   type IConnectable,
   InterfaceVpcEndpoint,
@@ -27,6 +27,8 @@ interface FunctionsNetworkProps {
   database: Database
   /** A security group of the app for the functions. Default: the environment has one of its own. */
   given: ISecurityGroup | undefined
+  /** Whether functions that do not use the database are in its network, too. */
+  all: boolean
 }
 
 /**
@@ -36,8 +38,10 @@ interface FunctionsNetworkProps {
  */
 export class FunctionsNetwork extends Construct {
   readonly placement: FunctionNetwork
+  /** The placement of the functions that call AWS and do not use the database; undefined: they are in no network. */
+  readonly outer: FunctionNetwork | undefined
 
-  constructor(scope: Construct, id: string, { database, given }: FunctionsNetworkProps) {
+  constructor(scope: Construct, id: string, { database, given, all }: FunctionsNetworkProps) {
     super(scope, id)
     const secrets = [database.login, database.admin].flatMap((login) =>
       login && 'secret' in login ? [login.secret] : [],
@@ -55,6 +59,26 @@ export class FunctionsNetwork extends Construct {
       ipv6: database.ipv6,
       variables: endpoint ? { AWS_ENDPOINT_URL_SECRETS_MANAGER: addressOf(endpoint) } : {},
     }
+    this.outer = all
+      ? { ...this.placement, securityGroup: given ?? this.addOuterGroup(database), variables: {} }
+      : undefined
+  }
+
+  /** These functions reach AWS and not the database. */
+  private addOuterGroup({ vpc, subnets }: Database): SecurityGroup {
+    if (subnets.some((subnet) => vpc.isolatedSubnets.includes(subnet)))
+      Annotations.of(this).addWarningV2(
+        'viewkeeper:way-to-aws',
+        "The subnets of the functions are isolated, and with network: 'all' functions in them call Lambda, Step Functions, SNS, EventBridge " +
+          'and S3. Give the VPC endpoints of these, or acknowledge this warning if it has them.',
+      )
+    const securityGroup = new SecurityGroup(this, 'OuterSecurityGroup', {
+      vpc,
+      description: 'Functions of Viewkeeper that call AWS; nothing comes in',
+      allowAllOutbound: false,
+    })
+    securityGroup.addEgressRule(Peer.anyIpv4(), Port.HTTPS, 'AWS')
+    return securityGroup
   }
 
   private addSecurityGroup(database: Database, secrets: ISecret[]): SecurityGroup {

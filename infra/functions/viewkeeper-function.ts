@@ -97,6 +97,8 @@ export interface FunctionSurroundings {
   options: ValidProps
   database: Database
   network: FunctionNetwork
+  /** The network of the functions that do not use the database; undefined: none. */
+  outerNetwork: FunctionNetwork | undefined
   /** The queue for asynchronous events that failed with all of Lambda's retries. */
   deadLetters?: IQueue
 }
@@ -118,7 +120,7 @@ export class ViewkeeperFunction extends Construct {
     const { environmentName, options, database, deadLetters } = around
     const { description, seconds, worksAs, waits, ...traits } = functions[name]
     const { retries, eventSeconds } = name === 'send' ? sendTimes(options) : traits
-    const network = worksAs && around.network
+    const network = worksAs ? around.network : around.outerNetwork
     this.logGroup = new LogGroup(this, 'Logs', {
       logGroupName: `/viewkeeper/${environmentName}/${name}`,
       retention: options.logRetention,

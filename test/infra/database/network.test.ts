@@ -1,9 +1,10 @@
-import { Peer } from 'aws-cdk-lib/aws-ec2'
+import { Annotations, Match } from 'aws-cdk-lib/assertions'
+import { type CfnVPCEndpoint, GatewayVpcEndpointAwsService, Peer, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { describe, expect, test } from 'vitest'
-import { secretArn } from '../support/environments.ts'
+import { secretArn, throwaway } from '../support/environments.ts'
 import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
-import { functionNames, kinds, outside, Synthesized } from '../support/synth.ts'
+import { createStack, everyFunction, functionNames, kinds, outside, Synthesized } from '../support/synth.ts'
 
 const withEndpoint = { created: 2, throwaway: 2, 'imported without NAT': 2 }
 
@@ -131,4 +132,77 @@ test('with IAM, functions go out to the database only', () => {
     ({ CidrIp }: { CidrIp: string }) => CidrIp !== '255.255.255.255/32',
   )
   expect(open).toEqual([])
+})
+
+describe("with network: 'all'", () => {
+  const { stack, vpc } = ownStack()
+  const s3 = vpc.addGatewayEndpoint('S3', { service: GatewayVpcEndpointAwsService.S3 })
+  const views = viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { network: 'all' })
+  const all = new Synthesized(stack)
+  const groupsOf = (name: string) => all.fn(name)[1].Properties.VpcConfig.SecurityGroupIds
+  const outer = [...outside, 'deploy']
+
+  test.each(outer)('%s is in the network, and its own code may not touch an interface', (name) => {
+    expect(all.fn(name)[1].Properties.VpcConfig.SubnetIds).toEqual(
+      all.fn('refresh')[1].Properties.VpcConfig.SubnetIds,
+    )
+    expect(all.permissions(name)).toContainEqual({
+      action: 'ec2:CreateNetworkInterface',
+      resource: '*',
+      condition: { Null: { 'lambda:SourceFunctionArn': 'true' } },
+    })
+  })
+
+  test('they share a security group, which reaches HTTPS and not the database; nothing comes in', () => {
+    const groups = new Set(outer.map((name) => JSON.stringify(groupsOf(name))))
+    expect(groups).toEqual(new Set([JSON.stringify([{ 'Fn::GetAtt': [outerGroup()[0], 'GroupId'] }])]))
+    expect(groupsOf('refresh')).not.toEqual(groupsOf('send'))
+    const { SecurityGroupEgress, SecurityGroupIngress } = outerGroup()[1].Properties
+    expect(SecurityGroupEgress).toMatchObject([{ CidrIp: '0.0.0.0/0', FromPort: 443, ToPort: 443 }])
+    expect(SecurityGroupIngress).toBeUndefined()
+    const rules = all.properties('AWS::EC2::SecurityGroupIngress')
+    expect(rules.map(({ SourceSecurityGroupId }) => [SourceSecurityGroupId])).toEqual([groupsOf('refresh')])
+  })
+  const outerGroup = () =>
+    all.one('AWS::EC2::SecurityGroup', ({ GroupDescription }) => /call AWS/.test(GroupDescription))
+
+  test('both groups are the connections of the construct', () => {
+    expect(
+      stack.resolve(views.connections.securityGroups.map(({ securityGroupId }) => securityGroupId)),
+    ).toEqual([groupsOf('refresh'), groupsOf('send')].flat())
+  })
+
+  test('CloudFormation is answered through an endpoint that the app adds: migrate is called when it is there', () => {
+    const [, call] = all.one('Custom::ViewkeeperMigration')
+    expect(call.DependsOn).toContain(stack.resolve((s3.node.defaultChild as CfnVPCEndpoint).ref).Ref)
+  })
+
+  test('a security group of the app is that of every function', () => {
+    const { stack: own, vpc: ownNetwork } = ownStack()
+    const securityGroup = new SecurityGroup(own, 'Shared', { vpc: ownNetwork })
+    const database = instanceIn(own, ownNetwork)
+    const { securityGroups } = viewkeeperOn(
+      own,
+      { database, vpc: ownNetwork },
+      { network: 'all', securityGroup },
+    )
+    expect(securityGroups).toEqual([securityGroup])
+    const shared = new Synthesized(own)
+    for (const name of everyFunction)
+      expect(shared.fn(name)[1].Properties.VpcConfig.SecurityGroupIds).toEqual([
+        own.resolve(securityGroup.securityGroupId),
+      ])
+  })
+
+  test('isolated subnets get a warning that names the endpoints; by default they get none', () => {
+    const warnings = (network: 'all' | 'database') => {
+      const isolated = createStack({ ...throwaway, network })
+      return Annotations.fromStack(isolated).findWarning(
+        '*',
+        Match.stringLikeRegexp('SNS, EventBridge and S3'),
+      )
+    }
+    expect(warnings('all')).toHaveLength(1)
+    expect(warnings('database')).toEqual([])
+  })
 })
