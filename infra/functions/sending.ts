@@ -1,5 +1,6 @@
 import { CfnParameter, Reference, Stack, Token, Tokenization } from 'aws-cdk-lib'
 import { EventBus, type IEventBus, type IRuleTarget, type OnEventOptions, Rule } from 'aws-cdk-lib/aws-events'
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Construct, type IConstruct } from 'constructs'
 import type { FunctionName } from '../../src/api/functions.ts'
@@ -36,7 +37,14 @@ export class Sending extends Construct {
           'eventBus: nobody knows before the deploy whether this is a name or an ARN, and the policy of the functions needs to know. Name ' +
             'eventBusName or eventBusArn of an IEventBus, or write the text out',
         ])
-      busOf(this, 'Bus', eventBus).grantPutEventsTo(send.lambda)
+      send.lambda.addToRolePolicy(
+        new PolicyStatement({
+          actions: ['events:PutEvents'],
+          resources: [busOf(this, 'Bus', eventBus).eventBusArn],
+          // It cannot pretend to be another program.
+          conditions: { StringEquals: { 'events:source': eventSource } },
+        }),
+      )
     }
     if (hasDue) {
       send.lambda.addEnvironment('START_BATCH_FUNCTION', startBatch.lambda.functionName)

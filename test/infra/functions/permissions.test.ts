@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { eventSource } from '../../../src/events/plan/event.ts'
 import { functionNames, kinds, outside, type Synthesized } from '../support/synth.ts'
 
 const inside = functionNames.filter((name) => !outside.includes(name))
@@ -36,12 +37,13 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     ])
   })
 
-  test('send may ask news, publish to the two topics of people, put events on its bus, call start-batch, and nothing else', () => {
+  test('send may ask news, publish to the two topics of people, put events of its own source on its bus, call start-batch, and nothing else', () => {
     const own = stack.permissions('send').filter(({ action }) => !/^logs:/.test(action))
     const topic = (name: string) => ({
       Ref: stack.one('AWS::SNS::Topic', ({ TopicName }) => TopicName === `viewkeeper-test-${name}`)[0],
     })
     const put = own.filter(({ action }) => action === 'events:PutEvents')
+    expect(put).toMatchObject([{ condition: { StringEquals: { 'events:source': eventSource } } }])
     expect(JSON.stringify(put.map(({ resource }) => resource))).toContain(':event-bus/default')
     expect(own.filter((each) => !put.includes(each))).toEqual([
       { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('monitor')[0], 'Arn'] } },
