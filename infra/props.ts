@@ -161,6 +161,11 @@ export interface ViewkeeperProps extends CommonOptions {
    */
   readonly memorySize?: number
   /**
+   * The processor of the functions.
+   * @default 'arm64'
+   */
+  readonly architecture?: 'arm64' | 'x86_64'
+  /**
    * Whether a deploy that changes code or migrations refreshes all views.
    * @default false
    */
@@ -244,6 +249,7 @@ const schema = z
     requestsPerSecond: z.int().min(1).max(10_000).default(8),
     reservedConcurrency: z.int().min(1).max(1_000).optional(),
     memorySize: z.int().min(256).max(10_240).default(512),
+    architecture: z.enum(['arm64', 'x86_64']).default('arm64'),
     refreshOnDeploy: z.boolean().default(false),
     metricsPerView: z.boolean().default(false),
     eventBus: z

@@ -133,7 +133,7 @@ export class ViewkeeperFunction extends Construct {
       code: codeOf(name, { ...own, texts: worksAs && authorityBeside(database) }),
       handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
-      architecture: Architecture.ARM_64,
+      architecture: architectures[options.architecture],
       memorySize: options.memorySize,
       timeout: Duration.seconds(seconds),
       logGroup: this.logGroup,
@@ -187,6 +187,8 @@ export class ViewkeeperFunction extends Construct {
     return (code as CfnFunction.CodeProperty).s3Key as string
   }
 }
+
+const architectures = { arm64: Architecture.ARM_64, x86_64: Architecture.X86_64 }
 
 /** A call that failed is tried again only if the next one is far. Calls that wait must not pile up. */
 function sendTimes({ monitorEveryMinutes }: ValidProps): Pick<FunctionTraits, 'retries' | 'eventSeconds'> {

@@ -53,6 +53,13 @@ test('memorySize is the memory of every function', () => {
   expect(new Set(sizes)).toEqual(new Set([1024]))
 })
 
+test('architecture is the processor of every function', () => {
+  const { stack } = onInstance({ architecture: 'x86_64' })
+  const all = new Synthesized(stack).properties('AWS::Lambda::Function')
+  expect(all).toHaveLength(everyFunction.length)
+  for (const { Architectures } of all) expect(Architectures).toEqual(['x86_64'])
+})
+
 describe('what an app retains with RemovalPolicies of CDK', () => {
   const types = ['AWS::Logs::LogGroup', 'AWS::SQS::Queue', 'AWS::SecretsManager::Secret']
   const policies = (areRetained: boolean) => {
