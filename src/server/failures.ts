@@ -240,8 +240,8 @@ export function mayConnectLater(error: unknown): boolean {
 }
 
 const tlsAdvice =
-  ' The server needs a certificate for this host name, signed by a known root. Give other roots (PEM) in DATABASE_CA, or ' +
-  'as sslrootcert in DATABASE_URL.'
+  ' The server needs a certificate for this host name, signed by a known root. Give other roots (PEM) as ' +
+  'certificateAuthority of the construct Viewkeeper, or as sslrootcert in DATABASE_URL.'
 
 const unavailableDatabase = (cause: Error): Problem =>
   new Problem(
