@@ -10,7 +10,12 @@ import {
   VpcEndpoint,
 } from 'aws-cdk-lib/aws-ec2'
 import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import { CfnDBCluster, type IDatabaseCluster, type IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
+import {
+  CfnDBCluster,
+  CfnDBInstance,
+  type IDatabaseCluster,
+  type IDatabaseInstance,
+} from 'aws-cdk-lib/aws-rds'
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct, Dependable } from 'constructs'
 import { refuseProps, type Server, type ValidProps } from '../props.ts'
@@ -179,6 +184,15 @@ function iamLoginOf(database: OfRds | Server, user: string, refuse: Refuse): Iam
       `authentication: 'iam' needs the resource id of ${database.node.path}; import it with instanceResourceId`,
     )
   switchIamOn(database, refuse)
+  const server = database.node.defaultChild
+  // CDK knows it when the app is synthesized, and before only by this.
+  const size = server instanceof CfnDBInstance ? String(Stack.of(server).resolve(server.dbInstanceClass)) : ''
+  if (size.endsWith('.micro'))
+    Annotations.of(database).addWarningV2(
+      'viewkeeper:memory-for-iam',
+      `authentication: 'iam' takes 300 to 1,000 MiB of the server's memory, and a ${size} has 1 GiB. Take a larger ` +
+        'instanceType, or leave authentication out.',
+    )
   return { user, grantConnect: (grantee) => void database.grantConnect(grantee, user) }
 }
 

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Fn, Stack } from 'aws-cdk-lib'
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
-import { InterfaceVpcEndpointAwsService, Peer, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
+import {
+  InstanceType,
+  InterfaceVpcEndpointAwsService,
+  Peer,
+  SecurityGroup,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import {
   DatabaseCluster,
@@ -297,6 +304,19 @@ describe('with IAM', () => {
 
   test("the server's own administrator makes no role: the administrator's password could stop working", () => {
     expect(() => onInstance({ authentication: 'iam' })).toThrow(/ {2}loginUser: is required/)
+  })
+
+  test('a server of the app that has too little memory for it gets a warning', () => {
+    const warningsOn = (size: string) => {
+      const { stack, vpc } = ownStack()
+      const database = instanceIn(stack, vpc, 'Db', { instanceType: new InstanceType(size) })
+      viewkeeperOn(stack, { database, vpc }, { authentication: 'iam', loginUser: 'views' })
+      return Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('MiB of the server'))
+    }
+    expect(warningsOn('t4g.micro')).toMatchObject([
+      { entry: { data: expect.stringContaining('a db.t4g.micro has 1 GiB') } },
+    ])
+    expect(warningsOn('t4g.small')).toEqual([])
   })
 
   test('a cluster of the app lets the role in, unless the app forbids it', () => {
