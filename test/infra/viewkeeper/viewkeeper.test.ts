@@ -274,3 +274,26 @@ test('what is in another account or region is refused, by its prop', () => {
     create({ database, vpc, databaseName: 'shop' }, new Stack(app, 'Here', at('eu-west-1'))),
   ).toThrow(/database: is in 123456789012\/us-east-1, and the environment in 123456789012\/eu-west-1/)
 })
+
+describe('a secret of another account or region is refused at synth: its deploy would fail half-way', () => {
+  const here = { account: '123456789012', region: 'eu-west-1' }
+  const arn = (place: Partial<typeof here>) => {
+    const { account, region } = { ...here, ...place }
+    return `arn:aws:secretsmanager:${region}:${account}:secret:login-AbCdEf`
+  }
+  test.each([
+    ['loginSecret', { region: 'us-east-1' }],
+    ['loginSecret', { account: '210987654321' }],
+    ['adminSecret', { account: '210987654321' }],
+  ] as const)('%s of %j', (prop, place) => {
+    const stack = new Stack(ownApp(), 'Own', { env: here })
+    const secret = Secret.fromSecretCompleteArn(stack, 'Given', arn(place))
+    expect(() => create({ loginSecret: undefined, [prop]: secret }, stack)).toThrow(`${prop}: is in `)
+  })
+
+  test('one of this account and region is taken', () => {
+    const stack = new Stack(ownApp(), 'Own', { env: here })
+    const loginSecret = Secret.fromSecretCompleteArn(stack, 'Given', arn({}))
+    expect(() => create({ loginSecret }, stack)).not.toThrow()
+  })
+})
