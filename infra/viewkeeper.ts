@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -91,7 +92,8 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   constructor(scope: Construct, id: string, given: ViewkeeperProps) {
     super(scope, id)
     const { environmentName } = given
-    const props = validProps(this.node.path, { ...saidForThisDeploy(this), ...given })
+    const valid = validProps(this.node.path, { ...saidForThisDeploy(this), ...given })
+    const props = { ...valid, schedules: atOwnMinute(valid, given) }
     this.environmentName = environmentName
     insistOnId(this, environmentName)
     insistOnOne(this, environmentName)
@@ -304,6 +306,22 @@ function saidForThisDeploy({ node }: Construct): Pick<ViewkeeperProps, 'viewMigr
   const known: Record<string, boolean> = { true: true, false: false }
   // What is neither is refused by the name of the prop.
   return said === undefined ? {} : { viewMigrations: known[String(said)] ?? said }
+}
+
+/**
+ * The daily batch at the default hour, at a minute of the environment, unless the app says when: all environments of a fleet at once
+ * would wait for each other's concurrency, and for the server that they share.
+ */
+function atOwnMinute(
+  { environmentName, schedules }: ValidProps,
+  { schedules: given }: ViewkeeperProps,
+): ValidProps['schedules'] {
+  if (schedules === false || schedules.nightly === false) return schedules
+  const { nightly } = given || noClock
+  if (typeof nightly === 'object' && nightly.at !== undefined) return schedules
+  const minute = createHash('sha256').update(environmentName).digest().readUInt16BE() % 60
+  const [hour] = schedules.nightly.at.split(':')
+  return { ...schedules, nightly: { ...schedules.nightly, at: `${hour}:${String(minute).padStart(2, '0')}` } }
 }
 
 /** What `schedules: false` means. */

@@ -115,7 +115,10 @@ const nightly = named(
   'NightlyOptions',
   'The daily batch of every view.',
   z.strictObject({
-    at: told(timeOfDay().default('02:00'), 'Time of day in `timeZone`, `hh:mm`.'),
+    at: told(
+      timeOfDay().default('02:00'),
+      "Time of day in `timeZone`, `hh:mm`. On AWS, the minute is one of the environment's own by default.",
+    ),
     timeZone: told(timeZone(), 'IANA name: `Europe/Berlin`.'),
   }),
 )

@@ -116,7 +116,7 @@ export interface ScheduleOptions {
 /** The daily batch of every view. */
 export interface NightlyOptions {
   /**
-   * Time of day in `timeZone`, `hh:mm`.
+   * Time of day in `timeZone`, `hh:mm`. On AWS, the minute is one of the environment's own by default.
    * @default '02:00'
    */
   readonly at?: string

@@ -224,7 +224,7 @@ test('monitor, api and prune are told the options about schedules and history', 
       SCHEDULES: JSON.stringify({ nightly: { at: '02:30', timeZone: 'Europe/Berlin' }, views: true }),
     })
     expect(variables('throwaway', name)).toMatchObject({
-      SCHEDULES: JSON.stringify({ nightly: { at: '02:00', timeZone: 'Etc/UTC' }, views: true }),
+      SCHEDULES: JSON.stringify({ nightly: { at: '02:38', timeZone: 'Etc/UTC' }, views: true }),
     })
   }
   expect(variables('created', 'monitor')).toMatchObject({

@@ -1,5 +1,6 @@
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import { describe, expect, test } from 'vitest'
+import type { ViewkeeperProps } from '../../../infra/props.ts'
 import { scheduleName } from '../../../infra/schedules/schedules.ts'
 import {
   batchesOf,
@@ -118,15 +119,31 @@ test('the schedules of batches share a role, and Scheduler tries for an hour to 
     expect(RetryPolicy).toEqual({ MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 10 })
 })
 
-test('where nothing is said of schedules, every view is refreshed each night, when the local batch is', () => {
+test('where nothing is said of schedules, every view is refreshed each night, within the hour after the local batch', () => {
   for (const stack of [kinds.throwaway, kinds.imported, withSchedules({})]) {
     expect(names(stack)).toContain('nightly')
     expect(schedule(stack, 'nightly')).toMatchObject({
-      ScheduleExpression: 'cron(0 2 * * ? *)',
+      ScheduleExpression: 'cron(38 2 * * ? *)',
       ScheduleExpressionTimezone: 'Etc/UTC',
     })
   }
   expect(everyDay(defaults.schedules.nightly)).toEqual({ schedule: '0 2 * * *', timeZone: 'Etc/UTC' })
+})
+
+test('a fleet is spread over that hour, each environment at its own minute; a time that the app says is kept', () => {
+  const expressionOf = (environmentName: string, schedules: ViewkeeperProps['schedules']) => {
+    const stack = new Synthesized(createStack({ ...imported, environmentName, schedules }))
+    return stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === `${environmentName}-nightly`)[1]
+      .Properties.ScheduleExpression as string
+  }
+  const tenants = ['tenant-1', 'tenant-2', 'tenant-3', 'tenant-4']
+  const all = tenants.map((tenant) => expressionOf(tenant, { nightly: { timeZone: 'Europe/Berlin' } }))
+  for (const each of all) expect(each).toMatch(/^cron\([0-5]?\d 2 \* \* \? \*\)$/)
+  expect(new Set(all).size).toBeGreaterThan(1)
+  expect(tenants.map((tenant) => expressionOf(tenant, { nightly: { timeZone: 'Europe/Berlin' } }))).toEqual(
+    all,
+  )
+  expect(expressionOf('tenant-1', { nightly: { at: '02:00' } })).toBe('cron(0 2 * * ? *)')
 })
 
 describe('an environment is loud', () => {
