@@ -181,6 +181,7 @@ export class ImportedViewkeeper extends ViewkeeperBase {
     this._granted = grantedOf(this, environmentName, {
       apiArn: said('apiArn'),
       migrateArn: said('migrateArn'),
+      mailTopicArn: said('mailTopicArn'),
     })
   }
 }
@@ -193,6 +194,8 @@ export interface Granted {
   parameterArn: string
   /** Of the function that serves the command line. */
   migrateArn: string
+  /** Of the topic of mails. */
+  mailTopicArn: string
   /** Of the alarms of the environment. */
   alarmArns: string[]
 }
@@ -202,14 +205,19 @@ export interface Granted {
  * environment's parameter; `operate` also allows setting off alarms, and `define` what `migrate`, `drift`, `adopt` and `doctor` call.
  */
 function allowedBy(name: PolicyName, granted: Granted): [action: string, resources: string[]][] {
-  const { apiArn, parameterArn, migrateArn, alarmArns } = granted
+  const { apiArn, parameterArn, migrateArn, mailTopicArn, alarmArns } = granted
   return [
     ...(apiArn === 'none'
       ? []
       : [['execute-api:Invoke', routesOf(name).map((route) => `${apiArn}/${route}`)] as [string, string[]]]),
     ['ssm:GetParameter', [parameterArn]],
     ...(includes(name, 'operate') ? [['cloudwatch:SetAlarmState', alarmArns] as [string, string[]]] : []),
-    ...(includes(name, 'define') ? [['lambda:InvokeFunction', [migrateArn]] as [string, string[]]] : []),
+    ...(includes(name, 'define')
+      ? ([
+          ['lambda:InvokeFunction', [migrateArn]],
+          ['sns:ListSubscriptionsByTopic', [mailTopicArn]],
+        ] as [string, string[]][])
+      : []),
   ]
 }
 
@@ -255,10 +263,11 @@ export const stageArn = (
 export const grantedOf = (
   scope: Construct,
   environmentName: string,
-  { apiArn, migrateArn }: Pick<Address, 'apiArn' | 'migrateArn'>,
+  { apiArn, migrateArn, mailTopicArn }: Pick<Address, 'apiArn' | 'migrateArn' | 'mailTopicArn'>,
 ): Granted => ({
   apiArn,
   migrateArn,
+  mailTopicArn,
   parameterArn: Stack.of(scope).formatArn({
     service: 'ssm',
     resource: `parameter${parameterName(environmentName)}`,

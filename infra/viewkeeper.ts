@@ -237,12 +237,13 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   }
 
   /** Writes down where things are, for callers and other apps, and says what they may be granted. */
-  private publish({ migrate }: EachFunction, { notices }: Topics): Granted {
+  private publish({ migrate }: EachFunction, { mail, notices }: Topics): Granted {
     const { environmentName, api } = this
     const address: Address = {
       apiUrl: api?.url ?? 'none',
       apiArn: api ? stageArn(this, api) : 'none',
       migrateArn: migrate.lambda.functionArn,
+      mailTopicArn: mail.topicArn,
       noticesTopicArn: notices.topicArn,
       eventBus: this._eventBus,
     }

@@ -142,9 +142,11 @@ export async function findEnvironment(
   return readAddress(Parameter?.Value ?? '', environment, what)
 }
 
-const titles = { apiUrl: 'an API', migrateArn: 'the function migrate' } satisfies Partial<
-  Record<keyof Address, string>
->
+const titles = {
+  apiUrl: 'an API',
+  migrateArn: 'the function migrate',
+  mailTopicArn: 'the topic of mails',
+} satisfies Partial<Record<keyof Address, string>>
 
 type Sought = keyof typeof titles
 

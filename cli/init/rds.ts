@@ -1,6 +1,6 @@
 import { Problem } from '../../src/problem.ts'
+import { listIn, NotFound, type QueryApi, textIn, type Xml } from '../api/query-api.ts'
 import { type AppOptions, constructLines, loginLines } from './app.ts'
-import { listIn, NotFound, type QueryApi, textIn, type Xml } from './query-api.ts'
 
 /** What AWS says about a server, and about the network in which it is. */
 interface FoundServer {

@@ -11,6 +11,7 @@ import { Problem } from '../../src/problem.ts'
 import type { DoctorRequest, Findings } from '../../src/watch/doctor.ts'
 import { findEnvironment } from '../api/signed.ts'
 import { readFolders, regionOf } from '../project/folders.ts'
+import type { Listeners } from './mails.ts'
 
 /** The database that a command works on, reached directly or through the deployed function. */
 export interface Target {
@@ -30,7 +31,8 @@ export interface Target {
     missing: MigrationStatus['missing']
   }>
   describe(views: string[] | 'all'): Promise<Described[]>
-  doctor(request: DoctorRequest): Promise<Findings>
+  /** Of a deployed environment, also who gets its mails. */
+  doctor(request: DoctorRequest): Promise<Findings & { mails?: Listeners | null }>
 }
 
 /** Longer than the longest life of the function. */
@@ -93,7 +95,14 @@ export function deployedTarget(environment: string): Target {
       return { differences, pending, missing }
     },
     describe: async (views) => (await send<{ views: Described[] }>({ command: 'describe', views })).views,
-    doctor: (request) => send<Findings>({ command: 'doctor', ...request }),
+    async doctor(request) {
+      const { readListeners } = await import('./mails.ts')
+      const [findings, mails] = await Promise.all([
+        send<Findings>({ command: 'doctor', ...request }),
+        readListeners(environment),
+      ])
+      return { ...findings, mails }
+    },
   }
 }
 

@@ -11,6 +11,7 @@ import { columnLines } from '../../output/table.ts'
 import { harmless } from '../../output/terminal.ts'
 import { qualified } from '../../project/names.ts'
 import { targetOf } from '../../target/direct.ts'
+import type { Listeners } from '../../target/mails.ts'
 import { environment, formatted } from '../asking.ts'
 
 interface DoctorOptions {
@@ -46,12 +47,12 @@ async function doctor({ views, role, slices, env, json }: DoctorOptions): Promis
 }
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
-export const findingsLines = (findings: Findings): string[] =>
+export const findingsLines = (findings: Findings & { mails?: Listeners | null }): string[] =>
   linesFor(findings)
     .flatMap((line) => printed(line).split('\n'))
     .map(harmless)
 
-function linesFor(findings: Findings): string[] {
+function linesFor(findings: Findings & { mails?: Listeners | null }): string[] {
   const {
     role,
     schema = [],
@@ -65,6 +66,7 @@ function linesFor(findings: Findings): string[] {
     notSkipped = [],
     silence,
     slices,
+    mails,
   } = findings
   const standbys = standbysLine(replicas)
   const hindered = views.filter((view) => abilities.some((ability) => view[ability].length > 0))
@@ -81,6 +83,7 @@ function linesFor(findings: Findings): string[] {
       ...(next === null ? [] : [`  next: ${next}`]),
     ]),
     ...(silence?.lines ?? []).flatMap((line) => ['', `! ${line}`]),
+    ...(mails === undefined ? [] : listenerLines(mails).flatMap((line) => ['', line])),
     ...(slices === undefined ? [] : ['', ...slices.flatMap(sliceLines)]),
     ...(standbys === null ? [] : ['', standbys]),
     ...(copy === undefined ? [] : ['', copy]),
@@ -92,6 +95,21 @@ function linesFor(findings: Findings): string[] {
       : `${count(missing.length, 'right is', 'rights are')} missing. When the SQL above has run, look again: npx viewkeeper doctor`,
   ]
   return lines[0] === '' ? lines.slice(1) : lines
+}
+
+/** Who gets the mails of an environment, if not everybody does. */
+function listenerLines(listeners: Listeners | null): string[] {
+  if (listeners === null)
+    return [
+      '! Nobody knows who gets the mails: your AWS credentials may not call sns:ListSubscriptionsByTopic, or SNS does not answer. ' +
+        'Policy define of the environment allows it.',
+    ]
+  const { topic, confirmed, unconfirmed } = listeners
+  if (confirmed + unconfirmed.length === 0) return [`! Nobody gets the mails: ${topic} has no subscription.`]
+  return unconfirmed.map(
+    (address) =>
+      `! ${address} has not confirmed and gets no mail: the link is in the mail "AWS Notification - Subscription Confirmation".`,
+  )
 }
 
 /** By what a view falls into slices, or why it does not: a line for each table that it reads. */

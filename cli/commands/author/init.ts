@@ -73,7 +73,7 @@ export async function init({
 
 async function readRds(identifier: string, given: string | undefined) {
   // What speaks to AWS is loaded only for this.
-  const { queryApiOf } = await import('../../init/query-api.ts')
+  const { queryApiOf } = await import('../../api/query-api.ts')
   const { readServer } = await import('../../init/rds.ts')
   const { region, call } = await queryApiOf(given)
   try {

@@ -68,6 +68,8 @@ export interface Address {
   /** What another CDK app needs to grant rights: the ARN of the API's stage, and of the function that serves the command line. */
   apiArn: string
   migrateArn: string
+  /** The topic of the mails. */
+  mailTopicArn: string
   /** The topic of the notices. */
   noticesTopicArn: string
   /** The name or the ARN of the bus that gets the events; `none`: there are no events. */

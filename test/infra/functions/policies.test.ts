@@ -75,13 +75,19 @@ test.each([
   )
 })
 
-test('only operate and define may set off an alarm, and only define may call migrate, of this environment', () => {
+test('only operate and define may set off an alarm, and only define may call migrate and see who gets the mails, of this environment', () => {
   const [migrate] = kinds.created.fn('migrate')
   const actions = (name: PolicyName) => statementsOf(kinds.created, name).map(({ Action }) => Action)
   for (const name of ['read', 'refresh'] as const)
     expect(actions(name)).toEqual(['execute-api:Invoke', 'ssm:GetParameter'])
   expect(actions('operate')).toEqual(['execute-api:Invoke', 'ssm:GetParameter', 'cloudwatch:SetAlarmState'])
-  expect(actions('define')).toEqual([...actions('operate'), 'lambda:InvokeFunction'])
+  expect(actions('define')).toEqual([
+    ...actions('operate'),
+    'lambda:InvokeFunction',
+    'sns:ListSubscriptionsByTopic',
+  ])
+  const [mail] = kinds.created.one('AWS::SNS::Topic', ({ TopicName }) => TopicName === 'viewkeeper-test-mail')
+  expect(resourcesOf(kinds.created, 'define', 'sns:ListSubscriptionsByTopic')).toEqual([`<${mail}>`])
   expect(resourcesOf(kinds.created, 'define', 'lambda:InvokeFunction')).toEqual([`<${migrate}.Arn>`])
   const prefix = 'arn:<AWS::Partition>:cloudwatch:<AWS::Region>:<AWS::AccountId>:alarm:'
   const allowed = resourcesOf(kinds.created, 'operate', 'cloudwatch:SetAlarmState')
@@ -109,6 +115,9 @@ test('the parameter says where the API is, and what other apps grant and listen 
     apiUrl: `https://<${api}>.execute-api.<AWS::Region>.<AWS::URLSuffix>/`,
     apiArn: `arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${api}>/$default`,
     migrateArn: `<${kinds.created.fn('migrate')[0]}.Arn>`,
+    mailTopicArn: written({
+      Ref: kinds.created.one('AWS::SNS::Topic', ({ TopicName }) => TopicName === 'viewkeeper-test-mail')[0],
+    }),
     noticesTopicArn: written({
       Ref: kinds.created.one(
         'AWS::SNS::Topic',

@@ -150,7 +150,12 @@ describe("with api: 'none'", () => {
       ),
     )
     const actions = Properties.PolicyDocument.Statement.map(({ Action }: Properties) => Action)
-    expect(actions).toEqual(['ssm:GetParameter', 'cloudwatch:SetAlarmState', 'lambda:InvokeFunction'])
+    expect(actions).toEqual([
+      'ssm:GetParameter',
+      'cloudwatch:SetAlarmState',
+      'lambda:InvokeFunction',
+      'sns:ListSubscriptionsByTopic',
+    ])
   })
 })
 

@@ -1,6 +1,6 @@
 import { parseXML } from '@aws-sdk/xml-builder'
 import { Problem } from '../../src/problem.ts'
-import { awsProblem, parametersOf, signerOf } from '../api/aws.ts'
+import { awsProblem, parametersOf, signerOf } from './aws.ts'
 
 /** An element of an answer: a text, or elements by their names; those of one name are a list if there are several. */
 export type Xml = string | { [name: string]: Xml | Xml[] | undefined }
@@ -16,18 +16,18 @@ export type QueryApi = (
 ) => Promise<Xml>
 
 /** The versions of the APIs, as their references write them. */
-const versions = { rds: '2014-10-31', ec2: '2016-11-15' }
+const versions = { rds: '2014-10-31', ec2: '2016-11-15', sns: '2010-03-31' }
 
 const requestMs = 10_000
 
 /**
- * The query APIs of RDS and EC2 with the caller's AWS credentials. The SDK's own clients of both would be ten times as large as all
+ * The query APIs of RDS, EC2 and SNS with the caller's AWS credentials. The SDK's own clients would be ten times as large as all
  * that is called here. A refusal names the action of IAM that is missing.
  */
 export async function queryApiOf(region: string | undefined): Promise<{ region: string; call: QueryApi }> {
   const { config } = parametersOf(region)
   const inRegion = await readRegion(() => config.region())
-  const signers = { rds: signerOf(region, 'rds'), ec2: signerOf(region, 'ec2') }
+  const signers = { rds: signerOf(region, 'rds'), ec2: signerOf(region, 'ec2'), sns: signerOf(region, 'sns') }
   const call: QueryApi = async (service, action, given) => {
     const url = addressOf(service, inRegion)
     const body = new URLSearchParams({ Action: action, Version: versions[service], ...given }).toString()
