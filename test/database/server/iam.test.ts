@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import tls from 'node:tls'
 import {
   afterAll,
   afterEach,
@@ -114,6 +115,18 @@ describe('a login with a token', () => {
     await expect(database.withConnection(whoAmI)).rejects.toMatchObject({ code: 'CredentialsRefused' })
     await accept('viewkeeper_app', await tokenOf('viewkeeper_app'))
     expect(await database.withConnection(whoAmI)).toEqual({ me: 'viewkeeper_app', ssl: true })
+  })
+
+  test('has the authorities read once, and not for each connection', async () => {
+    await makeRole()
+    await accept('viewkeeper_app', await tokenOf('viewkeeper_app'))
+    const { database } = readConfiguration(env)
+    await database.withConnection(whoAmI)
+    const read = vi.spyOn(tls, 'createSecureContext')
+    onTestFinished(() => read.mockRestore())
+    for (const _ of [1, 2])
+      expect(await database.withConnection(whoAmI)).toEqual({ me: 'viewkeeper_app', ssl: true })
+    expect(read).not.toHaveBeenCalled()
   })
 
   test('sends no token to a server whose certificate no authority of its file vouches for', async () => {
