@@ -146,7 +146,7 @@ function partsOf(stack: Synthesized): Part[] {
       prices.dashboard,
       " beyond the account's first three",
     ),
-    fixed('secrets', secrets, prices.secret, ', on a database that the stack makes'),
+    fixed('secrets', secrets, prices.secret, ', if the deploy makes the role'),
     fixed(
       'endpoint of Secrets Manager',
       zones,
