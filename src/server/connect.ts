@@ -2,7 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Problem, type ProblemCode } from '../problem.ts'
 import type { ConnectionOptions } from './connection.ts'
 import type { Connection, Database, NotificationListener, Sql } from './database.ts'
-import { mayConnectLater, primaryAdvice, problemOf, sqlstateOf, withDeadline } from './failures.ts'
+import {
+  isUntrusted,
+  mayConnectLater,
+  primaryAdvice,
+  problemOf,
+  sqlstateOf,
+  withDeadline,
+} from './failures.ts'
 import { readFix } from './rights.ts'
 import { defaultOwnerSetting, regularUpToSetting, type SkipUnchanged, skipSettings } from './transactions.ts'
 
@@ -102,7 +109,7 @@ async function untilAwake<T>(
   }
 }
 
-/** Gives the connection options; `fresh` reads them again from their source, because the server refused the last ones. */
+/** Gives the connection options; `fresh` reads them again from their source, because the server refused the last ones, or we its certificate. */
 export type ConnectionSource = (options: { fresh: boolean }) => Promise<ConnectionOptions>
 
 const usualDeadlineMs = 20_000
@@ -126,8 +133,8 @@ interface Terms extends SkipUnchanged {
 const notSuperuser = { is_superuser: 'off' }
 
 /**
- * The database at the address that `source` gives. If the server refuses the credentials, they are read again once,
- * because secrets rotate. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, TooManyConnections.
+ * The database at the address that `source` gives. If the server refuses the credentials, or its certificate has no known root, they
+ * are read again once, because secrets rotate, and so do roots. Failures to connect are Problems: DatabaseUnavailable, CredentialsRefused, TooManyConnections.
  */
 export function connectTo(
   source: ConnectionSource,
@@ -150,7 +157,7 @@ export function connectTo(
     try {
       return await connect(options, startUp, insisted, deadline, onNotify)
     } catch (error) {
-      if (!credentialsRefused(error)) throw problemOfConnecting(error, options)
+      if (!credentialsRefused(error) && !isUntrusted(error)) throw problemOfConnecting(error, options)
     }
     const fresh = await source({ fresh: true })
     try {

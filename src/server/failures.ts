@@ -252,8 +252,11 @@ const unavailableDatabase = (cause: Error): Problem =>
     { cause },
   )
 
-const isTls = (error: Error): boolean =>
-  /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO)/.test(codeOf(error) ?? '')
+/** Whether no known root vouches for the certificate of the server. */
+export const isUntrusted = (error: unknown): boolean =>
+  /^(CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO)/.test(codeOf(error) ?? '')
+
+const isTls = (error: Error): boolean => isUntrusted(error) || /^ERR_(TLS|SSL)/.test(codeOf(error) ?? '')
 
 const codeOf = (error: unknown): string | undefined => {
   const code = (error as { code?: unknown } | null)?.code

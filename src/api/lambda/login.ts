@@ -12,11 +12,11 @@ type Place = Pick<ConnectionOptions, 'host' | 'port' | 'database' | 'tls'>
  * The server and database that environment variables name, with TLS that the roots of RDS vouch for, or the authorities in
  * `DATABASE_CA` or the file `DATABASE_CA_FILE`.
  */
-const placeOf = async (env: NodeJS.ProcessEnv): Promise<Place> => ({
+const placeOf = async (env: NodeJS.ProcessEnv, fresh: boolean): Promise<Place> => ({
   host: env.DATABASE_HOST ?? '',
   port: Number(env.DATABASE_PORT ?? 5432),
   database: env.DATABASE_NAME ?? 'postgres',
-  tls: { verify: true, roots: ownRoots(env) ?? (await rdsRoots()) },
+  tls: { verify: true, roots: ownRoots(env) ?? (await rootsOfRds(fresh)) },
 })
 
 function ownRoots({ DATABASE_CA: text, DATABASE_CA_FILE: file }: NodeJS.ProcessEnv): string[] | undefined {
@@ -26,11 +26,13 @@ function ownRoots({ DATABASE_CA: text, DATABASE_CA_FILE: file }: NodeJS.ProcessE
 
 /**
  * The root certificates of RDS. Lambda keeps them in this file, current for every region, and does not load them by itself since
- * Node 20. The file is AWS's to change: without it, those that were built in count.
+ * Node 20. The file is AWS's to change, so those that were built in count, too: without the file, and if the server refused us
+ * with it, because to read both at each start takes three times as long.
  */
-async function rdsRoots(file = '/var/runtime/ca-cert.pem'): Promise<string[]> {
-  if (existsSync(file)) return [readFileSync(file, 'utf8')]
-  return (await import('../../keeper/rds-roots.ts')).rdsRoots
+export async function rootsOfRds(fresh: boolean, file = '/var/runtime/ca-cert.pem'): Promise<string[]> {
+  const found = existsSync(file) ? [readFileSync(file, 'utf8')] : []
+  if (found.length > 0 && !fresh) return found
+  return [...found, ...(await import('../../keeper/rds-roots.ts')).rdsRoots]
 }
 
 /**
@@ -40,8 +42,8 @@ async function rdsRoots(file = '/var/runtime/ca-cert.pem'): Promise<string[]> {
  */
 export const fromToken =
   (user: string, env: NodeJS.ProcessEnv): ConnectionSource =>
-  async () => {
-    const place = await placeOf(env)
+  async ({ fresh }) => {
+    const place = await placeOf(env, fresh)
     // Only a function that logs in with a token loads what signs it.
     const { signToken } = await import('./sign-token.ts')
     return { ...place, user, password: await signToken({ ...place, user }, env) }
@@ -76,15 +78,19 @@ export const fromSecret = (arn: string, env: NodeJS.ProcessEnv): ConnectionSourc
     const current = await fetchSecret(arn, fresh)
     const text = fresh && given.has(current) ? ((await fetchPending(arn)) ?? current) : current
     given.add(text)
-    return connectionOf(text, env)
+    return connectionOf(text, env, fresh)
   }
 }
 
 /** Connection options from the text of a secret. */
-export async function connectionOf(text: string, env: NodeJS.ProcessEnv): Promise<ConnectionOptions> {
+export async function connectionOf(
+  text: string,
+  env: NodeJS.ProcessEnv,
+  fresh = false,
+): Promise<ConnectionOptions> {
   const { username: user, password, host, port, dbname } = parseSecret(text)
   const told = { DATABASE_HOST: host, DATABASE_PORT: port?.toString(), DATABASE_NAME: dbname }
-  return { ...(await placeOf({ ...told, ...env })), user, password }
+  return { ...(await placeOf({ ...told, ...env }, fresh)), user, password }
 }
 
 async function fetchSecret(arn: string, forceFetch: boolean): Promise<string> {

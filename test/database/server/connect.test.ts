@@ -318,6 +318,16 @@ describe('TLS is verify-full', () => {
     })
   })
 
+  test('roots are asked for once more, as a secret is, before a certificate is refused', async () => {
+    const asked: boolean[] = []
+    const database = connectTo(async ({ fresh }) => {
+      asked.push(fresh)
+      return { ...tls, tls: { verify: true, roots: fresh ? roots : null } }
+    })
+    expect(await database.withConnection(async (sql) => (await sql`select 1 as one`)[0])).toEqual({ one: 1 })
+    expect(asked).toEqual([false, true])
+  })
+
   test('a server without TLS is refused', async () => {
     await expect(select1({ tls: { verify: true, roots } })).rejects.toMatchObject({
       code: 'DatabaseUnavailable',

@@ -1,8 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { Signer } from '@aws-sdk/rds-signer'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readConfiguration } from '../../../src/api/lambda/configuration.ts'
-import { fromToken } from '../../../src/api/lambda/login.ts'
+import { fromToken, rootsOfRds } from '../../../src/api/lambda/login.ts'
+import { rdsRoots } from '../../../src/keeper/rds-roots.ts'
 
 const env = {
   AWS_REGION: 'eu-central-1',
@@ -95,4 +99,20 @@ test('a function with IAM reads no secret, and migrate makes its role without a 
   await expect(administration?.database.withConnection(async () => {})).rejects.toMatchObject(unavailable)
   expect(await administration?.workingLogin()).toEqual({ login: 'viewkeeper_app', password: null, iam: true })
   expect(fetched).not.toHaveBeenCalled()
+})
+
+describe('the roots of RDS are', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-roots-'))
+  const file = join(folder, 'ca-cert.pem')
+  writeFileSync(file, 'those of Lambda')
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  test('those of Lambda, and if they were not enough, also those that were built in', async () => {
+    expect(await rootsOfRds(false, file)).toEqual(['those of Lambda'])
+    expect(await rootsOfRds(true, file)).toEqual(['those of Lambda', ...rdsRoots])
+  })
+
+  test('those that were built in where Lambda has none', async () => {
+    expect(await rootsOfRds(false, `${file}.missing`)).toEqual(rdsRoots)
+  })
 })
