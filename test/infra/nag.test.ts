@@ -11,6 +11,7 @@ import { createStack, kinds } from './support/synth.ts'
 const stacks = [
   ...Object.entries(kinds).map(([kind, { stack }]) => [kind, stack] as const),
   ['traced', createStack({ ...created, tracing: true })] as const,
+  ['all in the network', createStack({ ...created, network: 'all', api: 'none' })] as const,
 ]
 
 type Checks = AwsSolutionsChecks | HIPAASecurityChecks | NIST80053R5Checks
