@@ -33,7 +33,7 @@ async function buildModules(): Promise<string[]> {
     target: 'node22',
     format: 'esm',
     fixedExtension: false,
-    dts: true,
+    dts: { compilerOptions: { stripInternal: true } },
     plugins: [
       { name: 'written-envelope', load: (id) => (ofEnvelope.filter.test(id) ? ofEnvelope.contents : null) },
     ],

@@ -48,6 +48,7 @@ export class Database extends Construct implements IConnectable {
   readonly endpointSubnets: ISubnet[]
   readonly connections: Connections
 
+  /** @internal */
   constructor(scope: Construct, id: string, props: ValidProps) {
     super(scope, id)
     const { database, vpc } = props

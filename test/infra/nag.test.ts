@@ -1,5 +1,6 @@
 import type { App } from 'aws-cdk-lib'
 import { Key } from 'aws-cdk-lib/aws-kms'
+import { HostedRotation } from 'aws-cdk-lib/aws-secretsmanager'
 import { AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks } from 'cdk-nag'
 import type { IConstruct } from 'constructs'
 import { describe, expect, test } from 'vitest'
@@ -31,8 +32,8 @@ describe.each([
   ['HIPAA', new HIPAASecurityChecks()],
   ['NIST 800-53', new NIST80053R5Checks()],
 ])('the pack for %s', (_, checks) => {
-  /** What is found in an environment with everything that a prop adds, on a server of the app. */
-  function findings(withKey: boolean) {
+  /** What is found in an environment on a server of the app, which may have a key and rotate the password of the role. */
+  function findings(isHardened: boolean) {
     const { stack, vpc } = ownStack()
     const viewkeeper = viewkeeperOn(
       stack,
@@ -42,21 +43,28 @@ describe.each([
         schedules: {},
       },
     )
-    if (withKey) encryptWith(viewkeeper, new Key(stack, 'Key', { enableKeyRotation: true }))
+    if (isHardened) {
+      encryptWith(viewkeeper, new Key(stack, 'Key', { enableKeyRotation: true }))
+      const { loginSecret, securityGroups } = viewkeeper
+      loginSecret?.addRotationSchedule('Rotation', {
+        hostedRotation: HostedRotation.postgreSqlSingleUser({ vpc, securityGroups }),
+      })
+    }
     const app = stack.node.root as App
     app.synth()
     return findingsOf(checks, viewkeeper)
   }
 
-  test('finds nothing that is not explained with a key', () => {
+  test('finds nothing that is not explained with a key and a rotation', () => {
     expect(findings(true)).toEqual([])
   })
 
-  test('finds the logs, the topics and the secret without a key', () => {
+  test('finds the logs, the topics and the secret without them', () => {
     const rules = new Set(findings(false).map(({ rule }) => rule.replace(/^.*-/, '')))
     expect([...rules].sort()).toEqual([
       'CloudWatchLogGroupEncrypted',
       'SNSEncryptedKMS',
+      'SecretsManagerRotationEnabled',
       'SecretsManagerUsingKMSKey',
     ])
   })

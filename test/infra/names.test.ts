@@ -62,6 +62,7 @@ test.each(['', '1st', '-a', 'a-', 'a--b', 'A', 'a_b', 'x'.repeat(21)])(
 
 /** Why a name is the same in every deploy, by the type of what has it. CloudFormation makes up every other name. */
 const reasons: Record<string, string> = {
+  'AWS::ApiGatewayV2::Api': 'people look for it in a list',
   'AWS::SSM::Parameter': 'the command line finds the environment by it',
   'AWS::CloudWatch::Alarm': 'mails, chat and the runbook name alarms, and so does a policy',
   'AWS::CloudWatch::Dashboard': 'people look for it in a list',
