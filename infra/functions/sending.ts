@@ -42,7 +42,7 @@ export class Sending extends Construct {
           actions: ['events:PutEvents'],
           resources: [busOf(this, 'Bus', eventBus).eventBusArn],
           // It cannot pretend to be another program.
-          conditions: { StringEquals: { 'events:source': eventSource } },
+          conditions: { StringEqualsIfExists: { 'events:source': eventSource } },
         }),
       )
     }

@@ -43,7 +43,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
       Ref: stack.one('AWS::SNS::Topic', ({ TopicName }) => TopicName === `viewkeeper-test-${name}`)[0],
     })
     const put = own.filter(({ action }) => action === 'events:PutEvents')
-    expect(put).toMatchObject([{ condition: { StringEquals: { 'events:source': eventSource } } }])
+    expect(put).toMatchObject([{ condition: { StringEqualsIfExists: { 'events:source': eventSource } } }])
     expect(JSON.stringify(put.map(({ resource }) => resource))).toContain(':event-bus/default')
     expect(own.filter((each) => !put.includes(each))).toEqual([
       { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('monitor')[0], 'Arn'] } },

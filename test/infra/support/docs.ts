@@ -9,6 +9,7 @@ import { routeKey } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
 import { codes } from '../../../src/problem.ts'
 import { alarmTable } from './alarms.ts'
+import { controlTable } from './controls.ts'
 import { costTable, exampleTable } from './cost.ts'
 import { dashboardPicture } from './dashboard-picture.ts'
 import { mails, notice } from './mails.ts'
@@ -93,6 +94,7 @@ export const madeParts: MadePart[] = [
   { page: page('monitoring.md'), name: 'alarms', text: alarmTable() },
   { page: page('monitoring.md'), name: 'mails', text: mails() },
   { page: page('data/notice.json'), name: null, text: notice() },
+  { page: page('landing-zones.md'), name: 'controls', text: controlTable() },
   { page: page('cost.md'), name: 'examples', text: exampleTable(examples()) },
   { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },
   {
