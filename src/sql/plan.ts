@@ -45,6 +45,8 @@ export type Hints = string | ViewHints
 
 interface Check {
   is: string
+  /** Beside `letsGo`: a query that is asked before the statement, which is neither planned nor executed if the answer is `is`. */
+  sooner?: string
   /** `LockTimeout`: all locks are let go, and the exchange is tried again, as long as it may wait for its locks. */
   else: 'CatalogChanged' | 'SwapImpossible' | 'CheckFailed' | 'LockTimeout'
   /** Default: the text that the statement returned. */

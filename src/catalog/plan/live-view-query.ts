@@ -204,9 +204,10 @@ export const liveViewHashQuery = (
  * way or not at all: `indexes (sales_key), columns (day)`; empty if there are none. The names of the two views and
  * of their indexes and statistics may differ. All three arguments are expressions of SQL. Dependents are not compared,
  * because the shadow has none, nor triggers and rules, which are made at the exchange. The text is also empty if the live view
- * has another hash without its privileges by now: the comparison by hash reports that.
+ * has another hash without its privileges by now: the comparison by hash reports that. Without indentation, as `document`.
  */
-export const differenceQuery = (relation: string, hash: string, shadow: string): string => `
+export const differenceQuery = (relation: string, hash: string, shadow: string): string =>
+  `
 select case when ${hashWithoutGrants("(x.f -> 'live')")} = ${hash} then (
          select coalesce(string_agg(part || coalesce(' (' || case part
              when 'view' then (select string_agg(k.key, ', ') from jsonb_each(a.value) k where k.value is distinct from b.value -> k.key)
@@ -218,13 +219,15 @@ select case when ${hashWithoutGrants("(x.f -> 'live')")} = ${hash} then (
           where a.value is distinct from b.value)
        else '' end
   from (select jsonb_object_agg(r.side, doc.f) as f
-          from (values (${relation}, 'live'), (${shadow}, 'shadow')) as r(relation, side), lateral (${liveViewQuery('r.relation')}) as doc(f)) as x`
+          from (values (${relation}, 'live'), (${shadow}, 'shadow')) as r(relation, side), lateral (${liveViewQuery('r.relation')}) as doc(f)) as x`.replaceAll(
+    /\n +/g,
+    '\n',
+  )
 
-/** A live view in parts. Indexes and statistics are without their names, and sorted by the rest. */
+/** A live view in parts. Indexes and statistics are without their names, and sorted by the rest. The trees tell whether the queries mean the same. */
 const comparable = (live: string): string => `
 select p.part, case when p.part in ('indexes', 'statistics')
                     then (select jsonb_agg(e - 'name' order by e - 'name') from jsonb_array_elements(p.value) e)
-                    -- The trees tell whether the queries mean the same.
                     else p.value - '{schema,name,definition,path}'::text[] end as value
   from jsonb_each(${live}) as p(part, value)
  where p.part in ('view', 'columns', 'indexes', 'statistics')`

@@ -10,9 +10,12 @@ const names = `(?:<>|\\((?:${string} ?)*\\))`
  * by which a query is grouped follow from the rest; and of a function that stands last, the number of its columns.
  */
 const named = `\\{ALIAS :aliasname ${string} :colnames ${names}\\}`
+const places: [pattern: string, instead: string] = [
+  ' :[a-z_]*(?:location|_len|lockmode|_start|_end|format) -?\\d+',
+  '',
+]
 const meaningless: [pattern: string, instead: string][] = [
-  [' :[a-z_]*(?:location|_len|lockmode|_start|_end) -?\\d+', ''],
-  [' :[a-z_]+format \\d', ''],
+  places,
   [` :(?:resname ${string}|(?:operName|usingClause) ${names}|(?:isNatural|hasSubLinks) (?:true|false))`, ''],
   [` :(?:alias|join_using_alias) (?:<>|${named})`, ''],
   [
@@ -211,8 +214,11 @@ const replaced = (text: string, patterns: [string, string][]): string =>
  * A query for the trees of a view: that of its query, and those of its indexes and statistics objects, as far as they have
  * expressions. Columns: `part`, `name`, `tree`. See `normalTree`.
  */
-const treesQuery = (relation: string, naming?: Naming): string => `
-select t.part, t.name, ${normalTree('t.tree', relation, naming)} as tree
+const treesQuery = (relation: string, naming?: Naming): string =>
+  partsQuery(relation, normalTree('t.tree', relation, naming))
+
+const partsQuery = (relation: string, form: string): string => `
+select t.part, t.name, ${form} as tree
   from (select 'query', null, w.ev_action::text from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'
         union all
         select 'index', c.relname, concat(i.indexprs, ' ', i.indpred) from pg_index i join pg_class c on c.oid = i.indexrelid
@@ -223,13 +229,34 @@ select t.part, t.name, ${normalTree('t.tree', relation, naming)} as tree
 
 /**
  * A query for one text: in which parts the trees of a view and of its copy differ; null if they mean the same. All arguments are expressions;
- * for `nameOf` see `Naming`.
+ * without names; for `nameOf` see `Naming`. Without indentation, because it is sent with each exchange.
  */
-export const treeDifferences = (view: string, copy: string, nameOf?: string): string => `
+export const treeDifferences = (view: string, copy: string, nameOf?: string): string =>
+  `
 with trees as (select r.*, t.* from (values (${view}, 'view'), (${copy}, 'copy')) as r(relation, side), lateral (${treesQuery('r.relation', { nameOf })}) as t)
 select string_agg(distinct case a.part when 'query' then ${placeQuery('a.tree', 'b.tree')} else concat('the expressions of ', a.part, ' ', a.name) end, ', ')
   from trees a left join trees b on b.side = 'copy' and b.part = a.part and (a.part = 'query' or b.tree = a.tree)
- where a.side = 'view' and b.tree is distinct from a.tree`
+ where a.side = 'view' and b.tree is distinct from a.tree`.replaceAll(/\n +/g, '\n')
+
+/**
+ * A query for one text, empty if the trees of views are those of their copies but for places and forms of texts, and for the copies that they read
+ * instead of views: then `treeDifferences` of each finds nothing, and need not be planned. `read`: all copies; `shadow` is an expression for an OID.
+ */
+export const sameTrees = (views: Copy[], read: Copy[]): string => `
+select case when count(t.trees) = ${2 * views.length} and count(distinct (r.view, t.trees)) = ${views.length} then '' end
+  from (values ${views.map(({ oid, shadow }) => `(${oid}, ${oid}::oid), (${oid}, ${shadow})`).join(', ')}) as r(view, relation), lateral (
+    select string_agg(concat(t.part, t.tree), e'\n' order by t.part, t.tree collate "C") from (${partsQuery(
+      'r.relation',
+      read.reduce(
+        (text, { oid, shadow }) => `replace(${text}, concat(' ', ${shadow}, ' '), ' ${oid} ')`,
+        replaced('t.tree', [places]),
+      ),
+    )}) as t) as t(trees)`
+
+interface Copy {
+  oid: number
+  shadow: string
+}
 
 /** A query for one text: the trees of a view with the names of their parts. */
 export const treesText = (relation: string, naming?: Naming): string =>

@@ -1,6 +1,6 @@
 import { differenceQuery, hashWithoutGrants, liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { namedBy, readerOf } from '../../catalog/plan/rights.ts'
-import { meaningQuery, treeDifferences } from '../../catalog/plan/tree.ts'
+import { meaningQuery, sameTrees, treeDifferences } from '../../catalog/plan/tree.ts'
 import { displayName, literal, regclass } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import { type Member, type Rebuild, retyped, type Scope, shadowName, wantedOf } from './scope.ts'
@@ -139,42 +139,58 @@ export const someOf = ({ members }: Scope): string => {
 }
 
 /**
- * Compares the shadow of each member that does not change with its view: an exchange would silently lose what SQL cannot copy.
- * One statement for all, because the server takes longer to plan the comparison than to make it.
+ * Compares the shadow of each member that does not change with its view: an exchange would silently lose what SQL cannot copy. One statement for
+ * all, because the server takes longer to plan a comparison than to make it; and most trees are the same without their normal forms.
  */
-export const areFaithful = (rebuild: Rebuild): Statement[] => {
-  const members = rebuild.scope.members.filter(({ wanted }) => wanted === undefined)
-  return members.length === 0 ? [] : [faithful(rebuild, members)]
+export function areFaithful(rebuild: Rebuild): Statement[] {
+  const { members } = rebuild.scope
+  const same = members.filter(({ wanted }) => wanted === undefined)
+  const others = retyped(rebuild.scope)
+  const meaningTheSame = same.filter(({ oid }) => !others.has(oid))
+  const copies = (some: Member[]) =>
+    some.map((member) => ({
+      oid: member.oid,
+      shadow: `${regclass(shadowName(rebuild, member))}::oid`,
+    }))
+  return [
+    ...faithful(
+      rebuild,
+      meaningTheSame,
+      treeDifferences('p.oid', 'p.shadow', nameOf),
+      sameTrees(copies(meaningTheSame), copies(members)),
+    ),
+    ...faithful(rebuild, same, differenceQuery('p.oid', 'p.hash', 'p.shadow')),
+  ]
 }
 
-const faithful = (rebuild: Rebuild, members: Member[], others = retyped(rebuild.scope)): Statement => ({
-  phase: 'building',
-  sql: `
-with pairs as materialized (
-  select *, format('%I.%I', schema, name) as named
-    from (values ${rebuild.scope.members
-      .map((member) => {
-        const { schema, name } = member.live.view
-        return `(${member.oid}::oid, ${member.wanted === undefined ? literal(member.hashWithoutGrants) : 'null'}, ${regclass(shadowName(rebuild, member))}::oid, ${literal(schema)}, ${literal(name)}, ${!others.has(member.oid)})`
-      })
-      .join(', ')}) as p(oid, hash, shadow, schema, name, means_the_same))
-select coalesce(string_agg(${members.length === 1 ? 'd.differences' : `format('%s: %s', p.named, d.differences)`}, '; '), '') as differences
-  from pairs p, lateral (
-    select concat_ws(', ', nullif(d.differences, ''), case when p.means_the_same then t.differences end)
-      from (${differenceQuery('p.oid', 'p.hash', 'p.shadow')}) as d(differences),
-           (${treeDifferences('p.oid', 'p.shadow', nameOf)}) as t(differences)
-  ) as d(differences)
- where p.hash is not null and d.differences <> ''`,
-  kind: 'check',
-  check: {
-    is: '',
-    else: 'SwapImpossible',
-    message: `A swap would change ${someOf({ members })}: its shadow differs from the view. Use strategy "concurrent" or "regular".`,
-    tells: 'They differ in: ',
-    letsGo: true,
-  },
-  hidden: true,
-})
+const faithful = (rebuild: Rebuild, members: Member[], query: string, sooner?: string): Statement[] => {
+  if (members.length === 0) return []
+  const pairs = rebuild.scope.members.map((member) => {
+    const { schema, name } = member.live.view
+    return `(${member.oid}::oid, ${members.includes(member) ? literal(member.hashWithoutGrants) : 'null'}, ${regclass(shadowName(rebuild, member))}::oid, format('%I.%I', ${literal(schema)}, ${literal(name)}))`
+  })
+  const sql = `
+with pairs(oid, hash, shadow, named) as (values ${pairs.join(', ')})
+select coalesce(string_agg(${members.length === 1 ? 'd.differences' : `format('%s: %s', p.named, d.differences)`}, '; '), '')
+  from pairs p, lateral (${query}) as d(differences)
+ where p.hash is not null and d.differences <> ''`
+  return [
+    {
+      phase: 'building',
+      sql,
+      kind: 'check',
+      check: {
+        is: '',
+        ...(sooner !== undefined && { sooner }),
+        else: 'SwapImpossible',
+        message: `A swap would change ${someOf({ members })}: its shadow differs from the view. Use strategy "concurrent" or "regular".`,
+        tells: 'They differ in: ',
+        letsGo: true,
+      },
+      hidden: true,
+    },
+  ]
+}
 
 /**
  * A query for one text: the functions with parsed bodies and the policies through which a materialized view of these reads

@@ -323,7 +323,10 @@ begin
                 execute command into answer;
               else
                 begin
-                  execute command into answer;
+                  execute coalesce(statement #>> '{check,sooner}', command) into answer;
+                  if statement #> '{check,sooner}' is not null and answer is distinct from statement #>> '{check,is}' then
+                    execute command into answer;
+                  end if;
                   raise sqlstate 'VK003'; -- lets its locks go
                 exception when sqlstate 'VK003' then
                   null; -- the answer stays

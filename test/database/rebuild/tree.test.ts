@@ -44,6 +44,33 @@ describe('a query of an odd grammar', () => {
     await sql.unsafe(`refresh materialized view ${view}`)
     expect(await rowsOf(view)).toEqual(before)
   })
+
+  const forms = [
+    'in',
+    'between',
+    'row_star',
+    'values_beside',
+    'joins',
+    'natural',
+    'distinct_from',
+    'using_twice',
+  ] as const
+  test.each(forms)('needs no normal form once the server has read its own text of it: %s', async (name) => {
+    const view = `odd.f_${name}`
+    await makeOdd(view, oddQueries[name])
+    const swap = () => refresh({ view, strategy: 'swap' }, callOn(database))
+    const rename = (is: string, to: string) =>
+      sql.unsafe(`alter function pg_catalog.${is}(text, text) rename to ${to}`)
+    await swap()
+    // Only normal forms call it.
+    await rename('regexp_split_to_table', 'not_called')
+    try {
+      await expect(swap()).resolves.toMatchObject({ status: 'updated' })
+    } finally {
+      await rename('not_called', 'regexp_split_to_table')
+    }
+    await sql.unsafe(`drop materialized view ${view}`)
+  })
 })
 
 describe('a query that the server would read with another operator, because others may create in the schema of its own', () => {
