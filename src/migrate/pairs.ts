@@ -4,7 +4,6 @@ import type { Definition } from '../catalog/plan/definition.ts'
 import { needsRebuild } from '../catalog/plan/differences.ts'
 import type { LiveView, ViewFacts, ViewSnapshot } from '../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../catalog/plan/rights.ts'
-import { meaningAsMaterialized } from '../catalog/plan/tree.ts'
 import { Problem } from '../problem.ts'
 import { executeStatements } from '../rebuild/db/statements.ts'
 import { createStatements, type MadeView, madeBy, queryViewOf, sealAll } from '../rebuild/plan/create.ts'
@@ -113,7 +112,7 @@ export async function asOneView(
   if (shown?.view !== displayName(query)) return null
   const plain = (await readLivePlainView(sql, quoteName(query))) as LiveView
   const { definition, path } = plain.view
-  const meaning = await readMeaning(sql, query, meaningAsMaterialized)
+  const meaning = await readMeaning(sql, query)
   return { ...live, view: { ...live.view, definition, path, ...(meaning !== null && { meaning }) } }
 }
 

@@ -262,15 +262,14 @@ interface Copy {
 export const treesText = (relation: string, naming?: Naming): string =>
   `select string_agg(concat_ws(' ', t.part, t.name, t.tree), e'\n' order by t.part, t.name collate "C") from (${treesQuery(relation, naming)}) as t`
 
-/** A query for one text: the hash of what the query of a view means. */
-export const meaningQuery = (relation: string, nameOf?: string): string =>
-  `select md5(t.tree) from (${treesQuery(relation, { nameOf })}) as t where t.part = 'query'`
-
-/** The same of a plain view, as if it were materialized: before 16, a view's tree has the view itself, and its kind. */
-export const meaningAsMaterialized = (relation: string): string => {
+/**
+ * A query for one text: the hash of what the query of a view means. A plain view is read as if it were materialized: before 16, a view's tree has
+ * the view itself, and its kind.
+ */
+export const meaningQuery = (relation: string, nameOf?: string): string => {
   const self = (kind: string) => `concat(':relid ', ${relation}, ' :relkind ${kind} ')`
   const tree = `replace(w.ev_action::text, ${self('v')}, ${self('m')})`
-  return `select md5(${normalTree(tree, relation)}) from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'`
+  return `select md5(${normalTree(tree, relation, { nameOf })}) from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'`
 }
 
 /** A query for one text: the hash of the trees of some views. */

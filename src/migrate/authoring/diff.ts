@@ -3,7 +3,6 @@ import type { Definition } from '../../catalog/plan/definition.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { namesBeside } from '../../catalog/plan/shadow-names.ts'
-import { meaningAsMaterialized } from '../../catalog/plan/tree.ts'
 import { Problem } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
 import { type Counts, insistOnChecking, madeChecks, measureCheck } from '../../rebuild/plan/check-data.ts'
@@ -112,7 +111,7 @@ async function makeCopy(sql: Sql, key: string, live: LiveView): Promise<Qualifie
   const [create] = buildShadow(plain, { view: copy }) as [Statement]
   await executeStatements(sql, inPlaceOf(live.view.owner, [create]), false)
   const meaning = live.view.meaning ?? (await readMeaning(sql, live.view))
-  if ((await readMeaning(sql, copy, meaningAsMaterialized)) === meaning) return copy
+  if ((await readMeaning(sql, copy)) === meaning) return copy
   throw new Problem(
     'ViewSqlFailed',
     `${displayName(live.view)} cannot be compared: the server reads its own text of the query in another way, as where others may create in the schema of ` +

@@ -53,14 +53,10 @@ export async function isSameQuery(sql: Sql, shadow: LiveView, { view, columns }:
   )
 }
 
-/** The hash of what the query of a view means. `query` may read a plain view as if it were materialized. */
-export async function readMeaning(
-  sql: Sql,
-  view: QualifiedName,
-  query: (relation: string) => string = meaningQuery,
-): Promise<string | null> {
+/** The hash of what the query of a view means: see `meaningQuery`. */
+export async function readMeaning(sql: Sql, view: QualifiedName): Promise<string | null> {
   const [row] = await sql.unsafe<{ meaning: string | null }[]>(
-    `select (${query(`to_regclass(${literal(quoteName(view))})::oid`)}) as meaning`,
+    `select (${meaningQuery(`to_regclass(${literal(quoteName(view))})::oid`)}) as meaning`,
   )
   return row?.meaning ?? null
 }
