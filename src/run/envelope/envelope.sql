@@ -390,7 +390,7 @@ begin
                               'attempts', tries, 'lockedMs', round(extract(epoch from finished - locked_since) * 1000), 'fillMs', s.value -> 'fillMs')))
                        from (select) one left join jsonb_each(seen) s on s.value -> 'view' = jsonb_build_array(r.schema_name, r.view_name)
                        left join (select p.row_count_after as rows, p.filled, p.touched from viewkeeper.runs p
-                                   where p.definition_id = r.definition_id and p.id = (select viewkeeper.last_success(r.definition_id))) p
+                                   where p.definition_id = r.definition_id and p.status = 'success' and p.fills order by p.id desc limit 1) p
                          on (p.filled, p.touched) = (s.value ->> 'replaces', s.value ->> 'touched')
                       cross join lateral (select coalesce(s.key, split_part(r.filled, ' ', 2))::oid as made) x),
                    -- Something of a plan is left while there is more to do: see src/watch/db/publish.ts.
