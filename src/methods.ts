@@ -610,17 +610,6 @@ export interface View {
   lagWorksSeconds: number | null
   /** When schedules try the view next, of which too many scheduled refreshes have failed in a row; null if it is not suspended. */
   suspendedUntil: string | null
-  /** What the refreshes of the last 30 days took; null if none is on record. */
-  cost: {
-    /** The days since the first of these refreshes, at most 30. */
-    days: number
-    /** How many succeeded. */
-    refreshes: number
-    /** How long they took together, failures among them. */
-    ms: number
-    /** The share of what all views take a day, 0 to 1. */
-    share: number
-  } | null
   /** What the last look of the monitor found wrong with the view, and why; null: nothing. `why` has the locks of this moment. */
   incident?: {
     kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong')[]
@@ -728,17 +717,6 @@ export interface ViewDetails {
   lagWorksSeconds: number | null
   /** When schedules try the view next, of which too many scheduled refreshes have failed in a row; null if it is not suspended. */
   suspendedUntil: string | null
-  /** What the refreshes of the last 30 days took; null if none is on record. */
-  cost: {
-    /** The days since the first of these refreshes, at most 30. */
-    days: number
-    /** How many succeeded. */
-    refreshes: number
-    /** How long they took together, failures among them. */
-    ms: number
-    /** The share of what all views take a day, 0 to 1. */
-    share: number
-  } | null
   /** What the last look of the monitor found wrong with the view, and why; null: nothing. `why` has the locks of this moment. */
   incident?: {
     kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong')[]

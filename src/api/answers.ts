@@ -264,15 +264,6 @@ const viewSummary = z.object({
   suspendedUntil: timeOrNull.describe(
     'When schedules try the view next, of which too many scheduled refreshes have failed in a row; null if it is not suspended.',
   ),
-  cost: z
-    .object({
-      days: int.describe('The days since the first of these refreshes, at most 30.'),
-      refreshes: int.describe('How many succeeded.'),
-      ms: int.describe('How long they took together, failures among them.'),
-      share: z.number().describe('The share of what all views take a day, 0 to 1.'),
-    })
-    .nullable()
-    .describe('What the refreshes of the last 30 days took; null if none is on record.'),
   incident: z
     .object({
       kinds: z.array(z.enum(viewKinds)),

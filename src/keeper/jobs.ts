@@ -5,7 +5,6 @@ import { type Found, kindWords } from '../events/plan/event.ts'
 import type { Database } from '../server/database.ts'
 import { pruneActions } from '../watch/db/actions.ts'
 import { pruneIncidents } from '../watch/db/incidents.ts'
-import { pruneCosts } from '../watch/db/metrics.ts'
 import { prepareKept, pruneBatches, pruneRange, vacuumHistory } from '../watch/db/prune.ts'
 import type { EndedRun } from '../watch/db/publish.ts'
 import { type Monitored, monitor, type Publisher } from '../watch/monitor.ts'
@@ -156,11 +155,10 @@ export const prune = (database: Database, retention: Retention, until: number): 
         removed = await pruneBatches(sql, batchesAtOnce, retention)
         batches += removed
       }
-      // A login that may not remove actions or costs is told so, after the vacuum.
+      // A login that may not remove actions is told so, after the vacuum.
       try {
         await leaveToCron(sql)
         await pruneActions(sql, retention.days)
-        await pruneCosts(sql)
         await pruneIncidents(sql, retention.days)
       } finally {
         await vacuumHistory(sql, Math.max(until - lastWordMs - Date.now(), 1))

@@ -5,7 +5,6 @@ import { byUrgency, type Filter, filters, retryText, wordsOfState } from '../cat
 import type { MadeCheck } from '../rebuild/plan/check-data.ts'
 import { bytes, duration, moment, whole } from '../sql/words.ts'
 import { heldBack } from '../watch/diagnosis/cause.ts'
-import { costText } from '../watch/plan/runs.ts'
 import { type Cell, type Column, type Fact, isUnwell, type Sign, signOf, signOfRun } from './cell.ts'
 import { checkFacts } from './runs.ts'
 
@@ -44,7 +43,6 @@ export const viewColumns: Column<View>[] = [
   },
   { name: 'size', title: 'Size', cell: sizeOf, number: true, leaveOut: 6 },
   { name: 'schedule', title: 'Schedule', cell: scheduleCell, leaveOut: 7 },
-  { name: 'cost', title: 'Cost', cell: costOf, leaveOut: 8 },
 ]
 
 /** The numbers of a view. */
@@ -79,7 +77,6 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['schedule', scheduleCell(view)],
     ['limit', limitCell(view)],
     ['paused until', view.paused ? (momentCell(view.pausedUntil ?? null) ?? 'somebody resumes it') : null],
-    ['cost', costOf(view)],
     ['next run', view.nextRun && [{ moment: view.nextRun }, ', ', { ahead: view.nextRun }]],
     ...(checked ? checkFacts(checked) : []),
   ]
@@ -93,7 +90,6 @@ export const orderWords = {
   duration: 'longest refresh',
   rows: 'most rows',
   size: 'largest',
-  cost: 'highest cost',
   next: 'next run',
 } as const
 export type Order = keyof typeof orderWords
@@ -105,7 +101,6 @@ const measures: Record<Exclude<Order, 'urgency' | 'name'>, (view: View) => numbe
   duration: ({ lastRun }) => lastRun?.durationMs ?? null,
   rows: ({ estimatedRows }) => estimatedRows,
   size: ({ sizeBytes }) => sizeBytes,
-  cost: ({ cost }) => (cost ? cost.ms / cost.days : null),
   next: ({ nextRun }) => (nextRun === null ? null : -Date.parse(nextRun)),
 }
 
@@ -184,10 +179,6 @@ function lastRunCell({ view, lastRun, retry, suspendedUntil, pausedUntil }: View
 const lengthOf = (ms: number | null): Cell => (ms === null ? null : duration(ms))
 
 const momentCell = (at: string | null): Cell => (at === null ? null : { moment: at })
-
-function costOf({ cost }: View): Cell {
-  return cost ? costText(cost) : null
-}
 
 function sizeOf({ sizeBytes }: View): Cell {
   return sizeBytes === null ? null : bytes(sizeBytes)

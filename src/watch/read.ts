@@ -15,7 +15,6 @@ import { type Action, type ActionFilter, readActions } from './db/actions.ts'
 import { readCause } from './db/failed-run.ts'
 import { readFailingChannels, readOpenIncidents, readSilence } from './db/incidents.ts'
 import {
-  readCosts,
   readDays,
   readViewMetrics,
   readViewStatus,
@@ -25,7 +24,6 @@ import {
 } from './db/metrics.ts'
 import type { Cause, Standing } from './diagnosis/cause.ts'
 import type { ListedIncident } from './plan/incidents.ts'
-import type { Cost } from './plan/runs.ts'
 import type { FailingChannel, Silence } from './plan/silence.ts'
 import { readStandings, type Standings } from './standings.ts'
 
@@ -42,8 +40,6 @@ type Unlisted =
 
 /** How a view stands, as people read it. */
 export interface ListedView extends Omit<Standing, Unlisted> {
-  /** What its refreshes of the last 30 days cost; null if none is on record. */
-  cost: Cost | null
   paused: boolean
   /** When its pause ends by itself; null: when somebody ends it. */
   pausedUntil: Date | null
@@ -104,7 +100,7 @@ export function getView(
     const { id } = found
     const details = await readViewDetails(sql, name)
     return {
-      ...(await listing(sql, standings, id))(found),
+      ...(await listing(sql, standings))(found),
       ...details,
       logNote: details.logBytes === null ? null : await readNote(sql, name),
       recentRuns: await readRecentRuns(sql, id, recentRuns),
@@ -130,15 +126,13 @@ export async function insistOnView(sql: Sql, views: Standing[], name: QualifiedN
   throw await unknownView(sql, name)
 }
 
-/** How views are listed: all, or the one with the definition `only`. */
+/** How views are listed. */
 async function listing(
   sql: Sql,
   { dependencies, schedules: { nightly } }: Standings,
-  only: number | null = null,
 ): Promise<(view: Standing) => ListedView> {
   const neededBy = dependents(dependencies)
   const ends = await readPauseEnds(sql)
-  const costs = await readCosts(sql, only)
   const incidents = await readOpenIncidents(sql)
   return ({
     minIntervalSeconds: _minInterval,
@@ -160,7 +154,6 @@ async function listing(
     lagWorksSeconds: lagWorksMs === null ? null : lagWorksMs / 1000,
     nightly: shown.inAll && nightly !== null ? timeOfDay(nightly) : null,
     suspendedUntil: suspended?.until ?? null,
-    cost: costs.get(shown.id ?? 0) ?? null,
     incident: incidents.get(shown.view) ?? null,
   })
 }

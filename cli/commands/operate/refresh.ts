@@ -69,19 +69,20 @@ export function addRefresh(program: Command): void {
     .option('--timeout <seconds>', 'one view: the longest time on the server', positive)
     .option('--slices <from..to>', 'one view: compute only these rows anew, and keep all others')
     .option('--by <column>', 'by which column, if the view falls into slices of several')
-    .option('--at-once <n>', 'several views: how many at once (default: 2)', positive)
     .option(
       '--retries <n>',
       'several views: how often to try a view again (default: as its definition says)',
       natural,
     )
+    .option('--dry-run', 'print what would be refreshed, how, why, and about how long; begin nothing')
+    .optionsGroup('Rarely:')
+    .option('--at-once <n>', 'several views: how many at once (default: 2)', positive)
     .addOption(
       new Option(
         '--exchange <how>',
         'several views: exchange those that read each other together or each',
       ).choices(exchanges),
     )
-    .option('--dry-run', 'print what would be refreshed, how, why, and about how long; begin nothing')
     .addHelpText(
       'after',
       `
@@ -90,7 +91,7 @@ Examples:
   viewkeeper refresh sales+                  also what reads it
   viewkeeper refresh sales --slices 2026-11-01..2026-11-07
                                              only these days of one view
-  viewkeeper refresh 'app.*' --at-once 4     every view of a schema
+  viewkeeper refresh 'app.*'                 every view of a schema
   viewkeeper refresh --all --no-wait
 
 Ctrl-C ends only the watching: the refresh goes on, and the command that cancels

@@ -1,6 +1,5 @@
 import type { RunStatus } from '../../catalog/plan/run.ts'
 import type { Sql } from '../../server/database.ts'
-import type { Cost } from '../plan/runs.ts'
 
 /** The state of a view, from its runs and its definition. Unknown numbers are null. */
 export interface ViewStatus {
@@ -121,16 +120,3 @@ export const readDays = (sql: Sql, days: number): Promise<ViewDays[]> => sql<Vie
          jsonb_agg(jsonb_build_object('day', o.day, 'last', r.status, 'runs', o.runs, 'failed', o.failed) order by o.day) as days
     from of_day o join viewkeeper.runs r on r.id = o.last
    group by o.schema_name, o.view_name order by 1`
-
-/** What the refreshes of every view, or of one, cost, by the ids of definitions. */
-export async function readCosts(sql: Sql, definitionId: number | null = null): Promise<Map<number, Cost>> {
-  const rows = await sql<(Cost & { id: number })[]>`
-    select c.id, c.days, c.refreshes, c.ms::float8 as ms, coalesce(c.share, 0)::float8 as share
-      from viewkeeper.view_costs c where ${definitionId}::integer is null or c.id = ${definitionId}`
-  return new Map(rows.map(({ id, ...cost }) => [id, { ...cost }]))
-}
-
-/** Forgets the days that nobody is told of any more. */
-export async function pruneCosts(sql: Sql): Promise<void> {
-  await sql`delete from viewkeeper.costs where day <= (clock_timestamp() at time zone 'utc')::date - 30`
-}

@@ -1,6 +1,5 @@
 import type { RunStatus, Trigger } from '../../catalog/plan/run.ts'
 import { mayRetry, type ProblemCode } from '../../problem.ts'
-import { count, duration } from '../../sql/words.ts'
 
 const slowFactor = 2
 /** A shorter refresh is never slow: nobody minds 1 s instead of 0.5 s. */
@@ -27,22 +26,6 @@ export const isUnnoticedFailure = ({ status, trigger, startedAt, error }: Ended)
   !(startedAt === null && isAnswered(trigger) && error !== null && !mayRetry(error.class))
 
 const isAnswered = (trigger: Trigger): boolean => ['http', 'cli', 'program'].includes(trigger)
-
-/** What the refreshes of the last 30 days cost. */
-export interface Cost {
-  /** The days since the first of these refreshes, at most 30. */
-  days: number
-  /** How many succeeded. */
-  refreshes: number
-  /** How long they took together, those that failed or were canceled among them. */
-  ms: number
-  /** The share of what all views take a day, 0 to 1. */
-  share: number
-}
-
-/** `6 min a day (31%), refreshed 720 times in 30 d` */
-export const costText = ({ ms, days, share, refreshes }: Cost): string =>
-  `${duration(ms / days)} a day (${Math.round(share * 100)}%), refreshed ${count(refreshes, 'time')} in ${days} d`
 
 /** Which runs are kept. Open runs, and of each view what `viewkeeper.last_ends` names, the last success and the last failure are always kept. */
 export interface Retention {

@@ -104,7 +104,6 @@ const onRecord = (
     | 'batch_groups'
     | 'deliveries'
     | 'latest_runs'
-    | 'view_costs'
     | 'set_aside'
     | 'switches',
   ...privileges: string[]
@@ -361,12 +360,7 @@ const operations: Operation[] = [
   },
   {
     operation: 'GET /views/{view}',
-    rights: [
-      ...onRecord('latest_runs', 'select'),
-      ...onRecord('view_costs', 'select'),
-      ...onRecord('switches', 'select'),
-      ...readsFacts,
-    ],
+    rights: [...onRecord('latest_runs', 'select'), ...onRecord('switches', 'select'), ...readsFacts],
     perform: ({ schema, database }) => getView(database, `${schema}.kept`),
     done: { populated: true, indexes: [{ unique: true, definition: expect.any(String) }] },
   },
@@ -570,7 +564,6 @@ describe('reads', () => {
     usageOfRecord,
     ...onRecord('definitions', 'select'),
     ...onRecord('latest_runs', 'select'),
-    ...onRecord('view_costs', 'select'),
     ...onRecord('runs', 'select'),
     ...onRecord('switches', 'select'),
     ...onRecord('deliveries', 'select'),

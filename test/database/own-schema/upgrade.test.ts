@@ -36,7 +36,6 @@ const rows: Record<string, string> = {
   last_ends: `(definition_id) select id from viewkeeper.definitions`,
   incidents: `(subject, kinds, opened_at, changed_at, culprit, cause) values ('public.kept', '{stale}', now(), now(), 'public.kept', '{}')`,
   tokens: `(id, name, may, digest, created_by) values ('0123456789abcdef', 'kept', 'read', sha256('x'), 'somebody')`,
-  costs: `(definition_id, day, refreshes, ms) select id, current_date, 1, 1 from viewkeeper.definitions`,
   deliveries: `(channel, key, message) values ('mail', 'kept', '{}')`,
 }
 

@@ -43,7 +43,6 @@ export const viewOf = (changes: Partial<View>): View => ({
   targetLagSeconds: null,
   lagWorksSeconds: null,
   suspendedUntil: null,
-  cost: null,
   missing: false,
   checked: false,
   checkFailedSince: null,

@@ -15,7 +15,7 @@ import type { BatchDetails, BatchView, Run, View, ViewDetails } from '../../../s
 import { readersOf } from '../../../src/api/ask.ts'
 import { filters } from '../../../src/catalog/plan/state.ts'
 import { runColumns } from '../../../src/resources/runs.ts'
-import { firstToFix, inOrder, viewColumns, viewFacts } from '../../../src/resources/views.ts'
+import { firstToFix, inOrder, viewColumns } from '../../../src/resources/views.ts'
 import { plain } from '../../../src/terminal/report.ts'
 import { minutesAgo, now, viewOf } from '../../support/cli/view.ts'
 
@@ -122,31 +122,6 @@ describe('views', () => {
     expect(summaryOf(all)).toBe('5 views: 1 missing, 1 failed, 2 stale, 1 fresh')
     expect(summaryOf([fresh])).toBe('1 view, fresh')
     expect(summaryOf([fresh, viewOf({})])).toBe('2 views, all fresh')
-  })
-})
-
-describe('what views cost', () => {
-  const cost = { days: 30, refreshes: 720, ms: 10_800_000, share: 0.75 }
-  const dear = viewOf({ name: 'dear', view: 'public.dear', cost })
-  const cheap = viewOf({
-    name: 'cheap',
-    view: 'public.cheap',
-    cost: { days: 1, refreshes: 1, ms: 120_000, share: 0.25 },
-  })
-
-  test('stands in the widest table, and what is dearest a day comes first', () => {
-    const list = inOrder([viewOf({ name: 'new', view: 'public.new' }), cheap, dear], 'cost')
-    expect(list.map(({ view }) => view)).toEqual(['public.dear', 'public.cheap', 'public.new'])
-    const [head, first, second, third] = tableOf(viewColumns, list, now, wide)
-    expect(head).toMatch(/ COST$/)
-    expect(first).toMatch(/ 6 min a day \(75%\), refreshed 720 times in 30 d$/)
-    expect(second).toMatch(/ 2 min a day \(25%\), refreshed 1 time in 1 d$/)
-    expect(third).not.toContain('a day')
-  })
-
-  test('stands among the facts of a view with the number of its refreshes', () => {
-    const facts = Object.fromEntries(viewFacts({ ...dear, recentRuns: [] } as never, now))
-    expect(facts.cost).toBe('6 min a day (75%), refreshed 720 times in 30 d')
   })
 })
 
