@@ -432,16 +432,16 @@ export interface Run {
     rows: number
     /** How many rows the view had, if the check counts them. */
     counted?: number
-    /** How the compared rows differ from those before, if the check compares. */
+    /** How the rows differ from those before, if the check compares. */
     differs?: {
-      /** The part of the keys that was compared; 1: all. */
-      share: number
       before: number
       after: number
       added: number
       gone: number
       changed: number
     }
+    /** About how many rows the view has, if they are too many to be compared. */
+    about?: number
     ms: number
   }[] | null
   error: RunError | null

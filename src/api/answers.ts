@@ -143,7 +143,6 @@ export const run = named('Run', 'One execution of one operation on one view.', {
         counted: int.optional().describe('How many rows the view had, if the check counts them.'),
         differs: z
           .object({
-            share: z.number().describe('The part of the keys that was compared; 1: all.'),
             before: int,
             after: int,
             added: int,
@@ -151,7 +150,10 @@ export const run = named('Run', 'One execution of one operation on one view.', {
             changed: int,
           })
           .optional()
-          .describe('How the compared rows differ from those before, if the check compares.'),
+          .describe('How the rows differ from those before, if the check compares.'),
+        about: int
+          .optional()
+          .describe('About how many rows the view has, if they are too many to be compared.'),
         ms: z.number(),
       }),
     )

@@ -126,15 +126,15 @@ export function toldChecks({
 }): [name: string, text: string][] {
   const made = checks ?? []
   const restMs = (durationMs ?? Number.POSITIVE_INFINITY) - made.reduce((sum, { ms }) => sum + ms, 0)
-  return made.map(({ name, rows: found, ms, differs }) => [
+  return made.map(({ name, rows: found, ms, differs, about }) => [
     name,
-    `${differs ? `${toldCounts(differs)}${found === 0 ? '' : ', warned'}` : found === 0 ? 'nothing' : `${rows(found)}, warned`}, ${duration(ms)}${ms > restMs ? ': longer than the refresh itself' : ''}`,
+    `${about !== undefined ? `about ${rows(about)}: too many to be compared` : differs ? `${toldCounts(differs)}${found === 0 ? '' : ', warned'}` : found === 0 ? 'nothing' : `${rows(found)}, warned`}, ${duration(ms)}${ms > restMs ? ': longer than the refresh itself' : ''}`,
   ])
 }
 
 /** `of 100 rows 1 gone, 3 changed, 2 added` */
-const toldCounts = ({ share, before, added, gone, changed }: Counts): string =>
-  `of ${rows(before)} ${share < 1 ? 'in a sample ' : ''}${whole(gone)} gone, ${whole(changed)} changed, ${whole(added)} added`
+const toldCounts = ({ before, added, gone, changed }: Counts): string =>
+  `of ${rows(before)} ${whole(gone)} gone, ${whole(changed)} changed, ${whole(added)} added`
 
 /** The table of who did what. */
 export const actionColumns: Column<Action>[] = [

@@ -2,7 +2,6 @@ import { type Command, Option } from 'commander'
 import { type Culprit, findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
 import { type DataDiff, diffView } from '../../../src/migrate/authoring/diff.ts'
 import { Problem } from '../../../src/problem.ts'
-import { estimated } from '../../../src/rebuild/plan/compare.ts'
 import { command } from '../../../src/sql/commands.ts'
 import { displayName, type QualifiedName, quoteName } from '../../../src/sql/names.ts'
 import { count, whole } from '../../../src/sql/words.ts'
@@ -17,7 +16,6 @@ import { positive } from '../asking.ts'
 // What tries a query on the data: `diff`, and `bad-row`.
 
 interface DiffOptions {
-  all?: boolean
   seconds?: number
   markdown?: boolean
 }
@@ -28,7 +26,6 @@ export function addDiff(program: Command): void {
     .command('diff')
     .argument('<view...>')
     .description('compare new data of views with those that readers see')
-    .option('--all', 'compare all keys of a large view, not a sample')
     .option('--seconds <n>', 'how long one view may take at most', positive, 600)
     .option('--markdown', 'print a table for a pull request, without rows')
     .addHelpText(
@@ -49,14 +46,14 @@ export const diffOption = (): Option =>
 /** Prints how new data of views differ from those that readers see. With `skips`, a view that is not there is no failure. */
 export async function diff(
   views: QualifiedName[],
-  { all = false, seconds = 600, markdown = false }: DiffOptions,
+  { seconds = 600, markdown = false }: DiffOptions,
   skips = false,
 ): Promise<void> {
   const authored = new Map((await readAuthored()).map((each) => [quoteName(each), each]))
   for (const view of views) {
     try {
       const definition = authored.get(quoteName(view)) ?? null
-      const found = await diffView(databaseFromUrl(null), view, definition, { all, mostMs: seconds * 1000 })
+      const found = await diffView(databaseFromUrl(null), view, definition, { mostMs: seconds * 1000 })
       print(...(markdown ? diffMarkdown(found) : diffLines(found, output())), '')
     } catch (error) {
       if (!skips || !(error instanceof Problem && error.code === 'UnknownView')) throw error
@@ -86,29 +83,26 @@ const titles = ['rows', 'number', 'of before']
 
 const signs = { added: '+', gone: '-', changed: '~' }
 
-function headings({ view, key, share, repeated, columns, oldColumns, newColumns }: DataDiff): string[] {
+function headings({ view, key, repeated, columns, oldColumns, newColumns }: DataDiff): string[] {
   const by = key === null ? 'as wholes: no unique index identifies them' : `by ${key.join(', ')}`
-  const sample = `, in a sample of ${Number((share * 100).toPrecision(2))} % of the keys, with 95 % intervals`
   const others = [
     ...newColumns.map(({ name, type }) => `+ ${name} ${type}`),
     ...oldColumns.map(({ name, type }) => `- ${name} ${type}`),
     ...columns.flatMap(({ name, type, now }) => (type === now ? [] : `~ ${name} ${type} → ${now}`)),
   ]
   return [
-    `${view}: rows compared ${by}${share < 1 ? sample : ''}`,
+    `${view}: rows compared ${by}`,
     ...(others.length > 0 ? [`columns: ${others.join(', ')}`] : []),
     ...(repeated > 0 ? [`${count(repeated, 'row')} more than keys: a refresh will fail`] : []),
   ]
 }
 
 /** The table's rows: a number of rows, and its part of those before. */
-function cellsOf({ share, before, after, added, gone, changed, columns }: DataDiff): string[][] {
+function cellsOf({ before, after, added, gone, changed, columns }: DataDiff): string[][] {
   const inColumns = columns.map(({ name, changed }) => [`changed in ${name}`, changed] as const)
   const all = Object.entries({ before, now: after, added, gone, changed })
   return [...all, ...inColumns.filter(([, found]) => found > 0)].map(([what, found]) => {
-    const { count, from, to } = estimated(found, share)
-    const between = share < 1 ? ` (${whole(from)} to ${whole(to)})` : ''
-    return [what, `${whole(count)}${between}`, before > 0 ? `${((found / before) * 100).toFixed(2)} %` : '']
+    return [what, whole(found), before > 0 ? `${((found / before) * 100).toFixed(2)} %` : '']
   })
 }
 

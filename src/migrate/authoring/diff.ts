@@ -41,10 +41,10 @@ export const diffView = (
   database: Database,
   name: QualifiedName,
   definition: Definition | null,
-  { all = false, mostMs = 600_000 } = {},
+  { mostMs = 600_000 } = {},
 ): Promise<DataDiff> =>
   database.withConnection(
-    (sql) => undone(sql, (part) => compare(part, name, definition, all, mostMs)).catch(refuse(name)),
+    (sql) => undone(sql, (part) => compare(part, name, definition, mostMs)).catch(refuse(name)),
     {
       startUp: { application_name: 'viewkeeper diff' },
       deadline: Date.now() + mostMs + 60_000,
@@ -59,7 +59,6 @@ async function compare(
   sql: Sql,
   name: QualifiedName,
   definition: Definition | null,
-  all: boolean,
   mostMs: number,
 ): Promise<DataDiff> {
   await sql.unsafe(lookAtClient)
@@ -80,7 +79,7 @@ async function compare(
   const data = quoteName(await makeCopy(sql, view.shadowKey, after))
   const text = comparison(
     { view: quoteName(name), columns, data, dataColumns, key, collations },
-    { all, details: true },
+    { details: true },
   )
   const check = { name: 'diff', field: '', warns: true, query: '', comparison: text }
   const checked = { view: name, relation: name, seal }

@@ -61,17 +61,21 @@ export function checkData(checked: Checked, checking: Checking | null | undefine
       if (check.atMost === undefined) return check
       return checked.comparison === undefined
         ? []
-        : { ...check, comparison: differing(checked.comparison, check.atMost) }
+        : { ...check, comparison: differing(checked, checked.comparison, check.atMost) }
     }),
   )
 }
 
-/** A comparison as a check: it finds the rows that differ, if they are more than allowed. */
-const differing = (comparison: string, atMost: number): string =>
-  `select jsonb_build_object('rows', case when differ * 100 > ${atMost} * before and before > 0 then ceil(differ / share) else 0 end, 'differs', found)
-  from (select found, (found ->> 'share')::float8 as share, (found ->> 'before')::int8 as before,
-               (found ->> 'added')::int8 + (found ->> 'gone')::int8 + (found ->> 'changed')::int8 as differ
-          from (${comparison}) as compared) as counted`
+/** A check compares a view of at most so many rows: it reads and sorts all of them, twice. */
+const mostCompared = 10_000_000
+
+/** A comparison as a check: it finds the rows that differ, if they are more than allowed. A view that is too large to be compared does not pass. */
+const differing = ({ view }: Checked, comparison: string, atMost: number): string =>
+  `select case when c.reltuples > ${mostCompared} then jsonb_build_object('rows', 1, 'about', c.reltuples::int8) else (
+    select jsonb_build_object('rows', case when differ * 100 > ${atMost} * before and before > 0 then differ else 0 end, 'differs', found)
+      from (select found, (found ->> 'before')::int8 as before, (found ->> 'added')::int8 + (found ->> 'gone')::int8 + (found ->> 'changed')::int8 as differ
+              from (${comparison}) as compared) as counted) end
+  from pg_class c where c.oid = ${regclass(view)}`
 
 /** The statements that make one check and note what it finds, which may be rows. See `madeChecks`. */
 export const measureCheck = (checked: Checked, check: DataCheck): Statement[] =>
@@ -146,9 +150,9 @@ export function insistOnChecking({ view, counting, mayActAsOwner }: ViewFacts): 
 /** How many rows were found, in words, as SQL. */
 const tellRows = ({ rows, atMost }: DataCheck): string =>
   atMost !== undefined
-    ? `(select format('%s of %s rows differ: %s added, %s gone, %s changed%s. At most ${atMost} %% may.', added + gone + changed, before, added, gone, changed,
-  case when share < 1 then format(', in a sample of %s %% of the keys', round((share * 100)::numeric, 2)) else '' end)
-  from jsonb_to_record(found -> 'differs') as d (share float8, before int8, added int8, gone int8, changed int8))`
+    ? `(select case when d is null then format('about %s rows, of which at most ${mostCompared} can be compared: write a check of another kind.', found ->> 'about')
+  else format('%s of %s rows differ: %s added, %s gone, %s changed. At most ${atMost} %% may.', added + gone + changed, before, added, gone, changed) end
+  from jsonb_to_record(found -> 'differs') as d (before int8, added int8, gone int8, changed int8))`
     : rows === undefined
       ? `format('%s %s.', found ->> 'rows', case found ->> 'rows' when '1' then 'row' else 'rows' end)`
       : `format('%s rows instead of ${rows.max === null ? `at least ${rows.min}` : `${rows.min} to ${rows.max}`}.', found ->> 'counted')`
@@ -221,12 +225,12 @@ export interface MadeCheck {
   ms: number
   /** What a check that compares new data with old has counted. */
   differs?: Counts | undefined
+  /** About how many rows the view has, if they are too many to be compared. */
+  about?: number | undefined
 }
 
-/** Counts of rows, of all or of a sample of keys. */
+/** Counts of rows that were compared. */
 export interface Counts {
-  /** The part of the keys that was compared; 1: all. */
-  share: number
   before: number
   after: number
   added: number

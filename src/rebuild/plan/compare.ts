@@ -1,5 +1,5 @@
 import type { LiveView } from '../../catalog/plan/live-view.ts'
-import { literal, unquoted } from '../../sql/names.ts'
+import { unquoted } from '../../sql/names.ts'
 
 /** Columns of old or new data; types as SQL writes them. */
 export type Columns = { name: string; type: string }[]
@@ -18,8 +18,6 @@ export interface Compared {
   collations?: Record<string, string>
 }
 
-/** Of a larger view, about so many keys are compared. */
-const sampled = 1_000_000
 /** Types that have an order and no hash. */
 const withoutHash = /^(bit|tsvector|tsquery|money)\b/
 const kinds = ['added', 'gone', 'changed']
@@ -52,9 +50,9 @@ export const sharedOf = ({ columns, dataColumns }: Pick<Compared, 'columns' | 'd
  * A query for `Counts` as one JSON object. With `details` it also has the changes by column, the rows beyond the first of a key, and
  * up to ten rows. One statement compares both sides in one snapshot, and the server joins them. Values are compared byte by
  * byte, which every type allows; a column of another type as text. A row whose key is null somewhere is compared as a whole. The
- * hash of the key picks the sample, and lets the server sort numbers.
+ * hash of the key lets the server sort numbers.
  */
-export function comparison(compared: Compared, { all = false, details = false } = {}): string {
+export function comparison(compared: Compared, { details = false } = {}): string {
   const { view, columns, data, dataColumns, key, collations = {} } = compared
   const shared = sharedOf(compared)
   const values = shared.map((_, at) => `v${at}`)
@@ -75,8 +73,7 @@ export function comparison(compared: Compared, { all = false, details = false } 
     return `(select *, row_number() over (partition by hash, id) as n
   from (select *, ${row(keys.map(({ value }) => value))} as id, ${hasKey} as has_key,
                hash_record_extended(${row(keys.map(({ hashed }) => hashed))}, 0) as hash
-          from (select 1${read.join('')} from ${from} as q${all.length === 0 ? '' : ` (${all.map((_, at) => `c${at}`).join(', ')})`}) as q) as q
- where (hash & 2147483647) < (select share from sample) * 2147483648)`
+          from (select 1${read.join('')} from ${from} as q${all.length === 0 ? '' : ` (${all.map((_, at) => `c${at}`).join(', ')})`}) as q) as q)`
   }
   const differs = (before: string[], after: string[]) =>
     `row(${before.join(', ')})::record *<> row(${after.join(', ')})::record`
@@ -88,16 +85,14 @@ export function comparison(compared: Compared, { all = false, details = false } 
   const shown = (side: string) =>
     `to_jsonb(array[${values.map((_, at) => `left(${side}${at}::text, 200)`).join(', ')}]::text[])`
   const seen = kinds.map((kind) => `when '${kind}' then count(*) filter (where kind = '${kind}') over w`)
-  return `with sample as materialized (
-  select ${all ? '1' : `least(1, ${sampled} / greatest(c.reltuples, 1))`} as share from pg_class c where c.oid = ${literal(view)}::regclass),
-joined as (
+  return `with joined as (
   select o.n as o, n.n as n, n.n > 1 and n.has_key as repeated,
          case when o.n is null then 'added' when n.n is null then 'gone' when ${differs(of('o'), of('n'))} then 'changed' end as kind${
            details ? values.map((value, at) => `, o.${value} as o${at}, n.${value} as n${at}`).join('') : ''
          }
     from ${side(view, columns, false)} as o
     full join ${side(data, dataColumns, true)} as n on o.hash = n.hash and o.n = n.n and o.id = n.id)
-select jsonb_build_object('share', (select share from sample), 'before', count(o), 'after', count(n), ${counts.join(', ')}${
+select jsonb_build_object('before', count(o), 'after', count(n), ${counts.join(', ')}${
     details
       ? `, 'repeated', count(*) filter (where repeated), 'columns', to_jsonb(array[${changes.join(', ')}]::bigint[]),
   'examples', coalesce(jsonb_agg(jsonb_build_array(kind, ${shown('o')}, ${shown('n')}))
@@ -105,19 +100,4 @@ select jsonb_build_object('share', (select share from sample), 'before', count(o
   from (select *, case kind ${seen.join(' ')} end as seen from joined window w as (rows unbounded preceding)) as joined`
       : ') as found from joined'
   }`
-}
-
-/**
- * What a count in a sample says of all rows: the number, and between which numbers it is in at least 95 of 100 samples: Wilson's
- * interval for the number of rows, each of which is in the sample with probability `share`, with a correction for small counts. A
- * count of all keys says itself.
- */
-export function estimated(found: number, share: number): { count: number; from: number; to: number } {
-  const bound = (from: number, z: number) => {
-    const [middle, rest] = [Math.max(0, from), 1 - share]
-    return (middle + (z * z * rest) / 2 + z * Math.sqrt(middle * rest + (z * rest) ** 2 / 4)) / share
-  }
-  if (share >= 1) return { count: found, from: found, to: found }
-  const [from, to] = [Math.floor(bound(found - 0.5, -1.96)), Math.ceil(bound(found + 0.5, 1.96))]
-  return { count: Math.round(found / share), from: Math.max(found, from), to }
 }

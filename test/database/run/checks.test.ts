@@ -489,12 +489,29 @@ describe('check differs', () => {
       because: expect.stringContaining('check "differs"'),
     })
     const recorded = answered.parse(JSON.parse(JSON.stringify(shown(await getRun(database, Number(runId))))))
-    const counted = { share: 1, before: 100, after: 102, added: 2, gone: 0, changed: 3 }
+    const counted = { before: 100, after: 102, added: 2, gone: 0, changed: 3 }
     expect(recorded).toMatchObject({
       status: 'success',
       checks: [{ name: 'notEmpty' }, { name: 'differs', rows: 0, differs: counted }],
     })
     expect(toldChecks(recorded)[1]?.[1]).toMatch(/^of 100 rows 0 gone, 3 changed, 2 added, /)
+  })
+
+  test('holds back what is too large to be compared, and says how large it is', async () => {
+    await makeHundred('huge', differs)
+    await sql`update pg_class set reltuples = 12000000 where oid = 'huge.v'::regclass`
+    expect(await run('huge.v')).toMatchObject({
+      status: 'error',
+      error: {
+        class: 'CheckFailed',
+        detail:
+          'Found: about 12000000 rows, of which at most 10000000 can be compared: write a check of another kind.',
+      },
+    })
+    await define(sql, 'huge.v', { checks: { ...differs, severity: { differs: 'warn' } } })
+    const { runId } = await run('huge.v')
+    const recorded = answered.parse(JSON.parse(JSON.stringify(shown(await getRun(database, Number(runId))))))
+    expect(toldChecks(recorded)[0]?.[1]).toMatch(/^about 12,000,000 rows: too many to be compared, /)
   })
 
   test('compares nothing with an empty view, in place, and in the test of what readers see', async () => {
