@@ -27,9 +27,8 @@ create table viewkeeper.definitions (
   min_interval_seconds integer not null default 0 check (min_interval_seconds >= 0),
   skip_unchanged boolean,
   in_all boolean not null default true,
+  slices jsonb,
   paused_at timestamptz,
-  last_read_at timestamptz,
-  reads_noted_since timestamptz,
   source text not null check (source in ('authored', 'discovered')),
   checksum text,
   removed_at timestamptz,
@@ -79,8 +78,7 @@ comment on column viewkeeper.definitions.scheduled_interval_seconds is 'The long
 comment on column viewkeeper.definitions.promised_lag_seconds is 'How old the data may become by target lags, as the monitor of this environment last saw it: by that of the view, or by the shortest of the views for which it is refreshed along.';
 comment on column viewkeeper.definitions.promised_for is 'The view whose target lag that is; null: its own.';
 comment on column viewkeeper.definitions.skip_unchanged is 'Whether a scheduled refresh is left out if the counters of the tables that are read have not moved. Null: as the environment says.';
-comment on column viewkeeper.definitions.last_read_at is 'When the monitor last saw that somebody had read the view, to the day.';
-comment on column viewkeeper.definitions.reads_noted_since is 'Since when the monitor looks whether somebody reads the view. Null: it does not.';
+comment on column viewkeeper.definitions.slices is 'By which column refreshes compute only the slices that changed, and wholeEvery: how often all rows, by default once a day. Null: all rows each time, unless somebody has made a log of changes.';
 comment on column viewkeeper.definitions.expected_since is 'The view has to be as fresh as its definition says from this moment on. A view is not late for the time before.';
 
 -- Switches change without a deploy.
@@ -89,4 +87,4 @@ create table viewkeeper.switches (
   value jsonb not null,
   updated_at timestamptz not null default clock_timestamp()
 );
-comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published. Key looked: when the monitor last looked, and since when after an absence. Key notice: which notice is being sent to people, and when notices last told of each kind of news. Key events: who is putting events on the bus, and until when.';
+comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published. Key looked: when the monitor last looked, and since when after an absence. Key noted: when what was read that was noted last. Key events: who is sending events and messages, and until when. Keys leader and migrating: the session that leads the copies of a process, and that migrates views.';

@@ -11,7 +11,7 @@ create table viewkeeper.actions (
   request jsonb not null default '{}'
 );
 
--- What a person asks for over HTTP is a run or a batch already, so its row makes the action. To show new data without their
+-- What a person asks for over HTTP, or a program that has the engine in it, is a run or a batch already, so its row makes the action. To show new data without their
 -- checks is a deed, too. If a request does several deeds, its options tell of the others. The function has its owner's rights:
 -- a login that may write runs needs no further right.
 create function viewkeeper.note_action() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -33,14 +33,15 @@ end $$;
 -- Whoever may execute the function may make a trigger of it on a table of one's own, and so forge actions.
 revoke execute on function viewkeeper.note_action() from public;
 create trigger note_action after insert on viewkeeper.runs for each row
-  when (new.trigger = 'http' and new.batch_id is null and new.group_run_id is null
+  when (new.trigger in ('http', 'program') and new.batch_id is null and new.group_run_id is null
         and (new.operation <> 'refresh' or new.meta #>> '{request,force}' = 'true' or new.meta #>> '{request,withoutChecks}' = 'true'))
   execute function viewkeeper.note_action();
 create trigger note_action after insert on viewkeeper.batches for each row
-  when (new.trigger = 'http' and (new.request ? 'retryOf' or new.request ? 'failed' or new.request ->> 'withoutChecks' = 'true'))
+  when (new.trigger in ('http', 'program')
+        and (new.request ? 'retryOf' or new.request ? 'failed' or new.request ->> 'withoutChecks' = 'true'))
   execute function viewkeeper.note_action();
 
-comment on table viewkeeper.actions is 'What people asked for by hand, each in the transaction of the request. The run or the batch tells how it ended.';
-comment on column viewkeeper.actions.requested_by is 'The caller as IAM knows it; the user of the operating system, if the deed was done locally or with a login of one''s own.';
+comment on table viewkeeper.actions is 'Who did what, each in the transaction of the request. The run or the batch tells how it ended.';
+comment on column viewkeeper.actions.requested_by is 'The caller as IAM knows it; `token:` or `program:` and a name; the user of the operating system, if the deed was done locally or with a login of one''s own.';
 comment on column viewkeeper.actions.views is 'The views by name. Empty: those of batch_id, everything that is scheduled (pause, resume), or none.';
 comment on column viewkeeper.actions.request is 'The options of the deed.';

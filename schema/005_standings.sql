@@ -1,18 +1,21 @@
--- How each view stands: its last runs, how old its data are, and whether they are too old.
-
--- How old the data of a view are: runs.as_of is the moment of the snapshot that the query saw, or the oldest as_of of the views
--- that the query read, if that is older. Null: nobody knows.
-
--- What identifies the data that a regular refresh, a swap or a create has put into a view. A database made from a template has the
--- OIDs and files of the template, but not the template's own OID.
+-- What identifies the data in a view: server and database, OID and file; the transaction that wrote the catalog's row of the view last,
+-- as every refresh does, whoever asks for it; and a hash of the privileges, because a grant writes that row, too.
 create function viewkeeper.filling(relation oid) returns text
 language sql stable
 begin atomic
-  select format('%s/%s %s %s', s.system_identifier, d.oid, c.oid, c.relfilenode)
+  select format('%s/%s %s %s %s %s', s.system_identifier, d.oid, c.oid, c.relfilenode, c.xmin, hash_array_extended(coalesce(c.relacl, '{}'), 0))
     from pg_catalog.pg_class c, pg_catalog.pg_control_system() s, pg_catalog.pg_database d
    where c.oid = relation and d.datname = current_database();
 end;
 
+-- Whether a view holds the data with which it was filled: nobody has written its row since, or somebody has changed its privileges.
+create function viewkeeper.is_filling(filled text, now text) returns boolean
+language sql immutable parallel safe
+begin atomic
+  select filled = now or (string_to_array(filled, ' '))[1:3] = (string_to_array(now, ' '))[1:3]
+                         and split_part(filled, ' ', 5) not in ('', split_part(now, ' ', 5));
+end;
+comment on function viewkeeper.is_filling is 'Whether a view still holds the data with which it was filled.';
 -- Whether a run was left out because it would have changed nothing: then its as_of says how old the data of the view are.
 create function viewkeeper.is_unneeded(status text, as_of timestamptz, error jsonb, built_at timestamptz) returns boolean
 language sql immutable
@@ -28,8 +31,22 @@ begin atomic
   select few.id from (
     select r.id, r.finished_at from viewkeeper.runs r
      where r.definition_id = of_definition and r.status = 'success' and r.fills order by r.id desc limit 20) few
-   order by few.finished_at desc, few.id desc limit 1;
+   order by few.finished_at > clock_timestamp(), few.finished_at desc, few.id desc limit 1;
 end;
+
+-- The views that somebody has filled since their shadows began to be filled, as a list of names: by what the run has `seen` itself, and by
+-- the record of built runs.
+create function viewkeeper.newer(seen jsonb, runs bigint[]) returns text
+language sql stable
+begin atomic
+  select coalesce(string_agg(format('%I.%I', x.schema, x.name), ', ' order by x.schema, x.name), '')
+    from (select s.value #>> '{view,0}' as schema, s.value #>> '{view,1}' as name, s.value ->> 'replaces' as replaces from jsonb_each(seen) s
+          union all
+          select r.schema_name, r.view_name, r.replaces from viewkeeper.runs r where r.id = any (runs) and r.built_at is not null) x
+   where not viewkeeper.is_filling(x.replaces, viewkeeper.filling((
+     select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = x.schema and c.relname = x.name)));
+end;
+comment on function viewkeeper.newer is 'The views that somebody has filled since their shadows began to be filled.';
 
 -- The first run that was requested at or after a moment. Ids grow with time, so a binary search through the primary key
 -- finds the run in some twenty lookups, at any size, without an index of its own.
@@ -55,7 +72,8 @@ begin
       low := found_id + 1;
     end if;
   end loop;
-  return low;
+  -- What a put-back has filled is written at its end, with the times of its fills: such a run may have led the search astray.
+  return least(low, (select min(r.id + 0) from viewkeeper.runs r where r.requested_at >= since and r.id + 0 < low));
 end $$;
 
 -- The usual duration of a view's refreshes in milliseconds: the average of its last 20 successful refreshes, or of the last
@@ -70,113 +88,243 @@ begin atomic
      order by r.id desc limit 20) l;
 end;
 
--- The last run, the last success and the last proof that a refresh would change nothing, of every authored view and of every other
--- view in the catalog, or set aside. The newest runs of all views are read first, in one piece: most views have all these runs there.
--- Only the other views are looked up in their own history, because each lookup walks through a large index.
+-- The last ends of each view are kept, so that a look at all views reads no run of most of them. Nobody who ends a run waits for these
+-- rows: the monitor writes them when it publishes the end. Until then a look finds the end among those that are not published.
+create table viewkeeper.last_ends (
+  definition_id integer primary key references viewkeeper.definitions on delete cascade,
+  run_id bigint, run_status text, run_requested_at timestamptz, run_finished_at timestamptz, run_duration_ms bigint,
+  success_id bigint, success_finished_at timestamptz, success_as_of timestamptz, success_held_back_by text, success_filled text,
+  rows_before bigint, rows_after bigint,
+  proof_id bigint, proof_finished_at timestamptz, proof_as_of timestamptz, proof_held_back_by text,
+  failure_id bigint, failure_finished_at timestamptz, failure_class text
+) with (fillfactor = 50);
+comment on table viewkeeper.last_ends is 'Of each view the run, the success, the proof that a refresh would change nothing and the failure that ended last, of those whose ends are published.';
+
+-- Looks up the last ends of these views in their history. One writes at a time: so no row goes back to an older state, and two monitors
+-- wait for each other in no circle. Readers do not wait.
+create function viewkeeper.find_last_ends(of_definitions integer[]) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  lock table viewkeeper.last_ends in share row exclusive mode;
+  delete from viewkeeper.last_ends k where k.definition_id = any (of_definitions);
+  insert into viewkeeper.last_ends
+    select d.id, run.*, success.*, proof.*, failure.*
+      from viewkeeper.definitions d
+      left join lateral (
+        select few.* from (
+          select r.id, r.status, r.requested_at, r.finished_at, r.duration_ms from viewkeeper.runs r
+           where r.definition_id = d.id and r.finished_at is not null order by r.id desc limit 20) few
+         order by few.finished_at desc, few.id desc limit 1) run on true
+      left join lateral (
+        select r.id, r.finished_at, r.as_of, r.held_back_by, r.filled, r.row_count_before, r.row_count_after
+          from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id) success on true
+      left join lateral (
+        select r.id, r.finished_at, r.as_of, r.held_back_by from viewkeeper.runs r
+         where r.definition_id = d.id and r.id > success.id and r.finished_at > success.finished_at
+           and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)
+         order by r.id desc limit 1) proof on true
+      left join lateral (
+        select r.id, r.finished_at, r.error ->> 'class' from viewkeeper.runs r
+         where r.definition_id = d.id and r.status = 'failed' order by r.finished_at desc, r.id desc limit 1) failure on true
+     where d.id = any (of_definitions) order by d.id
+    on conflict do nothing;
+end $$;
+comment on function viewkeeper.find_last_ends is 'Writes the last ends of these views as their history has them.';
+
+-- The functions of the triggers have their owner's rights: a login that may write runs needs no further right.
+create function viewkeeper.keep_last_end() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if tg_relid <> 'viewkeeper.runs'::regclass then
+    raise insufficient_privilege using message = format('%s has no ends', tg_relid::regclass);
+  end if;
+  if tg_op = 'UPDATE' and old.published_at is not null then
+    perform viewkeeper.find_last_ends(array[old.definition_id, new.definition_id]);
+    return null;
+  end if;
+  lock table viewkeeper.last_ends in share row exclusive mode;
+  insert into viewkeeper.last_ends as k
+    select new.definition_id, new.id, new.status, new.requested_at, new.finished_at, new.duration_ms, success.*, proof.*, failure.*
+      from (select) one
+      left join lateral (
+        select new.id, new.finished_at, new.as_of, new.held_back_by, new.filled, new.row_count_before, new.row_count_after
+         where new.status = 'success' and new.fills) success on true
+      left join lateral (
+        select new.id, new.finished_at, new.as_of, new.held_back_by
+         where viewkeeper.is_unneeded(new.status, new.as_of, new.error, new.built_at)) proof on true
+      left join lateral (
+        select new.id, new.finished_at, new.error ->> 'class' where new.status = 'failed') failure on true
+  on conflict (definition_id) do update
+     set (run_id, run_status, run_requested_at, run_finished_at, run_duration_ms) = (
+           select * from (values (k.run_id, k.run_status, k.run_requested_at, k.run_finished_at, k.run_duration_ms),
+             (excluded.run_id, excluded.run_status, excluded.run_requested_at, excluded.run_finished_at, excluded.run_duration_ms)) x(id, a, b, at, c)
+            order by x.at desc nulls last, x.id desc limit 1),
+         (success_id, success_finished_at, success_as_of, success_held_back_by, success_filled, rows_before, rows_after) = (
+           select * from (values (k.success_id, k.success_finished_at, k.success_as_of, k.success_held_back_by, k.success_filled, k.rows_before, k.rows_after),
+             (excluded.success_id, excluded.success_finished_at, excluded.success_as_of, excluded.success_held_back_by, excluded.success_filled, excluded.rows_before, excluded.rows_after)) x(id, at)
+            order by x.at desc nulls last, x.id desc limit 1),
+         (proof_id, proof_finished_at, proof_as_of, proof_held_back_by) = (
+           select * from (values (k.proof_id, k.proof_finished_at, k.proof_as_of, k.proof_held_back_by),
+             (excluded.proof_id, excluded.proof_finished_at, excluded.proof_as_of, excluded.proof_held_back_by)) x(id, at)
+            order by x.at desc nulls last, x.id desc limit 1),
+         (failure_id, failure_finished_at, failure_class) = (
+           select * from (values (k.failure_id, k.failure_finished_at, k.failure_class),
+             (excluded.failure_id, excluded.failure_finished_at, excluded.failure_class)) x(id, at)
+            order by x.at desc nulls last, x.id desc limit 1);
+  return null;
+end $$;
+
+-- After runs were removed: a row that names one of them is written anew.
+create function viewkeeper.forget_last_ends() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  gone integer[];
+begin
+  select array_agg(distinct k.definition_id) into gone
+    from viewkeeper.last_ends k cross join lateral unnest(array[k.run_id, k.success_id, k.proof_id, k.failure_id]) named(id)
+   where named.id is not null and not exists (select from viewkeeper.runs r where r.id = named.id);
+  if gone is not null then
+    perform viewkeeper.find_last_ends(gone);
+  end if;
+  return null;
+end $$;
+revoke execute on function viewkeeper.keep_last_end(), viewkeeper.forget_last_ends() from public;
+
+create trigger keep_last_end after insert on viewkeeper.runs for each row
+  when (new.published_at is not null and new.finished_at is not null and new.definition_id is not null)
+  execute function viewkeeper.keep_last_end();
+create trigger keep_changed_end after update of published_at, definition_id, status, finished_at, fills, as_of, row_count_after on viewkeeper.runs for each row
+  when (new.published_at is not null and new.finished_at is not null and new.definition_id is not null
+        and (old.published_at is null or (old.definition_id, old.status, old.finished_at, old.fills, old.as_of, old.row_count_after)
+             is distinct from (new.definition_id, new.status, new.finished_at, new.fills, new.as_of, new.row_count_after)))
+  execute function viewkeeper.keep_last_end();
+-- A prune removes no run that is named here, and says so: to look whether all are still there takes longer than its removals.
+create trigger forget_last_ends after delete on viewkeeper.runs for each statement
+  when (current_setting('viewkeeper.spares_last_ends', true) is distinct from 'on')
+  execute function viewkeeper.forget_last_ends();
+create trigger forget_all_ends after truncate on viewkeeper.runs for each statement execute function viewkeeper.forget_last_ends();
+
+-- An end in the future is no end: the clock was set back, or another server goes on. What ended then ends now, or before the next run of
+-- its view, and nobody knows as of when its data are. Returns how many ends there were. With the owner's rights: so a monitor needs no
+-- further one.
+create function viewkeeper.mend_ends() returns bigint
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  at constant timestamptz := clock_timestamp();
+  mended bigint;
+begin
+  if not exists (
+    select from viewkeeper.last_ends k
+     where greatest(k.run_finished_at, k.success_finished_at, k.proof_finished_at, k.failure_finished_at) > at) then
+    return 0;
+  end if;
+  update viewkeeper.runs r set requested_at = least(r.requested_at, x.at), started_at = least(r.started_at, x.at), finished_at = x.at,
+         as_of = case when r.as_of <= x.at then r.as_of end
+    from (select f.id, coalesce((select min(n.requested_at) from viewkeeper.runs n
+                                  where n.definition_id = f.definition_id and n.id > f.id and n.requested_at <= at), at) as at
+            from viewkeeper.runs f where f.finished_at > at and f.definition_id in (
+              select k.definition_id from viewkeeper.last_ends k
+               where greatest(k.run_finished_at, k.success_finished_at, k.proof_finished_at, k.failure_finished_at) > at)) x
+   where r.id = x.id;
+  get diagnostics mended = row_count;
+  return mended;
+end $$;
+comment on function viewkeeper.mend_ends is 'Ends in the future, of a clock that was set back, become ends of now.';
+
+-- What has ended last, of each view: of what is kept, and of what has not ended or is not published.
 --
--- The last run is one that has not ended, or else the one that ended last: a retry may end after a run that was requested later.
+-- The last run is one that has not ended, or else the one that ended last: a retry may end after a run that was requested later. Nobody
+-- knows how old the data are if the view is not what its last success has filled, or if they are as of the future; a standby may have a
+-- slower clock.
 --
--- Nobody knows how old the data are if the view is not what its last success has filled.
---
--- The age of a view's data is compared with its limit. Without a limit in the definition, the limit is the longest time
--- between two refreshes by schedule, plus an hour or twice the usual duration, whichever is longer; if target lags promise more, that
--- is the limit, and a minute more is no breach: the monitor looks once a minute. A paused view is never stale. The usual duration,
--- which takes a look into the runs, is read only if the answer depends on it.
+-- The age of a view's data is compared with its limit. Without a limit in the definition, the limit is the longest time between two
+-- refreshes by schedule, plus an hour or twice the usual duration, whichever is longer; if target lags promise more, that is the limit, and
+-- a minute more is no breach: the monitor looks once a minute. A paused view is never stale. `stale_at` is the moment from which the view is
+-- stale; the usual duration, which takes a look into the runs, is read only if that depends on it.
 create view viewkeeper.latest_runs as
-  with server as materialized (
-    select format('%s/%s', s.system_identifier, d.oid) as id
-      from pg_catalog.pg_control_system() s, pg_catalog.pg_database d where d.datname = current_database()),
-  newest as materialized (
-    select r.definition_id, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.fills,
-           r.row_count_before, r.row_count_after, r.as_of, r.held_back_by, r.filled, viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at) as unneeded
-      from viewkeeper.runs r order by r.id desc limit 2000),
-  newest_run as (
-    select distinct on (definition_id) * from newest order by definition_id, finished_at desc nulls first, id desc),
-  newest_success as (
-    select distinct on (definition_id) * from newest where status = 'success' and fills order by definition_id, finished_at desc, id desc),
-  newest_proof as (
-    select distinct on (definition_id) * from newest where unneeded order by definition_id, finished_at desc, id desc)
   select d.id as definition_id,
-         coalesce(newest_run.id, older_run.id) as last_run_id,
-         coalesce(newest_run.status, older_run.status) as last_status,
-         coalesce(newest_run.requested_at, older_run.requested_at) as last_requested_at,
-         case when newest_run.id is null then older_run.finished_at else newest_run.finished_at end as last_finished_at,
-         case when newest_run.id is null then older_run.duration_ms else newest_run.duration_ms end as last_duration_ms,
-         coalesce(newest_success.id, older_success.id) as last_success_id,
-         success.at as last_success_at,
-         case when newest_success.id is null then older_success.row_count_before else newest_success.row_count_before end as row_count_before,
-         case when newest_success.id is null then older_success.row_count_after else newest_success.row_count_after end as row_count_after,
-         clock_timestamp() - coalesce(data.as_of, success.at, d.created_at) as staleness,
+         case when run.is_new then (n.run).id else k.run_id end as last_run_id,
+         case when run.is_new then (n.run).status else k.run_status end as last_status,
+         case when run.is_new then (n.run).requested_at else k.run_requested_at end as last_requested_at,
+         case when run.is_new then (n.run).finished_at else k.run_finished_at end as last_finished_at,
+         case when run.is_new then (n.run).duration_ms else k.run_duration_ms end as last_duration_ms,
+         case when success.is_new then (n.success).id else k.success_id end as last_success_id,
+         data.success_at as last_success_at,
+         case when success.is_new then (n.success).row_count_before else k.rows_before end as row_count_before,
+         case when success.is_new then (n.success).row_count_after else k.rows_after end as row_count_after,
+         clock_timestamp() - coalesce(data.as_of, data.success_at, d.created_at) as staleness,
          make_interval(secs => least(age_limit.seconds, d.promised_lag_seconds)) as max_staleness,
-         d.paused_at is null and coalesce(expected.seconds > d.promised_lag_seconds + 60 or case
-           when d.max_staleness_seconds is null and coalesce(expected.seconds <= d.scheduled_interval_seconds + 3600, true) then false
-           else expected.seconds > age_limit.seconds end, false) as stale,
+         coalesce(stale.at < clock_timestamp(), false) as stale,
          present.oid is null as missing,
-         data.as_of, data.held_back_by
-    from viewkeeper.definitions d
-    left join newest_run on newest_run.definition_id = d.id
-    left join newest_success on newest_success.definition_id = d.id
-    left join newest_proof on newest_proof.definition_id = d.id
-    left join lateral (
-      select few.* from (
-        select r.id, r.status, r.requested_at, r.finished_at, r.duration_ms from viewkeeper.runs r
-         where newest_run.id is null and r.definition_id = d.id order by r.id desc limit 20) few
-       order by few.finished_at desc nulls first, few.id desc limit 1) older_run on true
-    left join lateral (
-      select r.id, r.finished_at, r.row_count_before, r.row_count_after, r.as_of, r.held_back_by, r.filled
-        from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
-       -- limit: without it, the older success of each view is looked up, and then not needed.
-       where newest_success.id is null limit 1) older_success on true
-    left join lateral (
-      select r.finished_at, r.as_of, r.held_back_by from viewkeeper.runs r
-       where newest_success.id is null and newest_proof.id is null and r.definition_id = d.id and r.id > older_success.id
-         and r.finished_at > older_success.finished_at and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)
-       order by r.id desc limit 1) older_proof on true
+         data.as_of, data.held_back_by,
+         case when failure.is_new then (n.failure).id else k.failure_id end as last_failure_id,
+         greatest((n.failure).finished_at, k.failure_finished_at) as last_failure_at,
+         case when failure.is_new then (n.failure).error ->> 'class' else k.failure_class end as last_failure_class,
+         stale.at as stale_at
+    from (select id, schema_name, name, source, created_at, expected_since, paused_at, max_staleness_seconds, scheduled_interval_seconds, promised_lag_seconds
+            from viewkeeper.definitions where removed_at is null) d
+    left join viewkeeper.last_ends k on k.definition_id = d.id
     left join (
-      select c.oid, c.relfilenode, n.nspname::text as schema_name, c.relname::text as name
+      select r.definition_id,
+             (array_agg(r order by r.finished_at desc nulls first, r.id desc))[1] as run,
+             (array_agg(r order by r.finished_at desc, r.id desc) filter (where r.status = 'success' and r.fills))[1] as success,
+             (array_agg(r order by r.finished_at desc, r.id desc) filter (where viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)))[1] as proof,
+             (array_agg(r order by r.finished_at desc, r.id desc) filter (where r.status = 'failed'))[1] as failure
+        from viewkeeper.runs r where r.status in ('pending', 'running', 'built') or r.finished_at is not null and r.published_at is null
+       group by r.definition_id) n on n.definition_id = d.id
+    left join (
+      select c.oid, concat_ws(' ', c.oid, c.relfilenode, c.xmin, hash_array_extended(coalesce(c.relacl, '{}'), 0)) as filling,
+             n.nspname::text as schema_name, c.relname::text as name
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-       where c.relkind = 'm') present using (schema_name, name)
-   cross join server
-   cross join lateral (select
-     coalesce(newest_success.id, older_success.id) as id, coalesce(newest_success.finished_at, older_success.finished_at) as at,
-     coalesce(coalesce(newest_success.filled, older_success.filled) = format('%s %s %s', server.id, present.oid, present.relfilenode), false) as is_there) success
-   cross join lateral (select
-     case when not success.is_there then null
-          when coalesce(newest_proof.finished_at, older_proof.finished_at) > success.at then coalesce(newest_proof.as_of, older_proof.as_of)
-          else coalesce(newest_success.as_of, older_success.as_of) end as as_of,
-     case when not success.is_there then null
-          when coalesce(newest_proof.finished_at, older_proof.finished_at) > success.at then coalesce(newest_proof.held_back_by, older_proof.held_back_by)
-          else coalesce(newest_success.held_back_by, older_success.held_back_by) end as held_back_by) data
-   cross join lateral (
-     select extract(epoch from clock_timestamp() - greatest(coalesce(data.as_of, success.at), d.expected_since)) as seconds) expected
-   cross join lateral (
-     select coalesce(d.max_staleness_seconds, d.scheduled_interval_seconds + greatest(3600,
-              2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000)) as seconds) age_limit
-   where d.removed_at is null and (d.source = 'authored' or present.oid is not null or exists (
+       where c.relkind = 'm') present on present.schema_name = d.schema_name and present.name = d.name,
+         -- Commas: a join would list all columns of what stands before it in the catalog, which each session reads.
+         lateral (select (n.run).id is not null
+           and ((n.run).finished_at is null or k.run_id is null or ((n.run).finished_at, (n.run).id) > (k.run_finished_at, k.run_id)) as is_new) run,
+         lateral (select greatest((n.success).finished_at, k.success_finished_at) as at, (n.success).id is not null
+           and (k.success_id is null or ((n.success).finished_at, (n.success).id) > (k.success_finished_at, k.success_id)) as is_new) success,
+         lateral (select greatest((n.proof).finished_at, k.proof_finished_at) > success.at as is_later, (n.proof).id is not null
+           and (k.proof_id is null or ((n.proof).finished_at, (n.proof).id) > (k.proof_finished_at, k.proof_id)) as is_new) proof,
+         lateral (select (n.failure).id is not null
+           and (k.failure_id is null or ((n.failure).finished_at, (n.failure).id) > (k.failure_finished_at, k.failure_id)) as is_new) failure,
+         lateral (select coalesce(viewkeeper.is_filling(case when success.is_new then (n.success).filled else k.success_filled end, (
+                    select format('%s/%s ', s.system_identifier, b.oid)
+                      from pg_catalog.pg_control_system() s, pg_catalog.pg_database b where b.datname = current_database())
+                  || present.filling), false) as is_there) filled,
+         lateral (select case when proof.is_later then case when proof.is_new then (n.proof).as_of else k.proof_as_of end
+                              when success.is_new then (n.success).as_of else k.success_as_of end as as_of) told,
+         -- Otherwise each use of these columns computes them again: hence offset 0.
+         lateral (select success.at as success_at,
+           case when filled.is_there and (told.as_of <= clock_timestamp() or pg_is_in_recovery()) then told.as_of end as as_of,
+           case when not filled.is_there then null
+                when proof.is_later then case when proof.is_new then (n.proof).held_back_by else k.proof_held_back_by end
+                when success.is_new then (n.success).held_back_by else k.success_held_back_by end as held_back_by
+           offset 0) data,
+         lateral (select greatest(coalesce(data.as_of, data.success_at), d.expected_since) as since) expected,
+         lateral (select coalesce(d.max_staleness_seconds, d.scheduled_interval_seconds + greatest(3600,
+           2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000)) as seconds) age_limit,
+         lateral (select case when d.paused_at is null then expected.since + make_interval(secs => least(d.promised_lag_seconds + 60, case
+           when d.max_staleness_seconds is null and coalesce(expected.since + make_interval(secs => d.scheduled_interval_seconds + 3600) >= clock_timestamp(), true)
+             then d.scheduled_interval_seconds + 3600
+           else age_limit.seconds end)) end as at offset 0) stale
+   where d.source = 'authored' or present.oid is not null or exists (
            select from viewkeeper.set_aside a where a.kind = 'view' and a.item #>> '{live,view,schema}' = d.schema_name
-              and a.item #>> '{live,view,name}' = d.name));
+              and a.item #>> '{live,view,name}' = d.name);
 comment on view viewkeeper.latest_runs is 'For each view the last run, the last success that made the view fresh, as of when its data are and which view holds them back, the age from which they are stale, and whether an authored view is missing in the database.';
 
 create view viewkeeper.view_status as
-  with yesterday as materialized (select viewkeeper.first_run_since(clock_timestamp() - interval '24 hours') as id)
   select d.id, d.schema_name, d.name, format('%I.%I', d.schema_name, d.name) as view, d.source, d.paused_at,
          d.schedule, d.time_zone, latest.missing, latest.stale, latest.staleness, latest.max_staleness,
          latest.last_run_id, latest.last_status, latest.last_success_id, latest.last_success_at,
-         latest.row_count_before, latest.row_count_after,
-         last_failure.id as last_failure_id, last_failure.finished_at as last_failure_at,
-         last_failure.error ->> 'class' as last_failure_class,
-         case when last_failure.id < yesterday.id then 0 else (
-           select count(*) from viewkeeper.runs r
-            where r.definition_id = d.id and r.status = 'failed' and r.id >= yesterday.id) end as failed_last_day,
+         latest.row_count_before, latest.row_count_after, latest.last_failure_id, latest.last_failure_at, latest.last_failure_class,
+         coalesce(lately.failed, 0) as failed_last_day,
          latest.as_of, latest.held_back_by
     from viewkeeper.definitions d
     join viewkeeper.latest_runs latest on latest.definition_id = d.id
-   cross join yesterday
-    left join lateral (
-      select few.* from (
-        select r.id, r.finished_at, r.error from viewkeeper.runs r
-         where r.definition_id = d.id and r.status = 'failed' order by r.id desc limit 20) few
-       order by few.finished_at desc, few.id desc limit 1) last_failure on true;
+    left join (
+      select r.definition_id, count(*) as failed from viewkeeper.runs r
+       where r.status = 'failed' and r.finished_at >= statement_timestamp() - interval '24 hours'
+         and r.requested_at >= statement_timestamp() - interval '24 hours'
+       group by r.definition_id) lately on lately.definition_id = d.id;
 comment on view viewkeeper.view_status is 'For each view its schedule, the last run, last success and last failure, the age of its data, and whether they are stale.';
 
 -- The runs of each view, or of one view, within a time, summed up. Durations are those of successful refreshes.
@@ -186,7 +334,7 @@ returns table (
   average_ms bigint, min_ms bigint, max_ms bigint, p95_ms bigint, usual_ms bigint)
 language sql stable
 begin atomic
-  with first as materialized (select viewkeeper.first_run_since(clock_timestamp() - within) as id)
+  with first as materialized (select since.at, viewkeeper.first_run_since(since.at) as id from (select clock_timestamp() - within) since(at))
   select d.id, format('%I.%I', d.schema_name, d.name), m.runs, m.succeeded, m.failed,
          round(m.succeeded::numeric / nullif(m.succeeded + m.failed, 0), 4), m.average_ms, m.min_ms, m.max_ms, m.p95_ms,
          round(usual.ms)::bigint
@@ -202,7 +350,7 @@ begin atomic
              round(percentile_cont(0.95) within group (order by r.duration_ms) filter (where refreshed))::bigint as p95_ms
         from viewkeeper.runs r
        cross join lateral (select r.status = 'success' and r.operation = 'refresh' as refreshed) is_refresh
-       where r.definition_id = d.id and r.id >= first.id) m
+       where r.definition_id = d.id and r.id >= first.id and coalesce(r.finished_at >= first.at, true)) m
     cross join lateral viewkeeper.usual_duration(d.id) usual
    where d.removed_at is null and (of_view is null or d.id = of_view)
    order by d.schema_name, d.name;
@@ -214,3 +362,22 @@ comment on function viewkeeper.filling is 'What identifies the data in a view: s
 comment on function viewkeeper.usual_duration is 'The usual duration of a view: the average of its last 20 successful refreshes.';
 comment on function viewkeeper.view_metrics is 'The runs of each view within a time: how many, how they ended, how long the refreshes took.';
 comment on function viewkeeper.first_run_since is 'The id of the first run that was requested at or after a moment; if there is none, the next id.';
+
+-- Whether somebody waits for the end of a requested run that exchanges several views: a request for a view that is exchanged together with one
+-- of them, or a batch without the first of them. While readers keep that one, the run gives way.
+create function viewkeeper.is_awaited(run bigint) returns boolean
+language sql stable
+begin atomic
+  select exists (
+    select from viewkeeper.runs lead join viewkeeper.runs r on r.group_run_id = lead.id
+     where lead.id = run and lead.batch_id is null and (
+       exists (select from viewkeeper.runs w where w.id > run and w.status = 'skipped' and (w.error ->> 'runningRunId')::bigint = r.id and w.view_name <> r.view_name)
+       or exists (
+         select from viewkeeper.batches b
+          where b.status in ('pending', 'running') and b.advanced_at > clock_timestamp() - interval '1 min'
+            and not exists (select from viewkeeper.batch_views v where v.batch_id = b.id and v.definition_id = lead.definition_id)
+            and (exists (select from jsonb_array_elements(b.locked) l where l ->> 'view' = format('%I.%I', r.schema_name, r.view_name))
+                 or exists (select from viewkeeper.batch_views v where v.batch_id = b.id and v.definition_id = r.definition_id and not exists (
+                      select from viewkeeper.runs s where s.batch_id = b.id and s.definition_id = v.definition_id and s.finished_at is not null))))));
+end;
+comment on function viewkeeper.is_awaited is 'Whether a request or a batch waits for the end of a run that exchanges several views.';

@@ -1,9 +1,5 @@
 -- How old the data of a view are, where its numbers are read, for everybody who may read the view.
 
--- The last proof that a refresh would change nothing, in one look.
-create index runs_unneeded on viewkeeper.runs (definition_id, id desc)
-  where status = 'skipped' and as_of is not null and error is null and built_at is null;
-
 -- The views that the reader may read, as old as viewkeeper.latest_runs says they are; one view takes a few looks into indexes.
 -- The reader needs no right on the tables below. So nothing is called here that reads a table: it would need the reader's rights.
 -- Condition: the first that is true, in the words of the list of views. What the reader may not read is not named. A refusal
@@ -15,7 +11,7 @@ create view viewkeeper.freshness with (security_barrier) as
                                                    else 'failed: its refresh failed at %s (%s)' end, r.finished_at, r.error ->> 'class')
               from viewkeeper.runs r
              where r.definition_id = d.id and r.status = 'failed' and r.operation <> 'drop'
-               and not (r.started_at is null and r.trigger in ('http', 'cli')) and r.finished_at > data.since
+               and not (r.started_at is null and r.trigger in ('http', 'cli', 'program')) and r.finished_at > data.since
              order by r.finished_at desc, r.id desc limit 1),
            case when not c.relispopulated then 'unpopulated: readers get an error from it' end,
            case when data.held_back_by is null or data.as_of > success.finished_at - interval '1 min' then null
@@ -32,8 +28,9 @@ create view viewkeeper.freshness with (security_barrier) as
            case when d.paused_at is not null then format('paused: since %s', d.paused_at) end,
            case when data.as_of is not null then null
                 when success.id is null then 'unknown: Viewkeeper has never refreshed it'
-                when data.is_there then 'unknown: its query goes where nobody can follow'
-                else 'unknown: it was filled outside the record, or its file was rewritten' end) as condition
+                when data.is_there and filler.as_of is null then 'unknown: its query goes where nobody can follow'
+                when data.is_there then 'unknown: the clock of the server was set back'
+                else 'unknown: it was filled outside the record, or granted, or its file was rewritten' end) as condition
     from pg_catalog.pg_class c
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     join viewkeeper.definitions d on d.schema_name = n.nspname::text collate "default" and d.name = c.relname::text collate "default"
@@ -42,7 +39,7 @@ create view viewkeeper.freshness with (security_barrier) as
       select few.id, few.finished_at from (
         select r.id, r.finished_at from viewkeeper.runs r
          where r.definition_id = d.id and r.status = 'success' and r.fills order by r.id desc limit 20) few
-       order by few.finished_at desc, few.id desc limit 1) success on true
+       order by few.finished_at > clock_timestamp(), few.finished_at desc, few.id desc limit 1) success on true
     left join viewkeeper.runs filler on filler.id = success.id
     left join lateral (
       select r.finished_at, r.as_of, r.held_back_by from viewkeeper.runs r
@@ -50,11 +47,12 @@ create view viewkeeper.freshness with (security_barrier) as
          and r.status = 'skipped' and r.as_of is not null and r.error is null and r.built_at is null
        order by r.id desc limit 1) proof on true
    cross join lateral (
-     select coalesce(filler.filled = format('%s/%s %s %s', s.system_identifier,
-              (select b.oid from pg_catalog.pg_database b where b.datname = current_database()), c.oid, c.relfilenode), false) as is_there) there
+     select coalesce(viewkeeper.is_filling(filler.filled, format('%s/%s %s %s %s %s', s.system_identifier,
+              (select b.oid from pg_catalog.pg_database b where b.datname = current_database()), c.oid, c.relfilenode, c.xmin,
+              hash_array_extended(coalesce(c.relacl, '{}'), 0))), false) as is_there) there
    cross join lateral (
      select there.is_there, coalesce(proof.finished_at, success.finished_at, '-infinity') as since,
-            case when not there.is_there then null when proof.finished_at is null then filler.as_of else proof.as_of end as as_of,
+            case when there.is_there and (coalesce(proof.as_of, filler.as_of) <= clock_timestamp() or pg_is_in_recovery()) then coalesce(proof.as_of, filler.as_of) end as as_of,
             case when not there.is_there then null when proof.finished_at is null then filler.held_back_by else proof.held_back_by end as held_back_by) data
    where c.relkind = 'm' and d.removed_at is null and has_schema_privilege(n.oid, 'usage') and has_any_column_privilege(c.oid, 'select');
 comment on view viewkeeper.freshness is 'For each view that you may read, as of when its data are, the end of its last refresh, and what is wrong with it.';
@@ -85,6 +83,8 @@ end;
 
 -- Always an error: why the data are not known to be fresh. `said` is the name as the caller wrote it. A view that the caller may not
 -- read is as unknown as one that does not exist.
+-- Within a procedure or a message of several statements the time goes on, while statement_timestamp() stands still. is_fresh has the time of
+-- the statement: a query may ask it twice, and gets one answer.
 create function viewkeeper.not_fresh(viewed oid, said text, within interval) returns boolean
 language plpgsql stable parallel safe set search_path = pg_catalog, pg_temp as $$
 declare
@@ -98,7 +98,7 @@ begin
   name := coalesce(seen.view, said, viewed::regclass::text);
   raise sqlstate 'VK001' using
     message = case when seen.as_of is null then format('Nobody knows how old the data of %s are.', name)
-                   else format('The data of %s are %s old%s.', name, date_trunc('second', statement_timestamp() - seen.as_of), ', and may be ' || within || ' old') end,
+                   else format('The data of %s are %s old%s.', name, date_trunc('second', clock_timestamp() - seen.as_of), ', and may be ' || within || ' old') end,
     detail = concat_ws(' ', 'As of ' || seen.as_of || '.', 'Last refreshed at ' || seen.refreshed_at || '.',
       coalesce(seen.condition, case when seen.view is null then 'unknown: Viewkeeper has no record of it' else 'stale: no refresh has ended since' end) || '.'),
     hint = format('viewkeeper why %s', case when name ~ '^[A-Za-z0-9_.]+$' then name else '''' || replace(name, '''', E'''\\''''') || '''' end);
@@ -106,12 +106,12 @@ end $$;
 create function viewkeeper.require_fresh(viewed oid, within interval) returns boolean
 language sql stable parallel safe
 begin atomic
-  select case when viewkeeper.is_fresh(viewed, within) then true else viewkeeper.not_fresh(viewed, null, within) end;
+  select case when viewkeeper.as_of(viewed) >= clock_timestamp() - within then true else viewkeeper.not_fresh(viewed, null, within) end;
 end;
 create function viewkeeper.require_fresh(view text, within interval) returns boolean
 language sql stable parallel safe
 begin atomic
-  select case when viewkeeper.is_fresh(view, within) then true else viewkeeper.not_fresh(to_regclass(view)::oid, view, within) end;
+  select case when viewkeeper.as_of(view) >= clock_timestamp() - within then true else viewkeeper.not_fresh(to_regclass(view)::oid, view, within) end;
 end;
 
 comment on function viewkeeper.as_of(oid) is 'The same of a regclass.';
