@@ -6,7 +6,7 @@ import type { Database, Sql } from '../server/database.ts'
 import { insistOnNoBackup } from '../server/standbys.ts'
 import { undone, withTransaction } from '../server/transactions.ts'
 import { tryToFill } from './db/fillable.ts'
-import { emptyTables, type ReadLog, readLogs, type TouchedRelation } from './db/in-the-way.ts'
+import { type ReadLog, readLogs, type TouchedRelation } from './db/in-the-way.ts'
 import { lookInTheWay } from './db/locks.ts'
 import { analyzeAll, findRenamed, findTaken, makeAgain, makePossible } from './db/make.ts'
 import { executeFile } from './db/own-sql.ts'
@@ -71,7 +71,7 @@ export const setAside = (
     if (dryRun || plan.items.length === 0) return { items: plan.items, before }
     await insistOnFillable(sql, plan.items, onTried)
     return withTransaction(sql, async (transaction) => {
-      const items = await take(transaction, relations, waiting, { proved: true })
+      const items = await take(transaction, relations, waiting)
       await lockMemory(transaction)
       insistOnNew(items, await readSetAside(transaction))
       await remember(
@@ -240,9 +240,9 @@ export interface AlterEvents {
 
 /**
  * Executes a file of SQL around views: in one transaction takes away the views that stand in the way, executes the file as
- * the login, makes the views again and fills those that had data; all or nothing. Before, the same is tried on empty tables
- * and without rows, and undone, so that no reader waits long for a file that cannot succeed. That the views can be made
- * again as they are is proved on placeholders before that, as far as it can be, so that no reader waits for the proof.
+ * the login, makes the views again and fills those that had data; all or nothing. A dry run does the same without filling, and undoes
+ * it. That the views can be made again as they are is proved on placeholders before any lock is taken, as far as it can be, so that no
+ * reader waits for the proof.
  */
 export const alter = (database: Database, request: AlterRequest, events: AlterEvents): Promise<AsideView[]> =>
   longSession(database, 'viewkeeper alter', async (sql) => {
@@ -254,10 +254,12 @@ export const alter = (database: Database, request: AlterRequest, events: AlterEv
     insistOnNoObstacle(plan)
     await insistOnKeptData(sql, plan)
     insistOnKnown(request.given, plan.items)
-    if (request.dryRun) return plan.items
-    if (plan.items.length > 0) await tryOut(sql, relations, request, waiting, events)
+    if (request.dryRun) {
+      if (plan.items.length > 0) await tryOut(sql, relations, request, waiting, events)
+      return plan.items
+    }
     const items = await withTransaction(sql, async (transaction) => {
-      const taken = await take(transaction, relations, waiting, { proved: false })
+      const taken = await take(transaction, relations, waiting)
       await executeFile(transaction, request)
       await makeAgain(transaction, taken, {
         withData: true,
@@ -288,7 +290,7 @@ export const alter = (database: Database, request: AlterRequest, events: AlterEv
 const advice =
   'Nothing was changed. Give a new definition along with --with <migration>.up.sql, or drop and create the view in the file'
 
-/** The longest time for one part of the file in the trial, while readers wait. */
+/** The longest time for one part of the file in a dry run, while readers wait. */
 const longestTrialMs = 1000
 
 async function tryOut(
@@ -300,8 +302,7 @@ async function tryOut(
 ): Promise<void> {
   const start = Date.now()
   const fits = await undone(sql, async (part) => {
-    const items = await take(part, relations, waiting, { proved: true })
-    await emptyTables(part, relations)
+    const items = await take(part, relations, waiting)
     const [before] = await part<[{ limit: string }]>`select current_setting('statement_timeout') as limit`
     await part`select set_config('statement_timeout', ${String(longestTrialMs)}, true)`
     try {

@@ -91,25 +91,20 @@ export const insistOnKeptData = (sql: Sql, { items }: Pick<InTheWay, 'items'>): 
   )
 
 /**
- * Locks what stands in the way, takes it away, and returns it; all in the transaction of the caller. `proved`: it is proved
- * that the items can be made again, as far as possible on placeholders, before any lock is taken.
+ * Locks what stands in the way, takes it away, and returns it; all in the transaction of the caller. That the items can be made again is
+ * proved, as far as possible on placeholders before any lock is taken.
  */
-export async function take(
-  sql: Sql,
-  relations: TouchedRelation[],
-  waiting: Waiting,
-  { proved }: { proved: boolean },
-): Promise<AsideView[]> {
+export async function take(sql: Sql, relations: TouchedRelation[], waiting: Waiting): Promise<AsideView[]> {
   const seen = await lookInTheWay(sql, { relations, ...waiting })
   insistOnNoObstacle(seen)
   await insistOnKeptData(sql, seen)
-  const known = proved && (await areProvedAside(sql, seen.items)) ? seen.items : null
+  const isProved = seen.items.length === 0 || (await areProvedAside(sql, seen.items))
   const frozen = await readFrozen(sql, seen.items)
   const found = await lockInTheWay(sql, { relations, ...waiting })
   insistOnNoObstacle(found)
   const items = withFrozen(found.items, frozen)
   await takeAway(sql, items)
-  if (proved && (known === null || !areSame(known, found.items))) await proveReturn(sql, items)
+  if (!isProved || !areSame(seen.items, found.items)) await proveReturn(sql, items)
   return items
 }
 
@@ -167,7 +162,7 @@ export const withoutReaders =
   (reading: string[], { withData, madeBy }: Making): WithoutReaders =>
   async (sql, work) => {
     const relations = await findRelations(sql, [], reading)
-    const items = await take(sql, relations, { until: Date.now() + longestHuntMs }, { proved: true })
+    const items = await take(sql, relations, { until: Date.now() + longestHuntMs })
     await work()
     await makeAgain(sql, items, {
       withData,

@@ -42,7 +42,10 @@ export function addAlter(program: Command): void {
     .option(...reading)
     .option(...withDefinition)
     .option(...wait)
-    .option('--dry-run', 'only show what would be done')
+    .option(
+      '--dry-run',
+      'execute the file around the views, without filling them, for a second at most, and undo it',
+    )
     .addHelpText(
       'after',
       `\nMore, also for Alembic, Flyway, Prisma and Drizzle: ${docsOf('changing-tables.md')}`,
@@ -87,9 +90,9 @@ async function alter({
     onWait: (holders) => report.warning(`waiting for locks: ${holders}`),
     onTried: (result, ms) =>
       result === 'fits'
-        ? report.success(`tried on empty tables and undone   ${seconds(ms)}`)
+        ? report.success(`tried and undone   ${seconds(ms)}`)
         : report.warning(
-            'the trial took too long and was undone: whether the views still fit shows when all is done',
+            'the file takes longer than a second, so it was undone: whether the views still fit shows when it is done',
           ),
     onFill: (view) => report.line(`filling ${view}`),
   })
