@@ -64,7 +64,7 @@ const adviceOf: Record<string, string> = {
 
 /** `help refresh` is `refresh --help`. A command that does not exist is refused. */
 const helpOn = (program: Command, [name, ...more]: string[]): string[] =>
-  name === undefined || program.commands.some((command) => command.name() === name)
+  name === undefined || program.commands.some((command) => [command.name(), command.alias()].includes(name))
     ? [...(name === undefined ? [] : [name]), ...more, '--help']
     : [name]
 
@@ -113,22 +113,22 @@ const operating: Group = {
   ls: async () => (await import('./commands/operate/views.ts')).addLs,
   show: async () => (await import('./commands/operate/views.ts')).addShow,
   why: async () => (await import('./commands/operate/views.ts')).addWhy,
-  refresh: async () => (await import('./commands/operate/refresh.ts')).addRefresh,
-  check: async () => (await import('./commands/operate/refresh.ts')).addCheck,
-  retry: async () => (await import('./commands/operate/refresh.ts')).addRetry,
+  refresh: async () => (await import('./commands/operate/refresh.ts')).addTo,
+  check: async () => (await import('./commands/operate/check.ts')).addTo,
+  retry: async () => (await import('./commands/operate/retry.ts')).addTo,
   create: async () => (await import('./commands/operate/create.ts')).addTo,
   drop: async () => (await import('./commands/operate/create.ts')).addTo,
-  runs: async () => (await import('./commands/operate/runs.ts')).addRuns,
-  run: async () => (await import('./commands/operate/runs.ts')).addRuns,
-  batches: async () => (await import('./commands/operate/runs.ts')).addBatches,
-  batch: async () => (await import('./commands/operate/runs.ts')).addBatches,
-  actions: async () => (await import('./commands/operate/runs.ts')).addActions,
-  cancel: async () => (await import('./commands/operate/runs.ts')).addCancel,
+  runs: async () => (await import('./commands/operate/runs.ts')).addTo,
+  run: async () => (await import('./commands/operate/runs.ts')).addTo,
+  batches: async () => (await import('./commands/operate/batches.ts')).addTo,
+  batch: async () => (await import('./commands/operate/batches.ts')).addTo,
+  actions: async () => (await import('./commands/operate/actions.ts')).addTo,
+  cancel: async () => (await import('./commands/operate/cancel.ts')).addTo,
   pause: async () => (await import('./commands/operate/pause.ts')).addTo,
   resume: async () => (await import('./commands/operate/pause.ts')).addTo,
-  metrics: async () => (await import('./commands/operate/plan.ts')).addMetrics,
-  plan: async () => (await import('./commands/operate/plan.ts')).addPlan,
-  graph: async () => (await import('./commands/operate/plan.ts')).addGraph,
+  metrics: async () => (await import('./commands/operate/metrics.ts')).addTo,
+  plan: async () => (await import('./commands/operate/plan.ts')).addTo,
+  graph: async () => (await import('./commands/operate/graph.ts')).addTo,
   env: async () => (await import('./commands/operate/open.ts')).addEnv,
   open: async () => (await import('./commands/operate/open.ts')).addOpen,
   notify: async () => (await import('./commands/operate/serve.ts')).addTo,
@@ -146,9 +146,9 @@ const authoring: Group = {
   diff: async () => (await import('./commands/author/diff.ts')).addDiff,
   'bad-row': async () => (await import('./commands/author/diff.ts')).addBadRow,
   doctor: async () => (await import('./commands/author/doctor.ts')).addTo,
-  'create-role': async () => (await import('./commands/author/create-role.ts')).addCreateRole,
+  'create-role': async () => (await import('./commands/author/create-role.ts')).addTo,
   uninstall: async () => (await import('./commands/author/uninstall.ts')).addTo,
-  token: async () => (await import('./commands/author/create-role.ts')).addToken,
+  token: async () => (await import('./commands/author/token.ts')).addTo,
   alter: async () => (await import('./commands/author/set-aside.ts')).addAlter,
   'set-aside': async () => (await import('./commands/author/set-aside.ts')).addSetAside,
   'put-back': async () => (await import('./commands/author/set-aside.ts')).addSetAside,

@@ -218,3 +218,7 @@ export const list = <Row>(
     if (rows.length === 0) return [none]
     return [...tableOf(columns, rows, printing.now, printing.output), ...below(rows, printing)]
   })
+
+/** What a call has wrong, and where. */
+export const wrong = (field: string, message: string): Problem =>
+  new Problem('InvalidRequest', message, { field })

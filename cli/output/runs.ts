@@ -78,7 +78,7 @@ export function failureLines(
   const why = [error.class, error.sqlstate].filter(Boolean).join(', ')
   const { text, next } = cause ?? {
     text: `${error.message} (${why})`,
-    next: command(['run', String(id)], null),
+    next: command(['runs', String(id)], null),
   }
   return [
     ...wrapLines(wholeCause({ text }, error), width - 2),

@@ -392,7 +392,7 @@ async function idOf(
 
 const begun = (api: Api, { id, view, operation }: Run): string[] => [
   `run ${id}: ${operation} of ${view} has begun`,
-  `  watch it: ${command(['run', String(id), '--watch'], api.typed)}`,
+  `  watch it: ${command(['runs', String(id), '--watch'], api.typed)}`,
 ]
 
 /** Starts a batch, and watches it until its end, or tells that it has begun. */
@@ -401,5 +401,5 @@ export async function startBatch(api: Api, body: object, { wait, json }: Wait): 
   const id = started.batchId
   if (wait) await watchBatch(api, id, { json })
   else if (json) printJson(started)
-  else print(`batch ${id} has begun`, `  watch it: ${command(['batch', id, '--watch'], api.typed)}`)
+  else print(`batch ${id} has begun`, `  watch it: ${command(['batches', id, '--watch'], api.typed)}`)
 }

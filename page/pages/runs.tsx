@@ -344,7 +344,7 @@ const Progress: FC<NonNullable<Run['progress']>> = ({ phase, elapsedMs, estimate
 /** What to type next, unless that shows this run. */
 function nextOf({ id, cause }: Run, typed: CommandTarget): string | null {
   const next = cause?.next ? aimed(cause.next, typed) : null
-  return next !== null && isCommand(next, ['run', String(id)]) ? null : next
+  return next !== null && isCommand(next, ['runs', String(id)]) ? null : next
 }
 
 interface RunErrorProps {

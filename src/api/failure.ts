@@ -16,7 +16,7 @@ export async function failureOf(
   const { class: code, message, sqlstate, detail, hint, runningRunId } = error
   const details = { detail, hint, runId, runningRunId, sqlstate }
   if (runningRunId !== undefined) {
-    const next = command(['run', String(runningRunId), '--watch'], typed)
+    const next = command(['runs', String(runningRunId), '--watch'], typed)
     return new Problem(code, message, { ...details, whole: sentences(message, detail, hint), next })
   }
   const read = database.withConnection((sql) => readCause(sql, runId, typed), { once: true })

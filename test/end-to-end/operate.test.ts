@@ -175,21 +175,21 @@ describe('a refresh', () => {
       await open()
       return id
     })
-    expect(await succeed('run', id, '--watch')).toMatch(/^(✓ gated|run \d+ {3}refresh of gated {3}success)/)
+    expect(await succeed('runs', id, '--watch')).toMatch(/^(✓ gated|run \d+ {3}refresh of gated {3}success)/)
   })
 
   test('with --no-wait ends when it has begun, and can be canceled', async () => {
     await withGateClosed(sql, 'gated', async () => {
       const begun = await succeed('refresh', 'gated', '--no-wait')
       const id = runIn(begun)
-      expect(begun).toContain(`watch it: viewkeeper run ${id} --watch`)
+      expect(begun).toContain(`watch it: viewkeeper runs ${id} --watch`)
       await untilAtGate(sql, 'gated')
       expect(runIn(await succeed('refresh', 'gated', '--no-wait'))).toBe(id)
       const other = await run('refresh', 'gated', '--strategy', 'regular')
       expect(other).toMatchObject({ code: 1, out: '' })
-      expect(other.err).toContain(`next: viewkeeper run ${id} --watch`)
+      expect(other.err).toContain(`next: viewkeeper runs ${id} --watch`)
       expect(await succeed('cancel', id)).toBe(`✓ run ${id} of gated is canceled; its data are as before\n`)
-      expect(await succeed('run', id)).toMatch(/^run \d+ {3}refresh of gated {3}canceled\n/)
+      expect(await succeed('runs', id)).toMatch(/^run \d+ {3}refresh of gated {3}canceled\n/)
     })
   })
 })

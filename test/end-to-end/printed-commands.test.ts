@@ -147,7 +147,7 @@ async function said(project: Project, api: string, named: string[], env: Record<
       await run('why', view),
     )
   for (const { id } of runs.slice(0, 3))
-    all.push(await json(`/runs/${id}`), await page(`/page/runs/${id}`), await run('run', String(id)))
+    all.push(await json(`/runs/${id}`), await page(`/page/runs/${id}`), await run('runs', String(id)))
   return all.flatMap(commandsIn)
 }
 

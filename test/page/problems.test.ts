@@ -245,7 +245,7 @@ test('commands of the local page name the gateway, if others work elsewhere', as
             view: view.view,
             locks: [],
             causes: [
-              { code: 'Failed', text: 'Run 812 failed.', next: 'viewkeeper run 812' },
+              { code: 'Failed', text: 'Run 812 failed.', next: 'viewkeeper runs 812' },
               { code: 'SetAside', text: 'It was set aside.', next: 'viewkeeper put-back' },
             ],
           }
@@ -254,7 +254,7 @@ test('commands of the local page name the gateway, if others work elsewhere', as
     { typed: 'local' },
   )
   const { page } = await openPage(browser, `${api.url}page/views/${view.view}`)
-  await page.getByRole('button', { name: 'Copy: viewkeeper run 812 --env local', exact: true }).waitFor()
+  await page.getByRole('button', { name: 'Copy: viewkeeper runs 812 --env local', exact: true }).waitFor()
   await page.getByRole('button', { name: 'Copy: viewkeeper put-back', exact: true }).waitFor()
 })
 

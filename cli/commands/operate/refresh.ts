@@ -1,35 +1,22 @@
 import { Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
-import type { CheckedView, View } from '../../../src/api/answers.ts'
-import { ask, readMetrics, readRun, readView, readViews } from '../../../src/api/ask.ts'
+import type { View } from '../../../src/api/answers.ts'
+import { ask, readMetrics, readView, readViews } from '../../../src/api/ask.ts'
 import { selectViews } from '../../../src/batch/plan/selection.ts'
 import { strategies } from '../../../src/catalog/plan/definition.ts'
 import { exchanges } from '../../../src/catalog/plan/run.ts'
 import { oldText, wordsOfState } from '../../../src/catalog/plan/state.ts'
-import { docsOf, Problem } from '../../../src/problem.ts'
-import { command } from '../../../src/sql/commands.ts'
+import { Problem } from '../../../src/problem.ts'
 import { isGlob, matchesGlob } from '../../../src/sql/glob.ts'
 import { reached } from '../../../src/sql/walks.ts'
 import { count, duration, names as list, whole } from '../../../src/sql/words.ts'
-import { paint } from '../../../src/terminal/report.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { tableLines } from '../../output/table.ts'
-import {
-  failed,
-  harmless,
-  type Output,
-  output,
-  print,
-  printJson,
-  short,
-  typed,
-} from '../../output/terminal.ts'
+import { output, print, printJson, short } from '../../output/terminal.ts'
 import { noView, parseSelect } from '../../project/names.ts'
 import { startBatch, startRun } from '../../watch/watch.ts'
-import { type Asking, answer, natural, operating, positive, watched } from '../asking.ts'
-
-// What makes a run: `refresh` of one view or many, `check` of the data, `retry` of what has failed.
+import { type Asking, natural, operating, positive, watched, wrong } from '../asking.ts'
 
 interface RefreshOptions extends Asking {
   views: string[]
@@ -51,7 +38,7 @@ interface RefreshOptions extends Asking {
 }
 
 /** Declares `refresh`. */
-export function addRefresh(program: Command): void {
+export function addTo(program: Command): void {
   watched(operating(program, 'refresh'))
     .argument('[view...]', 'sales, app.sales, or as --select has it: sales+, +sales')
     .description('refresh views in dependency order, and watch')
@@ -291,153 +278,4 @@ async function unfitting(api: Api, select: string[]): Promise<Problem | undefine
     .map(parseSelect)
     .find(({ pattern }) => !views.some(({ schema, name }) => matchesGlob(pattern, [schema, name])))
   return unfit && noView(unfit.pattern.replace(/^\*\./, ''), views)
-}
-
-const wrong = (field: string, message: string): Problem => new Problem('InvalidRequest', message, { field })
-
-/** Declares `check`, which checks the data that readers see. */
-export function addCheck(program: Command): void {
-  operating(program, 'check')
-    .argument('[view...]', 'by default every view that has checks')
-    .description('check the data that readers see')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  viewkeeper check -e production     every view that has checks
-  viewkeeper check sales -o json
-
-The exit code is 1 if a check found rows or could not run, unless it only warns.`,
-    )
-    .action(async (views, asking) => {
-      const checked = await answer(
-        asking,
-        (api) => checkAll(api, views),
-        (found, { output }) => checkedLines(found, output),
-      )
-      if (checked.some(({ passes }) => !passes)) process.exitCode = failed
-    })
-}
-
-/** Checks these views, or all that have checks, one after the other. */
-async function checkAll(api: Api, views: string[]): Promise<CheckedView[]> {
-  const withChecks = async () =>
-    (await readViews(api)).views.filter(({ checked, populated }) => checked && populated)
-  const named = views.length > 0 ? views : (await withChecks()).map(({ view }) => view)
-  const checked: CheckedView[] = []
-  for (const view of named) checked.push(await ask(api, 'checkView', { view }))
-  return checked
-}
-
-/** What the checks of views have found: a table, and the query of each that found rows. */
-function checkedLines(tested: CheckedView[], output: Output): string[] {
-  const rows = tested.flatMap(({ view, checks }) => checks.map((check) => ({ view, ...check })))
-  if (rows.length === 0) return [`no check is defined: ${docsOf('checks.md')}`]
-  const bad = rows.filter((check) => check.rows !== 0)
-  const [held, warned] = [
-    bad.filter(({ severity }) => !severity).length,
-    bad.filter(({ severity }) => severity).length,
-  ]
-  return [
-    ...tableLines(
-      [
-        { title: 'VIEW', cell: ({ view }) => short(view) },
-        { title: 'CHECK', cell: ({ name }) => name },
-        {
-          title: 'FOUND',
-          cell: ({ rows, error }) =>
-            error !== null
-              ? `${error.message}${error.sqlstate === null ? '' : ` (${error.sqlstate})`}`
-              : rows === 0
-                ? 'nothing'
-                : count(rows ?? 0, 'row'),
-          style: ({ rows, severity }) => (rows === 0 ? undefined : severity ? 'yellow' : 'red'),
-        },
-        { title: 'TOOK', cell: ({ ms }) => (ms === null ? '' : duration(ms)), right: true, leaveOut: 0 },
-      ],
-      rows,
-      output,
-    ),
-    ...bad
-      .filter(({ error }) => error === null)
-      .flatMap(({ view, name, query }) => [
-        '',
-        `${short(view)}, ${name}:`,
-        ...`with ${view.slice(view.indexOf('.') + 1)} as (table ${view})\n${query}`
-          .split('\n')
-          .map((line) => `  ${harmless(line)}`),
-      ]),
-    '',
-    held + warned === 0
-      ? `${count(rows.length, 'check')} found nothing`
-      : `${whole(held)} of ${count(rows.length, 'check')} failed${warned === 0 ? '' : `, ${whole(warned)} warned`}`,
-  ]
-}
-
-/** Declares `retry`. */
-export function addRetry(program: Command): void {
-  watched(operating(program, 'retry'))
-    .argument('[id...]', 'of a batch, or of runs (default: every view that fails)')
-    .description('refresh again what failed, and what was skipped because of it')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  viewkeeper retry                            every view that fails
-  viewkeeper retry 20261120-090000-1f3c9a2b   what this batch did not refresh
-  viewkeeper retry 812                        the view of run 812
-  viewkeeper retry 812+                       also the views that read it`,
-    )
-    .action(retry)
-}
-
-/** Refreshes again what has failed: everything, or what a batch did not refresh, or the views of runs. Watches until the end. */
-async function retry(ids: string[], { wait, json, ...named }: Asking & { wait: boolean }): Promise<void> {
-  const api = await apiOf(named)
-  const [first, ...more] = ids
-  const start = (body: object) => startBatch(api, body, { wait, json })
-  if (first === undefined) {
-    return start({ failed: true }).catch((error) => {
-      if (!(error instanceof Problem && error.details.field === 'failed')) throw error
-      if (json) return printJson(null)
-      print(`${paint('green', '✓')} no view fails: nothing to retry`)
-    })
-  }
-  if (!ids.every(isRun)) {
-    if (more.length > 0)
-      throw wrong(
-        'id',
-        'Retry one batch at a time, or several runs. Runs have numbers for ids, batches have dates.',
-      )
-    return start({ retryOf: first })
-  }
-  const withReaders = ids.filter((id) => id.endsWith('+')).length
-  if (withReaders > 0 && withReaders < ids.length)
-    throw wrong(
-      'id',
-      'Write + after every run or after none: one batch refreshes the readers of all its views, or of none.',
-    )
-  const runs = await Promise.all(ids.map((id) => refreshOf(api, id)))
-  const views = runs.map(({ view }) => view)
-  if (more.length > 0 || first.endsWith('+'))
-    return start({
-      views: [...new Set(views)],
-      ...(ids.some((id) => id.endsWith('+')) && { descendants: true }),
-    })
-  const again = runs[0] as (typeof runs)[number]
-  await startRun(api, { operation: 'refresh', ...again }, { wait, json })
-}
-
-/** An id of digits only is a run's; a plus sign means also what reads its view. */
-const isRun = (id: string): boolean => /^\d+\+?$/.test(id)
-
-/** The view that a run was to refresh, and how: as its own request said, if it came by the API. */
-async function refreshOf(api: Api, id: string): Promise<{ view: string; body: object }> {
-  const { view, operation, result } = await readRun(api, Number.parseInt(id, 10))
-  const { view: named, ...body } = result.request
-  if (operation === 'refresh') return { view, body: named === undefined ? {} : body }
-  throw wrong(
-    'id',
-    `Run ${id} is no refresh but a ${operation}, which is not repeated blindly: write ${command([operation, typed(view)], api.typed)}.`,
-  )
 }

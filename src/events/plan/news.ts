@@ -89,7 +89,7 @@ export function newsOfRun(run: UntoldRun, typed: CommandTarget): News | null {
 export function newsOfBatch(batch: UntoldBatch, typed: CommandTarget): News {
   const { id: batchId, trigger, durationMs, error, views, finishedAt: at } = batch
   const status = batch.status as BatchEnded['status']
-  const next = status === 'success' ? null : command(['batch', batchId], typed)
+  const next = status === 'success' ? null : command(['batches', batchId], typed)
   const detail: Body<BatchEnded> = { batchId, status, trigger, views, durationMs, error, next }
   return { type: 'BatchEnded', subject: batchId, at, detail }
 }

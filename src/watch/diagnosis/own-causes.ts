@@ -335,7 +335,7 @@ function locked({ view, name, run, last, clock, type }: Facts): Cause {
   return cause(
     'Locked',
     `${holder(first, clock)} holds ${first.mode} on ${first.relation}${more}: ${waiting}.${first.runId === undefined ? ' Let it end, or end it.' : ''}`,
-    first.runId === undefined ? first.end : type('run', String(first.runId)),
+    first.runId === undefined ? first.end : type('runs', String(first.runId)),
     { id: (running ?? gaveUp)?.id },
   )
 }
@@ -365,7 +365,7 @@ function openCause({ view, name, run, now, clock, type }: Omit<Facts, 'open'>): 
     const time = elapsedMs === null ? '' : ` for ${duration(elapsedMs)}${of}`
     const doing = phase === null ? '' : `: ${phase}`
     const text = `Run ${run.id} has been working on ${name}${time}${doing}.`
-    return cause('InProgress', text, type('run', String(run.id)), run)
+    return cause('InProgress', text, type('runs', String(run.id)), run)
   }
   if (run !== undefined && run.notBefore !== null && run.notBefore > now)
     return cause('InProgress', `Run ${run.id} tries ${name} again at ${clock(run.notBefore)}.`, null, {
@@ -379,12 +379,12 @@ function openCause({ view, name, run, now, clock, type }: Omit<Facts, 'open'>): 
         : run?.status === 'built'
           ? 'for its exchange: its shadow is built'
           : 'for a free slot: other views of the batch are running'
-    return cause('InProgress', `${name} waits in batch ${batch.id} ${what}.`, type('batch', batch.id), {
+    return cause('InProgress', `${name} waits in batch ${batch.id} ${what}.`, type('batches', batch.id), {
       id: run?.id,
       batchId: batch.id,
     })
   }
   if (run === undefined) return null
   const text = `Run ${run.id} of ${name} was requested at ${clock(run.requestedAt)}, and has not begun yet.`
-  return cause('InProgress', text, type('run', String(run.id)), { id: run.id })
+  return cause('InProgress', text, type('runs', String(run.id)), { id: run.id })
 }

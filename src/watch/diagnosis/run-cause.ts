@@ -56,7 +56,7 @@ export function runCause(
     return ended(
       'CheckFailed',
       `Run ${id}${at}: ${withoutEnd(message)}${found.length === 0 ? '' : ` (${found.join(', ')})`}.${after}`,
-      query ?? type('run', String(id)),
+      query ?? type('runs', String(id)),
     )
   }
   const what = operation === 'refresh' ? `of ${view} failed` : `could not ${operation} ${view}`
@@ -87,7 +87,7 @@ function wordsAfter(why: ProblemCode | undefined, view: string, id: number): str
   // A newer version may have written a class that this one does not know.
   return why !== undefined && problemCodes.includes(why) && mayRetry(why)
     ? ['refresh', view]
-    : ['run', String(id)]
+    : ['runs', String(id)]
 }
 
 /** A successful refresh that took much longer than its view's usually do. */
@@ -104,7 +104,7 @@ export interface SlowRun {
 export function slowCause({ id, view, durationMs, usualMs, changed }: SlowRun, typed: CommandTarget): Cause {
   const differs = changed.map(([what, before, now]) => `${what} ${now}, ${before} before`).join('; ')
   const text = `${view} took ${duration(durationMs)}; it usually takes ${duration(usualMs)}${differs === '' ? '' : ` (${differs})`}.`
-  return cause('Slow', text, command(['run', String(id)], typed), { id })
+  return cause('Slow', text, command(['runs', String(id)], typed), { id })
 }
 
 /** A cause, with the run and the batch that it is about. */

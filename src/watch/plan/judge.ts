@@ -210,7 +210,7 @@ function judgeBatch({ id, error, finishedAt }: FailedBatch, typed: CommandTarget
     cause: {
       ...plain('Failed'),
       text: `Batch ${id} failed at ${utc(finishedAt)}: ${error.message.replace(/\.?$/, '.')}`,
-      next: command(['batch', id], typed),
+      next: command(['batches', id], typed),
       error: briefly(error),
       batchId: id,
       runbook: isLost ? 'BatchLost' : 'failed-batches',

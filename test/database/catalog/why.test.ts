@@ -195,7 +195,7 @@ describe('a view that waits for a lock', () => {
             next: end,
             runId,
           },
-          { code: 'InProgress', runId, next: `viewkeeper run ${runId} --env production` },
+          { code: 'InProgress', runId, next: `viewkeeper runs ${runId} --env production` },
         ],
         locks: [
           {
@@ -367,7 +367,7 @@ describe('a view in a batch', () => {
       expect(causes[2]).toMatchObject({
         batchId,
         text: `public.after_slow waits in batch ${batchId} for public.slow.`,
-        next: `viewkeeper batch ${batchId} --env production`,
+        next: `viewkeeper batches ${batchId} --env production`,
       })
       await open()
       await advancing

@@ -97,7 +97,7 @@ test('a failed view and its batch are posted to a chat; a chat that is away make
     expect.stringMatching(
       /^public\.failing failed in production: .+ Type: viewkeeper why public\.failing --env production$/,
     ),
-    `Batch ${batchId} of production: 0 views refreshed, 1 failed, 0 skipped. Type: viewkeeper batch ${batchId} --env production`,
+    `Batch ${batchId} of production: 0 views refreshed, 1 failed, 0 skipped. Type: viewkeeper batches ${batchId} --env production`,
   ])
   stop()
   vi.stubEnv('CHAT_URL', (await startServer(503)).url)

@@ -120,7 +120,7 @@ describe('what programs are told', () => {
       status: 'failed',
       views: { success: 1, failed: 1, canceled: 0, skipped: 1 },
       error: { class: 'ViewsFailed' },
-      next: `viewkeeper batch ${batchId} --env production`,
+      next: `viewkeeper batches ${batchId} --env production`,
     })
     expect(await putOn(bus)).toEqual({ sent: 0, refused: null })
     expect(await look()).toMatchObject({ waitingSeconds: expect.any(Number) })

@@ -77,7 +77,7 @@ interface Failure {
   during?: (asked: () => Promise<unknown>) => Promise<unknown>
 }
 
-const shown = /^viewkeeper run \d+ --env production$/
+const shown = /^viewkeeper runs \d+ --env production$/
 const again = /^viewkeeper refresh \S+ --env production$/
 const atGate = (view: string, then: (pid: number) => Promise<unknown>) => (asked: () => Promise<unknown>) =>
   withGateClosed(sql, view, async () => {

@@ -104,7 +104,6 @@ const mistakes: [mistake: string, line: string, around: Around, ...answers: (str
   ['a window in weeks', 'metrics --window 2w', {}, 'window', '7d'],
   ['too many arguments', 'show sales orders', {}, 'too many arguments', 'viewkeeper show --help'],
   ['no argument', 'show', {}, "missing required argument 'view'", 'viewkeeper show --help'],
-  ['no run', 'run', {}, "missing required argument 'id'", 'viewkeeper run --help'],
   // Views
   ['an unknown view', 'show nothing_like_it', {}, 'nothing_like_it'],
   ['a misspelled view', 'show salse', {}, 'salse', 'Did you mean', 'sales'],
@@ -136,7 +135,6 @@ const mistakes: [mistake: string, line: string, around: Around, ...answers: (str
   ['metrics of an unknown view', 'metrics salse', {}, 'salse', 'Did you mean'],
   // Runs and batches
   ['an unknown run', 'run 99999', {}, 'no run 99999', 'viewkeeper runs'],
-  ['a run by name', 'run sales', {}, "'sales' is invalid", 'Write a number'],
   ['an unknown batch', 'batch 20260101-000000-12345678', {}, 'no batch 20260101-00', 'viewkeeper batches'],
   ['a batch that is no id', 'batch a/b', {}, "must be a batch's id", '20261120-090000'],
   ['cancel of an unknown run', 'cancel 99999', {}, 'no run 99999', 'viewkeeper runs'],

@@ -382,13 +382,13 @@ const whyOf = (view: SceneView) => ({
         {
           code: 'Locked',
           text: `Run 812 waits for a lock on ${view.view} that another session holds.`,
-          next: `viewkeeper run 812 --env production`,
+          next: `viewkeeper runs 812 --env production`,
           runId: 812,
         },
         {
           code: 'Failed',
           text: 'The last run failed: division by zero (22012).',
-          next: `viewkeeper run 811 --env production`,
+          next: `viewkeeper runs 811 --env production`,
           runId: 811,
         },
       ]

@@ -17,10 +17,10 @@ test.each([
 })
 
 test.each([
-  [{ runningRunId: 7 }, 'viewkeeper run 7 --watch --env production'],
-  [{ openBatchId: 'b' }, 'viewkeeper batch b --watch --env production'],
-  [{ runId: 7 }, 'viewkeeper run 7 --env production'],
-  [{ batchId: 'b' }, 'viewkeeper batch b --env production'],
+  [{ runningRunId: 7 }, 'viewkeeper runs 7 --watch --env production'],
+  [{ openBatchId: 'b' }, 'viewkeeper batches b --watch --env production'],
+  [{ runId: 7 }, 'viewkeeper runs 7 --env production'],
+  [{ batchId: 'b' }, 'viewkeeper batches b --env production'],
 ])('a problem with %j says what to type', (details, next) => {
   const problem = new Problem('AlreadyRunning', 'It runs.', details)
   expect(problemLines(problem, { typed: 'production' })).toEqual(['viewkeeper: It runs.', `  next: ${next}`])

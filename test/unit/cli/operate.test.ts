@@ -177,7 +177,7 @@ describe('a run', () => {
     ])
     expect(failureLines(broken, 'production', wide)).toEqual([
       '  public.sales: division by zero (ViewSqlFailed, 22012).',
-      '  next: viewkeeper run 812 --env production',
+      '  next: viewkeeper runs 812 --env production',
       more,
     ])
   })

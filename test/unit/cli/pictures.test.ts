@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { graphLines } from '../../../cli/commands/operate/plan.ts'
+import { graphLines } from '../../../cli/commands/operate/graph.ts'
 import { plotPairs } from '../../../cli/output/views.ts'
 import { plain } from '../../../src/terminal/report.ts'
 import { startApi } from '../../support/api/fake-api.ts'

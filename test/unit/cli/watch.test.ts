@@ -96,7 +96,7 @@ describe('watching with --json prints nothing but the end', () => {
     const { url } = await startApi((_request, turn) => ({
       body: runOf(turn < 3 ? {} : { status: 'failed', finishedAt }),
     }))
-    await typed('run', '812', '--watch', '--json', '--url', url)
+    await typed('runs', '812', '--watch', '--json', '--url', url)
     expect(JSON.parse(printed.text)).toMatchObject({ id: 812, status: 'failed' })
     expect(process.exitCode).toBe(1)
   })

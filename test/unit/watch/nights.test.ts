@@ -317,7 +317,7 @@ const firsts: [string, Partial<Look>, string, RegExp, string | null][] = [
     },
     'public.a failed, check violation of constraint positiv...',
     /check violation of constraint positive of app\.price \(ViewSqlFailed, 23514\)/,
-    'viewkeeper run 812 --env production',
+    'viewkeeper runs 812 --env production',
   ],
   [
     'a function lacks a column: its name and the name of the function',
@@ -328,7 +328,7 @@ const firsts: [string, Partial<Look>, string, RegExp, string | null][] = [
     },
     'public.a failed, undefined column absent in function p...',
     /undefined column absent in function public\.rate\(\) \(ViewSqlFailed, 42703\)/,
-    'viewkeeper run 812 --env production',
+    'viewkeeper runs 812 --env production',
   ],
   [
     'a time-out: the limit, where it comes from, and what is usual',
@@ -343,14 +343,14 @@ const firsts: [string, Partial<Look>, string, RegExp, string | null][] = [
     },
     'public.a failed, canceled after 3 s: `timeoutSeconds` ...',
     /canceled after 3 s: `timeoutSeconds` of the definition; it usually takes 41 s/,
-    'viewkeeper run 812 --env production',
+    'viewkeeper runs 812 --env production',
   ],
   [
     'a view became slow: how much, and what is not as before',
     { views: well('public.a'), slow: [slow] },
     'public.a is slow',
     /^public\.a took 54 s; it usually takes 0\.09 s \(since the last analyze, rows of public\.orders 900000, 1000 before\)\.$/m,
-    'viewkeeper run 7 --env production',
+    'viewkeeper runs 7 --env production',
   ],
   [
     'somebody holds a lock: who, and the command that ends it',

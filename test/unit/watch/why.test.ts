@@ -105,7 +105,7 @@ describe('a run whose check has failed', () => {
     })
     const commented = { ...error, hint: `${error.hint} -- ?` }
     expect(why({ ...held, runs: [run({ error: commented })] })[0]?.next).toBe(
-      'viewkeeper run 7 --env production',
+      'viewkeeper runs 7 --env production',
     )
   })
 
@@ -158,7 +158,7 @@ describe('a view that failed and is paused', () => {
   test('keeps its cause, before the pause, and every command passes the pause', () => {
     const causes = why(view)
     expect(causes.map(({ code, next }) => [code, next])).toEqual([
-      ['Failed', 'viewkeeper run 7 --env production'],
+      ['Failed', 'viewkeeper runs 7 --env production'],
       ['Paused', 'viewkeeper resume app.top --env production'],
       ['UnknownAge', 'viewkeeper refresh app.top --force --env production'],
     ])
