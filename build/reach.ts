@@ -9,11 +9,11 @@ import ts from 'typescript'
 const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/refresh.ts': { files: 45, lines: 3920 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 51, lines: 4910 },
+  'src/run/plan-swap.ts': { files: 51, lines: 4950 },
   'src/batch/advance.ts': { files: 76, lines: 7410 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 75, lines: 7430 },
-  'src/batch/shadows.ts': { files: 77, lines: 7430 },
+  'src/batch/groups.ts': { files: 75, lines: 7470 },
+  'src/batch/shadows.ts': { files: 77, lines: 7470 },
   'functions/api.ts': { files: 54, lines: 4930 },
   'all files': { files: 438, lines: 48130 },
   'files with fewer than 25 lines': { files: 51 },
