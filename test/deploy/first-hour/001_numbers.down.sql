@@ -1,0 +1,2 @@
+reset role;
+drop schema first_hour cascade;
