@@ -33,7 +33,7 @@ const viewkeeper = new Viewkeeper(stack, 'Viewkeeper', {
   certificateAuthority: server.authority,
   adminSecret: secret('Admin', adminSecret),
   loginSecret: secret('Login', loginSecret),
-  ...(made ?? found()),
+  ...(made ? { vpc: made.vpc, database: made.database } : found()),
   databaseName: server.databaseName,
   ...environment,
   ...folders,
