@@ -115,6 +115,29 @@ export const standardText: Record<string, string> = {
   XX000: 'internal error',
 }
 
+/**
+ * What is said besides the condition of a failure of a statement that computes rows, by SQLSTATE: the server's whole message, or names
+ * that the catalog or a text in sight has. All else of the message is kept back: the server quotes values there, as the 12x of an
+ * invalid number, and a value may be equal to a name.
+ */
+const saidOfRows: Record<string, { says: 'whole' | 'names' | 'index'; of: string }> = {
+  // The detail quotes a row.
+  '21000': { says: 'index', of: 'the unique indexes of the view' },
+  '23505': { says: 'index', of: 'the unique index, if the view has one of that name' },
+  // The error has its name in a field of its own.
+  '23514': { says: 'names', of: 'the constraint, and its domain' },
+  '2F003': { says: 'whole', of: 'a foreign server that wants a password' },
+  '42501': { says: 'names', of: 'the function that makes a temporary table' },
+  '42703': { says: 'names', of: 'the column' },
+  '42704': { says: 'names', of: 'the type, or the setting' },
+  '42883': { says: 'names', of: 'the function' },
+  '42P01': { says: 'names', of: 'the table that was not found, and where it is named' },
+  '53400': { says: 'whole', of: "a limit of the server's configuration" },
+}
+/** The SQLSTATEs of which this is said. */
+export const statesThatSay = (what: 'whole' | 'names'): string[] =>
+  Object.keys(saidOfRows).filter((state) => saidOfRows[state]!.says === what)
+
 /** What happened, without the server's own words. */
 export const conditionOf = (sqlstate = ''): string =>
   standardText[sqlstate] ?? standardText[`${sqlstate.slice(0, 2)}000`] ?? 'the query failed'

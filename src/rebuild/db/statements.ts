@@ -2,13 +2,13 @@ import { hintsQueryOf } from '../../catalog/plan/obstacles.ts'
 import { Problem } from '../../problem.ts'
 import { askSealed, executeSealed, sealedCommand } from '../../sealed/db/execute.ts'
 import type { Sql } from '../../server/database.ts'
-import { sqlstateOf } from '../../server/failures.ts'
+import { sqlstateOf, statesThatSay } from '../../server/failures.ts'
 import { readMissingRights, readWhoLacks } from '../../server/rights.ts'
 import { inTransaction, readRolePath, takeRolePath, takeSafePath } from '../../server/transactions.ts'
 import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { Seal, Statement } from '../../sql/plan.ts'
 import { safePath, takeLoginSettings, takeOwnSettings } from '../../sql/settings.ts'
-import { unfoundQuery, unfoundStates } from './unfound.ts'
+import { unfoundQuery } from './unfound.ts'
 
 interface Unfound {
   /** In words after "undefined table". */
@@ -202,7 +202,7 @@ const readLacking = async (
 
 async function readUnfound(sql: Sql, { fills }: Statement, error: unknown): Promise<Unfound | null> {
   const sqlstate = sqlstateOf(error)
-  if (sqlstate === undefined || !unfoundStates.includes(sqlstate)) return null
+  if (sqlstate === undefined || !statesThatSay('names').includes(sqlstate)) return null
   const { message, where = '' } = error as Error & { where?: string }
   const [row] = await sql.unsafe<{ unfound: Unfound }[]>(
     `select unfound from (${unfoundQuery}) as found(unfound)`,

@@ -1,21 +1,5 @@
 import { rolePathSetting } from '../../sql/settings.ts'
 
-/**
- * What is said of a failure whose message may quote rows, by SQLSTATE: the names of what the catalog, or a text in sight, has. Everything else
- * of the message is kept back. Of what is not listed only the condition is said: there the server quotes values, as the 12x of an
- * invalid number, and a value may be equal to a name.
- */
-const namesTold: Record<string, string> = {
-  '42P01': 'the table that was not found, and where it is named',
-  '42703': 'the column',
-  '42883': 'the function',
-  '42704': 'the type, or the setting',
-  '42501': 'the function that makes a temporary table',
-  // The error has its name in a field of its own.
-  '23514': 'the constraint, and its domain',
-}
-export const unfoundStates = Object.keys(namesTold)
-
 /** Whether a text holds a name as a word; all are expressions of SQL. `after` cannot stand before it. */
 const holds = (text: string, name: string, after = ''): string =>
   `${text} ~* ('(^|[^[:alnum:]_$${after}])' || ${name} || '($|[^[:alnum:]_$.])')`

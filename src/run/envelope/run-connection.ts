@@ -1,8 +1,8 @@
 import { hintsInPlace } from '../../catalog/plan/obstacles.ts'
 import { mayRetry, Problem, type ProblemCode, problemCodes } from '../../problem.ts'
-import { unfoundQuery, unfoundStates } from '../../rebuild/db/unfound.ts'
+import { unfoundQuery } from '../../rebuild/db/unfound.ts'
 import type { Database, Sql } from '../../server/database.ts'
-import { problemOf, problemOfSqlstate, standardText } from '../../server/failures.ts'
+import { problemOf, problemOfSqlstate, standardText, statesThatSay } from '../../server/failures.ts'
 import { readFix } from '../../server/rights.ts'
 import { sendAhead } from '../../server/transactions.ts'
 import { literal, onOneLine } from '../../sql/names.ts'
@@ -21,9 +21,8 @@ const ofEveryRun = {
   texts: standardText,
   /** Classes after which the same idempotency key may be used again. */
   retried: problemCodes.filter(mayRetry),
-  unfoundStates,
-  /** A limit of the server's configuration; a login without a password at a foreign server. */
-  whole: ['53400', '2F003'],
+  unfoundStates: statesThatSay('names'),
+  whole: statesThatSay('whole'),
   unfound: onOneLine(unfoundQuery),
 }
 
