@@ -1,9 +1,8 @@
 import { inOrder, type Located, loadViews } from '../../src/authored/load.ts'
 import { notValid } from '../../src/authored/view-report.ts'
 import type { Definition } from '../../src/catalog/plan/definition.ts'
-import { everyDay } from '../../src/catalog/plan/scheduled.ts'
-import { defaults } from '../../src/config/options.ts'
-import { meetsNightly } from '../../src/due/schedules.ts'
+import { meetsNightly, tooRare } from '../../src/due/schedules.ts'
+import { schedulesOf } from '../../src/keeper/terms.ts'
 import { displayName, quoteName } from '../../src/sql/names.ts'
 import { readConfig, readFolders, shownPath } from './folders.ts'
 
@@ -23,21 +22,24 @@ export async function readLocated(): Promise<Located[]> {
   return (await inOrder(definitions)).map((name) => views.get(name) as Located)
 }
 
-/** Says which of these views a schedule of their own refreshes at the moment of the batch of every view. */
-export async function readMeetings(definitions: Definition[]): Promise<string[]> {
-  const { schedules: said = {} } = (await readConfig()).serve
-  const { views, nightly } =
-    said === false ? { views: false, nightly: false as const } : { ...defaults.schedules, ...said }
-  if (!views || nightly === false) return []
-  const { at, timeZone: zone } = { ...defaults.schedules.nightly, ...nightly }
-  return definitions.flatMap(({ schedule, timeZone, inAll, ...name }) =>
-    schedule !== null &&
-    timeZone !== null &&
-    inAll &&
-    meetsNightly({ schedule, timeZone }, everyDay({ at, timeZone: zone }), new Date())
-      ? [
-          `${displayName(name)}: its schedule ${schedule} ${timeZone} meets the batch of every view at ${at} ${zone}: the second batch waits for what the first builds. Write inAll: false, or another time, to refresh it once`,
-        ]
-      : [],
-  )
+/** What the schedules make of these views: two refreshes at one moment, a limit that is not kept. */
+export async function readScheduleWarnings(definitions: Definition[]): Promise<string[]> {
+  const schedules = schedulesOf((await readConfig()).serve.schedules ?? {})
+  const { nightly } = schedules
+  return definitions.flatMap((definition) => {
+    const { schedule, timeZone, inAll, maxStalenessSeconds } = definition
+    const meets =
+      schedule !== null &&
+      timeZone !== null &&
+      inAll &&
+      schedules.views &&
+      nightly !== null &&
+      meetsNightly({ schedule, timeZone }, nightly, new Date())
+    const rare = tooRare(definition, maxStalenessSeconds && maxStalenessSeconds * 1000, schedules)
+    return [
+      meets &&
+        `its schedule ${schedule} ${timeZone} meets the batch of every view (${nightly.schedule} ${nightly.timeZone}): the second batch waits for what the first builds. Write inAll: false, or another time, to refresh it once`,
+      rare && `${rare}. Write a schedule or a targetLagSeconds that keeps it`,
+    ].flatMap((text) => (text ? [`${displayName(definition)}: ${text}`] : []))
+  })
 }

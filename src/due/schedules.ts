@@ -2,6 +2,7 @@ import { Cron } from 'croner'
 import { outsideClock } from '../catalog/plan/definition.ts'
 import type { Quiet, ViewTimes } from '../catalog/plan/scheduled.ts'
 import type { ViewFacts } from '../catalog/plan/state.ts'
+import { duration } from '../sql/words.ts'
 import type { ScheduledDefinition } from './db/expectations.ts'
 import type { Looks } from './plan/lags.ts'
 
@@ -27,6 +28,18 @@ export function scheduledInterval(definition: ScheduledDefinition, schedules: Sc
     longestInterval(schedule, timeZone),
   )
   return intervals.length === 0 ? null : Math.min(...intervals)
+}
+
+/** That schedules refresh a view too rarely for its limit; null: often enough, or none does, or a target lag does. */
+export function tooRare(
+  definition: ScheduledDefinition & { targetLagSeconds: number | null },
+  limitMs: number | null,
+  schedules: Schedules,
+): string | null {
+  const seconds = definition.targetLagSeconds === null ? scheduledInterval(definition, schedules) : null
+  return limitMs === null || seconds === null || limitMs >= seconds * 1000
+    ? null
+    : `its limit of ${duration(limitMs)} cannot be kept: up to ${duration(seconds * 1000)} lie between two turns of its schedules`
 }
 
 /** What a schedule refreshes next. `by`: the view's own schedule, the one for every view, or a target lag. */

@@ -72,7 +72,7 @@ export function termsOf(options: FunctionOptions): Terms {
 }
 
 /** The schedules that refresh views, `nightly` with a time and a time zone. */
-function schedulesOf(said: ScheduleOptions | false): Schedules {
+export function schedulesOf(said: ScheduleOptions | false): Schedules {
   if (said === false) return unscheduled
   const { nightly = defaults.schedules.nightly, views = true } = said
   return {

@@ -36,6 +36,7 @@ type Unlisted =
   | 'planned'
   | 'scheduled'
   | 'lagWorksMs'
+  | 'tooRare'
   | 'suspended'
 
 /** How a view stands, as people read it. */
@@ -143,6 +144,7 @@ async function listing(
     scheduled: _scheduled,
     pausedSince,
     lagWorksMs,
+    tooRare: _tooRare,
     suspended,
     ...shown
   }) => ({

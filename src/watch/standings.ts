@@ -2,7 +2,7 @@ import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import type { ViewFacts } from '../catalog/plan/state.ts'
 import { lagsOf } from '../due/plan/lags.ts'
-import { nextScheduled, type Schedules } from '../due/schedules.ts'
+import { nextScheduled, type Schedules, tooRare } from '../due/schedules.ts'
 import { type Pause, readPause } from '../run/db/skip.ts'
 import type { Sql } from '../server/database.ts'
 import { readPlanned } from './db/incidents.ts'
@@ -38,6 +38,7 @@ export async function readStandings(sql: Sql, said: Schedules, { sizes = false }
       ...view,
       scheduled: next !== null && next.by !== 'retry',
       nextRun: isPaused ? null : (next?.at ?? null),
+      tooRare: view.promisedMs === null ? tooRare(view, view.maxStaleMs, schedules) : null,
       nextBy: isPaused ? null : (next?.by ?? null),
       lagWorksMs: isPaused ? null : (works.get(view.view) ?? null),
       suspended:

@@ -7,7 +7,7 @@ import { Problem } from '../../../src/problem.ts'
 import { displayName, displayPart, type QualifiedName, quoteName } from '../../../src/sql/names.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { harmless } from '../../output/terminal.ts'
-import { readLocated, readMeetings } from '../../project/authored.ts'
+import { readLocated, readScheduleWarnings } from '../../project/authored.ts'
 import { readFolders, shownPath, writeMigrations } from '../../project/folders.ts'
 import { qualified } from '../../project/names.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
@@ -78,7 +78,7 @@ export async function freeze({
   )
   const changed = located.map(({ definition }) => definition).filter((each) => fresh.has(quoteName(each)))
   if (shows) await diff(changed, { markdown: shows === 'markdown' }, true)
-  for (const line of await readMeetings(changed)) report.warning(line)
+  for (const line of await readScheduleWarnings(changed)) report.warning(line)
   for (const { definition, file } of located)
     if (isUntouched(definition.sql) && fresh.has(quoteName(definition)))
       report.warning(

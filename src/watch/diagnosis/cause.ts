@@ -186,6 +186,8 @@ export interface Standing extends ViewFacts {
   /** Whether a schedule refreshes the view, paused or not. */
   scheduled: boolean
   nextRun: Date | null
+  /** That the schedules are too rare for its limit. */
+  tooRare: string | null
   /** What begins the next run: the view's own schedule, the one for every view, a target lag, a retry. Null: there is none. */
   nextBy: NextBy | null
   /** The shortest target lag that can be kept, if that of the view cannot. */

@@ -251,7 +251,7 @@ const schedule: Rule = ({ view, name, isPaused, open, clock, type }) => {
   return stale && nextRun !== null
     ? cause(
         'NotYetDue',
-        `A schedule refreshes ${name} next at ${clock(nextRun)}, and not sooner.`,
+        `A schedule refreshes ${name} next at ${clock(nextRun)}, and not sooner${view.tooRare ? `; ${view.tooRare}` : ''}.`,
         type('refresh', name),
       )
     : null

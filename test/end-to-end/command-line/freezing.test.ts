@@ -109,4 +109,14 @@ describe('freezing', () => {
     await project.succeed(...freeze('two'))
     expect(project.files('migrations')).toEqual(['001_two.down.sql', '001_two.up.sql'])
   })
+
+  test('says of a limit that the schedules cannot keep what `why` will say', async () => {
+    const { project } = await start()
+    project.author('minute', 'select id from public.orders')
+    const definition = project.read('views/minute.ts')
+    project.write('views/minute.ts', definition.replace(/name: '[^']*'/, '$&, maxStalenessSeconds: 60'))
+    expect(await project.succeed(...freeze())).toContain(
+      'public.minute: its limit of 60 s cannot be kept: up to 24 h lie between two turns of its schedules',
+    )
+  })
 })

@@ -44,6 +44,7 @@ export function examined(name: string, more: Partial<Examined> = {}): Examined {
     nextRun: null,
     nextBy: null,
     lagWorksMs: null,
+    tooRare: null,
     suspended: null,
     missedAt: null,
     runs: [],

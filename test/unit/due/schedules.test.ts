@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { nextScheduled, quietUntil, scheduledInterval, unscheduled } from '../../../src/due/schedules.ts'
+import {
+  nextScheduled,
+  quietUntil,
+  scheduledInterval,
+  tooRare,
+  unscheduled,
+} from '../../../src/due/schedules.ts'
 
 const hours = (schedule: string, timeZone = 'Etc/UTC') => {
   const seconds = scheduledInterval({ schedule, timeZone, inAll: false }, { nightly: null, views: true })
@@ -49,6 +55,12 @@ describe('the longest time between two refreshes', () => {
     expect(scheduledInterval({ ...none, inAll: true }, schedules)).toBe(day)
     expect(scheduledInterval({ ...none, inAll: false }, schedules)).toBeNull()
     expect(scheduledInterval({ ...none, inAll: true }, unscheduled)).toBeNull()
+    const limit = (ms: number, targetLagSeconds: number | null = null) =>
+      tooRare({ ...none, inAll: true, targetLagSeconds }, ms, schedules)
+    expect(limit(60_000)).toBe(
+      'its limit of 60 s cannot be kept: up to 24 h lie between two turns of its schedules',
+    )
+    expect([limit(day * 1000), limit(60_000, 30)]).toEqual([null, null])
   })
 
   test('is none where the environment starts no view by its own schedule', () => {

@@ -130,6 +130,10 @@ describe('a scheduled batch that was skipped because of a pause', () => {
       batchId: 'nightly',
     })
     expect(others.map(({ code }) => code)).toEqual(['NotYetDue'])
+    const tooRare = 'its limit of 60 s cannot be kept'
+    expect(why(standing({ batch: skipped, tooRare }))[1]!.text).toMatch(
+      /not sooner; its limit of 60 s cannot be kept\.$/,
+    )
   })
 
   test('is not told while the pause lasts, nor after a later run', () => {
