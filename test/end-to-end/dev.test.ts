@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
 import { expect, onTestFinished, test } from 'vitest'
 import { Project } from './support/project.ts'
@@ -98,3 +99,36 @@ test('on the database of DATABASE_URL nothing is migrated and nothing refreshed'
   const answer = await fetch(`http://127.0.0.1:${attached.port}/views`)
   expect(await answer.json()).toMatchObject({ views: [] })
 })
+
+test('docs/start.md shows what its commands print', async () => {
+  const project = new Project()
+  const dev = await viewkeeperDev(project.folder)
+  await dev.sees(ready)
+  const url = (await project.run(['dev', '--database-url'])).out.trim()
+  const sql = postgres(url, { max: 1 })
+  await sql`create table orders as select 1 as id, 20 as total`
+  await sql.end()
+  const sessions = readFileSync('docs/start.md', 'utf8').match(/(?<=^```\n)\$ [^`]*/gm) ?? []
+  const typed = sessions
+    .flatMap((session) => session.slice(2).split(/^\$ /m))
+    .filter((part) => part.startsWith('npx viewkeeper'))
+  expect(typed.map((part) => part.split(/\s/)[2])).toEqual(['dev', 'new', 'freeze', 'migrate', 'refresh'])
+  for (const part of typed) {
+    const [line = '', ...shown] = part.trimEnd().split('\n')
+    if (line.includes(' freeze ')) project.write('views/sales.sql', 'select id, total from public.orders\n')
+    const printed = / dev$/.test(line)
+      ? dev.printed().replaceAll(String(dev.port), '8787').replaceAll(`${project.folder}/`, '')
+      : (await project.shell(line, { DATABASE_URL: url, PORT: String(dev.port) })).out
+    expect(printed.split('\n').map(withoutFigures), line).toEqual(
+      expect.arrayContaining(shown.map(withoutFigures).filter((each) => each !== '…')),
+    )
+  }
+})
+
+/** A line without figures that differ each time. */
+const withoutFigures = (line: string) =>
+  line
+    .replace(/\d[\d.]* s\b/g, 'N s')
+    .replace(/\brun \d+/g, 'run N')
+    .replace(/ {2,}/g, '  ')
+    .trim()
