@@ -247,3 +247,20 @@ begin atomic
                       select from viewkeeper.runs s where s.batch_id = b.id and s.definition_id = v.definition_id and s.finished_at is not null))))));
 end;
 comment on function viewkeeper.is_awaited is 'Whether a request or a batch waits for the end of a run that exchanges several views.';
+
+-- A record that was restored or copied with its database names the server, the OIDs and the files of before, so nobody knows an age. This
+-- takes its word. No look does that by itself: if schema viewkeeper alone was restored, beside older data, its word is false. Without
+-- `touched`, no refresh is left out, and none computes slices only, by counters and logs of before.
+create function viewkeeper.keep_ages() returns setof text
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+begin
+  return query with taken as (
+    update viewkeeper.runs r set filled = viewkeeper.filling(c.oid), touched = null
+      from viewkeeper.definitions d cross join lateral viewkeeper.last_success(d.id) filler(id),
+           pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where r.id = filler.id and d.removed_at is null and n.nspname = d.schema_name and c.relname = d.name and c.relkind = 'm' and c.relispopulated
+       and split_part(r.filled, ' ', 1) <> split_part(viewkeeper.filling(c.oid), ' ', 1)
+    returning format('%I.%I', d.schema_name, d.name) as view)
+  select view from taken order by 1;
+end $$;
+comment on function viewkeeper.keep_ages is 'In a restored or copied database: takes the word of the record for the ages of the views that it names.';

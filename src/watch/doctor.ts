@@ -45,7 +45,7 @@ export interface Findings {
   replicas: Standbys
   /** What the login does not see, and the grant that shows it; only said of our own login. */
   unseen?: { text: string; next: string }
-  /** What keeps refreshes from being left out although `skipUnchanged` asks for it; only said of our own login. */
+  /** That the record is of another database, and what keeps refreshes from being left out although `skipUnchanged` asks for it; only said of our own login. */
   notSkipped?: { text: string; next: string | null }[]
   /** What would be silence; only said of our own login. */
   silence?: Silence
@@ -91,7 +91,10 @@ export const doctor = (database: Database, { views, role, slices }: DoctorReques
         ...said,
         ...(silence && { silence }),
         ...((await seesOthers(sql)) ? {} : { unseen }),
-        notSkipped: allUncountedWords(uncounted, (at) => moment(at, new Date())),
+        notSkipped: [
+          ...(await readRestored(sql)),
+          ...allUncountedWords(uncounted, (at) => moment(at, new Date())),
+        ],
       }
     },
     { startUp: { application_name: 'viewkeeper doctor' }, deadline: Date.now() + 600_000 },
@@ -104,6 +107,17 @@ const unseen = {
   text: 'This login does not see since when a session holds a lock in the way of a refresh, nor what it executes.',
   next: 'grant pg_read_all_stats to viewkeeper;',
 }
+
+/** That the record is of another server or database, if it is. */
+const readRestored = async (sql: Sql): Promise<{ text: string; next: string }[]> =>
+  (await mayUse(sql, 'select', 'runs'))
+    ? sql`
+        select format('This database was restored or copied, so nobody knows the ages of %s of its views. Refresh them, or take the word of the record:', count(*)) as text,
+               'select viewkeeper.keep_ages();' as next
+          from viewkeeper.definitions d cross join lateral viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
+          join pg_catalog.pg_class c on c.relkind = 'm' and c.relname = d.name and c.relnamespace = to_regnamespace(quote_ident(d.schema_name))
+         where d.removed_at is null and split_part(r.filled, ' ', 1) <> split_part(viewkeeper.filling(c.oid), ' ', 1) having count(*) > 0`
+    : []
 
 /** What proves slices is loaded only if somebody asks: migrations and `create-role` examine rights, too. */
 async function readSlicesOf(sql: Sql, isWanted: (view: Examined) => boolean): Promise<LoggableView[]> {

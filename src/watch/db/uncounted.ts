@@ -86,8 +86,10 @@ export async function readOutside(
            pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where n.nspname = ${schema} and c.relname = ${name} and r.filled <> viewkeeper.filling(c.oid)`
   if (row === undefined) return null
-  const [what] =
+  const [what, part] =
     outside.find(([, part]) => row.filled[part] !== row.now[part]) ?? outside[outside.length - 1]!
+  if (part === 0)
+    return `${what} since run ${row.run} filled it. To take the record's word for all views: select viewkeeper.keep_ages()`
   const isCron = (await readLeft(sql)).some((each) => each.schema === schema && each.name === name)
   const by = [
     row.sessions && `by ${row.sessions}`,

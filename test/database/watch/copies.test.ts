@@ -13,7 +13,9 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import type { Sql } from '../../../src/server/database.ts'
 import { beginMonitoring } from '../../../src/watch/db/incidents.ts'
+import { doctor } from '../../../src/watch/doctor.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
+import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { administrator, callOn, templateDatabase, useDatabase } from '../../support/servers/database.ts'
 import { callPutBack, callSetAside } from '../../support/views/alter.ts'
@@ -110,6 +112,23 @@ describe.each(ways)('a database %s', (_, make) => {
     expect(await ages(here.sql)).toContainEqual({ name: 'daily', known: true, hasSuccess: true })
     expect(await running(here.sql)).toEqual([{ class: 'RunLost', status: 'failed' }])
     expect(await running(there.sql)).toEqual([{ class: null, status: 'running' }])
+  })
+
+  test('has the ages of the record again when a person says so, and proves nothing by counters of before', async () => {
+    const { here } = await copied()
+    await look(here.database)
+    const { causes } = await getWhy(here.database, 'daily', { schedules: unscheduled, typed: null })
+    expect(causes.map(({ text }) => text).join(' ')).toContain(
+      "the database was restored or copied since run 1 filled it. To take the record's word for all views: select viewkeeper.keep_ages().",
+    )
+    const found = async () =>
+      (await doctor(here.database, { views: 'all', role: null })).notSkipped!.map(({ next }) => next)
+    expect(await found()).toContain('select viewkeeper.keep_ages();')
+    expect(await here.sql`select * from viewkeeper.keep_ages() as view`).toEqual([{ view: 'public.daily' }])
+    expect(await ages(here.sql)).toContainEqual({ name: 'daily', known: true, hasSuccess: true })
+    expect(await found()).not.toContain('select viewkeeper.keep_ages();')
+    expect(await here.sql`select touched from viewkeeper.runs where id = 1`).toEqual([{ touched: null }])
+    expect(await here.sql`select * from viewkeeper.keep_ages() as view`).toEqual([])
   })
 
   test('puts back what was set aside in the original, where it stays aside', async () => {
