@@ -90,8 +90,8 @@ export const beginMonitoring = (sql: Sql): Promise<boolean> =>
     return true
   })
 
-/** The longest time that views are aside, or paused without an end, without a word. */
-const longest = { aside: '1 hour', paused: '7 days' }
+/** The longest time that views are aside, paused without an end, or wait for a lock, without a word. */
+const longest = { aside: '1 hour', paused: '7 days', waiting: '1 min' }
 
 /** A query for the names of the views that have been paused for long, without an end, in their order. */
 const forgottenPauses = (sql: Sql) => sql`
@@ -108,7 +108,7 @@ interface Lasting {
 }
 
 /** What has been set aside for long, views and functions, longest first; the forgotten pauses; whose slices were wrong, as long as their logs stand; and whose runs have waited for a lock for a minute. */
-export async function readLasting(sql: Sql): Promise<Lasting> {
+export async function readLasting(sql: Sql, waiting: string = longest.waiting): Promise<Lasting> {
   const [lasting] = await sql<[Lasting]>`
     select to_jsonb(array(select name from viewkeeper.set_aside
                   where set_aside_at < clock_timestamp() - ${longest.aside}::interval order by set_aside_at, act, position)) as aside,
@@ -116,8 +116,9 @@ export async function readLasting(sql: Sql): Promise<Lasting> {
            to_jsonb(array(
              select distinct format('%I.%I', r.schema_name, r.view_name) from viewkeeper.runs r
                join lateral pg_stat_get_activity(r.backend_pid) a on a.backend_start = r.backend_start
-              where r.status = 'running' and clock_timestamp() - interval '1 min' >
-                    to_timestamp(substring(a.application_name from '^viewkeeper run [0-9]+ [a-z]+ ([0-9]+)$')::float8))) as waits,
+               left join pg_locks l on l.pid = r.backend_pid and not l.granted
+              where r.status = 'running' and clock_timestamp() - ${waiting}::interval > least(l.waitstart,
+                    to_timestamp(substring(a.application_name from '^viewkeeper run [0-9]+ [a-z]+ ([0-9]+)$')::float8)))) as waits,
            to_jsonb(array(
              select w.found || jsonb_build_object('view', format('%I.%I', d.schema_name, d.name))
                from viewkeeper.switches s cross join jsonb_each(s.value) w(id, found) join viewkeeper.definitions d on d.id::text = w.id and d.removed_at is null

@@ -4,6 +4,7 @@ import type { Result } from '../../../src/run/call.ts'
 import { create } from '../../../src/run/create.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo } from '../../../src/server/connect.ts'
+import { readLasting } from '../../../src/watch/db/incidents.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { holdLocks } from '../../support/waiting/holder.ts'
@@ -100,6 +101,8 @@ async function whileLoaded<T>(table: string, run: () => Promise<T>): Promise<T> 
          and ${load.pid} = any (pg_blocking_pids(a.pid))`
     return waiting.length > 0
   })
+  // Whoever waits for a minute is told.
+  await until('the wait is seen', async () => (await readLasting(sql, '0 s')).waits.length > 0)
   await load.commit()
   return ended
 }
