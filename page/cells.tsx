@@ -127,7 +127,7 @@ export const Told: FC<{ cell: Cell }> = ({ cell }) => {
   if ('age' in cell) return <Age of={cell.age} />
   if ('short' in cell) return <span title={cell.whole}>{cell.short}</span>
   if ('text' in cell) return <>{cell.text}</>
-  if ('code' in cell) return <b class="code">{cell.code}</b>
+  if ('code' in cell) return null
   return (
     <span class="on-page">
       <Told cell={cell.onPage} />

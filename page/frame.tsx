@@ -237,14 +237,14 @@ export const SignIn: FC<{ why: string }> = ({ why }) => (
 )
 
 /** Why something cannot be shown, and what to do. */
-export const Failure: FC<{ title: string; text: string; code?: string | undefined }> = ({
+export const Failure: FC<{ title: string; text?: string; code?: string | undefined }> = ({
   title,
   text,
   code,
 }) => (
   <div class="failure" role="alert">
     <strong>{title}</strong>
-    <p>{text}</p>
+    {text && <p>{text}</p>}
     {code && <p class="hint">{runbookOf(code)}</p>}
   </div>
 )

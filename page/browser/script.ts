@@ -100,15 +100,14 @@ function silence(is: boolean): void {
   strip.hidden = !is
 }
 
-/** A moment in the reader's zone: `2026-11-20 10:00:00 GMT+1`; in UTC it stands in the tooltip. */
+/** Moments stand in UTC, as sentences have them; the tooltip has them in the reader's zone: `2026-11-20 10:00:00 GMT+1`. */
 function inZone(time: HTMLTimeElement): void {
   const at = new Date(time.dateTime)
   const zone = new Intl.DateTimeFormat('en', { timeZoneName: 'short' })
     .formatToParts(at)
     .find(({ type }) => type === 'timeZoneName')?.value
   const local = `${at.toLocaleString('sv-SE')} ${zone}`
-  if (time.className === 'moment') time.textContent = local
-  else if (zone !== 'UTC') time.title = `${local} · ${time.title}`
+  if (zone !== 'UTC') time.title = `${local} · ${time.title}`
 }
 
 // When it is looked at.

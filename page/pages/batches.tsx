@@ -1,7 +1,7 @@
 import type { Batch, BatchDetails, BatchView, View } from '../../src/api/answers.ts'
 import { type Api, ask, readBatch, readViews } from '../../src/api/ask.ts'
 import { ageText } from '../../src/catalog/plan/state.ts'
-import { isOpen, pictured, signOfRun } from '../../src/resources/cell.ts'
+import { isOpen, isUnwell, pictured, signOf, signOfRun } from '../../src/resources/cell.ts'
 import { askedFor, batchColumns, countStatuses } from '../../src/resources/runs.ts'
 import { reached } from '../../src/sql/walks.ts'
 import { count, duration, elapsed } from '../../src/sql/words.ts'
@@ -20,7 +20,9 @@ export async function graphPage(api: Api, { query }: { query: Query }): Promise<
   const open = batches.find(({ status }) => isOpen(status))
   const batch = open && (await readBatch(api, open.id))
   const found = query.view ? around(views, query.view) : views.filter(isNamed(query.q))
-  const linked = query.view || query.q ? found : connected(found)
+  const inGraph = new Set(query.view || query.q ? found : connected(found))
+  // A view without neighbours is shown, too, if somebody has to look at it.
+  const linked = found.filter((view) => inGraph.has(view) || isUnwell(signOf(view.state)))
   const shown = withBatch(linked, batch)
   const alone = found.length - linked.length
   return {
@@ -131,7 +133,14 @@ export async function batchesPage(api: Api, { query }: { query: Query }): Promis
             of="batches"
             described={batchColumns}
             columns={[
-              ...['id', 'status', 'asked', 'result', 'time', 'by'],
+              ...[
+                'id',
+                'status',
+                'asked',
+                ...(batches.some(({ error }) => error) ? ['result'] : []),
+                'time',
+                'by',
+              ],
               { name: 'duration', title: 'Took', cell: took },
             ]}
             rows={batches}
@@ -188,7 +197,7 @@ export async function batchPage(
             )}
           </div>
         </Head>
-        {error && <Failure title={error.class} text={error.message} />}
+        {error && <Failure title={error.message} code={error.class} />}
         <p class="sum">
           {countStatuses(views).map(({ status, count: n }) => (
             <Badge sign={signOfRun(status)} word={`${n} ${signOfRun(status).word}`} />

@@ -356,13 +356,8 @@ interface RunErrorProps {
 /** Why a run did not succeed: its cause and the error, without row data, what to type, and where to read on. */
 const RunError: FC<RunErrorProps> = ({ run: { operation, cause }, error, next }) => (
   <section class="failure" aria-labelledby="error">
-    <h2 id="error">
-      {error.class} {error.sqlstate && <code>{error.sqlstate}</code>}
-    </h2>
-    <p>{cause?.text ?? error.message}</p>
-    {[cause?.code === 'CheckFailed' ? null : error.detail, error.hint].filter(Boolean).map((text) => (
-      <p>{text}</p>
-    ))}
+    <h2 id="error">{cause?.text ?? error.message}</h2>
+    <Advice error={error} />
     {next && <Command line={next} />}
     {error.context && <pre>{error.context}</pre>}
     {error.runningRunId && (
@@ -370,11 +365,21 @@ const RunError: FC<RunErrorProps> = ({ run: { operation, cause }, error, next })
         <a href={hrefOf('run', error.runningRunId)}>Run {error.runningRunId}</a> was in the way.
       </p>
     )}
+    <p class="pale">
+      <b class="code">{error.class}</b> {error.sqlstate && <code>{error.sqlstate}</code>}
+    </p>
     <p class="hint">
       {operation === 'refresh' && cause === undefined && 'Readers see the data of the last success. '}
       {runbookOf(error.class)}
     </p>
   </section>
+)
+
+/** What a run found besides its cause, and what mends it. The findings of checks stand in the cause. */
+export const Advice: FC<{ error: NonNullable<Run['error']> }> = ({ error }) => (
+  <>
+    {[error.class === 'CheckFailed' ? null : error.detail, error.hint].map((text) => text && <p>{text}</p>)}
+  </>
 )
 
 const noActions =

@@ -11,7 +11,7 @@ import { hrefOf } from '../address.ts'
 import { Ago, Badge, Command, Deed, Facts, Mark, Name, Sql, Told, ViewLink } from '../cells.tsx'
 import { Head, type Shown } from '../frame.tsx'
 import { Plots } from '../pictures/timeline.tsx'
-import { ActionTable, RunTable } from './runs.tsx'
+import { ActionTable, Advice, RunTable } from './runs.tsx'
 
 interface Asked {
   subject: string
@@ -49,7 +49,7 @@ export async function viewPage(api: Api, { subject, typed }: Asked): Promise<Sho
         >
           <Deeds view={view} running={running} />
         </Head>
-        <WhyPanel why={why} typed={typed} />
+        <WhyPanel why={why} typed={typed} runs={runs} />
         <div class="columns">
           <section aria-labelledby="facts">
             <h2 id="facts">Facts</h2>
@@ -112,21 +112,22 @@ const Deeds: FC<{ view: ViewDetails; running: boolean }> = ({ view: { view, ...i
 )
 
 /** Why the view's data are as old as they are: the cause first, who is in the way, and what to type. */
-const WhyPanel: FC<{ why: Why; typed: CommandTarget }> = ({
+const WhyPanel: FC<{ why: Why; typed: CommandTarget; runs: Run[] }> = ({
   why: { causes, locks, view, holdsBack = [] },
   typed,
+  runs,
 }) => (
   <section class={`why ${causes.some(isBad) ? 'why-bad' : ''}`} aria-labelledby="why">
     <h2 id="why">Why</h2>
     <ol class="causes">
       {causes.map((cause) => (
         <li class={isBad(cause) ? 'bad' : undefined}>
-          <p>
-            <b class="code">{cause.code}</b>{' '}
+          <p title={cause.code}>
             {withMentions(cause.text, addressesOf(cause, view)).map(({ text, href }) =>
               href ? <a href={href}>{forPeople(text)}</a> : forPeople(text),
             )}
           </p>
+          {runs.map(({ id, error }) => id === cause.runId && error && <Advice error={error} />)}
           {cause.next && <Command line={aimed(cause.next, typed)} />}
         </li>
       ))}

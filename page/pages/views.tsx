@@ -1,6 +1,6 @@
 import type { FC } from 'hono/jsx'
 import type { View, ViewList } from '../../src/api/answers.ts'
-import { type Api, readViews } from '../../src/api/ask.ts'
+import { type Api, ask, readViews } from '../../src/api/ask.ts'
 import { type Filter, filterNames, filters } from '../../src/catalog/plan/state.ts'
 import { isOpen } from '../../src/resources/cell.ts'
 import {
@@ -19,13 +19,17 @@ import { Head, type Shown } from '../frame.tsx'
 
 /** `/`: every view, with its age against its limit, its last run and its next. */
 export async function viewsPage(api: Api, { query }: { query: Query }): Promise<Shown> {
-  const list = await readViews(api)
+  const [list, { batches }] = await Promise.all([
+    readViews(api),
+    ask(api, 'listBatches', { query: { limit: 5 } }),
+  ])
+  const goingOn = batches.filter(({ status }) => isOpen(status))
   const { views, paused } = list
   const selected = select(views, query)
   const { shown, more } = firstOf(selected, query.rows)
   return {
     title: 'Views',
-    busy: views.some(({ lastRun }) => lastRun !== null && isOpen(lastRun.status)),
+    busy: goingOn.length > 0 || views.some(({ lastRun }) => lastRun !== null && isOpen(lastRun.status)),
     main: (
       <>
         {paused && <AllPaused paused={paused} />}
@@ -37,6 +41,9 @@ export async function viewsPage(api: Api, { query }: { query: Query }): Promise<
             </>
           }
         >
+          {goingOn.map(({ id }) => (
+            <a href={hrefOf('batch', id)}>Batch {id} goes on</a>
+          ))}
           <div class="buttons">
             {!paused && <Deed does="pause-all">Pause all</Deed>}
             <Deed does="refresh-all" kind="main" disabled={views.length === 0}>

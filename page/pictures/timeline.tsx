@@ -198,12 +198,7 @@ interface Waiting {
 /** Why a view is where it is. */
 const Note: FC<{ view: BatchView } & Waiting> = ({ view, locked, refused }) => {
   const last = view.runs.at(-1)
-  if (last?.message)
-    return (
-      <>
-        {last.class && <b class="code">{last.class}</b>} {last.message}
-      </>
-    )
+  if (last?.message) return <span title={last.class ?? undefined}>{last.message}</span>
   if (locked) return <>waits: {locked}</>
   if (view.waitsFor.length > 0) return <>waits for {view.waitsFor.join(', ')}</>
   if (refused && ['waiting', 'pending'].includes(view.status)) return <>waits for a connection: {refused}</>

@@ -85,7 +85,7 @@ export type Cell =
   /** A moment in full. */
   | { moment: string }
   | { text: string; tone: Tone | undefined }
-  /** A word for programs. */
+  /** A word for programs, which the terminal prints; the page has a sentence in its place. */
   | { code: string }
   /** In a narrow place the short text. */
   | { short: string; whole: string }

@@ -43,11 +43,7 @@ function byCell({ batchId, trigger, operation, attempt }: Run): Cell {
 /** Why a run did not do its work, in a few words; on the page also what it did. */
 function resultCell({ error, status, result: { response } }: Run): Cell {
   if (error !== null)
-    return [
-      { code: error.class },
-      error.sqlstate === undefined ? null : ` ${error.sqlstate}`,
-      { onPage: ` ${error.message}` },
-    ]
+    return [{ code: [error.class, error.sqlstate].filter(Boolean).join(' ') }, { onPage: error.message }]
   if (status === 'skipped') return response.because ?? null
   return { onPage: response.strategy ?? response.because ?? null }
 }
@@ -189,7 +185,7 @@ export const batchColumns: Column<Batch>[] = [
   {
     name: 'result',
     title: 'Result',
-    cell: ({ error }) => error && [{ code: error.class }, { onPage: ` ${error.message}` }],
+    cell: ({ error }) => error && [{ code: error.class }, { onPage: error.message }],
     pale: true,
     leaveOut: 4,
   },

@@ -120,7 +120,7 @@ export function firstToFix(views: View[]): string | null {
 
 /** What a list can be narrowed to, and what that means. */
 export const filterTexts: Record<Filter, string> = {
-  stale: 'that are older than their limit, or of which nobody knows the age',
+  stale: 'that are older than their limit',
   failed: 'of which a refresh failed, and none has succeeded since',
   heldBack: 'that wait for another view',
   unknown: 'of whose data nobody knows the age',

@@ -2,7 +2,7 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startBrowser } from './support/browser.ts'
 import { startFakeApi } from './support/fake-api.ts'
-import { brokenRules, openPage } from './support/page.ts'
+import { brokenRules, openPage, overprinted } from './support/page.ts'
 import { apiOf, manyRuns, manyViews } from './support/scene.ts'
 
 let browser: Browser
@@ -42,6 +42,7 @@ test.each(pages)('/%s breaks no rule of accessibility, dark and light, wide and 
   for (const width of [1280, 390]) {
     await page.setViewportSize({ width, height: 800 })
     await expect.poll(() => page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+    expect(await overprinted(page)).toEqual([])
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme })
       // Only colours differ between the schemes.
@@ -59,7 +60,7 @@ describe('with the keyboard alone', () => {
     expect(await focused(page)).toBe('Skip to the content')
     await page.keyboard.press('Enter')
     await page.keyboard.press('Tab')
-    expect(await focused(page)).toBe('Pause all')
+    expect(await focused(page)).toBe('Batch 20261120-090000-1f3c9a2b goes on')
     await page.getByRole('link', { name: 'ops.sessions_17' }).press('Enter')
     await page.getByRole('heading', { level: 1, name: 'ops.sessions_17' }).waitFor()
     await expect.poll(() => focused(page)).toBe('ops.sessions_17')

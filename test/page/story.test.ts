@@ -141,7 +141,7 @@ async function expectTruth(truth: Truth): Promise<void> {
 test('five views are adopted, a lag is promised, one is paused, data break, are diagnosed and fixed', async () => {
   await look()
   await expectTruth(all('unknown'))
-  expect(await run('ls', '--stale')).toContain('5 stale or unknown views of 5')
+  expect(await run('ls', '--stale')).toContain('no stale view, of 5')
 
   expect(await run('refresh', '--all')).toContain('5 views')
   await look()

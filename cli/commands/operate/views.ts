@@ -88,9 +88,7 @@ function listLines(
   { named, chosen }: { named: number; chosen: Filter[] },
   { api, now, output }: Printing,
 ): string[] {
-  const words = chosen
-    .map((filter) => (filter === 'stale' ? 'stale or unknown' : wordsOfFilter(filter).word))
-    .join(' or ')
+  const words = chosen.map((filter) => wordsOfFilter(filter).word).join(' or ')
   const none =
     named === 0 ? 'There is no materialized view in this database.' : `no ${words} view, of ${named}`
   const sum =

@@ -198,7 +198,7 @@ export function oldText({ staleMs, asOf }: Pick<ListedState, 'staleMs' | 'asOf'>
 
 /** What a list of views can be narrowed to. */
 export const filters = {
-  stale: ({ stale, state }) => stale || state === 'unknown',
+  stale: ({ stale }) => stale,
   failed: ({ state }) => state === 'failed',
   heldBack: ({ state }) => state === 'heldBack',
   unknown: ({ state }) => state === 'unknown',

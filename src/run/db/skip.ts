@@ -18,7 +18,7 @@ export async function readPause(sql: Sql): Promise<Pause | null> {
   return row ?? null
 }
 
-export const everythingPaused = 'everything scheduled is paused; POST /resume ends the pause'
+export const everythingPaused = 'everything scheduled is paused until somebody resumes it'
 
 const viewPaused =
   'the view is paused; --force (over HTTP "force": true) refreshes it all the same, and resume ends the pause'

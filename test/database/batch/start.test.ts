@@ -308,7 +308,10 @@ describe('a pause of everything', () => {
     for (const trigger of ['schedule', 'deploy'] as const) {
       expect(await start({ pattern: 'silence.*' }, { trigger })).toMatchObject({
         status: 'skipped',
-        error: { class: 'Paused', message: expect.stringContaining('POST /resume ends the pause') },
+        error: {
+          class: 'Paused',
+          message: expect.stringContaining('everything scheduled is paused until somebody resumes it'),
+        },
       })
     }
     expect(await advanceToEnd(database, await begin(database, { pattern: 'silence.*' }))).toMatchObject({

@@ -42,6 +42,18 @@ async function keepPicture(page: Page, test: Readonly<RunnerTask>): Promise<void
   keepEvidence({ file: test.file.filepath, text: `The page looked like this: ${picture}` })
 }
 
+/** Cells of a row whose texts are printed over each other. */
+export const overprinted = (page: Page): Promise<string[]> =>
+  page.evaluate(`[...document.querySelectorAll('tbody tr, .timeline li')].flatMap((row) => {
+    const texts = [...row.children].map((cell) => {
+      const range = document.createRange()
+      range.selectNodeContents(cell)
+      return { text: cell.textContent, rects: [...range.getClientRects()].filter(({ width }) => width > 1) }
+    })
+    const meet = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3
+    return texts.flatMap((one, at) => texts.slice(at + 1).filter((other) => one.rects.some((a) => other.rects.some((b) => meet(a, b)))).map((other) => one.text + ' | ' + other.text))
+  })`)
+
 /** The rules of accessibility (all, or those about colours) that a page breaks, each with the elements that break it. */
 export async function brokenRules(page: Page, rules: 'all' | 'colours'): Promise<string[]> {
   const axe = new AxeBuilder({ page })

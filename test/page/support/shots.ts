@@ -75,7 +75,7 @@ async function bottomOf(page: Page): Promise<number> {
     before = bottom
     await page.waitForTimeout(700)
     bottom = await page.evaluate<number>(
-      'document.querySelector("main").lastElementChild.getBoundingClientRect().bottom + 20',
+      'Math.max(...[...document.querySelector("main").children].map((each) => each.getBoundingClientRect().bottom)) + 20',
     )
   }
   return bottom

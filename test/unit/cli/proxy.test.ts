@@ -19,7 +19,9 @@ import { connectAsStranger, notMe, tellsUsers } from '../../support/api/stranger
 beforeEach(withoutPerson)
 
 /** Nothing is on record. */
-const nothing = (): FakeAnswer => ({ body: { views: [], runs: [], actions: [], next: null, paused: null } })
+const nothing = (): FakeAnswer => ({
+  body: { views: [], runs: [], batches: [], actions: [], next: null, paused: null },
+})
 
 /** A proxy before an API that answers this. */
 async function start(
@@ -76,7 +78,11 @@ describe('the page', () => {
     expect(text).toContain(`title="${apiUrl}"`)
     expect((await get('page/page.js')).status).toBe(200)
     expect((await get('page/runs?status=failed')).status).toBe(200)
-    expect(received.map(({ url }) => url)).toEqual(['/views', '/runs?status=failed&limit=100'])
+    expect(received.map(({ url }) => url)).toEqual([
+      '/views',
+      '/batches?limit=5',
+      '/runs?status=failed&limit=100',
+    ])
   })
 
   test('gets no cookie with a token, which every port of 127.0.0.1 would see', async () => {
@@ -337,7 +343,7 @@ describe('what reaches the API', () => {
     expect(text).toContain('No such materialized view')
     expect((await get('page/runs/7%2fcancel')).status).toBe(404)
     expect((await post('', { does: 'pause', view: '"a/refresh"' })).status).toBe(404)
-    expect(received.filter(({ url }) => !/^\/(views|runs|actions)(\?|$)/.test(url))).toEqual([])
+    expect(received.filter(({ url }) => !/^\/(views|runs|batches|actions)(\?|$)/.test(url))).toEqual([])
   })
 })
 
