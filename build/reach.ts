@@ -7,12 +7,12 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 45, lines: 3920 },
+  'src/run/refresh.ts': { files: 45, lines: 3925 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 51, lines: 4950 },
+  'src/run/plan-swap.ts': { files: 51, lines: 4965 },
   'src/batch/advance.ts': { files: 76, lines: 7410 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 75, lines: 7470 },
+  'src/batch/groups.ts': { files: 75, lines: 7475 },
   'src/batch/shadows.ts': { files: 77, lines: 7470 },
   'functions/api.ts': { files: 54, lines: 4930 },
   'all files': { files: 438, lines: 48130 },
