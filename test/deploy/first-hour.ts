@@ -7,7 +7,7 @@ import { LambdaClient } from '@aws-sdk/client-lambda'
 import { metricDimensions, metricNames, metricNamespace } from '../../src/api/lambda/names.ts'
 import { awsEnvironment } from './support/apps/cdk.ts'
 import type { FirstHourOptions } from './support/apps/first-hour-app.ts'
-import { stopAll } from './support/cleanup.ts'
+import { mustStop, stopAll } from './support/cleanup.ts'
 import { finish } from './support/command.ts'
 import { type Account, accountOf, callsOn, root } from './support/emulator/aws.ts'
 import { startEmulator } from './support/emulator/emulator.ts'
@@ -260,6 +260,7 @@ async function emulated(): Promise<Place> {
   const python = await preparePython(path('../../.viewkeeper/test-deploy'), join(folder, 'python.log'))
   const emulator = await startEmulator(python, folder)
   const database = await startDatabase(join(folder, 'database'))
+  mustStop('database', database)
   await database.sql`create database first_hour`
   const { username, password } = new URL(database.url)
   const account = accountOf(emulator)
