@@ -220,7 +220,7 @@ const query: Arbitrary<string> = fc.oneof(
   filled`select u.id as u, m.id as m from ${people} ${word('join', 'left join')} gen.more m on ${condition(both)}`,
   {
     weight: 2,
-    arbitrary: filled`select j.id, ${shown(['j'])} as a, b.spare is null as b from (gen.more u ${word('join', 'left join', 'right join', 'full join')} gen.base m using (id, mail)) ${word('join', 'full join')} ${people.replace(' u', ' j')} using (${column}) left join gen.base b on b.id = j.id where ${condition(['u'], 1)}`,
+    arbitrary: filled`select j.id, ${shown(['j'])} as a, b.f is null as b from (gen.more u ${word('join', 'left join', 'right join', 'full join')} gen.base m using (id, mail)) ${word('join', 'full join')} ${people.replace(' u', ' j')} using (${column}) left join gen.base b on b.id = j.id where ${condition(['u'], 1)}`,
   },
   filled`select row_to_json(s) as r from (select id, b.day as n from gen.more m ${word('left join', 'full join')} gen.base b using (id) union all (values (1, '2024-01-01'::date), (2, null))) s, gen.more f left join ${people} on u.id = f.id where ${condition(['f', 'u'], 1)}`,
   ordered.chain(
@@ -244,7 +244,7 @@ const query: Arbitrary<string> = fc.oneof(
     (of) =>
       filled`select u.${of} as a from ${people} where ${where} ${word('union', 'intersect', 'except', 'union all', 'except all')} select m.${of} from gen.more m`,
   ),
-  filled`with recursive r(n, t) as (select u.id, u.${column}::text from ${people} where u.id = 1 union all select x.id, r.t || 'x' from r join gen.more x on x.id = r.n + 1 and (true or ${condition(['x'])})) ${word('cycle n set c using way', 'search breadth first by n set way', 'search depth first by t, n set way', '')} select n, t from r`,
+  filled`with recursive r(n, t) as (select u.id, u.${column}::text from ${people} where u.id = 1 union all select x.id, r.t || 'x' from r join gen.more x on x.id = r.n + 1 and x.id > r.n and (true or ${condition(['x'])})) ${word('cycle n set c using way', 'search breadth first by n set way', 'search depth first by t, n set way', '')} select n, t from r`,
   filled`select u.id, x.a from ${people} left join lateral (select ${shown(both)} as a, m.id from gen.more m where ${condition(both, 1)} order by m.id limit 1) x on true`,
   ordered.map(
     (of) =>
