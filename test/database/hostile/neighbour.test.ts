@@ -226,7 +226,6 @@ const operations: Record<string, Operation> = {
 const covered: Record<string, (keyof typeof operations)[] | string> = {
   refresh: ['auto', 'regular', 'concurrent', 'swap', 'swap with checks', 'slices', 'log'],
   'function refresh': ['auto'],
-  batch: ['together', 'each'],
   'function batch': ['together', 'each'],
   retry: ['each'],
   check: ['check'],
@@ -259,7 +258,6 @@ const covered: Record<string, (keyof typeof operations)[] | string> = {
       'ls',
       'show',
       'runs',
-      'run',
       'batches',
       'actions',
       'pause',
