@@ -53,7 +53,7 @@ export async function startFromNothing(
   await stage('… cdk deploy', async () => {
     team.write('bin/app.ts', appOf(environment, cloud))
     const output = await team.types(`${cloud.deployOf('bin/app.ts')} -c env=${environment}`, { env })
-    assert.match(output, new RegExp(`viewkeeper-${environment}\\`))
+    assert.match(output, new RegExp(`✅ +viewkeeper-${environment}\\b`))
   })
   await stage('… viewkeeper refresh daily --env', async () => {
     assert.match(

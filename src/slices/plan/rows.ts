@@ -58,7 +58,7 @@ export const countTouched =
   (shadow: string): string => {
     const read = logsOf(log).map(
       ({ log, table }) =>
-        `select ${table.key === null ? 'null' : `to_jsonb(${quoteIdentifier(part.by)})`} as slice, whole or at >= pg_snapshot_xmax(pg_current_snapshot()) as whole from ${log} where ${wasRead}`,
+        `select ${table.key === null ? 'null::jsonb' : `to_jsonb(${quoteIdentifier(part.by)})`} as slice, whole or at >= pg_snapshot_xmax(pg_current_snapshot()) as whole from ${log} where ${wasRead}`,
     )
     return counted(
       isWhole
