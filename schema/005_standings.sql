@@ -248,6 +248,16 @@ begin atomic
 end;
 comment on function viewkeeper.is_awaited is 'Whether a request or a batch waits for the end of a run that exchanges several views.';
 
+-- A run that tries again and again for its locks says in its session's name since when.
+create function viewkeeper.waits_since(pid integer, session_since timestamptz) returns timestamptz
+language sql stable
+begin atomic
+  select min(least(l.waitstart, to_timestamp(substring(a.application_name from '^viewkeeper run [0-9]+ [a-z]+ ([0-9]+)$')::float8)))
+    from pg_stat_get_activity(pid) a left join pg_locks l on l.pid = a.pid and not l.granted
+   where a.backend_start = session_since;
+end;
+comment on function viewkeeper.waits_since is 'Since when the session of a run waits for a lock; null: it does not.';
+
 -- A record that was restored or copied with its database names the server, the OIDs and the files of before, so nobody knows an age. This
 -- takes its word. No look does that by itself: if schema viewkeeper alone was restored, beside older data, its word is false. Without
 -- `touched`, no refresh is left out, and none computes slices only, by counters and logs of before.

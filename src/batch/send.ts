@@ -184,23 +184,34 @@ export class Senders {
     this.leftAlone.set(viewId, Date.now() + (because === 'locked' ? leaveLockedAloneMs : leaveAloneMs))
   }
 
+  /** Those of the runs that we have sent, or of `views`, that do not wait for a lock. */
+  private working(
+    views: BatchView[] = this.advancing.views.filter(({ id }) => this.sent.has(id)),
+  ): BatchView[] {
+    const { latest } = this.advancing.latestRuns
+    return views.filter(({ id }) => !latest.get(id)?.waits)
+  }
+
+  /** How many runs may be sent. Those that wait for a lock leave their slots to others, as long as there are connections. */
   private room(): number {
-    const { batch, mostAtOnce } = this.advancing
-    return Math.min(batch.concurrency - this.turn.elsewhere.length, mostAtOnce) - this.sent.size
+    const { batch, mostAtOnce, ahead } = this.advancing
+    const slots = Math.min(batch.concurrency - this.working(this.turn.elsewhere).length, mostAtOnce)
+    const connections = Math.min(batch.concurrency, mostAtOnce) + ahead
+    return Math.min(slots - this.working().length, connections - this.sent.size)
   }
 
   /** What is next by the last look: owners with rivals leave one place to them. */
   private next(): Ready | undefined {
-    const { batch, views, mostAtOnce } = this.advancing
+    const { batch, mostAtOnce } = this.advancing
     const { ready, rivals, elsewhere } = this.turn
     const most = Math.max(1, Math.min(batch.concurrency, mostAtOnce) - 1)
     const has = (owner: BatchView['owner']) =>
-      [...elsewhere, ...views.filter(({ id }) => this.sent.has(id))].filter((view) => view.owner === owner)
+      [...this.working(elsewhere), ...this.working()].filter((view) => view.owner === owner)
     const hasPlace = this.room() > 0
     return ready.find(({ node, exchange }) =>
       exchange === undefined
         ? hasPlace && (!rivals.has(node.owner) || has(node.owner).length < most)
-        : this.sent.size < mostAtOnce,
+        : this.working().length < mostAtOnce,
     )
   }
 

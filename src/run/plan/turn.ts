@@ -17,6 +17,8 @@ export interface LatestRun {
   unneeded?: boolean
   /** Whether the run of another view does the work of this one, too. */
   follows?: boolean
+  /** Whether the run has waited for a lock for a second: then its slot is free for another. */
+  waits?: boolean | null
 }
 
 /** Views of a batch whose new data appear at one moment. */

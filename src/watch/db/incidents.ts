@@ -115,10 +115,8 @@ export async function readLasting(sql: Sql, waiting: string = longest.waiting): 
            to_jsonb(array(${forgottenPauses(sql)})) as paused,
            to_jsonb(array(
              select distinct format('%I.%I', r.schema_name, r.view_name) from viewkeeper.runs r
-               join lateral pg_stat_get_activity(r.backend_pid) a on a.backend_start = r.backend_start
-               left join pg_locks l on l.pid = r.backend_pid and not l.granted
-              where r.status = 'running' and clock_timestamp() - ${waiting}::interval > least(l.waitstart,
-                    to_timestamp(substring(a.application_name from '^viewkeeper run [0-9]+ [a-z]+ ([0-9]+)$')::float8)))) as waits,
+              where r.status = 'running'
+                and clock_timestamp() - ${waiting}::interval > viewkeeper.waits_since(r.backend_pid, r.backend_start))) as waits,
            to_jsonb(array(
              select w.found || jsonb_build_object('view', format('%I.%I', d.schema_name, d.name))
                from viewkeeper.switches s cross join jsonb_each(s.value) w(id, found) join viewkeeper.definitions d on d.id::text = w.id and d.removed_at is null

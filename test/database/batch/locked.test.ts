@@ -8,12 +8,14 @@ import { until } from '../../support/waiting/until.ts'
 const { database, sql, url } = useDatabase()
 
 let holder: Holder
+const others: Holder[] = []
 const hold = async (view: string) => {
   holder = await holdLocks(url, `refresh materialized view shop.${view}`)
 }
 
 afterEach(async () => {
   await holder?.letGo()
+  await Promise.all(others.splice(0).map(({ letGo }) => letGo()))
   await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where finished_at is null`
   await sql`drop schema shop cascade`
 })
@@ -64,6 +66,38 @@ const shiftWait = (batchId: string, by: string) =>
   })
 
 const family = (name: string) => ['leaf', 'middle', 'root'].map((view) => `${name}_${view}`)
+
+/** Eight views, each of a table of its own. */
+const makeSingles = () =>
+  sql.unsafe(
+    [...'abcdefgh'].reduce(
+      (made, name) =>
+        `${made}; create table shop.of_${name} as select 1 as id; create materialized view shop.${name} as select id from shop.of_${name}`,
+      'create schema shop',
+    ),
+  )
+
+describe.each([
+  ['readers of the views', 'regular', ['select from shop.a', 'select from shop.b']],
+  ['readers of the views', 'swap', ['select from shop.a', 'select from shop.b']],
+  ['writers of what the views read', 'regular', ['lock table shop.of_a', 'lock table shop.of_b']],
+  ['writers of what the views read', 'swap', ['lock table shop.of_a', 'lock table shop.of_b']],
+] as const)('two idle transactions, %s, and the strategy %s', (_, strategy, locks) => {
+  test('hold up two views, and none of the others, though the batch has two slots', async () => {
+    await makeSingles()
+    for (const lock of locks) others.push(await holdLocks(url, lock))
+    const batchId = await begin(database, { pattern: 'shop.*', strategy, concurrency: 2 })
+    const end = advanceToEnd(database, batchId)
+    await untilRefreshed(batchId, [...'cdefgh'])
+    const refreshed = (await runsOf(batchId)).filter(({ status }) => status === 'success')
+    expect(refreshed.map(({ view }) => view)).toEqual([...'cdefgh'])
+    await Promise.all(others.map(({ letGo }) => letGo()))
+    expect(await end).toMatchObject({ status: 'success' })
+    expect((await runsOf(batchId)).map(({ attempt, strategy: by }) => [attempt, by])).toEqual(
+      Array(8).fill([1, strategy]),
+    )
+  })
+})
 
 describe('a view that somebody holds exclusively', () => {
   test('keeps its group waiting, and no other view of the batch', async () => {
