@@ -143,6 +143,9 @@ export const onOneLine = (query: string): string =>
     (_, quoted, sign) => quoted ?? sign ?? ' ',
   )
 
+/** A query of ours without indentation: one that is long, and sent often. No text in it may have a line that begins with a space. */
+export const flushLeft = (query: string): string => query.replaceAll(/\n +/g, '\n')
+
 /** The schema of all logs of changes: nobody else may create in it, so nothing takes the place of one. */
 export const logSchema = 'viewkeeper_logs'
 

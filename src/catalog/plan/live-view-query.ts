@@ -1,3 +1,5 @@
+import { flushLeft } from '../../sql/names.ts'
+
 // Planning such a statement costs more than executing it, and grows with each relation that it names. So each catalog is read once,
 // by its index, and kept as a small relation of the statement, of which the parts of the document are made.
 
@@ -153,7 +155,7 @@ ${document}
 select ${chosen} from doc`
 
 /** Without indentation, because it is sent several times for each exchange. */
-const document = `${ownParts},
+const document = flushLeft(`${ownParts},
 ${dependentsOfView},
 ${paths},
 doc(live) as materialized (select jsonb_build_object(
@@ -183,7 +185,7 @@ doc(live) as materialized (select jsonb_build_object(
     where d.defaclobjtype = 'r' and d.defaclnamespace in (0, m.relnamespace)
       and d.defaclrole = m.relowner),
   'dependents', ${dependents})
-  from m)`.replaceAll(/\n +/g, '\n')
+  from m)`)
 
 /** The hash of a live view without its privileges, as an expression: they are copied at the exchange. */
 export const hashWithoutGrants = (live: string): string =>
@@ -207,7 +209,7 @@ export const liveViewHashQuery = (
  * has another hash without its privileges by now: the comparison by hash reports that. Without indentation, as `document`.
  */
 export const differenceQuery = (relation: string, hash: string, shadow: string): string =>
-  `
+  flushLeft(`
 select case when ${hashWithoutGrants("(x.f -> 'live')")} = ${hash} then (
          select coalesce(string_agg(part || coalesce(' (' || case part
              when 'view' then (select string_agg(k.key, ', ') from jsonb_each(a.value) k where k.value is distinct from b.value -> k.key)
@@ -219,10 +221,7 @@ select case when ${hashWithoutGrants("(x.f -> 'live')")} = ${hash} then (
           where a.value is distinct from b.value)
        else '' end
   from (select jsonb_object_agg(r.side, doc.f) as f
-          from (values (${relation}, 'live'), (${shadow}, 'shadow')) as r(relation, side), lateral (${liveViewQuery('r.relation')}) as doc(f)) as x`.replaceAll(
-    /\n +/g,
-    '\n',
-  )
+          from (values (${relation}, 'live'), (${shadow}, 'shadow')) as r(relation, side), lateral (${liveViewQuery('r.relation')}) as doc(f)) as x`)
 
 /** A live view in parts. Indexes and statistics are without their names, and sorted by the rest. The trees tell whether the queries mean the same. */
 const comparable = (live: string): string => `

@@ -1,4 +1,4 @@
-import { literal } from '../../sql/names.ts'
+import { flushLeft, literal } from '../../sql/names.ts'
 
 /** A string in a tree: the server writes a backslash before each character that could end it. */
 const string = '(?:\\\\.|[^ (){}\\\\])+'
@@ -228,15 +228,15 @@ select t.part, t.name, ${form} as tree
        ) as t(part, name, tree)`
 
 /**
- * A query for one text: in which parts the trees of a view and of its copy differ; null if they mean the same. All arguments are expressions;
- * without names; for `nameOf` see `Naming`. Without indentation, because it is sent with each exchange.
+ * A query for one text: in which parts the trees of a view and of its copy differ; null if they mean the same. All arguments are expressions
+ * without names; for `nameOf` see `Naming`.
  */
 export const treeDifferences = (view: string, copy: string, nameOf?: string): string =>
-  `
+  flushLeft(`
 with trees as (select r.*, t.* from (values (${view}, 'view'), (${copy}, 'copy')) as r(relation, side), lateral (${treesQuery('r.relation', { nameOf })}) as t)
 select string_agg(distinct case a.part when 'query' then ${placeQuery('a.tree', 'b.tree')} else concat('the expressions of ', a.part, ' ', a.name) end, ', ')
   from trees a left join trees b on b.side = 'copy' and b.part = a.part and (a.part = 'query' or b.tree = a.tree)
- where a.side = 'view' and b.tree is distinct from a.tree`.replaceAll(/\n +/g, '\n')
+ where a.side = 'view' and b.tree is distinct from a.tree`)
 
 /**
  * A query for one text, empty if the trees of views are those of their copies but for places and forms of texts, and for the copies that they read
