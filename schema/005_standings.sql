@@ -249,28 +249,37 @@ end;
 comment on function viewkeeper.is_awaited is 'Whether a request or a batch waits for the end of a run that exchanges several views.';
 
 -- A run that tries again and again for its locks says in its session's name since when.
-create function viewkeeper.waits_since(pid integer, session_since timestamptz) returns timestamptz
+create function viewkeeper.has_waited(pid integer, session_since timestamptz, at_least interval default '1 s') returns boolean
 language sql stable
 begin atomic
-  select min(least(l.waitstart, to_timestamp(substring(a.application_name from '^viewkeeper run [0-9]+ [a-z]+ ([0-9]+)$')::float8)))
-    from pg_stat_get_activity(pid) a left join pg_locks l on l.pid = a.pid and not l.granted
-   where a.backend_start = session_since;
+  select exists (
+    select from pg_stat_get_activity(pid) a left join pg_locks l on l.pid = a.pid and not l.granted
+     where a.backend_start = session_since and clock_timestamp() - at_least
+           > least(l.waitstart, to_timestamp(substring(a.application_name from '^viewkeeper run [0-9]+ [a-z]+ ([0-9]+)$')::float8)));
 end;
-comment on function viewkeeper.waits_since is 'Since when the session of a run waits for a lock; null: it does not.';
+comment on function viewkeeper.has_waited is 'Whether the session of a run has waited so long for a lock. After a second, a run of a batch does not count as one that works.';
 
--- A record that was restored or copied with its database names the server, the OIDs and the files of before, so nobody knows an age. This
--- takes its word. No look does that by itself: if schema viewkeeper alone was restored, beside older data, its word is false. Without
--- `touched`, no refresh is left out, and none computes slices only, by counters and logs of before.
+-- The last success of each view whose data were in another server or database then: the record was restored or copied with its database.
+create function viewkeeper.restored() returns table (run bigint, relation oid, view text)
+language sql stable
+begin atomic
+  select r.id, c.oid, format('%I.%I', d.schema_name, d.name)
+    from viewkeeper.definitions d cross join lateral viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
+    join pg_namespace n on n.nspname = d.schema_name
+    join pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm' and c.relispopulated
+   where d.removed_at is null and split_part(r.filled, ' ', 1) <> split_part(viewkeeper.filling(c.oid), ' ', 1);
+end;
+comment on function viewkeeper.restored is 'The views that nobody knows the age of, because their record is of another server or database.';
+
+-- Their ages are known again by the word of the record. No look takes it by itself: if schema viewkeeper alone was restored, beside older
+-- data, its word is false. Without `touched`, no refresh is left out, and none computes slices only, by counters and logs of before.
 create function viewkeeper.keep_ages() returns setof text
-language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-begin
-  return query with taken as (
-    update viewkeeper.runs r set filled = viewkeeper.filling(c.oid), touched = null
-      from viewkeeper.definitions d cross join lateral viewkeeper.last_success(d.id) filler(id),
-           pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where r.id = filler.id and d.removed_at is null and n.nspname = d.schema_name and c.relname = d.name and c.relkind = 'm' and c.relispopulated
-       and split_part(r.filled, ' ', 1) <> split_part(viewkeeper.filling(c.oid), ' ', 1)
-    returning format('%I.%I', d.schema_name, d.name) as view)
+language sql
+begin atomic
+  with taken as (
+    update viewkeeper.runs r set filled = viewkeeper.filling(x.relation), touched = null
+      from viewkeeper.restored() x where r.id = x.run
+    returning x.view)
   select view from taken order by 1;
-end $$;
+end;
 comment on function viewkeeper.keep_ages is 'In a restored or copied database: takes the word of the record for the ages of the views that it names.';

@@ -184,34 +184,37 @@ export class Senders {
     this.leftAlone.set(viewId, Date.now() + (because === 'locked' ? leaveLockedAloneMs : leaveAloneMs))
   }
 
-  /** Those of the runs that we have sent, or of `views`, that do not wait for a lock. */
-  private working(
-    views: BatchView[] = this.advancing.views.filter(({ id }) => this.sent.has(id)),
-  ): BatchView[] {
-    const { latest } = this.advancing.latestRuns
-    return views.filter(({ id }) => !latest.get(id)?.waits)
+  /** Whether the run of a view takes a slot: one that waits for a lock has left its own to others. */
+  private readonly works = (viewId: number): boolean => !this.advancing.latestRuns.latest.get(viewId)?.waits
+
+  /** How many of the runs that we have sent take slots. */
+  private working(): number {
+    return [...this.sent.keys()].filter(this.works).length
   }
 
-  /** How many runs may be sent. Those that wait for a lock leave their slots to others, as long as there are connections. */
+  /** How many runs may be sent, as long as there are connections. */
   private room(): number {
     const { batch, mostAtOnce, ahead } = this.advancing
-    const slots = Math.min(batch.concurrency - this.working(this.turn.elsewhere).length, mostAtOnce)
+    const elsewhere = this.turn.elsewhere.filter(({ id }) => this.works(id)).length
+    const slots = Math.min(batch.concurrency - elsewhere, mostAtOnce)
     const connections = Math.min(batch.concurrency, mostAtOnce) + ahead
-    return Math.min(slots - this.working().length, connections - this.sent.size)
+    return Math.min(slots - this.working(), connections - this.sent.size)
   }
 
   /** What is next by the last look: owners with rivals leave one place to them. */
   private next(): Ready | undefined {
-    const { batch, mostAtOnce } = this.advancing
+    const { batch, views, mostAtOnce } = this.advancing
     const { ready, rivals, elsewhere } = this.turn
     const most = Math.max(1, Math.min(batch.concurrency, mostAtOnce) - 1)
     const has = (owner: BatchView['owner']) =>
-      [...this.working(elsewhere), ...this.working()].filter((view) => view.owner === owner)
+      [...elsewhere, ...views.filter(({ id }) => this.sent.has(id))].filter(
+        (view) => view.owner === owner && this.works(view.id),
+      )
     const hasPlace = this.room() > 0
     return ready.find(({ node, exchange }) =>
       exchange === undefined
         ? hasPlace && (!rivals.has(node.owner) || has(node.owner).length < most)
-        : this.working().length < mostAtOnce,
+        : this.working() < mostAtOnce,
     )
   }
 

@@ -114,9 +114,7 @@ const readRestored = async (sql: Sql): Promise<{ text: string; next: string }[]>
     ? sql`
         select format('This database was restored or copied, so nobody knows the ages of %s of its views. Refresh them, or take the word of the record:', count(*)) as text,
                'select viewkeeper.keep_ages();' as next
-          from viewkeeper.definitions d cross join lateral viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
-          join pg_catalog.pg_class c on c.relkind = 'm' and c.relname = d.name and c.relnamespace = to_regnamespace(quote_ident(d.schema_name))
-         where d.removed_at is null and split_part(r.filled, ' ', 1) <> split_part(viewkeeper.filling(c.oid), ' ', 1) having count(*) > 0`
+          from viewkeeper.restored() having count(*) > 0`
     : []
 
 /** What proves slices is loaded only if somebody asks: migrations and `create-role` examine rights, too. */

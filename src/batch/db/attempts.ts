@@ -204,7 +204,7 @@ const readRuns = (sql: Sql, batchId: string, since: { newest: number; open: numb
            r.error ->> 'sqlstate' as sqlstate, r.not_before is null or r.not_before <= clock_timestamp() as due,
            r.group_run_id is not null as follows, r.built_at is not null as built,
            ${sql.unsafe(isUnneeded('r'))} as unneeded,
-           r.status = 'running' and viewkeeper.waits_since(r.backend_pid, r.backend_start) < clock_timestamp() - interval '1 s' as waits
+           r.status = 'running' and viewkeeper.has_waited(r.backend_pid, r.backend_start) as waits
       from viewkeeper.runs r
      where r.batch_id = ${batchId} and ${
        since === null

@@ -116,7 +116,7 @@ begin
       select b.concurrency into counted from viewkeeper.batches b where b.id = batch for no key update;
       -- A run that has waited for a lock for a second does not count, until it gets the lock.
       if counted <= (select count(*) from viewkeeper.runs r where r.batch_id = batch and r.status = 'running' and r.group_run_id is null
-                        and (viewkeeper.waits_since(r.backend_pid, r.backend_start) < clock_timestamp() - interval '1 s') is not true) then
+                        and not viewkeeper.has_waited(r.backend_pid, r.backend_start)) then
         return;
       end if;
       counted := null;

@@ -18,7 +18,7 @@ export interface LatestRun {
   /** Whether the run of another view does the work of this one, too. */
   follows?: boolean
   /** Whether the run has waited for a lock for a second: then its slot is free for another. */
-  waits?: boolean | null
+  waits?: boolean
 }
 
 /** Views of a batch whose new data appear at one moment. */

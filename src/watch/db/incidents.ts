@@ -115,8 +115,7 @@ export async function readLasting(sql: Sql, waiting: string = longest.waiting): 
            to_jsonb(array(${forgottenPauses(sql)})) as paused,
            to_jsonb(array(
              select distinct format('%I.%I', r.schema_name, r.view_name) from viewkeeper.runs r
-              where r.status = 'running'
-                and clock_timestamp() - ${waiting}::interval > viewkeeper.waits_since(r.backend_pid, r.backend_start))) as waits,
+              where r.status = 'running' and viewkeeper.has_waited(r.backend_pid, r.backend_start, ${waiting}::interval))) as waits,
            to_jsonb(array(
              select w.found || jsonb_build_object('view', format('%I.%I', d.schema_name, d.name))
                from viewkeeper.switches s cross join jsonb_each(s.value) w(id, found) join viewkeeper.definitions d on d.id::text = w.id and d.removed_at is null
