@@ -69,7 +69,7 @@ async function compare(database: Database, viewkeeper: string): Promise<void> {
     const migrations = await readFrozenMigrations(folders.migrations)
     if (authored.length === 0 && migrations.length === 0)
       report.line(
-        `${shownPath(folders.views)} has no view yet: npx viewkeeper new sales writes the files of one`,
+        `${shownPath(folders.views)} has no view yet. To write the files of one: npx viewkeeper new sales`,
       )
     const unfrozen = await unfrozenDifferences(authored, migrations)
     for (const { view, message } of unfrozen) report.warning(`${view}   ${message}`)
