@@ -27,7 +27,7 @@ describe('viewkeeper doctor and create-role', () => {
   ${granter} or a superuser has to run:
     grant app_owner to pg_monitor${options};
 
-  1 right is missing. When the SQL above has run, look again: npx viewkeeper doctor
+  1 right is missing. When the SQL above has run, look again: npx viewkeeper doctor --role pg_monitor
 `)
 
     const made = await project.run(['create-role', '--login', 'keeper_app'])

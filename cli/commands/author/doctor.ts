@@ -71,7 +71,7 @@ function linesFor(findings: Findings & { mails?: Listeners | null }): string[] {
   const standbys = standbysLine(replicas)
   const hindered = views.filter((view) => abilities.some((ability) => view[ability].length > 0))
   const lines = [
-    ...(hindered.length === 0 ? [] : hinderedLines(role, hindered)),
+    ...(hindered.length === 0 ? [] : hinderedLines(role, hindered, views.length)),
     ...(schema.length === 0 ? [] : ['', 'schema viewkeeper', ...schema.map(({ because }) => `  ${because}`)]),
     ...administrators.flatMap(({ role, by, members }, at) => [
       ...(at === 0 ? [''] : []),
@@ -92,7 +92,7 @@ function linesFor(findings: Findings & { mails?: Listeners | null }): string[] {
     '',
     missing.length === 0
       ? `${count(views.length, 'view')}: no right is missing`
-      : `${count(missing.length, 'right is', 'rights are')} missing. When the SQL above has run, look again: npx viewkeeper doctor`,
+      : `${count(missing.length, 'right is', 'rights are')} missing. When the SQL above has run, look again: npx viewkeeper doctor --role ${role}`,
   ]
   return lines[0] === '' ? lines.slice(1) : lines
 }
@@ -133,7 +133,7 @@ const mark = (obstacles: Obstacle[]): string =>
   obstacles.length === 0 ? '✓' : obstacles.some(({ fix }) => fix !== null) ? '✗' : '–'
 
 /** Views that a role may not do everything with, those of which a right is missing first, and why; the same of several is said once. */
-function hinderedLines(role: string, views: ViewRights[]): string[] {
+function hinderedLines(role: string, views: ViewRights[], ofAll: number): string[] {
   const marked = views.map((view) => ({ view, marks: abilities.map((ability) => mark(view[ability])) }))
   const alike = [
     ...Map.groupBy(marked, ({ view, marks }) => [view.owner, ...marks, linesOf(view)].join('\n')).values(),
@@ -144,7 +144,9 @@ function hinderedLines(role: string, views: ViewRights[]): string[] {
       3,
     )
   return [
-    `What ${role} may do:`,
+    ofAll === views.length
+      ? `What ${role} may do:`
+      : `What ${role} may do with ${views.length} of ${count(ofAll, 'view')} (with the others, everything):`,
     '',
     ...columnLines([
       ['view', 'owner', ...abilities],

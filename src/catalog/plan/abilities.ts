@@ -264,7 +264,7 @@ const nameOf = (grantee: string): string =>
 /** A query for our roles, who may administer each, and who is a member. */
 export const administrators = `
   select o.oid::regrole::text as role, to_jsonb(${adminsOf('o.oid')}) as by,
-         to_jsonb(array(select m.member::regrole::text from pg_auth_members m where m.roleid = o.oid order by 1)) as members
+         to_jsonb(array(select distinct m.member::regrole::text from pg_auth_members m where m.roleid = o.oid order by 1)) as members
     from pg_roles o where o.rolname in ${roles} order by 1`
 
 /** Refuses to go on while others have a hand in our schema and roles. */

@@ -88,12 +88,23 @@ const onSchema = (
   by: [schemaOwner],
 })
 
-/** Gives views with their statistics. Their new owner needs `create` in the schema. */
+/** The schemas of what the views of a role read. */
+const readSchemasBelow = (sql: Sql, owner: string) => sql<Pick<OwnedView, 'schema' | 'schemaOwner'>[]>`
+  select distinct quote_ident(n.nspname) as schema, n.nspowner::regrole::text as "schemaOwner"
+    from pg_catalog.pg_class c join pg_catalog.pg_roles r on r.oid = c.relowner
+    join pg_catalog.pg_rewrite w on w.ev_class = c.oid
+    join pg_catalog.pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
+    join pg_catalog.pg_class t on t.oid = d.refobjid join pg_catalog.pg_namespace n on n.oid = t.relnamespace
+   where c.relkind = 'm' and c.relpersistence = 'p' and r.rolname = ${owner} order by 1`
+
+/** Gives views with their statistics. Their new owner needs `create` in the schema, and has to look into those that the queries name. */
 async function giveViews(sql: Sql, work: Work, owner: string): Promise<void> {
   const views = await readViewsOf(sql, owner)
   for (const view of views) {
     for (const privilege of ['usage', 'create']) await work.ensure(onSchema(view, privilege, viewsRole))
   }
+  for (const below of await readSchemasBelow(sql, owner))
+    await work.ensure(onSchema(below, 'usage', viewsRole))
   const statistics = await sql<Owned[]>`
     select format('statistics %I.%I', n.nspname, s.stxname) as object, s.stxowner::regrole::text as owner
       from pg_catalog.pg_statistic_ext s join pg_catalog.pg_namespace n on n.oid = s.stxnamespace
