@@ -169,10 +169,8 @@ create index runs_successful on viewkeeper.runs (definition_id, id desc) include
 
 -- The newest runs that did not succeed, of all views, without a look at the others.
 create index runs_unsuccessful on viewkeeper.runs (id, status) where status in ('failed', 'canceled');
--- The last end, success and failure of each view in one look, however long its history is. A run may end after later ones: so the indexes
--- are in the order of the ends.
-create index runs_ended on viewkeeper.runs (definition_id, finished_at desc, id desc) where finished_at is not null;
-create index runs_filled on viewkeeper.runs (definition_id, finished_at desc, id desc) where status = 'success' and fills;
+-- The last failure of each view in one look, however long its history is. A run may end after later ones: so the index is in the
+-- order of the ends.
 create index runs_failed_last on viewkeeper.runs (definition_id, finished_at desc, id desc) include (operation)
   where status = 'failed';
 -- The failures of the last day, of all views in one look.

@@ -217,7 +217,7 @@ export const mutations: Mutation[] = [
   {
     breaks: 'the last success and the last failure of a view are kept',
     file: 'src/watch/db/prune.ts',
-    text: `       and r.id not in (select k.id from pg_temp.viewkeeper_kept k where k.id >= \${from} and k.id < \${end})`,
+    text: `       and r.id not in (select k.id from pg_temp.viewkeeper_kept k where k.id >= \${from} and k.id < \${end})\n`,
     becomes: '',
     project: 'database',
     tests: 'watch/prune',

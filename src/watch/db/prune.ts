@@ -35,11 +35,8 @@ export async function prepareKept(sql: Sql, { successes }: Retention): Promise<n
         left join lateral viewkeeper.last_success(d.id) last_success(id) on true
         left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'failed'
                             order by r.finished_at desc, r.id desc limit 1) last_failure on true
-        left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.finished_at is not null
-                            order by r.finished_at desc, r.id desc limit 1) last_end on true
-        left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.id > last_success.id
-                              and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at) order by r.id desc limit 1) last_proof on true
-       cross join lateral unnest(array[last_success.id, last_failure.id, last_end.id, last_proof.id]) last(id)
+        left join viewkeeper.last_ends k on k.definition_id = d.id
+       cross join lateral unnest(array[last_success.id, last_failure.id, k.run_id, k.success_id, k.proof_id, k.failure_id]) last(id)
         join viewkeeper.runs r on r.id = last.id and r.definition_id = d.id
       union
       select r.id from viewkeeper.batches b join viewkeeper.runs r on r.batch_id = b.id where b.finished_at is null`
@@ -65,7 +62,8 @@ export async function pruneRange(
      where r.id >= ${from} and r.id < ${end} and (r.announced_at is not null or not ${programs})
        and case when r.status = 'success' and r.definition_id is not null and ${successes !== null} then r.id < ${allFrom}
                 else r.finished_at < (select clock_timestamp() - make_interval(days => ${days})) end
-       and r.id not in (select k.id from pg_temp.viewkeeper_kept k where k.id >= ${from} and k.id < ${end})`
+       and r.id not in (select k.id from pg_temp.viewkeeper_kept k where k.id >= ${from} and k.id < ${end})
+       and (select set_config('viewkeeper.spares_last_ends', 'on', true)) = 'on'`
   if (count > 0) return { removed: count, next: end }
   const [row] = await sql<
     { next: number | null }[]
@@ -99,7 +97,7 @@ export async function vacuumHistory(sql: Sql, limitMs: number): Promise<void> {
   await sql`select set_config('statement_timeout', ${String(limitMs)}, false)`
   try {
     await sql`vacuum (analyze, skip_locked)
-      viewkeeper.definitions, viewkeeper.runs, viewkeeper.batches, viewkeeper.batch_views`
+      viewkeeper.definitions, viewkeeper.runs, viewkeeper.last_ends, viewkeeper.batches, viewkeeper.batch_views`
   } catch (error) {
     if (sqlstateOf(error) !== '57014') throw error
   }

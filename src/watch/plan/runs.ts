@@ -27,7 +27,7 @@ export const isUnnoticedFailure = ({ status, trigger, startedAt, error }: Ended)
 
 const isAnswered = (trigger: Trigger): boolean => ['http', 'cli', 'program'].includes(trigger)
 
-/** Which runs are kept. Open runs, and of each view the last end, success, failure, and proof that a refresh would change nothing are always kept. */
+/** Which runs are kept. Open runs, and of each view what `viewkeeper.last_ends` names, the last success and the last failure are always kept. */
 export interface Retention {
   /** This many successes of each view are kept; null: successes are kept by age only. */
   successes: number | null

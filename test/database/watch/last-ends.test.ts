@@ -7,7 +7,8 @@ import { prepareKept, pruneRange } from '../../../src/watch/db/prune.ts'
 import { counts } from '../../support/counts.ts'
 import { useHistory } from './past.ts'
 
-// The last ends of each view are looked up in indexes of the ends. Here they are compared with what a query finds that reads all runs.
+// The last ends of each view are kept when they are published, and looked up until then. Here they are compared with what a query finds
+// that reads all runs.
 
 const { sql, clear } = useHistory()
 
@@ -114,23 +115,20 @@ test('what ended last is found in any history, also after removals and a prune, 
   )
 })
 
-test('a look at all views reads the last ends from indexes of the ends', async () => {
+test('a look at all views reads no run of those whose ends are published; the others are in indexes of the ends', async () => {
   await clear()
   await sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, published_at, error)
     select d.id, 'public', d.name, 'refresh', (array['failed', 'skipped', 'success'])[1 + n % 3], 'http', clock_timestamp(), clock_timestamp(),
            (array['{"class": "ViewSqlFailed"}', '{"class": "UpstreamFailed"}', null])[1 + n % 3]::jsonb
       from viewkeeper.definitions d, generate_series(1, 3000) n`
-  await sql`vacuum analyze viewkeeper.runs`
+  await sql`vacuum analyze viewkeeper.runs, viewkeeper.last_ends`
   const explained = async (query: ReturnType<typeof sql>) =>
     (await sql`explain (costs off) ${query}`).map((line) => line['QUERY PLAN']).join('\n')
-  const looked = await explained(
-    sql`select last_run_id, last_success_id, last_failure_id from viewkeeper.latest_runs`,
-  )
-  expect(looked).toMatch(/Index (Only )?Scan using runs_ended/)
-  expect(looked).toMatch(/Index (Only )?Scan using runs_filled/)
-  expect(looked).toMatch(/Index (Only )?Scan using runs_failed_last/)
-  expect(looked).not.toContain('Seq Scan on runs')
+  const [read] =
+    await sql`explain (analyze, buffers, format json) select last_run_id, last_success_id, last_failure_id from viewkeeper.latest_runs`
+  const { Plan } = read!['QUERY PLAN'][0]
+  expect(Plan['Shared Hit Blocks'] + Plan['Shared Read Blocks']).toBeLessThan(100)
   const skipped = await explained(
     sql`select h.* from viewkeeper.definitions d cross join lateral (${leftOutSince(sql)}) h`,
   )

