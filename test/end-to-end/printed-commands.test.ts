@@ -95,7 +95,8 @@ async function typeAll(
     typed.add(line)
     const next = commandsIn(await types(project, line, env))
     // The doctor is asked again once its SQL has run.
-    if (line !== 'viewkeeper doctor') expect(next, `${line} leads to where one stands`).not.toContain(line)
+    if (!line.startsWith('viewkeeper doctor'))
+      expect(next, `${line} leads to where one stands`).not.toContain(line)
     // A refresh may print a new run each time.
     if (typed.size < 40)
       lines.unshift(...next.filter((each) => !/^viewkeeper (run|batch|cancel|retry) /.test(each)))
