@@ -152,7 +152,6 @@ const authoring: Group = {
   alter: async () => (await import('./commands/author/set-aside.ts')).addAlter,
   'set-aside': async () => (await import('./commands/author/set-aside.ts')).addSetAside,
   'put-back': async () => (await import('./commands/author/set-aside.ts')).addSetAside,
-  slices: async () => (await import('./commands/author/slices.ts')).addTo,
 }
 
 /** The groups of commands by their titles. */

@@ -51,7 +51,8 @@ export function withoutOldLogs(frozen: FrozenMigration[], all: FrozenMigration[]
 
 /**
  * Plans the logs of definitions where all migrations are applied, and tries them there; all of it is undone. A log is dropped and made
- * anew if another one was frozen. Refuses a view that does not fall into its slices.
+ * anew if another one was frozen, if no migration has made it, or if its view was named and nothing else is to be frozen. Refuses a view
+ * that does not fall into its slices.
  */
 export const planLogs = (
   sql: Sql,
@@ -71,9 +72,11 @@ export const planLogs = (
       const { make, drop } = frozenLog(log)
       // Of the text that is frozen, the database may have something else by now: a new partition has no triggers.
       const isHarmed = async () => typeof (await whyNoLog(part, log)) === 'string'
-      if (make === before?.make && !(await isHarmed())) continue
-      if (before === undefined && (await readLogged(part, definition)) !== null) throw byHand(definition)
+      if (make === before?.make && fresh.length > 0 && !(await isHarmed())) continue
       if (before !== undefined) old.push(...dropping(name, before))
+      // A log that no migration has made: its tables may be other ones.
+      else if ((await readLogged(part, definition)) !== null)
+        old.push(...dropping(name, { make: drop, drop }))
       made.push({ words: wordsOf(name), up: ownSql(make), down: ownSql(drop) })
       logs.push(log)
     }
@@ -103,10 +106,3 @@ const notWritten = (error: unknown): never => {
     field: 'slices',
   })
 }
-
-const byHand = (view: Definition): Problem =>
-  new Problem(
-    'MigrationFailed',
-    `${displayName(view)} has a log of changes that no migration has made. This prints what drops it: npx viewkeeper slices ${displayName(view)} --drop. ` +
-      'Nothing was written.',
-  )

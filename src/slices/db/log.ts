@@ -285,7 +285,7 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
       (select format('%s may not read %s: grant select on %2$s to %1$s', p.reader::regrole, p.log) from part p where not has_table_privilege(p.reader, p.oid, 'SELECT') limit 1),
       (select format('%s may write all tables, and so the log: revoke pg_write_all_data from %1$s', m.member::regrole) from pg_auth_members m join pg_roles r on r.oid = m.member
         where m.roleid = 'pg_write_all_data'::regrole and not r.rolsuper limit 1),
-      (select format('%s is not as "viewkeeper slices" prints it', p.log) from part p
+      (select format('%s is not as freeze made it', p.log) from part p
         where p.relkind <> 'r' or p.relpersistence <> 'p' or p.relam <> 2 or p.relreplident <> 'f' or p.relrowsecurity or p.relhasrules or p.relhastriggers or p.relispartition
            or p.relchecks > 0 or p.columns is distinct from (
              select string_agg(concat_ws(' ', '"' || replace(a.attname, '"', '""') || '"', format_type(a.atttypid, a.atttypmod) || ${collationOf}, case when a.attnotnull then 'not null' end,
@@ -299,7 +299,7 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
       (select format('%s, which it shows, is used by others, too', d.refobjid::regclass) from pg_depend d
         where d.refclassid = 'pg_class'::regclass and d.refobjid = ${log.shown.oid} and d.deptype = 'n' and not (d.classid = 'pg_rewrite'::regclass
               and d.objid in (select w.oid from pg_rewrite w where w.ev_class in (${literal(quoteName(log.view))}::regclass, ${log.shown.oid}))) limit 1),
-      (select format('function %s of the log is not as "viewkeeper slices" prints it', f.value ->> 'name') from ours f left join pg_proc d on d.oid = f.is
+      (select format('function %s of the log is not as freeze made it', f.value ->> 'name') from ours f left join pg_proc d on d.oid = f.is
         where d.oid is null or d.prolang <> (select l.oid from pg_language l where l.lanname = 'plpgsql') or d.prosrc <> f.value ->> 'body' or not d.prosecdef
            or d.proconfig is distinct from '{"search_path=pg_catalog, pg_temp","DateStyle=ISO, YMD"}' or d.proowner <> f.writer or d.provolatile <> 'v' or d.proisstrict or d.proretset
            or exists (select from aclexplode(coalesce(d.proacl, acldefault('f', d.proowner))) a

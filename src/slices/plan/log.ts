@@ -1,4 +1,3 @@
-import { viewArgument } from '../../sql/commands.ts'
 import {
   displayPart,
   literal,
@@ -71,7 +70,7 @@ export const logsOf = ({ view, by, tables }: ChangeLog): TableLog[] =>
         '"at" xid8 not null default pg_current_xact_id()',
       ],
       functions: [
-        { name, body: noting(view, log, by, table.key), arguments: '' },
+        { name, body: noting(log, by, table.key), arguments: '' },
         { name: forget, body: forgetting(log), arguments: 'pg_snapshot' },
       ],
     }
@@ -96,9 +95,10 @@ export const triggersOf = ({ name, table }: TableLog) =>
  * trigger, whose types might execute code as him. A log that is gone, or belongs to somebody else, is not written, which the world of the view tells.
  * A query about the catalog would take longer than all of this.
  */
-function noting(of: QualifiedName, log: string, by: string, key: LoggedTable['key']): string {
+function noting(log: string, by: string, key: LoggedTable['key']): string {
   // The server quotes a statement that fails: whoever cannot write because the log was altered, or the disk is full, reads what to type.
-  const into = `insert /* without this log: npx viewkeeper slices ${viewArgument(of).replace(/\*(?=\/)|\/(?=\*)/g, '$& ')} --drop */ into ${log}`
+  const remedy = `drop function ${log}() cascade`.replace(/\*(?=\/)|\/(?=\*)/g, '$& ')
+  const into = `insert /* without this log: ${remedy} */ into ${log}`
   const all = `${into} (whole) values (true);`
   const body = (branches: string) => `
 ${key === null ? '' : `-- ${keyOf(key)}\n`}#variable_conflict use_column

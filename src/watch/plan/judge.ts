@@ -195,8 +195,8 @@ const judgeWrong = ({ view, run, wrong, compared }: WrongSlices): Judgement => (
   culprit: view,
   cause: {
     ...plain('WrongSlices'),
-    text: `Run ${run} computed all of ${view}, and found ${wrong} of ${compared} slices wrong that no change had touched: its log of changes had missed some. Its refreshes compute all slices until the log is dropped and made anew.`,
-    next: command(['slices', view, '--drop'], null),
+    text: `Run ${run} computed all of ${view}, and found ${wrong} of ${compared} slices wrong that no change had touched: its log of changes had missed some. Its refreshes compute all slices until the log is made anew.`,
+    next: command(['freeze', view, '-m', 'a new log'], null),
     view,
     runId: run,
   },

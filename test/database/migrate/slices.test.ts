@@ -124,6 +124,32 @@ describe('a view with slices', () => {
     expect(await because()).toMatch(/^computes all of about 10 slices of day anew: /)
   })
 
+  test('gets its log anew if it is named, and one of which no migration knows is replaced', async () => {
+    const into = await start(daily(query))
+    const oid = async () =>
+      (await sql`select 'viewkeeper_logs."app.daily_0"'::regclass::oid::int as oid`)[0]!.oid
+    const first = await oid()
+    expect(await frozen(into, [daily(query)], { only: [{ schema: 'app', name: 'daily' }] })).toEqual([
+      '003_remove_daily_touched',
+      '004_daily_touched',
+    ])
+    await up(into)
+    expect(await oid()).not.toBe(first)
+    await down(into, 2)
+    expect(await differences(daily(query))).toEqual([])
+    // A project whose files do not know the log.
+    await sql`delete from viewkeeper.migrations`
+    const other = await folder(`slices ${++folders}`)
+    expect(await frozen(other, [daily(query)])).toEqual([
+      '001_remove_daily_touched',
+      '002_daily',
+      '003_daily_touched',
+    ])
+    await up(other)
+    expect(await differences(daily(query))).toEqual([])
+    expect(await because()).toMatch(/^computes all of about 10 slices of day anew: /)
+  })
+
   test('was one without them, and is one again', async () => {
     const plain = daily(query, { slices: null })
     const into = await start(plain)

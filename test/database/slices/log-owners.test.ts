@@ -117,13 +117,17 @@ describe('a log of a table', () => {
     }
   })
 
-  test('that somebody has altered refuses writers with the command that drops it', async () => {
+  test('that somebody has altered refuses writers with the statement that takes it away', async () => {
     await started()
     await sql.unsafe(`alter table ${log} add check (day <> '2026-01-02')`)
-    await expect(sql`update shop.orders set x = x + 1`).rejects.toMatchObject({
-      code: '23514',
-      where: expect.stringContaining('without this log: npx viewkeeper slices app.v --drop'),
-    })
+    const write = sql`update shop.orders set x = x + 1`
+    const { code, where } = await write.then(
+      () => ({ code: null, where: '' }),
+      (error) => error,
+    )
+    expect(code).toBe('23514')
+    await sql.unsafe(where.match(/without this log: (drop function .*? cascade) \*\//)[1])
+    await sql`update shop.orders set x = x + 1`
   })
 
   test('is told what has become of its key', async () => {

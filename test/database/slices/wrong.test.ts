@@ -113,8 +113,8 @@ describe('a refresh of all slices that is due once a day', () => {
         kinds: ['wrong'],
         culprit: 'app.daily',
         code: 'WrongSlices',
-        text: `Run ${found.runId} computed all of app.daily, and found 1 of 11 slices wrong that no change had touched: its log of changes had missed some. Its refreshes compute all slices until the log is dropped and made anew.`,
-        next: 'viewkeeper slices app.daily --drop',
+        text: `Run ${found.runId} computed all of app.daily, and found 1 of 11 slices wrong that no change had touched: its log of changes had missed some. Its refreshes compute all slices until the log is made anew.`,
+        next: "viewkeeper freeze app.daily -m 'a new log'",
       }),
     ])
     await sql.unsafe(dropLog(view))
