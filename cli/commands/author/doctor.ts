@@ -2,7 +2,8 @@ import type { Command } from 'commander'
 import { abilities, type ViewRights } from '../../../src/catalog/plan/abilities.ts'
 import { fixLines, type Obstacle } from '../../../src/catalog/plan/rights.ts'
 import type { Slices } from '../../../src/slices/plan/prove.ts'
-import { printed, quoteName } from '../../../src/sql/names.ts'
+import { command } from '../../../src/sql/commands.ts'
+import { printed, quoteName, unquoted } from '../../../src/sql/names.ts'
 import { standbysLine } from '../../../src/sql/replicas.ts'
 import { names } from '../../../src/sql/words.ts'
 import { count, report } from '../../../src/terminal/report.ts'
@@ -92,7 +93,7 @@ function linesFor(findings: Findings & { mails?: Listeners | null }): string[] {
     '',
     missing.length === 0
       ? `${count(views.length, 'view')}: no right is missing`
-      : `${count(missing.length, 'right is', 'rights are')} missing. When the SQL above has run, look again: npx viewkeeper doctor --role ${role}`,
+      : `${count(missing.length, 'right is', 'rights are')} missing. When the SQL above has run, look again: npx ${command(['doctor', '--role', unquoted(role)], null)}`,
   ]
   return lines[0] === '' ? lines.slice(1) : lines
 }
