@@ -5,6 +5,7 @@ import type { Sql } from 'postgres'
 import { deploySucceeds } from './support/apps/outcomes.ts'
 import type { Deployed } from './support/deployed.ts'
 import { root } from './support/emulator/aws.ts'
+import { isCutOff } from './support/emulator/kill.ts'
 import { createRole } from './support/project/database.ts'
 import { stage } from './support/transcript.ts'
 
@@ -41,8 +42,7 @@ export async function changeImported(deployed: Deployed): Promise<void> {
       let answered = 0
       while (!isDeployed) {
         const { status, body } = await api.call('GET', '/views', root)
-        // The emulator ends a function in the middle of a call when it updates it; Lambda lets the call end.
-        if (body.includes('Worker process died')) continue
+        if (isCutOff(body)) continue
         assert.equal(status, 200, body)
         answered += 1
       }

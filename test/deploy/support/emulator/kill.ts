@@ -16,3 +16,13 @@ export function killFunction({ port }: Emulator, name: string): void {
   if (found.length === 0) throw new Error(`no process of the function ${name}`)
   for (const pid of found) process.kill(pid, 'SIGKILL')
 }
+
+/**
+ * Whether the emulator ended the function in the middle of the call, because it updates the function; Lambda lets the call end.
+ * These are all its answers to 2,500 calls of a function that was updated all the time. What a function of ours writes to
+ * stderr when it cannot start would follow the last one.
+ */
+export const isCutOff = (body: string): boolean =>
+  /"errorMessage": ?"(Worker process died|'NoneType' object has no attribute '\w+'|\[Errno 2\] [^"]*|Worker process exited immediately\. stderr: )"/.test(
+    body,
+  )
