@@ -2,6 +2,7 @@ import type { Sql } from '../../server/database.ts'
 import { reached } from '../../sql/walks.ts'
 import type { SliceFacts } from '../plan/facts.ts'
 import { allNodes, mentioned, parseTree, type Tree, type TreeNode } from '../plan/node-tree.ts'
+import { notKnown } from './not-known.ts'
 
 /** The query of a materialized view, and why its rows may change although no row of a table does; null: they do not. */
 export interface SlicedView {
@@ -112,6 +113,12 @@ async function readUnknown(sql: Sql, trees: Tree[], own: number[]): Promise<stri
   const functions = oids(mentioned(trees, fields.functions))
   const operators = oids(mentioned(trees, fields.operators))
   const tags = [...new Set(allNodes(trees).map(({ tag }) => tag))]
+  const known = notKnown({
+    tags: "string_to_array($1, ' ')",
+    types: 'array(select id from used)',
+    functions: 'array(select id from called)',
+    operators,
+  })
   const [row] = await sql.unsafe<{ because: string | null }[]>(
     `
     with recursive used(id) as (
@@ -131,7 +138,7 @@ async function readUnknown(sql: Sql, trees: Tree[], own: number[]): Promise<stri
       union select t.typinput from pg_type t where ${tags.includes('COERCEVIAIO')} and t.oid = any (${oids(mentioned(trees, /^resulttype$/))}) and t.typtype <> 'e')
     select coalesce(
       (select format('it reads %s, which is the server''s own', id::regclass) from unnest(${oids(own)}) id limit 1),
-      viewkeeper.not_known(string_to_array($1, ' '), array(select id from used), array(select id from called), ${operators})) as because`,
+      ${known}) as because`,
     [tags.join(' ')],
   )
   return row?.because ?? null

@@ -1,7 +1,7 @@
 const zoned = 'timestamp with time zone'
 const bare = 'timestamp without time zone'
 
-/** What `viewkeeper.not_known` knows of the server. An addition to it says here what it is, and is checked on every major version. */
+/** What `notKnown` knows of the server. An addition to it says here what it is, and is checked on every major version. */
 export const builtIns = {
   /**
    * Stable, because they depend on settings that are in the fingerprint, or on how the types of their arguments are written and

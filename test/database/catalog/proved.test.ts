@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { connectTo } from '../../../src/server/connect.ts'
+import { notKnown } from '../../../src/slices/db/not-known.ts'
 import { whyNotKnown } from '../../../src/slices/db/read-queries.ts'
 import { administrator, schemaFolder } from '../../support/servers/database.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
@@ -276,11 +277,15 @@ test('a database made from a template, and one made from that, leave out nothing
 })
 
 describe('what is known of the server', () => {
+  const refusal = (named: Partial<Parameters<typeof notKnown>[0]>) => {
+    const none = `'{}'::oid[]`
+    return notKnown({ tags: `'{}'::text[]`, types: none, functions: none, operators: none, ...named })
+  }
   const readKnown = async (where: string) =>
     (
       await sql.unsafe(`
         select p.oid::regprocedure::text as name from pg_proc p where p.oid < 10000 and ${where}
-           and viewkeeper.not_known('{}', '{}', array[p.oid], '{}') is null order by 1`)
+           and ${refusal({ functions: 'array[p.oid]' })} is null order by 1`)
     ).map(({ name }) => name)
 
   test('are these functions that are stable, and no volatile one', async () => {
@@ -298,13 +303,13 @@ describe('what is known of the server', () => {
   test('are all functions that are immutable but these', async () => {
     const refused = await sql.unsafe(`
       select p.oid::regprocedure::text as name from pg_proc p where p.oid < 10000 and p.provolatile = 'i'
-         and viewkeeper.not_known('{}', '{}', array[p.oid], '{}') is not null order by 1`)
+         and ${refusal({ functions: 'array[p.oid]' })} is not null order by 1`)
     expect(refused.map(({ name }) => name)).toEqual(builtIns.immutableButRefused)
   })
 
   test('are these types', async () => {
-    const known = await sql`
-      select t.typname as name from pg_type t where t.oid < 16384 and t.typelem = 0 and viewkeeper.not_known('{}', array[t.oid], '{}', '{}') is null`
+    const known = await sql.unsafe(`
+      select t.typname as name from pg_type t where t.oid < 16384 and t.typelem = 0 and ${refusal({ types: 'array[t.oid]' })} is null`)
     expect(known.map(({ name }) => name).sort()).toEqual(builtIns.types)
   })
 
@@ -318,7 +323,7 @@ describe('what is known of the server', () => {
     const nodes = await sql.unsafe(String.raw`
       select tag from (select distinct m[1] as tag from pg_rewrite w join pg_class c on c.oid = w.ev_class and c.relnamespace = 'trees'::regnamespace,
              regexp_matches(regexp_replace(w.ev_action::text, '\\.', '_', 'g'), '\{(\w+)', 'g') m) x
-       where viewkeeper.not_known(array[tag], '{}', '{}', '{}') is not null order by 1`)
+       where ${refusal({ tags: 'array[tag]' })} is not null order by 1`)
     expect(nodes.map(({ tag }) => tag)).toEqual([
       'ROWMARKCLAUSE',
       'SQLVALUEFUNCTION',
