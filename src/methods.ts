@@ -190,7 +190,7 @@ export interface BatchOptions {
 
 /** Why the data of a view are as old as they are. */
 export interface Cause {
-  code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices' | 'LogUnused'
+  code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices' | 'Lost' | 'LogUnused'
   /** The cause in one or two sentences. */
   text: string
   /** What to type: a command line of `viewkeeper`, or SQL. Null if nothing helps. */
@@ -198,7 +198,7 @@ export interface Cause {
   /** The view that has the cause, if it is another one. */
   view?: string
   /** With code `Upstream`: the code of the cause that the other view has. */
-  upstream?: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices' | 'LogUnused'
+  upstream?: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices' | 'Lost' | 'LogUnused'
   /** The run that the cause is about. */
   runId?: number
   /** The batch that the cause is about. */
@@ -612,12 +612,12 @@ export interface View {
   suspendedUntil: string | null
   /** What the last look of the monitor found wrong with the view, and why; null: nothing. `why` has the locks of this moment. */
   incident?: {
-    kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong')[]
+    kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong' | 'lost')[]
     /** When the monitor first saw it. */
     openedAt: string
     /** What to fix first: this view, one that it reads, a batch, a session. */
     culprit: string
-    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices' | 'LogUnused'
+    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices' | 'Lost' | 'LogUnused'
     /** Why, in one or two sentences. */
     text: string
     /** What to type; null if nothing helps. */
@@ -719,12 +719,12 @@ export interface ViewDetails {
   suspendedUntil: string | null
   /** What the last look of the monitor found wrong with the view, and why; null: nothing. `why` has the locks of this moment. */
   incident?: {
-    kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong')[]
+    kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong' | 'lost')[]
     /** When the monitor first saw it. */
     openedAt: string
     /** What to fix first: this view, one that it reads, a batch, a session. */
     culprit: string
-    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices' | 'LogUnused'
+    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices' | 'Lost' | 'LogUnused'
     /** Why, in one or two sentences. */
     text: string
     /** What to type; null if nothing helps. */

@@ -24,6 +24,7 @@ import {
 } from './db/incidents.ts'
 import { foldLogs } from './db/logs.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
+import { noteSeen, readLost } from './db/seen.ts'
 import { type Hearers, usualTelling } from './plan/hearers.ts'
 import { isSlow } from './plan/runs.ts'
 
@@ -96,7 +97,7 @@ export function monitor(
         typed: people?.typed ?? null,
         schedules: { ...schedules, looks },
       })
-      const lost = await closeLostRuns(sql)
+      const closed = await closeLostRuns(sql)
       if (settled) for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
       await dropShadows(sql)
       await foldLogs(sql)
@@ -107,7 +108,7 @@ export function monitor(
       }
       const publishedRuns = await publishEndedRuns(sql, atOnce, publishRuns, programs !== null)
       const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
-      await discoverDefinitions(sql)
+      await noteSeen(sql, (await discoverDefinitions(sql)) || suspects.length > 0)
       const pause = await readPause(sql)
       const until = [pause?.until, telling.quiet && quietUntil(telling.quiet, await readClock(sql))]
       const quiet = until.reduce<Date | null>(
@@ -131,9 +132,11 @@ export function monitor(
       const { wrong, waits, ...lasting } = await readLasting(sql)
       const batches = await readFailedBatches(sql)
       const channels = await readFailingChannels(sql)
+      const lost = await readLost(sql)
       const found = findWrong(facts.views, planned, {
         ...lasting,
         wrong: wrong.map(({ view }) => view),
+        lost: lost.map(({ view }) => view),
         slow: [...new Set([...slow.map(({ view }) => view), ...waits])],
         batch: batches.map(({ id }) => batchName(id)),
         channel: channels.map(({ channel }) => channel),
@@ -147,7 +150,7 @@ export function monitor(
         hearing = await noteIncidents(
           sql,
           found,
-          { slow, waits, wrong, batches, channels },
+          { slow, waits, wrong, lost, batches, channels },
           { ...hearers, ...at },
         )
       }
@@ -161,7 +164,7 @@ export function monitor(
       }
       if (programs === null) await forgetEvents(sql)
       return {
-        lost: lost.length,
+        lost: closed.length,
         publishedRuns,
         publishedBatches,
         waitingSeconds: await readWaitingSeconds(sql),

@@ -39,7 +39,7 @@ export const publishIncidents = (environment: string, incidents: Found[]): void 
 
 /** Publishes of how many views this is true now, if that has a metric. */
 export function publishViews(environment: string, kind: ViewKind, views: number): void {
-  if (kind !== 'paused' && kind !== 'slow' && kind !== 'wrong')
+  if (kind !== 'paused' && kind !== 'slow' && kind !== 'wrong' && kind !== 'lost')
     publish(metricDimensions(environment), { [viewsMetrics[kind]]: views })
 }
 

@@ -12,8 +12,8 @@ const part = String.raw`(?:"[^"]+"|[a-z_]\w*)`
 const refresh = String.raw`refresh\s+materialized\s+view\s+(?:concurrently\s+)?(${part}(?:\s*\.\s*${part})?)(?:\s+with\s+data)?`
 const onlyRefreshes = String.raw`^\s*(?:${refresh}\s*(?:;\s*|$))+$`
 
-/** Gives a discovered definition to every view in the catalog that has no definition. What pg_cron refreshes is left to it. */
-export async function discoverDefinitions(sql: Sql): Promise<void> {
+/** Gives a discovered definition to every view in the catalog that has no definition; whether there was any. What pg_cron refreshes is left to it. */
+export async function discoverDefinitions(sql: Sql): Promise<boolean> {
   const { count } = await sql`
     insert into viewkeeper.definitions as d (schema_name, name, source)
     select n.nspname, c.relname, 'discovered'
@@ -23,6 +23,7 @@ export async function discoverDefinitions(sql: Sql): Promise<void> {
                         where d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null)
     on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
   if (count > 0) await leaveToCron(sql)
+  return count > 0
 }
 
 /**

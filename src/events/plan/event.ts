@@ -69,8 +69,19 @@ export interface BatchEnded extends EventOf<'BatchEnded'> {
 export interface EventOfIncident {
   /** As people write it: `public.sales`; what was set aside may also be a function, with its arguments. */
   view: string
-  /** `failing`, `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, `aside` if it has been set aside for long, `paused` if that has no end for a week, `slow` if its last refresh took much longer than usual or waits for a lock for longer than a minute, or `wrong` if its log of changes has left slices wrong. */
-  kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong')[]
+  /** `failing`, `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, `aside` if it has been set aside for long, `paused` if that has no end for a week, `slow` if its last refresh took much longer than usual or waits for a lock for longer than a minute, `wrong` if its log of changes has left slices wrong, or `lost` if somebody else has dropped it and made it again without what hung on it. */
+  kinds: (
+    | 'failing'
+    | 'stale'
+    | 'missing'
+    | 'lag'
+    | 'suspended'
+    | 'aside'
+    | 'paused'
+    | 'slow'
+    | 'wrong'
+    | 'lost'
+  )[]
   /** When the monitor first saw it. */
   openedAt: string
 }
@@ -89,7 +100,7 @@ export interface EventOfCause extends EventOfIncident {
   next: string | null
 }
 
-/** The monitor has found that a view fails, that its data are older than they may be, or that it is missing, suspended, unable to keep its target lag, set aside, paused without an end, or slow. */
+/** The monitor has found that a view fails, that its data are older than they may be, or that it is missing, suspended, unable to keep its target lag, set aside, paused without an end, slow, wrong in slices, or without what hung on it. */
 export interface IncidentOpened extends EventOf<'IncidentOpened'>, EventOfCause {}
 
 /** The incident has another cause, or other kinds. */
@@ -138,6 +149,7 @@ export const kindWords = {
   paused: 'paused without an end',
   slow: 'slow',
   wrong: 'wrong in slices',
+  lost: 'without what hung on it',
   batch: 'failed',
   channel: 'refused',
 } as const
@@ -147,7 +159,7 @@ export const incidentKinds = Object.keys(kindWords) as IncidentKind[]
 /** What may be wrong with a view. */
 export type ViewKind = Exclude<IncidentKind, 'batch' | 'channel'>
 /** Those of which there is a metric of how many views have it: not of what is told by mail alone, or counted by runs. */
-export type MeasuredKind = Exclude<ViewKind, 'paused' | 'slow' | 'wrong'>
+export type MeasuredKind = Exclude<ViewKind, 'paused' | 'slow' | 'wrong' | 'lost'>
 export const isOfView = (kind: IncidentKind): kind is ViewKind => kind !== 'batch' && kind !== 'channel'
 export const viewKinds = incidentKinds.filter(isOfView)
 
@@ -174,12 +186,12 @@ interface Planned {
 
 /**
  * All that is wrong, the names of each kind in their order, of stale views the oldest data first. A paused view is at most stale.
- * `lasting`: what has been set aside or paused for long, views whose last refresh was slow, or whose slices were wrong, and batches and channels that have failed. Pure.
+ * `lasting`: what has been set aside or paused for long, views whose last refresh was slow, whose slices were wrong, or that lost what hung on them, and batches and channels that have failed. Pure.
  */
 export function findWrong(
   views: ViewFacts[],
   { lag, suspended }: Planned,
-  lasting: Record<'aside' | 'paused' | 'slow' | 'wrong' | 'batch' | 'channel', string[]>,
+  lasting: Record<'aside' | 'paused' | 'slow' | 'wrong' | 'lost' | 'batch' | 'channel', string[]>,
 ): Found[] {
   const tried = views.filter(({ pausedSince, aside }) => pausedSince === null && aside === null)
   const namesOf = (which: (view: ViewFacts) => boolean): string[] =>

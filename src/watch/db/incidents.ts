@@ -166,10 +166,15 @@ export async function slowAmong(sql: Sql, suspects: string[]): Promise<SlowRun[]
                    join pg_class t on t.oid = p.refobjid and t.reltuples >= 0 join pg_stat_all_tables s on s.relid = t.oid
                   where n.nspname = d.schema_name and c.relname = d.name and abs(s.n_live_tup - t.reltuples) > 1000 + t.reltuples / 5
                   order by abs(s.n_live_tup - t.reltuples) desc limit 1) grown on true
+              cross join lateral (
+                with recursive below(name) as (select s.view union select unnest(t.reads) from below join viewkeeper.seen t on t.name = below.name)
+                select string_agg(i ->> 'sql', '; ') as index from below join viewkeeper.seen t on t.name = below.name cross join jsonb_array_elements(t.lost) i
+                 where t.kind in ('r', 'p') and t.lost_at > b.finished_at - interval '1 hour') missing
               cross join lateral (values
                 ('strategy', b.meta #>> '{response,strategy}', r.meta #>> '{response,strategy}'),
                 ('rows', b.row_count_after::text, r.row_count_after::text),
                 ('since the last analyze, rows of ' || grown.name, grown.before::text, grown.now::text),
+                ('an index', missing.index, 'gone'),
                 ('tries for its locks', b.meta #>> '{response,attempts}', r.meta #>> '{response,attempts}'),
                 ('settings', b.meta #>> '{request,settings}', r.meta #>> '{request,settings}')) c(what, before, now)) as changed
       from (select value as view from jsonb_array_elements_text(${sql.json(suspects)})) s

@@ -31,6 +31,7 @@ export const causeTones = {
   NotSkipped: 'warn',
   Slow: 'warn',
   WrongSlices: 'bad',
+  Lost: 'bad',
   LogUnused: 'warn',
 } as const satisfies Record<string, Tone>
 export type CauseCode = keyof typeof causeTones
@@ -92,6 +93,7 @@ const causes = {
   },
   Slow: { section: 'slow-runs', brief: 'was slow' },
   WrongSlices: { section: 'wrong-slices', brief: 'was wrong in slices' },
+  Lost: { section: 'lost-parts', brief: 'lost what hung on it' },
   LogUnused: {
     section: 'wrong-slices',
     several: 'All rows of these views are computed although they have logs of changes.',

@@ -2,7 +2,8 @@ import { dependents, viewsAbove } from '../../catalog/plan/graph.ts'
 import { batchName, type Found, type IncidentKind, isOfView } from '../../events/plan/event.ts'
 import { type ProblemCode, titleOf } from '../../problem.ts'
 import { type CommandTarget, command } from '../../sql/commands.ts'
-import { utc } from '../../sql/words.ts'
+import { literal } from '../../sql/names.ts'
+import { count, utc } from '../../sql/words.ts'
 import { type Cause, type CauseCode, type Examined, type Surroundings, wordsOf } from '../diagnosis/cause.ts'
 import { ownCauses } from '../diagnosis/own-causes.ts'
 import { runCause, type SlowRun, slowCause } from '../diagnosis/run-cause.ts'
@@ -35,12 +36,20 @@ export interface WrongSlices {
   compared: number
 }
 
+/** A view that somebody else has dropped and made again, and what is missing since: each with the SQL that brings it back. */
+export interface LostParts {
+  view: string
+  since: Date
+  parts: { what: string; sql: string }[]
+}
+
 /** What is judged besides views. */
 export interface Besides {
   slow: SlowRun[]
   /** The views whose runs have waited for a lock for long. */
   waits: string[]
   wrong: WrongSlices[]
+  lost: LostParts[]
   batches: FailedBatch[]
   channels: FailingChannel[]
 }
@@ -54,14 +63,14 @@ export const noViews = {
   ages: new Map(),
 } satisfies Omit<JudgeFacts, 'typed'>
 
-/** Whether the cause follows from the facts of the view: a slow run that has ended says all itself, and one that found slices wrong does. */
+/** Whether the cause follows from the facts of the view: a slow run that has ended says all itself, and so do wrong slices and lost parts. */
 export const needsFacts = ({ kind, name }: Found, { waits }: Pick<Besides, 'waits'>): boolean =>
-  isOfView(kind) && kind !== 'wrong' && (kind !== 'slow' || waits.includes(name))
+  isOfView(kind) && kind !== 'wrong' && kind !== 'lost' && (kind !== 'slow' || waits.includes(name))
 
 /** Says why what was found is not well, as `viewkeeper why` does, and what to fix first, by subject. Pure. */
 export function judgeFound(
   found: Found[],
-  { slow, waits, wrong, batches, channels }: Besides,
+  { slow, waits, wrong, lost, batches, channels }: Besides,
   facts: JudgeFacts,
 ): Map<string, Judgement> {
   const judge = new Judge(facts)
@@ -72,6 +81,7 @@ export function judgeFound(
   return new Map([
     ...slow.map((run) => [run.view, judgeSlow(run, facts.typed)] as const),
     ...wrong.map((found) => [found.view, judgeWrong(found)] as const),
+    ...lost.map((found) => [found.view, judgeLost(found)] as const),
     ...[...byName].flatMap(([name, [first]]) => {
       const judged = judge.ofView(name, first?.kind ?? 'stale')
       return judged === undefined ? [] : [[name, judged] as const]
@@ -201,6 +211,27 @@ const judgeWrong = ({ view, run, wrong, compared }: WrongSlices): Judgement => (
     runId: run,
   },
 })
+
+/** What was lost with a view that was dropped. */
+function judgeLost({ view, since, parts }: LostParts): Judgement {
+  const counts = [...Map.groupBy(parts, ({ what }) => what)].map(([what, of]) =>
+    count(of.length, what, what === 'index' ? 'indexes' : undefined),
+  )
+  const sql = parts.map(({ sql }) => `${sql};`).join('\n')
+  return {
+    culprit: view,
+    cause: {
+      ...plain('Lost'),
+      text: `${view} was dropped and made again outside of Viewkeeper, as the look of ${utc(since)} found. Missing since: ${counts.join(', ')}.`,
+      next:
+        sql.length > longestSql ? `select sql from viewkeeper.lost() where view = ${literal(view)};` : sql,
+      view,
+    },
+  }
+}
+
+/** Longer SQL is not told, but where it stands. */
+const longestSql = 2_000
 
 /** Why a batch failed that no view of it explains. */
 function judgeBatch({ id, error, finishedAt }: FailedBatch, typed: CommandTarget): Judgement {

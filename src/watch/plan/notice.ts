@@ -295,7 +295,7 @@ function brief({ code, culprit, view, error, subjects }: ToldCause): string | nu
 
 /** Whether the kind of the incident says as much as the cause. */
 const isSaid = (code: ToldCause['code']): boolean =>
-  ['Missing', 'SetAside', 'Paused', 'Suspended', 'LagTooShort', 'Slow', 'WrongSlices'].includes(code)
+  ['Missing', 'SetAside', 'Paused', 'Suspended', 'LagTooShort', 'Slow', 'WrongSlices', 'Lost'].includes(code)
 
 /** `public.sales is well again`, `3 views are well again` */
 function overLine({ over }: Notice): string {

@@ -91,6 +91,7 @@ export interface Look {
   slow?: Besides['slow']
   waits?: string[]
   wrong?: Besides['wrong']
+  lost?: Besides['lost']
   batches?: Besides['batches']
   channels?: Besides['channels']
 }
@@ -135,6 +136,7 @@ function judge({
   slow = [],
   waits = [],
   wrong = [],
+  lost = [],
   batches = [],
   channels = [],
 }: Look): { found: Found[]; judged: ReturnType<typeof judgeFound> } {
@@ -146,6 +148,7 @@ function judge({
       paused: forgotten,
       slow: [...slow.map(({ view }) => view), ...waits],
       wrong: wrong.map(({ view }) => view),
+      lost: lost.map(({ view }) => view),
       batch: batches.map(({ id }) => `batch ${id}`),
       channel: channels.map(({ channel }) => channel),
     },
@@ -158,7 +161,7 @@ function judge({
     views: new Map(views.map((each) => [each.view, each])),
     ages: new Map(views.map(({ view, asOf }) => [view, asOf])),
   }
-  return { found, judged: judgeFound(found, { slow, waits, wrong, batches, channels }, facts) }
+  return { found, judged: judgeFound(found, { slow, waits, wrong, lost, batches, channels }, facts) }
 }
 
 /** What one look tells. */

@@ -284,6 +284,24 @@ const nights: [string, Look[], string[]][] = [
     ['public.a is wrong in slices', 'OK: public.a is well again'],
   ],
   [
+    'another tool drops a view and makes it again without its index, and somebody brings it back',
+    [
+      {
+        at: 0,
+        views: well('public.a'),
+        lost: [
+          {
+            view: 'public.a',
+            since: new Date(0),
+            parts: [{ what: 'index', sql: 'create index on public.a (day)' }],
+          },
+        ],
+      },
+      { at: day / 2, views: well('public.a') },
+    ],
+    ['public.a is without what hung on it', 'OK: public.a is well again'],
+  ],
+  [
     'a target lag cannot be kept',
     [
       { at: 0, views: [view('public.a', { targetLagSeconds: 60, lagWorksMs: 600_000 })], lag: ['public.a'] },
