@@ -24,7 +24,7 @@ import {
 } from './db/incidents.ts'
 import { foldLogs } from './db/logs.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
-import { noteSeen, readLost } from './db/seen.ts'
+import { lookForLost } from './db/seen.ts'
 import { type Hearers, usualTelling } from './plan/hearers.ts'
 import { isSlow } from './plan/runs.ts'
 
@@ -108,7 +108,7 @@ export function monitor(
       }
       const publishedRuns = await publishEndedRuns(sql, atOnce, publishRuns, programs !== null)
       const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
-      await noteSeen(sql, (await discoverDefinitions(sql)) || suspects.length > 0)
+      const lost = await lookForLost(sql, (await discoverDefinitions(sql)) || suspects.length > 0)
       const pause = await readPause(sql)
       const until = [pause?.until, telling.quiet && quietUntil(telling.quiet, await readClock(sql))]
       const quiet = until.reduce<Date | null>(
@@ -132,7 +132,6 @@ export function monitor(
       const { wrong, waits, ...lasting } = await readLasting(sql)
       const batches = await readFailedBatches(sql)
       const channels = await readFailingChannels(sql)
-      const lost = await readLost(sql)
       const found = findWrong(facts.views, planned, {
         ...lasting,
         wrong: wrong.map(({ view }) => view),

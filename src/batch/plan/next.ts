@@ -39,7 +39,7 @@ type Again = 'never' | 'at once' | 'later'
  * later, because waiting may mend it. Never: somebody has to change rows, a right, the view or its definition. At once: nothing is wrong
  * with the view. `UnknownView` is not here: a view that is gone may come back.
  */
-const again: { [why in ProblemCode | '0A' | '21' | '22' | '23' | '42']?: Again } = {
+const again: { [why in ProblemCode | '0A' | '21' | '22' | '23' | '42' | 'XX']?: Again } = {
   CheckFailed: 'never',
   DependentsExist: 'never',
   InsufficientPrivilege: 'never',
@@ -52,6 +52,7 @@ const again: { [why in ProblemCode | '0A' | '21' | '22' | '23' | '42']?: Again }
   '22': 'never', // a row is wrong for the query, as for a division by zero
   '23': 'never', // two rows are equal in a unique index
   '42': 'never', // wrong syntax, or a name that nothing has
+  XX: 'at once', // what the server read in the catalog was exchanged meanwhile
   CatalogChanged: 'at once',
   Deadlock: 'at once',
   RunLost: 'at once',

@@ -10,10 +10,10 @@ const every = '1 hour'
 const toldFor = '7 days'
 
 /**
- * Notes what hangs on views, and what is gone since the last time: of all once an hour, or if asked; of what was dropped or made again at once.
- * Locks nothing, and notes nothing while somebody locks what it reads: the next look does.
+ * Notes what hangs on views: of all once an hour, or if asked; of what was dropped or made again at once. Returns what somebody else has dropped
+ * and made again, and what is missing since. Locks nothing, and notes nothing while somebody locks what it reads: the next look does.
  */
-export async function noteSeen(sql: Sql, all: boolean): Promise<void> {
+export async function lookForLost(sql: Sql, all: boolean): Promise<LostParts[]> {
   const [{ unsettled }] = await sql<[{ unsettled: boolean }]>`
     with gone as (
       update viewkeeper.seen s set gone_at = clock_timestamp()
@@ -24,7 +24,7 @@ export async function noteSeen(sql: Sql, all: boolean): Promise<void> {
   const { count } = await sql`
     insert into viewkeeper.switches as s (key, value) values ('seen', '{}')
     on conflict (key) do update set updated_at = clock_timestamp() where ${all} or s.updated_at < clock_timestamp() - ${every}::interval`
-  if (!unsettled && count === 0) return
+  if (!unsettled && count === 0) return []
   try {
     if ((await unlessLocked(sql, (sql) => see(sql, count > 0))) === null && count > 0)
       await sql`update viewkeeper.switches set updated_at = '-infinity' where key = 'seen'`
@@ -32,13 +32,9 @@ export async function noteSeen(sql: Sql, all: boolean): Promise<void> {
     // XX000: a statement sees the catalog as of its beginning, but deparses definitions as they are now.
     if (sqlstateOf(error) !== 'XX000') throw error
   }
+  return sql<LostParts[]>`
+    select view, since, jsonb_agg(jsonb_build_object('what', what, 'sql', sql)) as parts from viewkeeper.lost() group by view, since order by view`
 }
-
-/** What somebody else has dropped and made again, and what is missing since. */
-export const readLost = async (sql: Sql): Promise<LostParts[]> => [
-  ...(await sql<LostParts[]>`
-    select view, since, jsonb_agg(jsonb_build_object('what', what, 'sql', sql)) as parts from viewkeeper.lost() group by view, since order by view`),
-]
 
 const see = (sql: Sql, all: boolean) => sql`
   with recursive above(oid) as (

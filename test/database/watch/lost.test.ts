@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { slowAmong } from '../../../src/watch/db/incidents.ts'
-import { noteSeen } from '../../../src/watch/db/seen.ts'
+import { lookForLost } from '../../../src/watch/db/seen.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { useDatabase } from '../../support/servers/database.ts'
@@ -117,7 +117,7 @@ describe('a view that another tool has dropped and made again', () => {
     await look()
     await sql.begin(async (other) => {
       await other`lock table app.sale in access exclusive mode`
-      await database.withConnection((own) => noteSeen(own, true))
+      await database.withConnection((own) => lookForLost(own, true))
     })
     expect(
       await sql`select updated_at = '-infinity' as again from viewkeeper.switches where key = 'seen'`,
@@ -133,7 +133,7 @@ test('a refresh that became slow says which index is gone', async () => {
     select ${id}, 'app', 'total', 'refresh', 'success', 'cli', at, at, at + interval '1 ms' * t.ms, t.ms, true
       from generate_series(1, 4) n cross join lateral (select clock_timestamp() - n * interval '1 hour', case n when 1 then 60000 else 1000 end) t(at, ms) order by n desc`
   await sql`drop index app.sale_day`
-  await noteSeen(sql as never, true)
+  await lookForLost(sql as never, true)
   const [slow] = await slowAmong(sql as never, ['app.total'])
   expect(slow?.changed).toContainEqual([
     'an index',

@@ -129,10 +129,12 @@ describe('what comes next in a batch', () => {
     ['Deadlock', 1, 0],
     ['LockTimeout', 1, 300],
     ['ViewSqlFailed', 1, 300],
+    // Another group was exchanged while the server read the catalog.
+    ['ViewSqlFailed', 1, 0, 'XX000'],
   ])(
     'after %s, attempt %s, is a retry %s s later: at once, and only once, if nothing is wrong with the view',
-    (why, made, delaySeconds) => {
-      const failed = attempt('failed', { class: why, attempt: made })
+    (why, made, delaySeconds, sqlstate = null) => {
+      const failed = attempt('failed', { class: why, sqlstate, attempt: made })
       const { retry } = planNext([node(1, [], { retries: 2 })], new Map([[1, failed]]))
       expect(retry).toMatchObject([{ attempt: made + 1, delaySeconds }])
     },
