@@ -32,14 +32,12 @@ export interface BatchNext<Node extends BatchNode> {
   ended: boolean
 }
 
-type Again = 'never' | 'at once' | 'later'
-
 /**
  * When a run that has failed is tried again, by its class, and if the view's own SQL has failed, by the class of the SQLSTATE; any other:
  * later, because waiting may mend it. Never: somebody has to change rows, a right, the view or its definition. At once: nothing is wrong
  * with the view. `UnknownView` is not here: a view that is gone may come back.
  */
-const again: { [why in ProblemCode | '0A' | '21' | '22' | '23' | '42' | 'XX']?: Again } = {
+const again: { [why in ProblemCode | '0A' | '21' | '22' | '23' | '42' | 'XX']?: 'never' | 'at once' } = {
   CheckFailed: 'never',
   DependentsExist: 'never',
   InsufficientPrivilege: 'never',
@@ -158,7 +156,7 @@ export function retryDelayOf(
   { status, attempt, class: why, sqlstate }: Pick<LatestRun, 'status' | 'attempt' | 'class' | 'sqlstate'>,
 ): number | null {
   const key = why === 'ViewSqlFailed' ? (sqlstate?.slice(0, 2) ?? '') : (why ?? '')
-  const when = (again as Record<string, Again>)[key]
+  const when = (again as Record<string, string>)[key]
   if (status !== 'failed' || attempt > retries || when === 'never') return null
   return when === 'at once' && attempt === 1 ? 0 : retryDelaySeconds
 }

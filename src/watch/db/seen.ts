@@ -16,14 +16,14 @@ const toldFor = '7 days'
 export async function lookForLost(sql: Sql, all: boolean): Promise<LostParts[]> {
   const [{ unsettled }] = await sql<[{ unsettled: boolean }]>`
     with gone as (
-      update viewkeeper.seen s set gone_at = clock_timestamp()
+      update viewkeeper.seen s set gone_at = statement_timestamp()
        where gone_at is null and not exists (select from pg_catalog.pg_class c where c.oid = s.oid) returning 1),
     forgotten as (
-      delete from viewkeeper.seen where least(gone_at, lost_at) < clock_timestamp() - ${toldFor}::interval)
+      delete from viewkeeper.seen where least(gone_at, lost_at) < statement_timestamp() - ${toldFor}::interval)
     select exists (select from gone) or exists (select from viewkeeper.seen where num_nonnulls(gone_at, lost_at) > 0) as unsettled`
   const { count } = await sql`
     insert into viewkeeper.switches as s (key, value) values ('seen', '{}')
-    on conflict (key) do update set updated_at = clock_timestamp() where ${all} or s.updated_at < clock_timestamp() - ${every}::interval`
+    on conflict (key) do update set updated_at = statement_timestamp() where ${all} or s.updated_at < statement_timestamp() - ${every}::interval`
   if (!unsettled && count === 0) return []
   try {
     if ((await unlessLocked(sql, (sql) => see(sql, count > 0))) === null && count > 0)
@@ -57,7 +57,7 @@ const see = (sql: Sql, all: boolean) => sql`
   insert into viewkeeper.seen as s (name, oid, kind, items, reads) select name, oid, kind, items, reads from now
   on conflict (name) do update set (oid, kind, items, reads, gone_at, lost, lost_at) = (
     select excluded.oid, excluded.kind, excluded.items, excluded.reads, null::timestamptz, found.lost,
-           case when is_new then coalesce(s.gone_at, clock_timestamp()) when found.lost <> s.lost and excluded.kind in ('r', 'p') then clock_timestamp() else s.lost_at end
+           case when is_new then coalesce(s.gone_at, statement_timestamp()) when found.lost <> s.lost and excluded.kind in ('r', 'p') then statement_timestamp() else s.lost_at end
       from (select s.oid <> excluded.oid) m(is_new)
      cross join lateral (
        select coalesce(jsonb_agg(distinct was), '[]')
@@ -80,10 +80,10 @@ const readBy = (sql: Sql) => sql`
   select distinct format('%I.%I', bn.nspname, b.relname) from (select c.oid) a cross join lateral (${belowOf(sql)}) r
     join pg_catalog.pg_class b on b.oid = r.oid join pg_catalog.pg_namespace bn on bn.oid = b.relnamespace order by 1`
 
-/** The statements that make relation `c` of name `x` and what hangs on it, in their order. */
+/** The statements that make relation `c` of name `x` and what hangs on it, in their order. Whoever types them executes no query of somebody else. */
 const itemsOf = (sql: Sql) => sql`
-  select 1, 'view', format(E'create %s %s%s as\n%s;\nalter %s %s owner to %s', x.word, x.name, ' with (' || array_to_string(c.reloptions, ', ') || ')',
-           rtrim(pg_get_viewdef(c.oid), ';'), x.word, x.name, c.relowner::regrole)
+  select 1, 'view', format(E'create %s %s%s as\n%s%s;\nalter %s %s owner to %s', x.word, x.name, ' with (' || array_to_string(c.reloptions, ', ') || ')',
+           rtrim(pg_get_viewdef(c.oid), ';'), case c.relkind when 'm' then E'\nwith no data' end, x.word, x.name, c.relowner::regrole)
    where c.relkind in ('v', 'm')
   union all
   select 2, 'index', pg_get_indexdef(i.indexrelid) from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisvalid

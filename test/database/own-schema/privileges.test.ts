@@ -104,6 +104,7 @@ const onRecord = (
     | 'batch_groups'
     | 'deliveries'
     | 'latest_runs'
+    | 'seen'
     | 'set_aside'
     | 'switches',
   ...privileges: string[]
@@ -366,7 +367,12 @@ const operations: Operation[] = [
   },
   {
     operation: 'GET /views/{view}/why',
-    rights: [...onRecord('latest_runs', 'select'), ...onRecord('switches', 'select'), ...readsFacts],
+    rights: [
+      ...onRecord('latest_runs', 'select'),
+      ...onRecord('switches', 'select'),
+      ...onRecord('seen', 'select'),
+      ...readsFacts,
+    ],
     perform: ({ schema, database }) =>
       getWhy(database, `${schema}.kept`, { schedules: unscheduled, typed: null }),
     done: { state: 'unknown', locks: [] },
@@ -600,6 +606,7 @@ describe('reads', () => {
       'select on viewkeeper.definitions',
       'insert, update on viewkeeper.definitions',
       'select on viewkeeper.latest_runs',
+      'select, insert, update, delete on viewkeeper.seen',
       'select on viewkeeper.batch_views',
       'select on viewkeeper.set_aside',
       'select, insert, update on viewkeeper.incidents',

@@ -53,6 +53,10 @@ describe('a view that another tool has dropped and made again', () => {
     await sql.unsafe(incident?.next)
     await look()
     expect(await incidents()).toEqual([])
+    // An administrator who types it executes no query of somebody else.
+    expect(await sql`select relispopulated from pg_class where relname = 'total'`).toEqual([
+      { relispopulated: false },
+    ])
     expect(
       await sql`
         select c.relname, (select count(*)::int from pg_index i where i.indrelid = c.oid) as indexes, c.reloptions::text as options,

@@ -133,7 +133,7 @@ describe('what comes next in a batch', () => {
     ['ViewSqlFailed', 1, 0, 'XX000'],
   ])(
     'after %s, attempt %s, is a retry %s s later: at once, and only once, if nothing is wrong with the view',
-    (why, made, delaySeconds, sqlstate = null) => {
+    (why, made, delaySeconds, sqlstate: string | null = null) => {
       const failed = attempt('failed', { class: why, sqlstate, attempt: made })
       const { retry } = planNext([node(1, [], { retries: 2 })], new Map([[1, failed]]))
       expect(retry).toMatchObject([{ attempt: made + 1, delaySeconds }])
