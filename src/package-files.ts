@@ -19,5 +19,5 @@ export const pageBuilder = file('build/page.ts')
 /** What `import … from 'viewkeeper'` gives: of the sources if this file is one of them, else of `dist/`. */
 export const indexModule = new URL(import.meta.url.endsWith('.ts') ? 'index.ts' : 'index.js', import.meta.url)
 
-/** The files by which `viewkeeper serve` runs as a unit, as containers and on Kubernetes. */
-export const shapesFolder = file('examples/serve/')
+/** What `npx viewkeeper init` copies. */
+export const templateFolder = file('template/')

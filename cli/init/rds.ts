@@ -1,6 +1,6 @@
 import { Problem } from '../../src/problem.ts'
 import { listIn, NotFound, type QueryApi, textIn, type Xml } from '../api/query-api.ts'
-import { type AppOptions, constructLines, loginLines } from './app.ts'
+import type { Known } from './template.ts'
 
 /** What AWS says about a server, and about the network in which it is. */
 interface FoundServer {
@@ -207,13 +207,8 @@ async function pages(
   return found
 }
 
-/** What is written of a server, and what is said of it. */
-interface RdsEnvironment {
-  /** What the CDK app says of it, with what is missing as comments. */
-  app: AppOptions
-  /** The construct alone, for a CDK app that exists. */
-  text: string
-  /** What to type next, in this order. */
+/** What is written of a server, and what to type next, in this order. */
+interface RdsEnvironment extends Known {
   commands: string[]
 }
 
@@ -240,34 +235,38 @@ export function environmentOf(server: FoundServer, region: string): RdsEnvironme
               '// The server takes tokens of IAM, too. Whoever makes such a role is locked out with a password (docs/iam.md).',
             ]
           : []),
-        ...loginLines,
+        `// The login of a role of its own: npx ${makesSecret} makes both.`,
+        "loginSecret: Secret.fromSecretNameV2(stack, 'Login', 'viewkeeper/production'),",
       ]
-  const app: AppOptions = {
-    account,
-    region,
-    vpcId,
-    database: { isCluster, identifier },
-    lines: [
-      ...remarksOf(server),
-      ...(server.databaseName === undefined
-        ? ['// RDS does not know which databases the server has: psql -l lists them.', "databaseName: '',"]
-        : [
-            '// The database that was made with the server; psql -l lists the others.',
-            `databaseName: ${quoted(server.databaseName)},`,
-          ]),
-      ...login,
-      ...(usable.length === 0
-        ? [
-            '// Every subnet of the server is public, and a function needs a private one: name such subnets of the network.',
-            'vpcSubnets: { subnets: [] },',
-          ]
-        : []),
-      ...(usesIam(server) ? [] : endpointLines(server, usable)),
-      '// Who gets the mails of alarms.',
-      'alarmEmails: [],',
-    ],
-  }
-  return { app, text: constructLines(app).join('\n'), commands: commandsOf(server) }
+  const found = isCluster
+    ? `DatabaseCluster.fromLookup(stack, 'Database', { clusterIdentifier: '${identifier}' })`
+    : `DatabaseInstance.fromLookup(stack, 'Database', { instanceIdentifier: '${identifier}' })`
+  const props = [
+    "environmentName: 'production',",
+    `vpc: Vpc.fromLookup(stack, 'Vpc', { vpcId: '${vpcId}' }),`,
+    `database: ${found},`,
+    ...remarksOf(server),
+    ...(server.databaseName === undefined
+      ? ['// RDS does not know which databases the server has: psql -l lists them.', "databaseName: '',"]
+      : [
+          '// The database that was made with the server; psql -l lists the others.',
+          `databaseName: ${quoted(server.databaseName)},`,
+        ]),
+    ...login,
+    ...(usable.length === 0
+      ? [
+          '// Every subnet of the server is public, and a function needs a private one: name such subnets of the network.',
+          'vpcSubnets: { subnets: [] },',
+        ]
+      : []),
+    ...(usesIam(server) ? [] : endpointLines(server, usable)),
+    '// Who gets the mails of alarms.',
+    'alarmEmails: [],',
+  ]
+  const construct = ["new Viewkeeper(stack, 'Viewkeeper', {", ...props.map((line) => `  ${line}`), '})'].join(
+    '\n',
+  )
+  return { account, region, construct, commands: commandsOf(server) }
 }
 
 /** What is true of the server, and has no field. */

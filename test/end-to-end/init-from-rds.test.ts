@@ -121,7 +121,7 @@ test('writes the app for an instance, with what AWS does not tell beside its pro
   expect({ code, err }).toEqual({ code: 0, err: '' })
   expect(asked.filter((each) => each.endsWith('unsigned'))).toEqual([])
   expect(project.read('viewkeeper.config.ts')).toContain("production: { region: 'eu-central-1' }")
-  const app = project.read('bin/app.ts')
+  const app = project.read('bin/app.mts')
   for (const line of [
     "const env = { account: '123456789012', region: 'eu-central-1' }",
     "vpc: Vpc.fromLookup(stack, 'Vpc', { vpcId: 'vpc-0123456789abcdef0' }),",
@@ -150,7 +150,7 @@ test('takes the cluster of an instance, with IAM up to PostgreSQL 15, and leaves
   const project = emptyProject()
   const { code, out } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment() })
   expect(code).toBe(0)
-  const app = project.read('bin/app.ts')
+  const app = project.read('bin/app.mts')
   expect(app).toMatch(/Cluster shop, of which you named an instance/)
   expect(app).toContain("DatabaseCluster.fromLookup(stack, 'Database', { clusterIdentifier: 'shop' })")
   expect(app).toMatch(/authentication: 'iam',\n +loginUser: 'viewkeeper_iam'/)
@@ -162,29 +162,31 @@ test('takes the cluster of an instance, with IAM up to PostgreSQL 15, and leaves
   const { out: next } = await newer.run(['init', '--from-rds', 'shop-db'], { env: environment() })
   // From 16 on, the master user would be locked out.
   expect(next).toContain('viewkeeper create-role --create-secret')
-  expect(newer.read('bin/app.ts')).toMatch(/takes tokens of IAM, too.*\n.*\n +loginSecret: /)
+  expect(newer.read('bin/app.mts')).toMatch(/takes tokens of IAM, too.*\n.*\n +loginSecret: /)
 })
 
 test('adds an endpoint of Secrets Manager if the subnets have no way out, and says that every subnet is public', async () => {
   answers = { ...usual, DescribeRouteTables: `<routeTableSet>${table(main, '')}</routeTableSet>` }
   const isolated = emptyProject()
   await isolated.run(['init', '--from-rds', 'shop-db'], { env: environment() })
-  expect(isolated.read('bin/app.ts')).toContain('addSecretsManagerEndpoint: true')
+  expect(isolated.read('bin/app.mts')).toContain('addSecretsManagerEndpoint: true')
   answers = { ...usual, DescribeRouteTables: `<routeTableSet>${table(main, internet)}</routeTableSet>` }
   const open = emptyProject()
   await open.run(['init', '--from-rds', 'shop-db'], { env: environment() })
-  expect(open.read('bin/app.ts')).toMatch(
+  expect(open.read('bin/app.mts')).toMatch(
     /Every subnet of the server is public.*\n +vpcSubnets: \{ subnets: \[\] \}/,
   )
 })
 
 test('an app that exists is kept, and the construct is printed for it', async () => {
   const project = emptyProject()
-  project.write('bin/app.ts', '// mine\n')
+  project.write('bin/app.mts', '// mine\n')
   const { code, out } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment() })
   expect(code).toBe(0)
-  expect(project.read('bin/app.ts')).toBe('// mine\n')
-  expect(out).toMatch(/put this into a stack of it:\n\nnew Viewkeeper\(stack, 'Viewkeeper', \{/)
+  expect(project.read('bin/app.mts')).toBe('// mine\n')
+  expect(out).toMatch(
+    /put this into a stack of your CDK app.+\n\n.+\n\n {4}new Viewkeeper\(stack, 'Viewkeeper', \{/,
+  )
 })
 
 describe('is refused, and writes nothing', () => {

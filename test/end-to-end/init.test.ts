@@ -3,23 +3,23 @@ import { Project } from './support/project.ts'
 
 /** All files of a project, with their texts. */
 const textsOf = (project: Project, files: string[]) => files.map((file) => [file, project.read(file)])
+const madeIn = (out: string) => [...out.matchAll(/✓ (\S+) +made/g)].map(([, file]) => file as string)
 
 test('init in an empty folder makes what check and new work with; a second init changes nothing', async () => {
   const project = new Project()
   project.remove('package.json')
   const out = await project.succeed('init')
-  const made = [...out.matchAll(/✓ (\S+) +made/g)].map(([, file]) => file as string)
-  expect(made).toEqual([
+  const made = madeIn(out)
+  expect(made.sort()).toEqual([
+    '.gitignore',
+    'bin/app.mts',
+    'cdk.json',
+    'migrations/README.md',
     'package.json',
     'viewkeeper.config.ts',
     'views/README.md',
-    'migrations/README.md',
-    'bin/app.ts',
-    'cdk.json',
-    '.github/workflows/viewkeeper.yml',
-    '.gitignore',
   ])
-  expect(out).toContain('npm install\n')
+  expect(out).toContain('  npm install aws-cdk@2 aws-cdk-lib@2 constructs@10\n')
   expect(out).toContain('npx cdk deploy -c env=production')
 
   const before = textsOf(project, made)
@@ -34,22 +34,26 @@ test('init in an empty folder makes what check and new work with; a second init 
   expect(await project.succeed('drift', '--offline')).toContain('1 view: authored and frozen are the same')
 })
 
-test('init in a CDK app keeps its files, adds what they lack, and shows the construct', async () => {
+test('init in a CDK app keeps its files, says what they lack, and shows the construct', async () => {
   const project = new Project()
-  project.write('package.json', '{\n    "name": "shop",\n    "type": "commonjs"\n}\n')
-  project.write('pnpm-lock.yaml', '')
-  project.write('cdk.json', '{ "app": "npx tsx bin/shop.ts" }')
-  project.write('.gitignore', 'node_modules\n')
+  const own = {
+    'package.json': '{ "name": "shop", "type": "commonjs" }\n',
+    'cdk.json': '{ "app": "npx tsx bin/shop.ts" }',
+    '.gitignore': '/node_modules\ncdk.out',
+    'viewkeeper.config.mjs':
+      "export default { folders: { views: 'db/views', migrations: 'db/migrations' } }\n",
+  }
+  for (const [file, text] of Object.entries(own)) project.write(file, text)
   const out = await project.succeed('init')
-  expect(out).toMatch(/✓ package\.json +added viewkeeper \^\d/)
-  expect(out).toMatch(/✓ \.gitignore +added \.viewkeeper\/\n/)
-  expect(out).toContain("new Viewkeeper(stack, 'Viewkeeper', {")
-  expect(out).toContain('pnpm install\n')
-  expect(project.read('package.json')).toMatch(
-    /^\{\n {4}"name": "shop",\n {4}"type": "commonjs",\n {4}"devDependencies": \{\n {8}"viewkeeper": "\^[\d.]+"\n {4}\}\n\}\n$/,
-  )
-  expect(project.read('cdk.json')).toBe('{ "app": "npx tsx bin/shop.ts" }')
+  expect(madeIn(out).sort()).toEqual(['db/migrations/README.md', 'db/views/README.md'])
+  expect(textsOf(project, Object.keys(own))).toEqual(Object.entries(own))
+  expect(out).toMatch(/· package\.json +kept/)
+  expect(out).toMatch(/ {2}npm install viewkeeper@[\d.]+\n/)
+  expect(out).toContain("    new Viewkeeper(stack, 'Viewkeeper', {\n      environmentName: 'production',\n")
   expect(project.files('bin')).toEqual([])
+  const ignores = /^ +(printf .*)$/m.exec(out)?.[1]
+  await project.shell(ignores!, {})
+  expect(project.read('.gitignore')).toBe(`${own['.gitignore']}\n.viewkeeper/\n`)
 
   expect(await project.succeed('init')).toContain('everything is there: nothing was changed')
   // The package is CommonJS, and the files of Viewkeeper are ES modules all the same.

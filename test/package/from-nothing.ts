@@ -24,9 +24,16 @@ export async function startFromNothing(
     lastLine,
   )
   await stage('… viewkeeper init, twice', async () => {
-    assert.match(await team.types('npx viewkeeper init'), /viewkeeper\.config\.ts +made/)
-    await team.types('npm install')
+    const output = await team.types('npx viewkeeper init')
+    assert.match(output, /viewkeeper\.config\.ts +made/)
+    await team.types(/^ +(npm install .+)$/m.exec(output)![1]!)
     assert.match(await team.types('npx viewkeeper init'), /nothing was changed/)
+  })
+  await stage('… the files of a service, copied as docs/serve.md says', async () => {
+    const [line] = /^cp node_modules.+$/m.exec(team.read('node_modules/viewkeeper/docs/serve.md'))!
+    for (const file of ['Dockerfile', '.dockerignore', 'compose.yaml', 'login.sql', 'kubernetes.yaml'])
+      await team.types(line.replace('viewkeeper.service', file))
+    await team.types(line)
   })
   await stage('… viewkeeper dev offers the server that it lacks', async () => {
     const refused = await team.types('npx viewkeeper dev', { expect: 1 })
@@ -51,8 +58,8 @@ export async function startFromNothing(
   })
   await dev.stop()
   await stage('… cdk deploy', async () => {
-    team.write('bin/app.ts', appOf(environment, cloud))
-    const output = await team.types(`${cloud.deployOf('bin/app.ts')} -c env=${environment}`, { env })
+    team.write('bin/app.mts', appOf(environment, cloud))
+    const output = await team.types(`${cloud.deployOf('bin/app.mts')} -c env=${environment}`, { env })
     assert.match(output, new RegExp(`✅ +viewkeeper-${environment}\\b`))
   })
   await stage('… viewkeeper refresh daily --env', async () => {

@@ -1,12 +1,11 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { type Command, Option } from 'commander'
 import { docsOf, Problem } from '../../../src/problem.ts'
 import { dim, report } from '../../../src/terminal/report.ts'
-import { binFileOf, cdkAppOf, readFacts } from '../../init/facts.ts'
-import { nextSteps, type PlannedFile, planInit, readShape, type Shape, shapes } from '../../init/plan.ts'
-import { environmentOf } from '../../init/rds.ts'
-import { readFolders, shownPath } from '../../project/folders.ts'
+import { exampleConstruct, filesOf, packages } from '../../init/template.ts'
+import { readConfig, shownPath } from '../../project/folders.ts'
 
 /** Declares `init`. */
 export function addTo(program: Command): void {
@@ -18,63 +17,68 @@ export function addTo(program: Command): void {
       'write the CDK app for this RDS instance or cluster, read with your AWS credentials',
     )
     .addOption(new Option('--serve', 'for viewkeeper serve: nothing of AWS').conflicts('fromRds'))
-    .addOption(
-      new Option('--as <shape>', 'with --serve: also what it runs as')
-        .choices(shapes)
-        .implies({ serve: true })
-        .conflicts('fromRds'),
-    )
     .option('--region <name>', 'the region of --from-rds (default: that of your AWS credentials)')
     .action((options) => init(options))
 }
 
-/**
- * Makes in the current folder what a team needs to keep its views with Viewkeeper, and says what to type next. Replaces
- * nothing: files get only what they lack. A second call changes nothing.
- */
-export async function init({
-  fromRds,
-  region,
-  serve: serves,
-  as: shape,
-}: {
+interface InitOptions {
   fromRds?: string
   region?: string
   serve?: boolean
-  as?: Shape
-} = {}): Promise<void> {
+}
+
+/**
+ * Copies the template into the current folder, and says what to type next. Files that exist stay as they are, so a second call
+ * changes nothing. A folder with a CDK app gets no other one: the construct is shown instead.
+ */
+export async function init({ fromRds, region, serve = false }: InitOptions = {}): Promise<void> {
   if (region !== undefined && fromRds === undefined)
     throw new Problem('InvalidRequest', '--region is the region of --from-rds: give both, or neither.', {
       field: '--region',
     })
   const found = fromRds === undefined ? undefined : await readRds(fromRds, region)
-  const { views, migrations } = await readFolders()
-  const facts = {
-    ...readFacts(process.cwd(), {
-      folders: { views: nameOf(views), migrations: nameOf(migrations) },
-      agent: process.env.npm_config_user_agent,
-    }),
-    app: found?.app,
-    serves,
-    shapes: shape && readShape(shape),
+  const { file, folders } = await readConfig()
+  const places: Record<string, string | null> = {
+    'viewkeeper.config.ts': file,
+    'views/README.md': `${shownPath(folders.views)}README.md`,
+    'migrations/README.md': `${shownPath(folders.migrations)}README.md`,
   }
-  const hasApp = cdkAppOf(facts) === 'javascript' || facts.exists(binFileOf(facts))
-  const files = planInit(facts)
-  for (const file of files) if (file.does !== 'keep') await write(file)
+  const hasApp = !serve && (existsSync('cdk.json') || existsSync('bin/app.mts'))
+  const name = basename(process.cwd())
+  const ofWay = filesOf(serve ? 'serve' : 'aws', name, found)
+  const files = [...filesOf('every', name), ...ofWay.filter(([path]) => !hasApp || existsSync(path))].map(
+    ([from, text]) => ({ path: places[from] ?? from, text, exists: existsSync(places[from] ?? from) }),
+  )
   const width = Math.max(...files.map(({ path }) => path.length))
-  for (const file of files) tell(file, width)
+  for (const { path, text, exists } of files) {
+    if (!exists) await write(path, text)
+    if (exists) report.line(dim(`· ${path.padEnd(width)}   kept`))
+    else report.success(`${path.padEnd(width)}   made`)
+  }
   report.line()
-  if (found !== undefined && hasApp)
-    report.line(`the CDK app is yours; put this into a stack of it:\n\n${found.text}\n`)
-  else if (files.every(({ does }) => does === 'keep'))
+  if (files.every(({ exists }) => exists) && !(found && hasApp))
     return report.line('everything is there: nothing was changed')
-  for (const line of nextSteps(facts, found?.commands)) report.line(line)
+  const { every, aws } = packages
+  const lines = [
+    'next:',
+    '',
+    ...ignoring(ofWay.find(([path]) => path === '.gitignore')![1]),
+    ...installing(serve || hasApp ? every : [...every, ...aws]),
+    '  npx viewkeeper new sales   # the files of a first view',
+    ...(serve
+      ? []
+      : ["  npx viewkeeper adopt --all -m 'What is there'   # or the views that DATABASE_URL has"]),
+    '  npx viewkeeper dev         # PostgreSQL, API and page on this machine',
+    '',
+    ...(serve ? toServe : toDeploy(hasApp, found)),
+  ]
+  for (const line of lines) report.line(line)
 }
 
 async function readRds(identifier: string, given: string | undefined) {
   // What speaks to AWS is loaded only for this.
   const { queryApiOf } = await import('../../api/query-api.ts')
-  const { readServer } = await import('../../init/rds.ts')
+  const { environmentOf, readServer } = await import('../../init/rds.ts')
   const { region, call } = await queryApiOf(given)
   try {
     return environmentOf(await readServer(call, identifier), region)
@@ -89,15 +93,60 @@ async function readRds(identifier: string, given: string | undefined) {
   }
 }
 
-const nameOf = (folder: URL): string => shownPath(folder).replace(/\/$/, '')
-
-async function write({ path, text, does }: Exclude<PlannedFile, { does: 'keep' }>): Promise<void> {
+async function write(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
-  await writeFile(path, text, { flag: does === 'make' ? 'wx' : 'w' })
+  await writeFile(path, text, { flag: 'wx' })
 }
 
-function tell(file: PlannedFile, width: number): void {
-  const path = file.path.padEnd(width)
-  if (file.does === 'keep') report.line(dim(`· ${path}   kept`))
-  else report.success(`${path}   ${file.does === 'make' ? 'made' : `added ${file.added}`}`)
+const read = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '')
+
+/** What adds the lines that .gitignore lacks. */
+function ignoring(lines: string): string[] {
+  const own = read('.gitignore')
+  const missing = lines
+    .trim()
+    .split('\n')
+    .filter((line) => !own.includes(line.replace(/\/$/, '')))
+  return missing.length === 0 ? [] : [`  printf '\\n${missing.join('\\n')}\\n' >> .gitignore`]
+}
+
+/** What installs the packages, with those that package.json lacks. */
+function installing(wanted: string[]): string[] {
+  const own = read('package.json')
+  const missing = wanted.filter((each) => !own.includes(`"${each.replace(/@.*/, '')}"`))
+  return [`  ${['npm install', ...missing].join(' ')}`]
+}
+
+const toServe = [
+  'on your database (node_modules/viewkeeper/docs/without-aws.md):',
+  '',
+  "  export DATABASE_URL='postgres://user:password@host:5432/database'",
+  "  npx viewkeeper adopt --all -m 'What is there'   # your views",
+  '  npx viewkeeper notify --test                    # once somebody is told',
+  '  npx viewkeeper serve                            # schedules, monitor, API and page',
+]
+
+const deployCommands = [
+  "npx cdk bootstrap --app ''   # once for each account and region",
+  'npx cdk deploy -c env=production',
+]
+
+function toDeploy(hasApp: boolean, found?: { construct: string; commands: string[] }): string[] {
+  const commands = (found?.commands ?? (hasApp ? [] : deployCommands)).map((each) => `  ${each}`)
+  if (!hasApp)
+    return [
+      found === undefined
+        ? 'to deploy, write your account, network and database into bin/app.mts, then:'
+        : 'to deploy what bin/app.mts says, once the second command has made the role:',
+      '',
+      ...commands,
+    ]
+  return [
+    'to deploy, put this into a stack of your CDK app, with your network and your database:',
+    '',
+    "  import { Viewkeeper } from 'viewkeeper/cdk'",
+    '',
+    ...(found?.construct ?? exampleConstruct()).split('\n').map((line) => `  ${line}`),
+    ...(commands.length === 0 ? [] : ['', ...commands]),
+  ]
 }

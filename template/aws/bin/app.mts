@@ -2,7 +2,7 @@ import { App, Stack } from 'aws-cdk-lib'
 import { Vpc } from 'aws-cdk-lib/aws-ec2'
 import { DatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
-import { Viewkeeper } from './index.ts'
+import { Viewkeeper } from 'viewkeeper/cdk'
 
 const app = new App()
 const environments: Record<string, () => void> = {
