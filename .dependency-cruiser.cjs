@@ -2,7 +2,9 @@
 // the other: a room knows those below it and none above. In a room, `plan/` is pure, `db/` (in `run` also `envelope/`)
 // is its SQL, and the files beside these folders are its use cases.
 const tower = [
-  // Names, quoting, tokens, statements and plans as data.
+  // What everybody says: names, codes, statuses, causes, durations, commands.
+  'words',
+  // Quoting, tokens, statements and plans as data.
   'sql',
   // Connections, SQLSTATEs, locks, time-outs.
   'server',
@@ -46,9 +48,9 @@ const tower = [
 /** The lower rooms: what refreshes views anywhere, without AWS, files or HTTP. */
 const engine = tower.slice(0, tower.indexOf('events'))
 
-const pure = '^src/(sql|[^/]+/plan|watch/diagnosis)/'
+const pure = '^src/(words|sql|[^/]+/plan|watch/diagnosis)/'
 const statements = '^src/([^/]+/(db|envelope)|server)/'
-const useCases = 'src/(?!(sql|server|loading|config|authored|api|terminal|resources)/)[^/]+/[^/]+[.]ts$'
+const useCases = 'src/(?!(words|sql|server|loading|config|authored|api|terminal|resources)/)[^/]+/[^/]+[.]ts$'
 
 const ruleOfStorey = (room, at) => ({
   name: `${room}-knows-nothing-above`,
@@ -60,18 +62,19 @@ const ruleOfStorey = (room, at) => ({
 /** What the other folders know besides themselves. */
 const layers = {
   functions: ['src/api', useCases],
-  'src/loading': ['src/[^/]+[.]ts$'],
+  'src/loading': ['src/words/', 'src/[^/]+[.]ts$'],
   'src/config': [
     'src/loading',
+    'src/words',
     'src/sql',
-    'src/problem.ts',
     'src/events/plan/event.ts',
     'src/catalog/plan/scheduled.ts',
   ],
-  'src/authored': ['src/config/fields.ts', 'src/loading', 'src/sql', 'src/[^/]+/plan', 'src/problem.ts'],
-  'src/terminal': ['src/sql'],
+  'src/authored': ['src/config/fields.ts', 'src/loading', 'src/sql', 'src/[^/]+/plan', 'src/words'],
+  'src/terminal': ['src/words', 'src/sql'],
   // What the command line and the page show of each resource: pure, too.
   'src/resources': [
+    'src/words',
     'src/sql',
     'src/catalog/plan',
     'src/batch/plan',
@@ -91,17 +94,14 @@ const layers = {
     'src/events/plan/event.ts',
     'src/migrate/frozen-migrations.ts',
     'src/watch/plan/alarms.ts',
-    'src/sql/commands.ts',
     'src/migrate/plan/frozen.ts',
     'src/package-files.ts',
     'src/sql/names.ts',
-    'src/sql/nearest.ts',
-    'src/sql/words.ts',
     'src/catalog/plan/definition.ts',
     'src/catalog/plan/scheduled.ts',
     'src/authored/schedule.ts',
     'src/config/',
-    'src/problem.ts',
+    'src/words/',
   ],
   cli: ['src', 'page/serve.ts', 'page/address.ts', 'serve/', 'local/embedded/'],
   // What Node makes of answers for a browser, and what the browser runs, which knows nothing else. In the repository, both are made
@@ -113,7 +113,7 @@ const layers = {
     'src/watch/diagnosis/',
     'src/resources/',
     'src/api/(answers|ask).ts',
-    'src/problem.ts',
+    'src/words/',
     'src/package-files.ts',
     'build/page.ts',
   ],
@@ -133,7 +133,7 @@ const layers = {
     'src/api/openapi.ts',
     'src/api/route.ts',
     'src/api/routes.ts',
-    'src/problem.ts',
+    'src/words/',
     'src/package-files.ts',
     'src/version.ts',
     'src/config/',
@@ -168,7 +168,7 @@ module.exports = {
       from: {
         path: '^src/',
         pathNot: [
-          '^src/(index|engine|methods|problem|package-files|version|sql-modules[.]d).ts$',
+          '^src/(index|engine|methods|package-files|version|sql-modules[.]d).ts$',
           `^src/(terminal|resources|${tower.join('|')})/`,
         ],
       },
@@ -207,7 +207,7 @@ module.exports = {
       comment: 'No I/O, no clock, no connection.',
       severity: 'error',
       from: { path: pure },
-      to: { pathNot: [pure, '^src/problem.ts$'] },
+      to: { pathNot: [pure] },
     },
     {
       name: 'resources-are-pure',

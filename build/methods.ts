@@ -48,7 +48,7 @@ export async function methodTypes(): Promise<string> {
   })
   return [
     '// biome-ignore-all format: made by `npm run docs` from src/api/routes: change a route there.',
-    "import type { CallOptions } from './api/route.ts'\nimport type { ProblemCode } from './problem.ts'",
+    "import type { CallOptions } from './api/route.ts'\nimport type { ProblemCode } from './words/problem.ts'",
     ...inOrder(schemas).map(([name, schema]) =>
       [
         ...comment(schema.description),

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { incidentExpression, type PromMetric } from '../serve/metrics/names.ts'
-import { runbookOf } from '../src/problem.ts'
 import { mayWaitSeconds, monitorAlarms } from '../src/watch/plan/alarms.ts'
+import { runbookOf } from '../src/words/problem.ts'
 
 // Makes the alert rules and the dashboard of `viewkeeper serve` from the table of alarms.
 

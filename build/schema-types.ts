@@ -1,5 +1,5 @@
 import type { Told } from '../src/config/fields.ts'
-import { problemCodes } from '../src/problem.ts'
+import { problemCodes } from '../src/words/problem.ts'
 
 /** A schema of JSON as routes and options have it, with what people are told of it. */
 export interface Schema extends Told {

@@ -5,7 +5,7 @@ import { Command, CommanderError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { endOn, LocalProblem } from '../serve/process.ts'
 import { fromUrl } from '../src/keeper/database-url.ts'
-import { docsOf, Problem } from '../src/problem.ts'
+import { docsOf, Problem } from '../src/words/problem.ts'
 import { targetOf as typedTarget } from './api/api-of.ts'
 import { exitCodeOf, problemLines, type Target, wrongCall } from './output/terminal.ts'
 

@@ -9,8 +9,8 @@ import {
   type Mark as MarkName,
   type Sign,
 } from '../src/resources/cell.ts'
-import { forPeople } from '../src/sql/for-people.ts'
-import { ago, ahead, duration } from '../src/sql/words.ts'
+import { forPeople } from '../src/words/for-people.ts'
+import { ago, ahead, duration } from '../src/words/phrases.ts'
 import { hrefOf } from './address.ts'
 
 // What tables and facts of a resource say, as HTML: the twin of what the command line prints.

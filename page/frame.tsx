@@ -1,6 +1,6 @@
 import type { Child, FC, PropsWithChildren } from 'hono/jsx'
 import { eventTypes } from '../src/events/plan/event.ts'
-import { runbookOf } from '../src/problem.ts'
+import { runbookOf } from '../src/words/problem.ts'
 import { hrefOf, type PageName, pages } from './address.ts'
 import { Deed } from './cells.tsx'
 

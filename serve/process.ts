@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '../src/keeper/terms.ts'
-import { forPeople, visibly } from '../src/sql/for-people.ts'
+import { forPeople, visibly } from '../src/words/for-people.ts'
 
 /** A problem that the person at the terminal can solve. It is shown as one line, without a stack. */
 export class LocalProblem extends Error {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { includes, type PolicyName } from '../src/api/route.ts'
-import { Problem } from '../src/problem.ts'
 import type { Database, Sql } from '../src/server/database.ts'
+import { Problem } from '../src/words/problem.ts'
 
 /** Whose token a request has, and what it may. */
 interface Caller {

@@ -11,4 +11,4 @@ export type {
 export type { Logger } from './keeper/terms.ts'
 export type * from './methods.ts'
 export type { MigrateReport } from './own-schema/db/apply.ts'
-export { codes, Problem, type ProblemCode, type ProblemDetails } from './problem.ts'
+export { codes, Problem, type ProblemCode, type ProblemDetails } from './words/problem.ts'

@@ -1,7 +1,7 @@
 // biome-ignore-all format: made by `npm run docs` from src/api/routes: change a route there.
 
 import type { CallOptions } from './api/route.ts'
-import type { ProblemCode } from './problem.ts'
+import type { ProblemCode } from './words/problem.ts'
 
 export interface Action {
   id: number

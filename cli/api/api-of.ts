@@ -1,6 +1,6 @@
 import { findGateway, localGateway } from '../../serve/process.ts'
-import { Problem } from '../../src/problem.ts'
-import type { CommandTarget } from '../../src/sql/commands.ts'
+import type { CommandTarget } from '../../src/words/commands.ts'
+import { Problem } from '../../src/words/problem.ts'
 import { readConfig } from '../project/folders.ts'
 import type { Api, Client } from './api.ts'
 import { clientOf } from './client.ts'

@@ -1,7 +1,7 @@
 import type { Api as Routes } from '../../src/api/ask.ts'
 import { routeAt } from '../../src/api/routes.ts'
-import { Problem, type ProblemCode, problemCodes } from '../../src/problem.ts'
-import type { CommandTarget } from '../../src/sql/commands.ts'
+import type { CommandTarget } from '../../src/words/commands.ts'
+import { Problem, type ProblemCode, problemCodes } from '../../src/words/problem.ts'
 
 /** Why an API cannot be had: the HTTP status and the title that the proxy of `viewkeeper open` answers. */
 const reasons = {

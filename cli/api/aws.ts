@@ -4,7 +4,7 @@ import { loadSharedConfigFiles } from '@smithy/core/config'
 import { HttpRequest } from '@smithy/core/protocols'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { clientSettings } from '../../src/api/lambda/aws-client.ts'
-import { Problem } from '../../src/problem.ts'
+import { Problem } from '../../src/words/problem.ts'
 import { ApiUnavailable, howToSignIn } from './api.ts'
 import type { AddressedRequest } from './client.ts'
 

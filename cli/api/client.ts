@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { findGateway } from '../../serve/process.ts'
 import { type SendOptions, withQuery } from '../../src/api/ask.ts'
-import type { Problem } from '../../src/problem.ts'
+import type { Problem } from '../../src/words/problem.ts'
 import { type Api, type ApiRequest, ApiUnavailable, type Client, isOfGateway, problemOf } from './api.ts'
 
 /** API Gateway gives up after 30 s; so does the local gateway. */

@@ -13,7 +13,7 @@ import {
   refusalOf,
   serverOf,
 } from '../../page/serve.ts'
-import { Problem } from '../../src/problem.ts'
+import { Problem } from '../../src/words/problem.ts'
 import type { Api } from './api.ts'
 
 /** A token that nobody can guess, for one run of the proxy. */

@@ -1,5 +1,5 @@
 import { parseXML } from '@aws-sdk/xml-builder'
-import { Problem } from '../../src/problem.ts'
+import { Problem } from '../../src/words/problem.ts'
 import { awsProblem, parametersOf, signerOf } from './aws.ts'
 
 /** An element of an answer: a text, or elements by their names; those of one name are a list if there are several. */

@@ -6,8 +6,8 @@ import {
   type Command as Typed,
 } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
-import { Problem } from '../../src/problem.ts'
 import type { Column } from '../../src/resources/cell.ts'
+import { Problem } from '../../src/words/problem.ts'
 import type { Api } from '../api/api.ts'
 import { apiOf } from '../api/api-of.ts'
 import { tableOf } from '../output/table.ts'

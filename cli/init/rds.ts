@@ -1,4 +1,4 @@
-import { Problem } from '../../src/problem.ts'
+import { Problem } from '../../src/words/problem.ts'
 import { listIn, NotFound, type QueryApi, textIn, type Xml } from '../api/query-api.ts'
 import type { Known } from './template.ts'
 

@@ -1,12 +1,12 @@
 import type { BatchDetails, BatchView, Run } from '../../src/api/answers.ts'
-import { batchViewOrder } from '../../src/catalog/plan/run.ts'
-import { runbookOf } from '../../src/problem.ts'
 import { type Fact, viewsCell } from '../../src/resources/cell.ts'
 import { askedFor, lockOf, rowsText, runFacts, timeText } from '../../src/resources/runs.ts'
-import { aimed, type CommandTarget, command, isCommand } from '../../src/sql/commands.ts'
-import { bytes, count, duration, elapsed, names, roughly } from '../../src/sql/words.ts'
 import type { Paint } from '../../src/terminal/report.ts'
 import { wholeCause } from '../../src/watch/diagnosis/run-cause.ts'
+import { aimed, type CommandTarget, command, isCommand } from '../../src/words/commands.ts'
+import { bytes, count, duration, elapsed, names, roughly } from '../../src/words/phrases.ts'
+import { runbookOf } from '../../src/words/problem.ts'
+import { batchViewOrder } from '../../src/words/run.ts'
 import { factLines } from './table.ts'
 import {
   colored,

@@ -1,7 +1,7 @@
 import { ageText } from '../../src/catalog/plan/state.ts'
 import type { Cell, Fact, Column as ResourceColumn, Tone } from '../../src/resources/cell.ts'
-import { ago, ahead, moment } from '../../src/sql/words.ts'
 import { type Paint, paint, type Style } from '../../src/terminal/report.ts'
+import { ago, ahead, moment } from '../../src/words/phrases.ts'
 import { cut, displayWidth, fill, harmless, type Output, short, styleOf, wrap } from './terminal.ts'
 
 /** Rows of a resource as a table. `now` is the time of the answer. */

@@ -1,11 +1,11 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
-import type { BatchViewStatus } from '../../src/catalog/plan/run.ts'
-import { Problem, type ProblemCode } from '../../src/problem.ts'
 import { type Mark, signOfRun, type Tone } from '../../src/resources/cell.ts'
-import { aimed, type CommandTarget, command } from '../../src/sql/commands.ts'
-import { forPeople } from '../../src/sql/for-people.ts'
-import { printed } from '../../src/sql/names.ts'
 import { type Paint, paint, type Style } from '../../src/terminal/report.ts'
+import { aimed, type CommandTarget, command } from '../../src/words/commands.ts'
+import { forPeople } from '../../src/words/for-people.ts'
+import { printed } from '../../src/words/names.ts'
+import { Problem, type ProblemCode } from '../../src/words/problem.ts'
+import type { BatchViewStatus } from '../../src/words/run.ts'
 
 /** Where lines are written to. */
 export interface Output {

@@ -3,8 +3,8 @@ import { type AnyState, filters, oldText, states } from '../../src/catalog/plan/
 import { signOf, viewsCell, without } from '../../src/resources/cell.ts'
 import { runColumns } from '../../src/resources/runs.ts'
 import { viewFacts } from '../../src/resources/views.ts'
-import { ago, count, duration, whole } from '../../src/sql/words.ts'
 import type { Paint } from '../../src/terminal/report.ts'
+import { ago, count, duration, whole } from '../../src/words/phrases.ts'
 import { factLines, tableOf } from './table.ts'
 import { type Output, short, styleOf } from './terminal.ts'
 

@@ -3,7 +3,8 @@ import { notValid } from '../../src/authored/view-report.ts'
 import type { Definition } from '../../src/catalog/plan/definition.ts'
 import { meetsNightly, tooRare } from '../../src/due/schedules.ts'
 import { schedulesOf } from '../../src/keeper/terms.ts'
-import { displayName, quoteName } from '../../src/sql/names.ts'
+import { quoteName } from '../../src/sql/names.ts'
+import { displayName } from '../../src/words/names.ts'
 import { readConfig, readFolders, shownPath } from './folders.ts'
 
 /**

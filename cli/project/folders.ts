@@ -4,10 +4,10 @@ import { type Definition, definitionDefaults } from '../../src/catalog/plan/defi
 import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts'
 import { relativePath } from '../../src/loading/import-files.ts'
 import type { FrozenMigration } from '../../src/migrate/plan/frozen.ts'
-import { Problem } from '../../src/problem.ts'
-import type { QualifiedName } from '../../src/sql/names.ts'
 import { fileNameOf } from '../../src/sql/new-names.ts'
 import { report } from '../../src/terminal/report.ts'
+import type { QualifiedName } from '../../src/words/names.ts'
+import { Problem } from '../../src/words/problem.ts'
 
 const loaded = new Map<string, Promise<LoadedConfig>>()
 

@@ -1,8 +1,7 @@
 import type { View } from '../../src/api/answers.ts'
-import { Problem } from '../../src/problem.ts'
-import { isGlob, withSchema } from '../../src/sql/glob.ts'
-import { parseName, type QualifiedName } from '../../src/sql/names.ts'
-import { didYouMean } from '../../src/sql/nearest.ts'
+import { isGlob, withSchema } from '../../src/words/glob.ts'
+import { didYouMean, parseName, type QualifiedName } from '../../src/words/names.ts'
+import { Problem } from '../../src/words/problem.ts'
 
 /** Parses a view's name. Without a schema the schema is `public`, as in a definition. */
 export function qualified(text: string, field: string): QualifiedName {

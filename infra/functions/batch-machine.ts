@@ -17,7 +17,7 @@ import {
 } from 'aws-cdk-lib/aws-stepfunctions'
 import { LambdaInvoke, SqsSendMessage } from 'aws-cdk-lib/aws-stepfunctions-tasks'
 import { Construct } from 'constructs'
-import { isRefusal, problemCodes } from '../../src/problem.ts'
+import { isRefusal, problemCodes } from '../../src/words/problem.ts'
 
 export interface BatchMachineProps {
   environmentName: string

@@ -26,7 +26,7 @@ import { type DeployedName, type FunctionTraits, functions } from '../../src/api
 import { metricNamespace } from '../../src/api/lambda/names.ts'
 import { variablesOf } from '../../src/config/variables.ts'
 import { functionsFolder } from '../../src/package-files.ts'
-import { Problem } from '../../src/problem.ts'
+import { Problem } from '../../src/words/problem.ts'
 import { authorityBeside, type Database, databaseVariables, grantLogin } from '../database/database.ts'
 import { type MonitorTimes, monitorTimes } from '../monitor-times.ts'
 import type { ValidProps } from '../props.ts'

@@ -18,7 +18,6 @@ import {
   metricNamespace,
   perViewDimensions,
 } from '../../src/api/lambda/names.ts'
-import { command } from '../../src/sql/commands.ts'
 import {
   type AlarmName,
   describeAlarm,
@@ -27,6 +26,7 @@ import {
   silentMonitor,
   unsent,
 } from '../../src/watch/plan/alarms.ts'
+import { command } from '../../src/words/commands.ts'
 import type { Api } from '../functions/api.ts'
 import type { MonitorTimes } from '../monitor-times.ts'
 import type { AlarmTopics } from './topics.ts'

@@ -15,7 +15,7 @@ import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import type { FunctionName } from '../../src/api/functions.ts'
 import { metricNames } from '../../src/api/lambda/names.ts'
-import { docsOf } from '../../src/problem.ts'
+import { docsOf } from '../../src/words/problem.ts'
 import type { ViewkeeperFunction } from '../functions/viewkeeper-function.ts'
 import { ownMetric } from './alarms.ts'
 

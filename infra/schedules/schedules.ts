@@ -20,7 +20,7 @@ import type { Definition } from '../../src/catalog/plan/definition.ts'
 import type { ScheduledBatch, ViewTimes } from '../../src/catalog/plan/scheduled.ts'
 import { readFrozenMigrationsSync } from '../../src/migrate/frozen-migrations.ts'
 import { frozenState } from '../../src/migrate/plan/frozen.ts'
-import { Problem } from '../../src/problem.ts'
+import { Problem } from '../../src/words/problem.ts'
 
 const months = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC']
 const weekdays = ['SUN', 'MON', 'TUE', 'WED', 'THU', 'FRI', 'SAT']

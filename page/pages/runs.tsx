@@ -1,13 +1,13 @@
 import type { FC, PropsWithChildren } from 'hono/jsx'
 import type { Action, DayList, Run } from '../../src/api/answers.ts'
 import { type Api, ask, readDays, readRun } from '../../src/api/ask.ts'
-import { runStatuses } from '../../src/catalog/plan/run.ts'
-import { runbookOf } from '../../src/problem.ts'
 import { isOpen, type Sign, signOfRun } from '../../src/resources/cell.ts'
 import { actionColumns, runColumns, runFacts, statementsOf, timeText } from '../../src/resources/runs.ts'
-import { aimed, type CommandTarget, isCommand } from '../../src/sql/commands.ts'
-import { withSchema } from '../../src/sql/glob.ts'
-import { count } from '../../src/sql/words.ts'
+import { aimed, type CommandTarget, isCommand } from '../../src/words/commands.ts'
+import { withSchema } from '../../src/words/glob.ts'
+import { count } from '../../src/words/phrases.ts'
+import { runbookOf } from '../../src/words/problem.ts'
+import { runStatuses } from '../../src/words/run.ts'
 import { hrefOf, type Query } from '../address.ts'
 import {
   Badge,

@@ -11,8 +11,8 @@ import {
   viewColumns,
   wordsOfFilter,
 } from '../../src/resources/views.ts'
-import { count } from '../../src/sql/words.ts'
 import { failingText } from '../../src/watch/plan/silence.ts'
+import { count } from '../../src/words/phrases.ts'
 import { hrefOf, type Query } from '../address.ts'
 import { Ago, Deed, Filters, firstOf, NameSearch, RefreshIcon, Table, utc } from '../cells.tsx'
 import { Head, type Shown } from '../frame.tsx'

@@ -16,7 +16,7 @@ import {
   tokenOf,
 } from '../../page/serve.ts'
 import type { Served } from '../../src/api/route.ts'
-import { type ProblemCode, titleOf } from '../../src/problem.ts'
+import { type ProblemCode, titleOf } from '../../src/words/problem.ts'
 import { LocalProblem, type ProcessLogger } from '../process.ts'
 import type { Doorkeeper } from '../tokens.ts'
 import type { LocalEvents } from './events.ts'

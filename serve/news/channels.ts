@@ -2,10 +2,10 @@ import { createHmac, randomUUID } from 'node:crypto'
 import type { Notify } from '../../src/config/fields.ts'
 import { type EventType, eventTypes } from '../../src/events/plan/event.ts'
 import { readSecret, requireSecret } from '../../src/keeper/database-url.ts'
-import { Problem } from '../../src/problem.ts'
-import { cut } from '../../src/sql/words.ts'
 import type { Filter } from '../../src/watch/plan/hearers.ts'
 import { asCode, fenced, type Mail } from '../../src/watch/plan/notice.ts'
+import { cut } from '../../src/words/phrases.ts'
+import { Problem } from '../../src/words/problem.ts'
 import { type Channel, post, Undelivered } from './channel.ts'
 
 const variable = (prefix: string, name: string) =>

@@ -5,7 +5,7 @@ import { cloudEventOf, type Message, type WaitingEvent } from '../../src/events/
 import type { Logger } from '../../src/keeper/terms.ts'
 import type { Database, Sql } from '../../src/server/database.ts'
 import { whileListening } from '../../src/server/listen.ts'
-import type { CommandTarget } from '../../src/sql/commands.ts'
+import type { CommandTarget } from '../../src/words/commands.ts'
 import {
   type Channel,
   forgetOthers,

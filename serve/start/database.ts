@@ -5,9 +5,9 @@ import { frozenState } from '../../src/migrate/plan/frozen.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
 import type { Database } from '../../src/server/database.ts'
-import type { CommandTarget } from '../../src/sql/commands.ts'
-import { displayName } from '../../src/sql/names.ts'
 import { count, report, timed } from '../../src/terminal/report.ts'
+import type { CommandTarget } from '../../src/words/commands.ts'
+import { displayName } from '../../src/words/names.ts'
 import { LocalProblem } from '../process.ts'
 
 /** A PostgreSQL that this process has started. */

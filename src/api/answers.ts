@@ -1,11 +1,12 @@
 import * as z from 'zod'
 import { strategies } from '../catalog/plan/definition.ts'
-import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../catalog/plan/run.ts'
 import { anyStates } from '../catalog/plan/state.ts'
 import { viewKinds } from '../events/plan/event.ts'
-import { type ProblemBody, problemCodes } from '../problem.ts'
-import { causeCodes, nextBys } from '../watch/diagnosis/cause.ts'
+import { nextBys } from '../watch/diagnosis/cause.ts'
 import { actionNames } from '../watch/plan/actions.ts'
+import { causeCodes } from '../words/causes.ts'
+import { type ProblemBody, problemCodes } from '../words/problem.ts'
+import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../words/run.ts'
 import { batchId } from './fields.ts'
 
 // What routes answer. No function loads this file: the OpenAPI file is written when the functions are bundled. The command line

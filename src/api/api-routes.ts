@@ -1,9 +1,9 @@
 import * as z from 'zod/mini'
 import type { Batch } from '../batch/db/batches.ts'
-import { batchStatuses, operations, type RunStatus, runStatuses } from '../catalog/plan/run.ts'
 import { filterNames, filters } from '../catalog/plan/state.ts'
-import { Problem } from '../problem.ts'
 import { actionNames } from '../watch/plan/actions.ts'
+import { Problem } from '../words/problem.ts'
+import { batchStatuses, operations, type RunStatus, runStatuses } from '../words/run.ts'
 import { batchPath, described, named, runId, runPath, text, view, viewPath, whole } from './fields.ts'
 import {
   filterOf,

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
-import { operations, triggers } from '../catalog/plan/run.ts'
 import { type EventType, eventTypes, type ViewkeeperEvents, viewKinds } from '../events/plan/event.ts'
-import { problemCodes } from '../problem.ts'
+import { problemCodes } from '../words/problem.ts'
+import { operations, triggers } from '../words/run.ts'
 
 // The events as schemas, for docs/events.schema.json. The types are those of the package: a difference does not compile.
 

@@ -1,10 +1,10 @@
-import type { RunError } from '../catalog/plan/run.ts'
-import { Problem, sentences } from '../problem.ts'
 import type { Result } from '../run/call.ts'
 import { withDeadline } from '../server/failures.ts'
-import { command } from '../sql/commands.ts'
 import { readCause } from '../watch/db/failed-run.ts'
 import { runCause, wholeCause } from '../watch/diagnosis/run-cause.ts'
+import { command } from '../words/commands.ts'
+import { Problem, sentences } from '../words/problem.ts'
+import type { RunError } from '../words/run.ts'
 import type { Served } from './route.ts'
 
 /** Why an operation did not succeed, in the words of `why`, and what to type next. */

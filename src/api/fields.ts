@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
-import { Problem } from '../problem.ts'
-import { nearest } from '../sql/nearest.ts'
+import { nearest } from '../words/names.ts'
+import { Problem } from '../words/problem.ts'
 
 // Each request has one schema, which stands with its route: it validates, gives the TypeScript type, and goes into the OpenAPI
 // file. The schemas of requests are of zod/mini, because the functions load them.

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
-import type { Trigger } from '../catalog/plan/run.ts'
 import type { Call, Result } from '../run/call.ts'
+import type { Trigger } from '../words/run.ts'
 import { described, integer, type viewPath } from './fields.ts'
 import { goesOn, type Route, route, type Served } from './route.ts'
 

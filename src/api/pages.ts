@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { Problem } from '../problem.ts'
+import { Problem } from '../words/problem.ts'
 import { described, mostInteger, text, whole } from './fields.ts'
 import { firstFitting } from './size.ts'
 

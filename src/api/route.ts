@@ -1,10 +1,10 @@
 import type * as z from 'zod/mini'
 import type { BatchDefaults } from '../batch/plan/plan.ts'
-import type { Trigger } from '../catalog/plan/run.ts'
 import type { Schedules } from '../due/schedules.ts'
 import type { Logger } from '../keeper/terms.ts'
 import type { Database } from '../server/database.ts'
-import type { CommandTarget } from '../sql/commands.ts'
+import type { CommandTarget } from '../words/commands.ts'
+import type { Trigger } from '../words/run.ts'
 import type { HttpFunctionName } from './functions.ts'
 
 /** What callers may do: the managed policies of an environment, and the rights of tokens. Each allows what the ones before it allow, and more. */

@@ -5,10 +5,10 @@ import {
   type GrantDefinition,
   outsideClock,
 } from '../catalog/plan/definition.ts'
-import { Problem } from '../problem.ts'
 import { queryViewOf } from '../rebuild/plan/create.ts'
-import { displayName, parseName } from '../sql/names.ts'
 import { settingTexts } from '../sql/settings.ts'
+import { displayName, parseName } from '../words/names.ts'
+import { Problem } from '../words/problem.ts'
 import type { AuthoredView } from './define-view.ts'
 import { indexesOf, type SoundIndex } from './indexes.ts'
 import type { QueryInput } from './inputs.ts'

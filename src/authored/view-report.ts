@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type * as z from 'zod'
 import { pathOf, relativePath, sqlFileOf } from '../loading/import-files.ts'
-import { Problem } from '../problem.ts'
-import { displayName } from '../sql/names.ts'
-import { nearest } from '../sql/nearest.ts'
+import { displayName, nearest } from '../words/names.ts'
+import { Problem } from '../words/problem.ts'
 import type { AuthoredView } from './define-view.ts'
 
 /** A line of a file. */

@@ -1,7 +1,7 @@
-import { type BatchError, type BatchStatus, isEnded } from '../catalog/plan/run.ts'
 import { withOpenedAhead } from '../run/envelope/open-ahead.ts'
 import type { Database } from '../server/database.ts'
 import { whileListening } from '../server/listen.ts'
+import { type BatchError, type BatchStatus, isEnded } from '../words/run.ts'
 import { type AdvancingBatch, lookAgainMs, makeLook, readAllAgain } from './advancing.ts'
 import { cancelBatchRuns, followLatestRuns, insertRetry, insertSkipped } from './db/attempts.ts'
 import { giveUpGroup } from './db/batch-groups.ts'

@@ -2,7 +2,6 @@ import { discoverDefinitions } from '../catalog/db/discovered.ts'
 import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
-import { type BatchError, type Exchange, isScheduled } from '../catalog/plan/run.ts'
 import {
   type Looks,
   lagsOf,
@@ -11,13 +10,14 @@ import {
   tooOldViews,
   usualConcurrency,
 } from '../due/plan/lags.ts'
-import { Problem } from '../problem.ts'
 import { type Call, findEarlier, unknown } from '../run/call.ts'
 import { findByKey, type Keyed } from '../run/db/runs.ts'
 import { everythingPaused, readPause } from '../run/db/skip.ts'
 import { insistOnCharacters, insistOnNameCharacters, resolveNames } from '../run/name.ts'
 import type { Sql } from '../server/database.ts'
 import { inTransaction, withTransaction } from '../server/transactions.ts'
+import { Problem } from '../words/problem.ts'
+import { type BatchError, type Exchange, isScheduled } from '../words/run.ts'
 import { findFailing, findUnrefreshed, insertBatchViews, readBatchableViews } from './db/batch-views.ts'
 import {
   type Batch,

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { timeZoneFault } from '../catalog/plan/scheduled.ts'
 import { eventTypes, incidentKinds } from '../events/plan/event.ts'
-import { nearest } from '../sql/nearest.ts'
+import { nearest } from '../words/names.ts'
 import type { CommonOptions } from './options.ts'
 
 /** What people read of a field besides its check: `npm run docs` writes it into the types and into docs/. */

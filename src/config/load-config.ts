@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { importProblem, withImports } from '../loading/import-files.ts'
-import { Problem } from '../problem.ts'
-import { nearest } from '../sql/nearest.ts'
+import { nearest } from '../words/names.ts'
+import { Problem } from '../words/problem.ts'
 import type { Config, EnvironmentConfig } from './config.ts'
 import type { ServeOptions } from './options.ts'
 

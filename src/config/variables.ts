@@ -1,4 +1,4 @@
-import { Problem } from '../problem.ts'
+import { Problem } from '../words/problem.ts'
 import { type CommonOptions, defaults } from './options.ts'
 
 /** Reads the text of a variable. */

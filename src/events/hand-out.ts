@@ -1,6 +1,6 @@
 import type { Database, Sql } from '../server/database.ts'
 import { withTransaction } from '../server/transactions.ts'
-import type { CommandTarget } from '../sql/commands.ts'
+import type { CommandTarget } from '../words/commands.ts'
 import {
   endTurn,
   giveTurn,

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { advance } from '../batch/advance.ts'
 import type { OpenBatch } from '../batch/db/batches.ts'
-import { isRefusal, Problem } from '../problem.ts'
 import type { Database } from '../server/database.ts'
+import { isRefusal, Problem } from '../words/problem.ts'
 import type { Logger } from './terms.ts'
 
 /** A limit on how much is done at once. Callers get their turns in the order in which they came. */

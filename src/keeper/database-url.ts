@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import { homedir, userInfo } from 'node:os'
-import { Problem } from '../problem.ts'
 import type { ConnectionSource } from '../server/connect.ts'
 import type { ConnectionOptions } from '../server/connection.ts'
+import { Problem } from '../words/problem.ts'
 
 /**
  * A secret: a variable, or the content of the file that `<variable>_FILE` names, as orchestrators mount it. Undefined if there is

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { Problem } from '../problem.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { problemOf, withDeadline } from '../server/failures.ts'
 import { takeTurn } from '../server/sessions.ts'
+import { Problem } from '../words/problem.ts'
 
 /**
  * The server ends the session of a copy from which it has heard nothing for so long, and another copy leads: a process that is

@@ -3,7 +3,7 @@ import module from 'node:module'
 import { basename, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { indexModule } from '../package-files.ts'
-import { Problem } from '../problem.ts'
+import { Problem } from '../words/problem.ts'
 
 /** Says that importing a file failed, and at which line of the file. The file is relative to the current folder. */
 export function importProblem(path: string, error: unknown): { file: string; line: number; message: string } {

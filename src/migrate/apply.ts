@@ -7,9 +7,7 @@ import {
 import { findDefinitionId } from '../catalog/db/definitions.ts'
 import { findRunningRun } from '../catalog/db/look.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
-import type { Trigger } from '../catalog/plan/run.ts'
 import { withoutShadowNames } from '../catalog/plan/shadow-names.ts'
-import { Problem } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import type { Call, Result } from '../run/call.ts'
 import { deadlineOf, waitForRun } from '../run/call.ts'
@@ -23,8 +21,11 @@ import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { withTransaction } from '../server/transactions.ts'
 import { executeRecord, runPlainSql } from '../set-aside/db/own-sql.ts'
 import { withoutReadersOf } from '../set-aside/without-readers.ts'
-import { displayName, type QualifiedName, quoteName } from '../sql/names.ts'
+import { quoteName } from '../sql/names.ts'
 import type { Plan, Statement } from '../sql/plan.ts'
+import { displayName, type QualifiedName } from '../words/names.ts'
+import { Problem } from '../words/problem.ts'
+import type { Trigger } from '../words/run.ts'
 import {
   adoptRunStatement,
   isJournaled,

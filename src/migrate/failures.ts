@@ -1,9 +1,10 @@
-import type { RunError } from '../catalog/plan/run.ts'
 import { withoutShadowNames } from '../catalog/plan/shadow-names.ts'
-import { Problem, sentences } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
-import { displayName, quoteName } from '../sql/names.ts'
+import { quoteName } from '../sql/names.ts'
+import { displayName } from '../words/names.ts'
+import { Problem, sentences } from '../words/problem.ts'
+import type { RunError } from '../words/run.ts'
 import {
   type FrozenChange,
   type FrozenText,

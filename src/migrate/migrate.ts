@@ -1,6 +1,6 @@
-import { Problem } from '../problem.ts'
 import type { Database, Sql } from '../server/database.ts'
-import { displayName } from '../sql/names.ts'
+import { displayName } from '../words/names.ts'
+import { Problem } from '../words/problem.ts'
 import type { MigrateCall, MigrationDone, MissingView, migrateOne, repairViews } from './apply.ts'
 import { mayReadJournal, readMissing, readViewJournal, whileOnlyOneMigrates } from './db/journal.ts'
 import type { FrozenMigration } from './plan/frozen.ts'

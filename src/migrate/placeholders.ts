@@ -4,8 +4,9 @@ import type { Definition } from '../catalog/plan/definition.ts'
 import { queryViewOf } from '../rebuild/plan/create.ts'
 import { requalify } from '../rebuild/plan/requalify.ts'
 import type { Sql } from '../server/database.ts'
-import { type QualifiedName, quoteName } from '../sql/names.ts'
+import { quoteName } from '../sql/names.ts'
 import { areFree, makePlaceholders, type Placeholders } from '../trial/db/copies.ts'
+import type { QualifiedName } from '../words/names.ts'
 import { readAllReaders } from './db/trial.ts'
 import {
   definitionsOf,

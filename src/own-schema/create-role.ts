@@ -6,10 +6,10 @@ import {
   type ViewRights,
 } from '../catalog/plan/abilities.ts'
 import { type Fix, fixesOf, type Obstacle } from '../catalog/plan/rights.ts'
-import { docsOf, Problem } from '../problem.ts'
 import type { Sql } from '../server/database.ts'
-import { unquoted } from '../sql/names.ts'
 import { examine, type Findings, type Swaps } from '../watch/doctor.ts'
+import { unquoted } from '../words/names.ts'
+import { docsOf, Problem } from '../words/problem.ts'
 import { namesIn, readSchemaSteps } from './apply.ts'
 import { settingUp } from './db/apply.ts'
 import { giveOwnViews, grantMaintain, handOver, readViewsOf } from './db/hand-over.ts'

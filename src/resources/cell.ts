@@ -1,6 +1,7 @@
 import type { View } from '../api/answers.ts'
-import { type BatchViewStatus, isEnded } from '../catalog/plan/run.ts'
-import { type AnyState, type Tone as ViewTone, wordsOfState } from '../catalog/plan/state.ts'
+import { type AnyState, wordsOfState } from '../catalog/plan/state.ts'
+import type { Tone as ViewTone } from '../words/phrases.ts'
+import { type BatchViewStatus, isEnded } from '../words/run.ts'
 
 /** How something stands: the word that people read, the colour, and the mark that says the same without colour. */
 export interface Sign {

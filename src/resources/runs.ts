@@ -1,8 +1,8 @@
 import type { Action, Batch, BatchDetails, BatchView, Run } from '../api/answers.ts'
-import { batchViewOrder } from '../catalog/plan/run.ts'
 import type { Counts, MadeCheck } from '../rebuild/plan/check-data.ts'
-import { duration, elapsed, rows, whole } from '../sql/words.ts'
 import { askedOf, optionsOf, personOf } from '../watch/plan/actions.ts'
+import { duration, elapsed, rows, whole } from '../words/phrases.ts'
+import { batchViewOrder } from '../words/run.ts'
 import { type Cell, type Column, type Fact, signOfRun, viewsCell } from './cell.ts'
 
 /** The table of runs. */

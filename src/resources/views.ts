@@ -1,10 +1,10 @@
 import type { View, ViewDetails } from '../api/answers.ts'
 import { outsideClock } from '../catalog/plan/definition.ts'
-import { isEnded } from '../catalog/plan/run.ts'
 import { byUrgency, type Filter, filters, retryText, wordsOfState } from '../catalog/plan/state.ts'
 import type { MadeCheck } from '../rebuild/plan/check-data.ts'
-import { bytes, duration, moment, whole } from '../sql/words.ts'
 import { heldBack } from '../watch/diagnosis/cause.ts'
+import { bytes, duration, moment, whole } from '../words/phrases.ts'
+import { isEnded } from '../words/run.ts'
 import { type Cell, type Column, type Fact, isUnwell, type Sign, signOf, signOfRun } from './cell.ts'
 import { checkFacts } from './runs.ts'
 

@@ -3,7 +3,7 @@ import { type DefinitionDefaults, ensureDefinition, findDefinitionId } from '../
 import { readDependents } from '../catalog/db/look.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import type { Sql } from '../server/database.ts'
-import type { QualifiedName } from '../sql/names.ts'
+import type { QualifiedName } from '../words/names.ts'
 import type { Call, Result } from './call.ts'
 import { type Skipped, skipped } from './db/skip.ts'
 import { execute, patienceOf, type Target } from './execute.ts'

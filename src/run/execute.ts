@@ -1,7 +1,7 @@
 import type { Patience } from '../catalog/db/look.ts'
 import { giveUpAfterMs } from '../rebuild/plan/locks.ts'
 import type { Sql } from '../server/database.ts'
-import type { QualifiedName } from '../sql/names.ts'
+import type { QualifiedName } from '../words/names.ts'
 import type { Call, Result } from './call.ts'
 import { answer, deadlineOf, replay } from './call.ts'
 import { closeLostRuns } from './db/life.ts'

@@ -1,8 +1,8 @@
 import { qualify, readNamesOf } from '../catalog/db/catalog.ts'
-import { Problem } from '../problem.ts'
 import type { Sql } from '../server/database.ts'
 import { lackingCharacter } from '../server/encoding.ts'
-import { parseName, type QualifiedName } from '../sql/names.ts'
+import { parseName, type QualifiedName } from '../words/names.ts'
+import { Problem } from '../words/problem.ts'
 
 /** Refuses (InvalidRequest) a text with a character that the database cannot store. The keys are the fields of the texts. */
 export async function insistOnCharacters(sql: Sql, texts: Record<string, string | null | undefined>) {

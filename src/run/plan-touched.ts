@@ -1,6 +1,5 @@
 import { type Patience, untilUnlocked } from '../catalog/db/look.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
-import { wrongSlices } from '../catalog/plan/run.ts'
 import { countingSlices, noteFound, noteWrong } from '../rebuild/plan/count-slices.ts'
 import { setting } from '../rebuild/plan/locks.ts'
 import type { AroundFilling } from '../rebuild/plan/make.ts'
@@ -14,9 +13,11 @@ import { forget, logRead, look } from '../slices/plan/forget.ts'
 import { logsOf } from '../slices/plan/log.ts'
 import { compareUntouched, countTouched, rowsTouched } from '../slices/plan/rows.ts'
 import type { Shown } from '../slices/plan/shown.ts'
-import { displayName, displayPart, literal, logName, type QualifiedName, quoteName } from '../sql/names.ts'
+import { literal, logName, quoteName } from '../sql/names.ts'
 import type { KnownAges, Statement } from '../sql/plan.ts'
-import { duration } from '../sql/words.ts'
+import { displayName, displayPart, type QualifiedName } from '../words/names.ts'
+import { duration } from '../words/phrases.ts'
+import { wrongSlices } from '../words/run.ts'
 
 /**
  * Finds out by the log beside a view which of its rows a refresh has to compute anew. The log decides when the shadow is filled: here it is only read

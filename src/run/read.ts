@@ -1,8 +1,8 @@
 import { readView } from '../catalog/db/catalog.ts'
 import { findDefinitionId } from '../catalog/db/definitions.ts'
-import { Problem } from '../problem.ts'
 import type { Database, Sql } from '../server/database.ts'
-import { matchesGlob } from '../sql/glob.ts'
+import { matchesGlob } from '../words/glob.ts'
+import { Problem } from '../words/problem.ts'
 import { resultOf, unknown } from './call.ts'
 import {
   mayCloseRuns,

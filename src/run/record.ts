@@ -1,8 +1,8 @@
-import type { RunError } from '../catalog/plan/run.ts'
-import { Problem, type ProblemCode } from '../problem.ts'
 import type { Sql } from '../server/database.ts'
 import { problemOf } from '../server/failures.ts'
 import { type Plan, statementsOf } from '../sql/plan.ts'
+import { Problem, type ProblemCode } from '../words/problem.ts'
+import type { RunError } from '../words/run.ts'
 import { closeUnclaimed, endOfRefused, skipUnclaimed } from './db/life.ts'
 import {
   type EndedAtOnce,

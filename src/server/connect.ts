@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { Problem, type ProblemCode } from '../problem.ts'
+import { Problem, type ProblemCode } from '../words/problem.ts'
 import type { ConnectionOptions } from './connection.ts'
 import type { Connection, Database, NotificationListener, Sql } from './database.ts'
 import {

@@ -1,9 +1,9 @@
 import { createConnection, type Socket } from 'node:net'
 import tls, { type SecureContext } from 'node:tls'
 import postgres from 'postgres'
-import { Problem } from '../problem.ts'
 import { literal } from '../sql/names.ts'
 import { makeSafe } from '../sql/settings.ts'
+import { Problem } from '../words/problem.ts'
 import type { Connection, NotificationListener, Sql } from './database.ts'
 import { mayConnectLater, problemOf, withDeadline } from './failures.ts'
 

@@ -1,4 +1,4 @@
-import { Problem, type ProblemCode, sentences } from '../problem.ts'
+import { Problem, type ProblemCode, sentences } from '../words/problem.ts'
 
 /**
  * The problem that a SQLSTATE means for a run, by the whole code or else by its class of two characters; any other SQLSTATE

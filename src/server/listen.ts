@@ -1,4 +1,4 @@
-import { Problem } from '../problem.ts'
+import { Problem } from '../words/problem.ts'
 import type { Database, Sql } from './database.ts'
 import { runChannel } from './sessions.ts'
 

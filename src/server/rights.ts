@@ -1,6 +1,6 @@
 import type postgres from 'postgres'
-import { Problem, sentences } from '../problem.ts'
 import { type Holders, holdersOf, lackedBy } from '../sql/holders.ts'
+import { Problem, sentences } from '../words/problem.ts'
 import type { Sql } from './database.ts'
 import { sqlstateOf } from './failures.ts'
 

@@ -1,4 +1,4 @@
-import { Problem } from '../problem.ts'
+import { Problem } from '../words/problem.ts'
 import type { Sql } from './database.ts'
 
 /** The channel of notifications that a run has ended; the payload is the run's id. */

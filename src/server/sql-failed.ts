@@ -1,4 +1,4 @@
-import { Problem, sentences } from '../problem.ts'
+import { Problem, sentences } from '../words/problem.ts'
 import { sqlstateOf, standardText } from './failures.ts'
 
 const untouched = 'The database is as it was before this step.'

@@ -1,6 +1,6 @@
-import { Problem } from '../problem.ts'
 import { backupsQuery, besideBackup } from '../sql/backups.ts'
 import type { Copy, Standby, Standbys } from '../sql/replicas.ts'
+import { Problem } from '../words/problem.ts'
 import type { Sql } from './database.ts'
 
 /**

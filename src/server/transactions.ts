@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type postgres from 'postgres'
-import { Problem } from '../problem.ts'
 import { rolePathSetting, safePath } from '../sql/settings.ts'
+import { Problem } from '../words/problem.ts'
 import type { Sql } from './database.ts'
 import { sqlstateOf } from './failures.ts'
 

@@ -1,4 +1,5 @@
-import { literal, logNameOf, logSchema, ofLog, quoteName, type ViewName } from './names.ts'
+import type { ViewName } from '../words/names.ts'
+import { literal, logNameOf, logSchema, ofLog, quoteName } from './names.ts'
 
 /** The strongest lock on a view that somebody waits for. */
 export type WantedLock = 'AccessShareLock' | 'ExclusiveLock' | 'AccessExclusiveLock'

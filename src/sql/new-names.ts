@@ -1,5 +1,5 @@
-import { Problem } from '../problem.ts'
-import { displayName, maxBytes, type QualifiedName } from './names.ts'
+import { displayName, maxBytes, type QualifiedName } from '../words/names.ts'
+import { Problem } from '../words/problem.ts'
 
 /** Why nobody can author an identifier; null if somebody can. Files change line ends, and the server cuts long names. */
 export const identifierFault = (identifier: string): string | null =>

@@ -1,4 +1,4 @@
-import type { QualifiedName } from './names.ts'
+import type { QualifiedName } from '../words/names.ts'
 
 /** One statement: what it is, and what the run shows and records of it. */
 export type Statement = Doing & About

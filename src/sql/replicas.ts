@@ -1,5 +1,5 @@
-import { docsOf } from '../problem.ts'
-import { count, duration } from './words.ts'
+import { count, duration } from '../words/phrases.ts'
+import { docsOf } from '../words/problem.ts'
 
 /** A server that replays what this one writes, and on which programs may read. */
 export interface Standby {

@@ -1,4 +1,4 @@
-import { Problem } from '../problem.ts'
+import { Problem } from '../words/problem.ts'
 
 /**
  * The search path of our own statements: every name in them means the catalog's object. An empty path is not enough: the

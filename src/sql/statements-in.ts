@@ -1,4 +1,4 @@
-import { folded, type ViewName } from './names.ts'
+import { folded, type ViewName } from '../words/names.ts'
 import { type Token, tokensIn } from './sql-tokens.ts'
 
 /** Reads SQL from left to right, without its space and comments. */

@@ -52,7 +52,7 @@ export const report = {
 /** Less important text: grey on a terminal. */
 export const dim = (text: string): string => paint('dim', text)
 
-export { count } from '../sql/words.ts'
+export { count } from '../words/phrases.ts'
 
 /** `0.3 s` */
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`

@@ -1,7 +1,6 @@
 import { readView } from '../catalog/db/catalog.ts'
 import { ensureDefinition } from '../catalog/db/definitions.ts'
 import { checksOf, type DataCheck } from '../catalog/plan/checks.ts'
-import { Problem } from '../problem.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
 import { type Checked, insistOnChecking, measureCheck } from '../rebuild/plan/check-data.ts'
 import { setting } from '../rebuild/plan/locks.ts'
@@ -11,6 +10,7 @@ import type { Database, Sql } from '../server/database.ts'
 import { conditionOf, sqlstateOf } from '../server/failures.ts'
 import { undone } from '../server/transactions.ts'
 import { readSettings } from '../sql/settings.ts'
+import { Problem } from '../words/problem.ts'
 
 /** What a check has found in the data that readers see. */
 interface MadeCheck {

@@ -24,7 +24,6 @@ import {
 } from './db/incidents.ts'
 import { foldLogs } from './db/logs.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
-import { lookForLost } from './db/seen.ts'
 import { type Hearers, usualTelling } from './plan/hearers.ts'
 import { isSlow } from './plan/runs.ts'
 
@@ -108,6 +107,7 @@ export function monitor(
       }
       const publishedRuns = await publishEndedRuns(sql, atOnce, publishRuns, programs !== null)
       const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
+      const { lookForLost } = await import('./db/seen.ts')
       const lost = await lookForLost(sql, (await discoverDefinitions(sql)) || suspects.length > 0)
       const pause = await readPause(sql)
       const until = [pause?.until, telling.quiet && quietUntil(telling.quiet, await readClock(sql))]

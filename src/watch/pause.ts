@@ -3,7 +3,7 @@ import { ensureDefinition, findDefinitionId } from '../catalog/db/definitions.ts
 import { setPause, setViewPause } from '../catalog/db/pause.ts'
 import { resolveName } from '../run/name.ts'
 import type { Database } from '../server/database.ts'
-import { displayName } from '../sql/names.ts'
+import { displayName } from '../words/names.ts'
 
 const writing = { writes: true }
 

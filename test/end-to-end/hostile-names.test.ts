@@ -8,9 +8,9 @@ import { hrefOf } from '../../page/address.ts'
 import { channelsOf } from '../../serve/news/channels.ts'
 import { terminalLogger } from '../../serve/process.ts'
 import { notify } from '../../src/config/fields.ts'
-import { Problem } from '../../src/problem.ts'
-import { displayName } from '../../src/sql/names.ts'
 import { chatOf, mailOf, type Notice } from '../../src/watch/plan/notice.ts'
+import { displayName } from '../../src/words/names.ts'
+import { Problem } from '../../src/words/problem.ts'
 import { start } from './support/gateway.ts'
 
 // Whoever may make a view chooses its name: no channel lets it pretend to be something else.

@@ -6,8 +6,8 @@ import { areOutdated, fingerprint, readFigures } from '../../bench/support/table
 import { main } from '../../cli/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { kindWords, viewKinds } from '../../src/events/plan/event.ts'
-import { problemCodes, statusOf } from '../../src/problem.ts'
-import { causeCodes } from '../../src/watch/diagnosis/cause.ts'
+import { causeCodes } from '../../src/words/causes.ts'
+import { problemCodes, statusOf } from '../../src/words/problem.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')

@@ -9,10 +9,10 @@ import {
   type Situation,
 } from '../../../src/own-schema/create-role.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
-import { docsOf, Problem } from '../../../src/problem.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import type { Sql } from '../../../src/server/database.ts'
 import { examine } from '../../../src/watch/doctor.ts'
+import { docsOf, Problem } from '../../../src/words/problem.ts'
 import { harmless } from '../../output/terminal.ts'
 import { commaSeparated, positive } from '../asking.ts'
 import { findingsLines } from './doctor.ts'

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import { Problem } from '../../../src/problem.ts'
-import { viewArgument } from '../../../src/sql/commands.ts'
-import { displayName, type QualifiedName } from '../../../src/sql/names.ts'
 import { fileNameOf, identifierFault, nameFault, schemaFault } from '../../../src/sql/new-names.ts'
 import { report } from '../../../src/terminal/report.ts'
+import { viewArgument } from '../../../src/words/commands.ts'
+import { displayName, type QualifiedName } from '../../../src/words/names.ts'
+import { Problem } from '../../../src/words/problem.ts'
 import { fileBase, isStated, literal, shownPath, writeAll } from '../../project/folders.ts'
 import { qualified } from '../../project/names.ts'
 

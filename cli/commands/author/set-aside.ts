@@ -6,7 +6,6 @@ import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { frozenText } from '../../../src/migrate/frozen-migrations.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
-import { docsOf, Problem } from '../../../src/problem.ts'
 import { type AsideView, type InTheWay, nameOf } from '../../../src/set-aside/plan/items.ts'
 import {
   alter as performAlter,
@@ -14,11 +13,12 @@ import {
   setAside as performSetAside,
   putBackAdvice,
 } from '../../../src/set-aside/set-aside.ts'
-import { viewArgument } from '../../../src/sql/commands.ts'
-import { displayName } from '../../../src/sql/names.ts'
-import { bytes, utc } from '../../../src/sql/words.ts'
 import { count, person, report, seconds, timed } from '../../../src/terminal/report.ts'
 import { describeItem } from '../../../src/trial/plan/copy.ts'
+import { viewArgument } from '../../../src/words/commands.ts'
+import { displayName } from '../../../src/words/names.ts'
+import { bytes, utc } from '../../../src/words/phrases.ts'
+import { docsOf, Problem } from '../../../src/words/problem.ts'
 import { columnLines } from '../../output/table.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 import { formatted, reading, wait, withDefinition } from '../asking.ts'

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { ask, readBatch, readRun } from '../../../src/api/ask.ts'
-import { Problem } from '../../../src/problem.ts'
 import { paint } from '../../../src/terminal/report.ts'
+import { Problem } from '../../../src/words/problem.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { failed, print, short } from '../../output/terminal.ts'
 import { type Asking, operating } from '../asking.ts'

@@ -12,11 +12,11 @@ import {
   viewColumns,
   wordsOfFilter,
 } from '../../../src/resources/views.ts'
-import { aimed, command } from '../../../src/sql/commands.ts'
-import { matchesGlob } from '../../../src/sql/glob.ts'
-import { ago, ahead, moment } from '../../../src/sql/words.ts'
 import { heldBack } from '../../../src/watch/diagnosis/cause.ts'
 import { failingText } from '../../../src/watch/plan/silence.ts'
+import { aimed, command } from '../../../src/words/commands.ts'
+import { matchesGlob } from '../../../src/words/glob.ts'
+import { ago, ahead, moment } from '../../../src/words/phrases.ts'
 import type { Api } from '../../api/api.ts'
 import { tableOf } from '../../output/table.ts'
 import {

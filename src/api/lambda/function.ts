@@ -1,7 +1,7 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import type { APIGatewayProxyEventV2WithIAMAuthorizer, Context } from 'aws-lambda'
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../words/problem.ts'
 import { answerHttp, type HttpAnswer, knownProblem, problemAnswer } from '../http.ts'
 import type { AnyRoute } from '../route.ts'
 import { routeKey, type Served } from '../route.ts'

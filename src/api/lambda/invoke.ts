@@ -1,5 +1,5 @@
 import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
-import { Problem, problemCodes } from '../../problem.ts'
+import { Problem, problemCodes } from '../../words/problem.ts'
 
 interface Until {
   /** After this time (epoch milliseconds) a function that sleeps or is throttled is not called again. */

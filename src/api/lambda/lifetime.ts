@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { Logger } from '@aws-lambda-powertools/logger'
 import type { Context } from 'aws-lambda'
 import type { Waiting } from '../../server/connect.ts'
-import { visibly } from '../../sql/for-people.ts'
+import { visibly } from '../../words/for-people.ts'
 
 /** Writes JSON lines into the function's log group. Secrets and row data never go in. */
 export const logger = new Logger({ serviceName: 'viewkeeper', jsonReplacerFn: visibly })

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import * as z from 'zod/mini'
-import { Problem } from '../../problem.ts'
 import type { ConnectionSource } from '../../server/connect.ts'
 import type { ConnectionOptions } from '../../server/connection.ts'
+import { Problem } from '../../words/problem.ts'
 
 // Where the database of a function is, and how the function logs in: with a token of IAM, or with a secret.
 

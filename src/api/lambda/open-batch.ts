@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import type { StartedBatch } from '../../batch/db/batches.ts'
 import { type BatchRequest, startBatch, startDueBatch } from '../../batch/start.ts'
-import { isOpenBatch } from '../../catalog/plan/run.ts'
+import { isOpenBatch } from '../../words/run.ts'
 import { text, validate } from '../fields.ts'
 import type { HttpAnswer } from '../http.ts'
 import type { Caller, Served } from '../route.ts'

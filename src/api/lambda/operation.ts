@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import * as z from 'zod/mini'
-import { mayRetry, Problem } from '../../problem.ts'
 import type { Call, Result } from '../../run/call.ts'
+import { mayRetry, Problem } from '../../words/problem.ts'
 import { validate } from '../fields.ts'
 import { logged } from '../operation.ts'
 import type { AnyRoute } from '../route.ts'

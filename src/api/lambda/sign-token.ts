@@ -1,5 +1,5 @@
 import { AwsV4Signer } from 'aws4fetch'
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../words/problem.ts'
 
 /** RDS accepts a token for 15 minutes. RDS looks at the token only while a connection opens. */
 const validSeconds = 900

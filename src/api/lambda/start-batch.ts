@@ -1,7 +1,7 @@
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { ExecutionAlreadyExists, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import type { Context } from 'aws-lambda'
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../words/problem.ts'
 import { type HttpAnswer, knownProblem, problemAnswer } from '../http.ts'
 import type { startBatch } from '../routes/start-batch.ts'
 import { clientSettings } from './aws-client.ts'

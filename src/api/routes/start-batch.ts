@@ -1,8 +1,8 @@
 import * as z from 'zod/mini'
 import { mostConcurrent } from '../../batch/plan/plan.ts'
 import { strategies } from '../../catalog/plan/definition.ts'
-import { exchanges, isOpenBatch } from '../../catalog/plan/run.ts'
-import { Problem } from '../../problem.ts'
+import { Problem } from '../../words/problem.ts'
+import { exchanges, isOpenBatch } from '../../words/run.ts'
 import { batchId, described, integer, named, text, view, withoutChecks } from '../fields.ts'
 import { route } from '../route.ts'
 

@@ -1,7 +1,8 @@
-import { Problem } from '../../problem.ts'
 import type { Touched } from '../../set-aside/plan/items.ts'
-import { quoteName, type ViewName } from '../../sql/names.ts'
+import { quoteName } from '../../sql/names.ts'
 import { statementsIn } from '../../sql/statements-in.ts'
+import type { ViewName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 import { parse } from './read.ts'
 
 /**

@@ -1,7 +1,8 @@
 import { listAside } from '../../catalog/db/catalog.ts'
 import { failureOf, leftOutSince, wasLeftOut } from '../../catalog/db/failing.ts'
 import type { Sql } from '../../server/database.ts'
-import { type QualifiedName, quoteName } from '../../sql/names.ts'
+import { quoteName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import type { BatchableView, PlannedView } from '../plan/plan.ts'
 
 /** One view of a batch, as the view was when the batch was made. */

@@ -1,10 +1,10 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
-import type { BatchEnd, BatchError, BatchStatus, Exchange, Trigger } from '../../catalog/plan/run.ts'
 import { closeLostRuns, endsNow, hasStatus, isOpenBatch, type Transition } from '../../run/db/life.ts'
 import type { Sql } from '../../server/database.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
 import { isWorkedOn } from '../../server/sessions.ts'
 import { inTransaction } from '../../server/transactions.ts'
+import type { BatchEnd, BatchError, BatchStatus, Exchange, Trigger } from '../../words/run.ts'
 import type { Selection } from '../plan/selection.ts'
 
 /** A view that is refreshed by itself although it belongs to a group, and the reason. */

@@ -3,8 +3,9 @@ import { openBatch, sentOnce } from '../../run/db/runs.ts'
 import type { TogetherGroup } from '../../run/plan/turn.ts'
 import type { Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
-import { logNameOf, logSchema, type QualifiedName } from '../../sql/names.ts'
+import { logNameOf, logSchema } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
+import type { QualifiedName } from '../../words/names.ts'
 
 /** The plain view, by OID, that view `c` reads, and nobody else, if something beside `c` has the name of a log of its changes. */
 export const shownBelow = (sql: Sql) => sql`

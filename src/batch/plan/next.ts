@@ -1,6 +1,6 @@
-import { isEnded, type RunStatus } from '../../catalog/plan/run.ts'
-import type { ProblemCode } from '../../problem.ts'
 import { groupsByMember, isDone, type LatestRun, type TogetherGroup, waitsFor } from '../../run/plan/turn.ts'
+import type { ProblemCode } from '../../words/problem.ts'
+import { isEnded, type RunStatus } from '../../words/run.ts'
 
 /** What `planNext` needs to know of a view in a batch. */
 export interface BatchNode {

@@ -1,5 +1,6 @@
 import { inDependencyOrder } from '../../catalog/plan/graph.ts'
-import { type Exchange, unknownDuration } from '../../catalog/plan/run.ts'
+import type { Exchange } from '../../words/run.ts'
+import { unknownDuration } from '../../words/run.ts'
 import type { Selectable } from './selection.ts'
 
 /** How many runs of a batch may be running at once, at most. */

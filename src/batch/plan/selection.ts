@@ -1,12 +1,11 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
 import { dependents } from '../../catalog/plan/graph.ts'
-import { isScheduled, type Trigger } from '../../catalog/plan/run.ts'
 import type { ViewTimes } from '../../catalog/plan/scheduled.ts'
-import { Problem } from '../../problem.ts'
-import { matchesGlob } from '../../sql/glob.ts'
-import { parseName } from '../../sql/names.ts'
-import { didYouMean } from '../../sql/nearest.ts'
 import { reached } from '../../sql/walks.ts'
+import { matchesGlob } from '../../words/glob.ts'
+import { didYouMean, parseName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
+import { isScheduled, type Trigger } from '../../words/run.ts'
 
 /** Which views a batch is to refresh: at most one of the first six fields. None of them means all views. */
 export interface SelectionRequest {

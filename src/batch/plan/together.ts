@@ -1,6 +1,5 @@
 import { type Strategy, traitsOf } from '../../catalog/plan/definition.ts'
 import type { OutlinedReader, Reader } from '../../catalog/plan/live-view.ts'
-import type { Exchange } from '../../catalog/plan/run.ts'
 import {
   findUnfilled,
   isMaterialized,
@@ -10,7 +9,9 @@ import {
   tooMany,
   withRead,
 } from '../../rebuild/plan/scope.ts'
-import { displayName, quoteName } from '../../sql/names.ts'
+import { quoteName } from '../../sql/names.ts'
+import { displayName } from '../../words/names.ts'
+import type { Exchange } from '../../words/run.ts'
 
 /** A view of a batch, or one that reads a view of the batch, as far as it matters for what is exchanged together. */
 export interface TogetherView {

@@ -1,6 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
-import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { literal, quoteName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import type { Definition, ViewDefinition } from '../plan/definition.ts'
 import {
   asDiscovered,

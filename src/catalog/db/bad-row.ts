@@ -2,8 +2,9 @@ import { askSealed } from '../../sealed/db/execute.ts'
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/transactions.ts'
-import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { literal, quoteName } from '../../sql/names.ts'
 import type { Seal } from '../../sql/plan.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import type { Leaf } from '../plan/table-parts.ts'
 
 /** How a query failed, in the server's words, which may quote rows. */

@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 import { skipsUnchanged } from '../../server/transactions.ts'
-import type { QualifiedName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import type { Checks } from '../plan/checks.ts'
 import { type Definition, definitionDefaults, type Strategy } from '../plan/definition.ts'
 

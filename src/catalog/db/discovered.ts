@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
-import type { QualifiedName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import { outsideClock } from '../plan/definition.ts'
 import { toSetRole } from '../plan/rights.ts'
 import { batchPlaces } from '../plan/shadow-names.ts'

@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 import { unlessLocked } from '../../server/transactions.ts'
-import type { QualifiedName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import { definitionDefaults } from '../plan/definition.ts'
 import { batchPlaces } from '../plan/shadow-names.ts'
 import type { ViewFacts } from '../plan/state.ts'

@@ -1,6 +1,6 @@
-import { mayRetry, problemCodes } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
-import type { QualifiedName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
+import { mayRetry, problemCodes } from '../../words/problem.ts'
 
 /** Whether a run has proved that a refresh would change nothing. */
 export const isUnneeded = (run: string): string =>

@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
-import { displayName, type QualifiedName } from '../../sql/names.ts'
-import { utc } from '../../sql/words.ts'
+import { displayName, type QualifiedName } from '../../words/names.ts'
+import { utc } from '../../words/phrases.ts'
 
 /** That a view is authored and not there, since when, and who dropped it if the record knows, as a sentence; null: it is not authored. */
 export async function sinceGone(sql: Sql, { schema, name }: QualifiedName): Promise<string | null> {

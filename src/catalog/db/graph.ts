@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
-import type { QualifiedName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import {
   type Declared,
   declaredEdges,

@@ -1,7 +1,7 @@
-import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { type Holders, holdersOf } from '../../sql/holders.ts'
-import { displayName, type QualifiedName } from '../../sql/names.ts'
+import { displayName, type QualifiedName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 
 /** Rule `_RETURN` is the query of a view. A query may also need the row type of what it reads, or the type's array. */
 export const closureOf = (relations: number[]): string => `

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { lookAgain } from '../../server/transactions.ts'
 import { type Holders, holdersQuery } from '../../sql/holders.ts'
-import { displayName, type QualifiedName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
+import { displayName, type QualifiedName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 import { dependentsOf, type ViewFacts, type ViewSnapshot } from '../plan/live-view.ts'
 import { readView } from './catalog.ts'
 

@@ -1,7 +1,7 @@
-import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { defaultOwnerSetting } from '../../server/transactions.ts'
-import { unquoted } from '../../sql/names.ts'
+import { unquoted } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 import { impossible, roleOf, sayObstacles, toSetRole, viewsSuffix } from '../plan/rights.ts'
 import { readObstacles } from './catalog.ts'
 

@@ -1,7 +1,7 @@
-import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
-import { displayName, type QualifiedName } from '../../sql/names.ts'
+import { displayName, type QualifiedName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 
 /** Pauses or resumes everything scheduled, in force at once. A pause of what is paused gives it another end. */
 export async function setPause(

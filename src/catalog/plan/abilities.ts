@@ -1,5 +1,5 @@
-import { Problem } from '../../problem.ts'
 import { literal } from '../../sql/names.ts'
+import { Problem } from '../../words/problem.ts'
 import {
   changingRows,
   lookInto,

@@ -1,4 +1,4 @@
-import { unquoted } from '../../sql/names.ts'
+import { unquoted } from '../../words/names.ts'
 import type { GrantDefinition, ViewDefinition } from './definition.ts'
 import type { Grant, LiveView } from './live-view.ts'
 

@@ -1,4 +1,5 @@
-import { parseName, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { parseName } from '../../words/names.ts'
 
 /** What a common check says. Columns by their names, exactly as written. */
 export interface CommonChecks {

@@ -1,4 +1,4 @@
-import type { ViewName } from '../../sql/names.ts'
+import type { ViewName } from '../../words/names.ts'
 import type { Checks } from './checks.ts'
 
 /** The strategies that a request or a definition may name; `auto` leaves the choice to Viewkeeper. */

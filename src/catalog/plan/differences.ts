@@ -1,5 +1,5 @@
-import { displayName, displayPart, unquoted } from '../../sql/names.ts'
 import { tokensIn } from '../../sql/sql-tokens.ts'
+import { displayName, displayPart, unquoted } from '../../words/names.ts'
 import { type Definition, definitionDefaults, type GrantDefinition } from './definition.ts'
 import { describeGrant } from './grants.ts'
 import type { Grant, LiveView } from './live-view.ts'

@@ -1,7 +1,6 @@
-import { Problem } from '../../problem.ts'
-import { displayName, parseName, type QualifiedName } from '../../sql/names.ts'
-import { nearest } from '../../sql/nearest.ts'
 import { reached } from '../../sql/walks.ts'
+import { displayName, nearest, parseName, type QualifiedName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 
 /** Something in the catalog that may stand between views: a relation or a function. */
 export interface GraphNode {

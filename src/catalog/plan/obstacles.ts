@@ -1,5 +1,6 @@
-import { literal, type QualifiedName } from '../../sql/names.ts'
+import { literal } from '../../sql/names.ts'
 import type { Hints, Purpose, ViewHints } from '../../sql/plan.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import {
   asked,
   executes,

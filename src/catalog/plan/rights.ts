@@ -1,6 +1,6 @@
-import { sentences } from '../../problem.ts'
 import { literal, onOneLine } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
+import { sentences } from '../../words/problem.ts'
 
 // Who lacks which right, why that matters, and the SQL that gives it. The rules are texts of SQL, because a plan carries some
 // of them: the server executes them only if a statement fails, when the session that has planned may be gone.

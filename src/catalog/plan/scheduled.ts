@@ -1,4 +1,4 @@
-import { displayName } from '../../sql/names.ts'
+import { displayName } from '../../words/names.ts'
 import type { Definition } from './definition.ts'
 
 /** When views are refreshed by their definitions. */

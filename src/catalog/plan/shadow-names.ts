@@ -1,4 +1,4 @@
-import type { QualifiedName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 
 /** The names under which the shadow of a live view is built. The key makes the names unique; nobody else sees them. */
 export interface ShadowNames {

@@ -1,5 +1,6 @@
-import { duration, moment } from '../../sql/words.ts'
-import type { RunStatus } from './run.ts'
+import type { Tone } from '../../words/phrases.ts'
+import { duration, moment } from '../../words/phrases.ts'
+import type { RunStatus } from '../../words/run.ts'
 
 interface LastRun {
   id: number
@@ -100,9 +101,6 @@ interface PlannedFacts {
   intervalMs: number | null
   limitMs: number | null
 }
-
-/** How much something matters: the colours of the command line and of the page follow it. */
-export type Tone = 'bad' | 'warn' | 'held' | 'busy' | 'idle' | 'good'
 
 /** What decides how a view stands: its facts, and who holds it back. */
 type Judged = Pick<

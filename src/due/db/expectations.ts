@@ -1,5 +1,5 @@
 import type { Sql } from '../../server/database.ts'
-import type { QualifiedName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import type { PromisedLag } from '../plan/lags.ts'
 
 /** The fields of a definition that say which schedules refresh its view. */

@@ -1,6 +1,6 @@
 import { outsideCircles } from '../../catalog/plan/graph.ts'
-import { unknownDuration } from '../../catalog/plan/run.ts'
 import type { ViewFacts } from '../../catalog/plan/state.ts'
+import { unknownDuration } from '../../words/run.ts'
 
 /** What planning by target lags needs to know of a view. Times are epoch milliseconds, by the clock of the database. */
 export interface LagView {

@@ -1,5 +1,5 @@
-import type { BatchStatus, Operation, RunStatus, Trigger } from '../../catalog/plan/run.ts'
-import { type CommandTarget, command } from '../../sql/commands.ts'
+import { type CommandTarget, command } from '../../words/commands.ts'
+import type { BatchStatus, Operation, RunStatus, Trigger } from '../../words/run.ts'
 import {
   type BatchEnded,
   type EventOf,

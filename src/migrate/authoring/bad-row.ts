@@ -10,13 +10,14 @@ import {
 import { readView } from '../../catalog/db/catalog.ts'
 import { isAsMighty } from '../../catalog/db/owner.ts'
 import { conditionOf, type Leaf, narrow, type Part, placeOf, rowsIn } from '../../catalog/plan/table-parts.ts'
-import { Problem } from '../../problem.ts'
 import type { Database, Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
-import { command } from '../../sql/commands.ts'
-import { displayName, type QualifiedName, quoteIdentifier, unquoted } from '../../sql/names.ts'
+import { quoteIdentifier } from '../../sql/names.ts'
 import type { Seal } from '../../sql/plan.ts'
 import { tokensIn } from '../../sql/sql-tokens.ts'
+import { command } from '../../words/commands.ts'
+import { displayName, type QualifiedName, unquoted } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 
 /** A row without which the query does not fail. */
 interface BadRow {

@@ -4,8 +4,8 @@ import { nameOf, type RangeVar, type Tree } from '../../authored/sql/touched.ts'
 import { isAsMighty } from '../../catalog/db/owner.ts'
 import { timeZoneFault } from '../../catalog/plan/scheduled.ts'
 import type { Sql } from '../../server/database.ts'
-import { displayName, type QualifiedName } from '../../sql/names.ts'
-import { count } from '../../sql/words.ts'
+import { displayName, type QualifiedName } from '../../words/names.ts'
+import { count } from '../../words/phrases.ts'
 
 /** A row of pg_cron's table `cron.job`; older versions have no names of jobs. */
 type CronJob = Record<'schedule' | 'command' | 'database' | 'username', string> & {

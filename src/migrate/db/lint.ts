@@ -10,9 +10,10 @@ import { askSealed } from '../../sealed/db/execute.ts'
 import type { Sql } from '../../server/database.ts'
 import { conditionOf, mayPass, sqlstateOf } from '../../server/failures.ts'
 import { readRolePath, undone } from '../../server/transactions.ts'
-import { type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Seal, Statement } from '../../sql/plan.ts'
 import { takePath } from '../../trial/db/shadows.ts'
+import type { QualifiedName } from '../../words/names.ts'
 
 const limitMs = 3000
 

@@ -1,8 +1,9 @@
 import { type Definition, definitionDefaults } from '../../catalog/plan/definition.ts'
 import type { Difference } from '../../catalog/plan/differences.ts'
-import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { quoteName } from '../../sql/names.ts'
 import { fileNameOf } from '../../sql/new-names.ts'
 import { reached } from '../../sql/walks.ts'
+import { displayName, type QualifiedName } from '../../words/names.ts'
 import {
   type FrozenChange,
   type FrozenFile,

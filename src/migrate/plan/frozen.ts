@@ -2,7 +2,8 @@ import { type Definition, definitionDefaults } from '../../catalog/plan/definiti
 import type { ViewKind } from '../../catalog/plan/live-view.ts'
 import { createStatements, madeBy, ownerStatement, queryViewOf } from '../../rebuild/plan/create.ts'
 import { fill } from '../../rebuild/plan/fill.ts'
-import { parseName, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { parseName, type QualifiedName } from '../../words/names.ts'
 
 type Define = { does: 'define'; definition: Definition }
 

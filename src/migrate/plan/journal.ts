@@ -1,6 +1,7 @@
 import type { Definition } from '../../catalog/plan/definition.ts'
-import { Problem } from '../../problem.ts'
-import { displayName, parseName, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { quoteName } from '../../sql/names.ts'
+import { displayName, parseName, type QualifiedName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 import { type FrozenMigration, frozenState, viewAfter, viewChangesOf } from './frozen.ts'
 
 /** One frozen migration that the database has. */

@@ -1,5 +1,5 @@
 import { type ChangeLog, dropLog, makeLog } from '../../slices/plan/log.ts'
-import { displayName, displayPart } from '../../sql/names.ts'
+import { displayName, displayPart } from '../../words/names.ts'
 import type { FrozenMigration } from './frozen.ts'
 
 /** A log of changes as own SQL: the text that makes it, and the one that drops it; null: somebody has deleted that file. */

@@ -16,8 +16,9 @@ import { commentStatement, indexStatement, ownerStatement } from '../../rebuild/
 import { type RunOptions, uniqueIndexes } from '../../rebuild/plan/fill.ts'
 import { besideReaders, exclusively } from '../../rebuild/plan/locks.ts'
 import { sealedIf } from '../../rebuild/plan/shadow.ts'
-import { quoteIdentifier, quoteName, unquoted } from '../../sql/names.ts'
+import { quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
+import { unquoted } from '../../words/names.ts'
 import type { Redefined } from './together.ts'
 
 /** What a migration does to a view, as reports name it. */

@@ -1,10 +1,11 @@
 import type { LiveView, Reader, ViewKind } from '../../catalog/plan/live-view.ts'
-import { Problem } from '../../problem.ts'
 import type { MadeView } from '../../rebuild/plan/create.ts'
 import { pathOverShadows, requalify, viewsNamedIn } from '../../rebuild/plan/requalify.ts'
 import { type Member, onShadows, type Rebuild, shadowName } from '../../rebuild/plan/scope.ts'
-import { viewArgument } from '../../sql/commands.ts'
-import { displayName, type QualifiedName, quoteName, unquoted } from '../../sql/names.ts'
+import { quoteName } from '../../sql/names.ts'
+import { viewArgument } from '../../words/commands.ts'
+import { displayName, type QualifiedName, unquoted } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 
 /** A view of a group that gets another definition. */
 export interface Redefined {

@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { intruders, keeper, refuseIntruders, trustOf } from '../../catalog/plan/abilities.ts'
 import { hintsQuery, isMember, type Obstacle, onDatabase, privilege } from '../../catalog/plan/rights.ts'
-import { Problem, sentences } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
 import { lacking, readMissingRights } from '../../server/rights.ts'
@@ -9,6 +8,7 @@ import { inTheWay } from '../../server/sessions.ts'
 import { sqlFailed } from '../../server/sql-failed.ts'
 import { withTransaction } from '../../server/transactions.ts'
 import { quoteIdentifier } from '../../sql/names.ts'
+import { Problem, sentences } from '../../words/problem.ts'
 
 /** A schema step: a numbered SQL file, applied once and never edited afterwards. */
 export interface SchemaStep {

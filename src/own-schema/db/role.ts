@@ -1,10 +1,10 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
 import { adminsOf, type Fix, roleOf, viewsSuffix } from '../../catalog/plan/rights.ts'
-import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { withSavepoint } from '../../server/transactions.ts'
 import { literal } from '../../sql/names.ts'
+import { Problem } from '../../words/problem.ts'
 
 /** The role that owns schema `viewkeeper`, and no view. It cannot log in; logins are its members, and can be replaced. */
 export const ownerRole = 'viewkeeper'

@@ -13,7 +13,7 @@ import { readableView } from '../../catalog/plan/server-sql.ts'
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { lookAgain, unlessLocked } from '../../server/transactions.ts'
-import { displayName, type QualifiedName } from '../../sql/names.ts'
+import { displayName, type QualifiedName } from '../../words/names.ts'
 import { type Member, type OutlinedScope, type Scope, together } from '../plan/scope.ts'
 
 /**

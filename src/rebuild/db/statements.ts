@@ -1,13 +1,14 @@
 import { hintsQueryOf } from '../../catalog/plan/obstacles.ts'
-import { Problem } from '../../problem.ts'
 import { askSealed, executeSealed, sealedCommand } from '../../sealed/db/execute.ts'
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf, statesThatSay } from '../../server/failures.ts'
 import { readMissingRights, readWhoLacks } from '../../server/rights.ts'
 import { inTransaction, readRolePath, takeRolePath, takeSafePath } from '../../server/transactions.ts'
-import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { literal, quoteName } from '../../sql/names.ts'
 import type { Seal, Statement } from '../../sql/plan.ts'
 import { safePath, takeLoginSettings, takeOwnSettings } from '../../sql/settings.ts'
+import type { QualifiedName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 import { unfoundQuery } from './unfound.ts'
 
 interface Unfound {

@@ -1,18 +1,12 @@
 import { type Checks, checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import { Problem } from '../../problem.ts'
 import { answerSetting } from '../../sealed/plan/text.ts'
-import { command } from '../../sql/commands.ts'
-import {
-  displayName,
-  literal,
-  type QualifiedName,
-  quoteIdentifier,
-  quoteName,
-  regclass,
-} from '../../sql/names.ts'
+import { literal, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
 import type { Plan, Seal, Statement } from '../../sql/plan.ts'
+import { command } from '../../words/commands.ts'
+import { displayName, type QualifiedName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 
 import { setting } from './locks.ts'
 

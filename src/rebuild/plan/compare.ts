@@ -1,5 +1,5 @@
 import type { LiveView } from '../../catalog/plan/live-view.ts'
-import { unquoted } from '../../sql/names.ts'
+import { unquoted } from '../../words/names.ts'
 
 /** Columns of old or new data; types as SQL writes them. */
 export type Columns = { name: string; type: string }[]

@@ -1,6 +1,7 @@
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import { displayName, type QualifiedName, quoteName, type ViewName } from '../../sql/names.ts'
+import { quoteName } from '../../sql/names.ts'
 import type { KnownAges, LaterStatement, Plan, Statement } from '../../sql/plan.ts'
+import { displayName, type QualifiedName, type ViewName } from '../../words/names.ts'
 import type { Checking } from './check-data.ts'
 
 /** Brings the planner's estimate up to date. */

@@ -3,8 +3,9 @@ import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { waitForBackup } from '../../sql/backups.ts'
 import { holdersQuery } from '../../sql/holders.ts'
-import { literal, type QualifiedName, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
+import { literal, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
+import type { QualifiedName } from '../../words/names.ts'
 
 // New readers wait while we queue for an exclusive lock. So we queue for each lock briefly, and often. How long a try waits for
 // all exclusive locks together, its patience, the envelope decides.

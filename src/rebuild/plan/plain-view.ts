@@ -1,8 +1,9 @@
 import { authoredGrants, grantorsOf } from '../../catalog/plan/differences.ts'
 import { grantStatement } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
-import { displayName, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { operatorsPath } from '../../sql/settings.ts'
+import { displayName } from '../../words/names.ts'
 import { buildShadow } from './shadow.ts'
 
 /** A plain view of the database as own SQL. */

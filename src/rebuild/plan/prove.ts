@@ -1,8 +1,9 @@
 import { differenceQuery, hashWithoutGrants, liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { namedBy, readerOf } from '../../catalog/plan/rights.ts'
 import { meaningQuery, sameTrees, treeDifferences } from '../../catalog/plan/tree.ts'
-import { displayName, literal, regclass } from '../../sql/names.ts'
+import { literal, regclass } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
+import { displayName } from '../../words/names.ts'
 import { type Member, type Rebuild, retyped, type Scope, shadowName, wantedOf } from './scope.ts'
 
 /**

@@ -1,5 +1,6 @@
-import { folded, type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
+import { quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { type Token, tokensIn } from '../../sql/sql-tokens.ts'
+import { folded, type QualifiedName, type ViewName } from '../../words/names.ts'
 
 /** A place of a query that names a relation, or its row type. */
 interface Mention extends ViewName {

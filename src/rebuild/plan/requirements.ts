@@ -10,7 +10,8 @@ import {
 } from '../../catalog/plan/rights.ts'
 import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
 import { sessionOf } from '../../sql/holders.ts'
-import { displayName, displayPart, literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { literal, quoteName } from '../../sql/names.ts'
+import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
 import { betweenQuery } from './prove.ts'
 import { findUnfilled, type Scope } from './scope.ts'
 

@@ -6,8 +6,9 @@ import type {
   ViewSnapshot,
 } from '../../catalog/plan/live-view.ts'
 import { namesBeside, type ShadowNames } from '../../catalog/plan/shadow-names.ts'
-import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { quoteName } from '../../sql/names.ts'
 import { reached } from '../../sql/walks.ts'
+import { displayName, type QualifiedName } from '../../words/names.ts'
 import { requalify } from './requalify.ts'
 
 /** A view that is rebuilt. */

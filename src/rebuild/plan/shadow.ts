@@ -1,8 +1,9 @@
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
-import { displayName, displayPart, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Seal, Statement } from '../../sql/plan.ts'
+import { displayName, displayPart } from '../../words/names.ts'
 
 /** Builds the empty shadow of a view, plain or materialized, with all its attributes and comments. */
 export function buildShadow(live: LiveView, names: Pick<ShadowNames, 'view'>): Statement[] {

@@ -1,8 +1,8 @@
-import type { Operation, RunError, RunStatus } from '../../catalog/plan/run.ts'
 import { madeChecks } from '../../rebuild/plan/check-data.ts'
 import type { Sql } from '../../server/database.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
-import type { QualifiedName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
+import type { Operation, RunError, RunStatus } from '../../words/run.ts'
 import { type Run, runColumns } from './runs.ts'
 
 export interface RunFilter {

@@ -1,9 +1,9 @@
 import type { Checks } from '../../catalog/plan/checks.ts'
-import type { UsualDurations } from '../../catalog/plan/run.ts'
 import { type Checking, checkingOf } from '../../rebuild/plan/check-data.ts'
 import type { Sql } from '../../server/database.ts'
 import { regularUpToSetting } from '../../server/transactions.ts'
-import type { QualifiedName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
+import type { UsualDurations } from '../../words/run.ts'
 
 /** How long those of the last 20 refreshes of a view that succeeded took which computed all of it; nulls if there was none. */
 export async function readUsualDurations(sql: Sql, { schema, name }: QualifiedName): Promise<UsualDurations> {

@@ -1,8 +1,8 @@
-import type { Mark, Operation, RunError, RunStatus, Trigger, Unchanged } from '../../catalog/plan/run.ts'
-import { mayRetry } from '../../problem.ts'
 import type { MadeCheck } from '../../rebuild/plan/check-data.ts'
 import type { Sql } from '../../server/database.ts'
 import type { Plan } from '../../sql/plan.ts'
+import { mayRetry } from '../../words/problem.ts'
+import type { Mark, Operation, RunError, RunStatus, Trigger, Unchanged } from '../../words/run.ts'
 import { endFollowers, isOpenBatch } from './life.ts'
 
 /** The part of the answer that `runs.meta` keeps; durations and row counts have their own columns. */

@@ -1,6 +1,7 @@
-import { isScheduled, type Trigger, type Unchanged } from '../../catalog/plan/run.ts'
 import type { Sql } from '../../server/database.ts'
-import type { QualifiedName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
+import type { Unchanged } from '../../words/run.ts'
+import { isScheduled, type Trigger } from '../../words/run.ts'
 import type { EndedAtOnce } from './runs.ts'
 
 /** Since when everything scheduled is paused, and by whom; until when, or null: until somebody ends it. */

@@ -1,5 +1,4 @@
 import { hintsInPlace } from '../../catalog/plan/obstacles.ts'
-import { mayRetry, Problem, type ProblemCode, problemCodes } from '../../problem.ts'
 import { unfoundQuery } from '../../rebuild/db/unfound.ts'
 import type { Database, Sql } from '../../server/database.ts'
 import { problemOf, problemOfSqlstate, standardText, statesThatSay } from '../../server/failures.ts'
@@ -8,6 +7,7 @@ import { sendAhead } from '../../server/transactions.ts'
 import { literal, onOneLine } from '../../sql/names.ts'
 import { type Plan, purposesOf } from '../../sql/plan.ts'
 import { makeSafe, safePath } from '../../sql/settings.ts'
+import { mayRetry, Problem, type ProblemCode, problemCodes } from '../../words/problem.ts'
 import { type Run, readSentRun } from '../db/runs.ts'
 import { envelope } from './text.ts'
 

@@ -1,9 +1,9 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import { Problem } from '../../problem.ts'
 import { exclusively, ourselves } from '../../rebuild/plan/locks.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
+import { Problem } from '../../words/problem.ts'
 
 export interface DropOptions {
   /** Also drops what depends on the view. */

@@ -10,8 +10,9 @@ import {
   ourselves,
   withoutAltering,
 } from '../../rebuild/plan/locks.ts'
-import { displayName, literal, quoteName, unquoted } from '../../sql/names.ts'
+import { literal, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
+import { displayName, unquoted } from '../../words/names.ts'
 
 /** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
 export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {

@@ -1,10 +1,10 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
 import { noUsableIndex, type ViewFacts } from '../../catalog/plan/live-view.ts'
 import { type Obstacle, reasonsOf, sayObstacles } from '../../catalog/plan/rights.ts'
-import type { Mark, UsualDurations } from '../../catalog/plan/run.ts'
-import { Problem } from '../../problem.ts'
 import type { RunOptions } from '../../rebuild/plan/fill.ts'
 import type { Plan } from '../../sql/plan.ts'
+import { Problem } from '../../words/problem.ts'
+import type { Mark, UsualDurations } from '../../words/run.ts'
 
 /** The strategy of a refresh, and the reason, in words for the run's record. */
 export interface Choice {

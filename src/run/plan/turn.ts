@@ -1,4 +1,4 @@
-import type { RunStatus } from '../../catalog/plan/run.ts'
+import type { RunStatus } from '../../words/run.ts'
 
 /** The latest run of a view in its batch. */
 export interface LatestRun {

@@ -1,9 +1,9 @@
-import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { literal } from '../../sql/names.ts'
 import type { Seal } from '../../sql/plan.ts'
 import { safePath } from '../../sql/settings.ts'
+import { Problem } from '../../words/problem.ts'
 import { answerSetting, sealedText, sealedVariables } from '../plan/text.ts'
 
 /** A statement that executes somebody else's command as its owner, on `path`: see `sealedText`. Pure. */

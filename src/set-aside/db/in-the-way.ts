@@ -2,13 +2,14 @@ import { readObstacles, readRoleSchemas } from '../../catalog/db/catalog.ts'
 import { lockedProblem } from '../../catalog/db/locked.ts'
 import type { Reader } from '../../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../../catalog/plan/rights.ts'
-import { Problem } from '../../problem.ts'
 import { readReaders } from '../../rebuild/db/group.ts'
 import type { Sql } from '../../server/database.ts'
 import { sessionOf } from '../../sql/holders.ts'
-import { logSchema, ofLog, type QualifiedName, quoteName, viewOfLog } from '../../sql/names.ts'
+import { logSchema, ofLog, quoteName, viewOfLog } from '../../sql/names.ts'
 import { parentsFirst } from '../../sql/walks.ts'
 import { readTrees } from '../../trial/db/copies.ts'
+import type { QualifiedName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 import {
   type AsideView,
   actingRequirements,

@@ -1,7 +1,6 @@
 import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
-import { Problem, sentences } from '../../problem.ts'
 import { executeStatements, executeTogether, StatementRefused } from '../../rebuild/db/statements.ts'
 import { checkData } from '../../rebuild/plan/check-data.ts'
 import { analyze, fill, uniqueIndexes } from '../../rebuild/plan/fill.ts'
@@ -12,10 +11,12 @@ import { readCheckingOf } from '../../run/db/past.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayPass, problemOf, sqlstateOf } from '../../server/failures.ts'
 import { withSavepoint } from '../../server/transactions.ts'
-import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { findComparable, readAgain } from '../../trial/db/copies.ts'
 import { describeItem, lost } from '../../trial/plan/copy.ts'
+import { displayName, type QualifiedName } from '../../words/names.ts'
+import { Problem, sentences } from '../../words/problem.ts'
 import {
   type AsideView,
   type Below,

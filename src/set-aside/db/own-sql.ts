@@ -1,6 +1,5 @@
 import { qualify } from '../../catalog/db/catalog.ts'
 import { readOwner } from '../../catalog/db/owner.ts'
-import { Problem, sentences } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { lackingCharacter } from '../../server/encoding.ts'
 import { sqlstateOf } from '../../server/failures.ts'
@@ -13,9 +12,11 @@ import {
   takeSafePath,
   withTransaction,
 } from '../../server/transactions.ts'
-import { literal, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
+import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { makeSafe, takeLoginSettings } from '../../sql/settings.ts'
 import { SqlReader, type SqlStatement, statementsIn } from '../../sql/statements-in.ts'
+import type { ViewName } from '../../words/names.ts'
+import { Problem, sentences } from '../../words/problem.ts'
 
 /**
  * Executes own SQL, with the search path of our login, and the statements that record it: all of it or

@@ -1,10 +1,10 @@
 import { ensureDefinition } from '../../catalog/db/definitions.ts'
-import type { Trigger } from '../../catalog/plan/run.ts'
 import { madeChecks } from '../../rebuild/plan/check-data.ts'
 import type { RunRequest, RunResponse } from '../../run/db/runs.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import type { ActionName } from '../../watch/plan/actions.ts'
+import type { Trigger } from '../../words/run.ts'
 import { type AsideView, nameOf } from '../plan/items.ts'
 
 /** Something that is set aside. */

@@ -17,18 +17,11 @@ import {
   sealedAsOwner,
   withOptions,
 } from '../../rebuild/plan/shadow.ts'
-import {
-  displayName,
-  displayPart,
-  literal,
-  type QualifiedName,
-  quoteIdentifier,
-  quoteName,
-  type ViewName,
-} from '../../sql/names.ts'
+import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { reached } from '../../sql/walks.ts'
 import { type Copy, describeItem } from '../../trial/plan/copy.ts'
+import { displayName, displayPart, type QualifiedName, type ViewName } from '../../words/names.ts'
 
 /** A view that is taken away and made again, with all that the catalog says about it. */
 export interface AsideView extends Copy {

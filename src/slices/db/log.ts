@@ -1,16 +1,7 @@
-import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
-import {
-  displayName,
-  displayPart,
-  literal,
-  logName,
-  logSchema,
-  longestLogged,
-  ofLog,
-  type QualifiedName,
-  quoteName,
-} from '../../sql/names.ts'
+import { literal, logName, logSchema, longestLogged, ofLog, quoteName } from '../../sql/names.ts'
+import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
 import { type ChangeLog, keyOf, logsOf, triggersOf } from '../plan/log.ts'
 import { proveSlices, type Slices } from '../plan/prove.ts'

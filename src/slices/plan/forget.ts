@@ -1,5 +1,6 @@
-import { literal, logName, logSchema, ofLog, type QualifiedName } from '../../sql/names.ts'
+import { literal, logName, logSchema, ofLog } from '../../sql/names.ts'
 import type { Seal, Statement } from '../../sql/plan.ts'
+import type { QualifiedName } from '../../words/names.ts'
 
 /** Beyond so many rows, a log means all slices. */
 export const mostRows = 10_000

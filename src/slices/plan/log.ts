@@ -1,13 +1,5 @@
-import {
-  displayPart,
-  literal,
-  logName,
-  logSchema,
-  ofLog,
-  type QualifiedName,
-  quoteIdentifier,
-  quoteName,
-} from '../../sql/names.ts'
+import { literal, logName, logSchema, ofLog, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { displayPart, type QualifiedName } from '../../words/names.ts'
 import type { Shown } from './shown.ts'
 
 /** The log of the changes of what a view reads: which of its slices they touch. Each table that it reads has its part. */

@@ -9,7 +9,8 @@ import { apart } from '../../rebuild/plan/scope.ts'
 import type { Sql } from '../../server/database.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
 import { withSavepoint } from '../../server/transactions.ts'
-import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { literal, quoteName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import { type Copy, lost, type Meaning } from '../plan/copy.ts'
 
 /** A cancel of one statement is meant for all of them. */

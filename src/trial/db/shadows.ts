@@ -13,9 +13,10 @@ import { type Member, type Rebuild, wantedOf } from '../../rebuild/plan/scope.ts
 import type { Sql } from '../../server/database.ts'
 import { undone } from '../../server/transactions.ts'
 import { withoutLooks } from '../../sql/backups.ts'
-import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { literal, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import { rolePathSetting } from '../../sql/settings.ts'
+import type { QualifiedName } from '../../words/names.ts'
 
 /**
  * The live view that this server makes of a definition: an empty shadow is created beside the real view, described, and

@@ -1,5 +1,5 @@
 import type { LiveView } from '../../catalog/plan/live-view.ts'
-import { displayName } from '../../sql/names.ts'
+import { displayName } from '../../words/names.ts'
 
 /** A view as the catalog has it, or a copy of it, with what it means. */
 export interface Copy {

@@ -1,7 +1,7 @@
-import type { RunStatus } from '../../catalog/plan/run.ts'
 import type { Sql } from '../../server/database.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
-import { displayName, type QualifiedName } from '../../sql/names.ts'
+import { displayName, type QualifiedName } from '../../words/names.ts'
+import type { RunStatus } from '../../words/run.ts'
 import type { ActionName } from '../plan/actions.ts'
 
 /** What somebody did, a person or a program: one row of `viewkeeper.actions`. */

@@ -1,8 +1,8 @@
 import { checkFailedSince } from '../../catalog/db/failing.ts'
 import type { Run } from '../../run/db/runs.ts'
 import type { Sql } from '../../server/database.ts'
-import type { CommandTarget } from '../../sql/commands.ts'
-import { utc } from '../../sql/words.ts'
+import type { CommandTarget } from '../../words/commands.ts'
+import { utc } from '../../words/phrases.ts'
 import type { Cause } from '../diagnosis/cause.ts'
 import { runCause } from '../diagnosis/run-cause.ts'
 

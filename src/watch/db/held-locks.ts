@@ -5,8 +5,9 @@ import { sqlstateOf } from '../../server/failures.ts'
 import { isWorkedOn } from '../../server/sessions.ts'
 import { backupsQuery } from '../../sql/backups.ts'
 import { locksInTheWay, type WantedLock } from '../../sql/holders.ts'
-import { literal, type QualifiedName } from '../../sql/names.ts'
+import { literal } from '../../sql/names.ts'
 import { type Token, tokensIn } from '../../sql/sql-tokens.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import type { BatchFacts, HeldLock, RunFacts } from '../diagnosis/cause.ts'
 
 /**

@@ -1,5 +1,5 @@
-import type { RunStatus } from '../../catalog/plan/run.ts'
 import type { Sql } from '../../server/database.ts'
+import type { RunStatus } from '../../words/run.ts'
 
 /** The state of a view, from its runs and its definition. Unknown numbers are null. */
 export interface ViewStatus {

@@ -3,7 +3,8 @@ import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { skipsUnchanged } from '../../server/transactions.ts'
 import { whyNotKnown } from '../../slices/db/read-queries.ts'
-import { logNameOf, logSchema, type QualifiedName } from '../../sql/names.ts'
+import { logNameOf, logSchema } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import type { HiddenBehind, Uncounted } from '../diagnosis/cause.ts'
 
 /**

@@ -1,9 +1,9 @@
-import { runbookOf } from '../../problem.ts'
-import { command } from '../../sql/commands.ts'
-import { duration, names } from '../../sql/words.ts'
+import type { CauseCode } from '../../words/causes.ts'
+import { command } from '../../words/commands.ts'
+import { duration, names } from '../../words/phrases.ts'
+import { runbookOf } from '../../words/problem.ts'
 import {
   type Cause,
-  type CauseCode,
   type Examined,
   type HeldLock,
   heldBack,

@@ -1,8 +1,9 @@
-import { mayRetry, type ProblemCode, problemCodes, sentences } from '../../problem.ts'
 import { toSeeThem } from '../../rebuild/plan/check-data.ts'
-import { type CommandTarget, command } from '../../sql/commands.ts'
-import { cut, duration } from '../../sql/words.ts'
-import type { Cause, CauseCode, Examined, RunFacts, Surroundings } from './cause.ts'
+import type { CauseCode } from '../../words/causes.ts'
+import { type CommandTarget, command } from '../../words/commands.ts'
+import { cut, duration } from '../../words/phrases.ts'
+import { mayRetry, type ProblemCode, problemCodes, sentences } from '../../words/problem.ts'
+import type { Cause, Examined, RunFacts, Surroundings } from './cause.ts'
 
 const longestMessage = 600
 const longestQuery = 900

@@ -1,4 +1,5 @@
-import { type Cause, type CauseCode, causeTones, type Examined, type Surroundings } from './cause.ts'
+import { type CauseCode, causeTones } from '../../words/causes.ts'
+import type { Cause, Examined, Surroundings } from './cause.ts'
 import { lastEnded, ownCauses, runningRun } from './own-causes.ts'
 
 /** Whether a cause says that nothing is wrong with a view, or what goes on with it. */

@@ -1,4 +1,4 @@
-import { isEnded, type RunStatus } from '../../catalog/plan/run.ts'
+import { isEnded, type RunStatus } from '../../words/run.ts'
 
 /** The deeds that the record tells of, beside plain refreshes. The schema's check has the same list. */
 export const actionNames = [

@@ -1,6 +1,6 @@
 import type { MeasuredKind } from '../../events/plan/event.ts'
-import { runbookOf } from '../../problem.ts'
-import { command } from '../../sql/commands.ts'
+import { command } from '../../words/commands.ts'
+import { runbookOf } from '../../words/problem.ts'
 
 /** The names of the alarms of an environment, without the environment. */
 export const alarmNames = [

@@ -1,5 +1,5 @@
 import type { Quiet } from '../../catalog/plan/scheduled.ts'
-import type { CommandTarget } from '../../sql/commands.ts'
+import type { CommandTarget } from '../../words/commands.ts'
 
 /** How programs are told. */
 export interface Programs {

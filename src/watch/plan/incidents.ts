@@ -1,5 +1,5 @@
 import { type Found, type IncidentKind, incidentKinds, type ViewKind } from '../../events/plan/event.ts'
-import { type CauseCode, causeTones } from '../diagnosis/cause.ts'
+import { type CauseCode, causeTones } from '../../words/causes.ts'
 import type { Telling } from './hearers.ts'
 
 // An incident is opened, changed and resolved by the looks of the monitor. Whoever tells what is wrong reads it.

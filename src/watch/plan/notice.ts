@@ -8,13 +8,13 @@ import {
   kindWords as words,
 } from '../../events/plan/event.ts'
 import type { News } from '../../events/plan/news.ts'
-import { runbookOf } from '../../problem.ts'
-import { type CommandTarget, command } from '../../sql/commands.ts'
-import { forPeople } from '../../sql/for-people.ts'
-import { matchesGlob, withSchema } from '../../sql/glob.ts'
-import { parseName } from '../../sql/names.ts'
-import { count, cut, duration, names, utc } from '../../sql/words.ts'
-import { wordsOf } from '../diagnosis/cause.ts'
+import { wordsOf } from '../../words/causes.ts'
+import { type CommandTarget, command } from '../../words/commands.ts'
+import { forPeople } from '../../words/for-people.ts'
+import { matchesGlob, withSchema } from '../../words/glob.ts'
+import { parseName } from '../../words/names.ts'
+import { count, cut, duration, names, utc } from '../../words/phrases.ts'
+import { runbookOf } from '../../words/problem.ts'
 import type { Filter, Links, People } from './hearers.ts'
 import {
   type Incident,

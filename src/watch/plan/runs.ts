@@ -1,5 +1,5 @@
-import type { RunStatus, Trigger } from '../../catalog/plan/run.ts'
-import { mayRetry, type ProblemCode } from '../../problem.ts'
+import { mayRetry, type ProblemCode } from '../../words/problem.ts'
+import type { RunStatus, Trigger } from '../../words/run.ts'
 
 const slowFactor = 2
 /** A shorter refresh is never slow: nobody minds 1 s instead of 0.5 s. */

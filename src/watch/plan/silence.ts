@@ -1,4 +1,4 @@
-import { count, names, utc } from '../../sql/words.ts'
+import { count, names, utc } from '../../words/phrases.ts'
 
 /** A channel of `viewkeeper serve` that has refused the message that waits longest for it. */
 export interface FailingChannel {

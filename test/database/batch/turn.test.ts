@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { readBatchRuns } from '../../../src/batch/db/attempts.ts'
 import { readOpenGroups } from '../../../src/batch/db/batch-groups.ts'
-import { runStatuses } from '../../../src/catalog/plan/run.ts'
 import { groupsByMember, waitsFor } from '../../../src/run/plan/turn.ts'
+import { runStatuses } from '../../../src/words/run.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { sql } = useDatabase()

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { policyNames } from '../../../src/api/route.ts'
 import { definitionDefaults, strategies } from '../../../src/catalog/plan/definition.ts'
-import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/catalog/plan/run.ts'
 import { eventTypes } from '../../../src/events/plan/event.ts'
 import { actionNames } from '../../../src/watch/plan/actions.ts'
+import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/words/run.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { inFields } from '../../support/views/frozen.ts'
 

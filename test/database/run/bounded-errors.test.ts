@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
 import { handler as createView } from '../../../functions/create.ts'
-import type { RunError } from '../../../src/catalog/plan/run.ts'
+import type { RunError } from '../../../src/words/run.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 

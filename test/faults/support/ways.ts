@@ -1,13 +1,13 @@
 import { advance } from '../../../src/batch/advance.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'
-import type { Exchange } from '../../../src/catalog/plan/run.ts'
 import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
 import type { Call } from '../../../src/run/call.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { putBack, setAside } from '../../../src/set-aside/set-aside.ts'
+import type { Exchange } from '../../../src/words/run.ts'
 import { callAlter } from '../../support/views/alter.ts'
 
 /** Where a fault strikes. */

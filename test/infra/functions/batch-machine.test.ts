@@ -1,6 +1,6 @@
 import { ExecutionError } from 'aws-local-stepfunctions'
 import { describe, expect, test } from 'vitest'
-import { mayRetry, problemCodes, statusOf } from '../../../src/problem.ts'
+import { mayRetry, problemCodes, statusOf } from '../../../src/words/problem.ts'
 import { execute, executionName, readDefinition } from '../support/machine.ts'
 import { kinds, type Properties } from '../support/synth.ts'
 

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import type { PageTarget } from '../../../page/app.tsx'
 import { asksForPage, pageFor } from '../../../page/serve.ts'
 import type { Api } from '../../../src/api/ask.ts'
-import { Problem } from '../../../src/problem.ts'
-import type { CommandTarget } from '../../../src/sql/commands.ts'
+import type { CommandTarget } from '../../../src/words/commands.ts'
+import { Problem } from '../../../src/words/problem.ts'
 
 interface Asked {
   method: string

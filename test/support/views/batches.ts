@@ -1,7 +1,7 @@
 import { type Advanced, advance } from '../../../src/batch/advance.ts'
 import { type BatchRequest, startBatch } from '../../../src/batch/start.ts'
-import { mayRetry, Problem } from '../../../src/problem.ts'
 import type { Database, Sql } from '../../../src/server/database.ts'
+import { mayRetry, Problem } from '../../../src/words/problem.ts'
 import { callOn } from '../servers/database.ts'
 import { hangsMs, until } from '../waiting/until.ts'
 import { findAtGate } from './slow-view.ts'

@@ -1,10 +1,10 @@
 import { type Found, findWrong } from '../../../src/events/plan/event.ts'
-import type { ProblemCode } from '../../../src/problem.ts'
 import type { Examined, RunFacts } from '../../../src/watch/diagnosis/cause.ts'
 import { usualTelling } from '../../../src/watch/plan/hearers.ts'
 import { type Incident, keepIncidents } from '../../../src/watch/plan/incidents.ts'
 import { type Besides, judgeFound } from '../../../src/watch/plan/judge.ts'
 import { type Notice, noticeOf } from '../../../src/watch/plan/notice.ts'
+import type { ProblemCode } from '../../../src/words/problem.ts'
 import { examined } from './examined.ts'
 
 /** When a night begins. */

@@ -1,4 +1,4 @@
-import { Problem } from '../../../src/problem.ts'
+import { Problem } from '../../../src/words/problem.ts'
 
 /** Returns the Problem that `work` fails with. Any other end of `work` fails the test. */
 export async function refusalOf(work: Promise<unknown>): Promise<Problem> {

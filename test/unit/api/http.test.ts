@@ -14,8 +14,8 @@ import { deployedBatch, scheduledBatch } from '../../../src/api/lambda/open-batc
 import { operation } from '../../../src/api/operation.ts'
 import { routes } from '../../../src/api/routes.ts'
 import { selectViews } from '../../../src/batch/plan/selection.ts'
-import { Problem, type ProblemCode, problemCodes, statusOf } from '../../../src/problem.ts'
 import { version } from '../../../src/version.ts'
+import { Problem, type ProblemCode, problemCodes, statusOf } from '../../../src/words/problem.ts'
 import { parsed } from '../../support/aws/lambda.ts'
 
 const createOptions = routes.createView.takes!.body!

@@ -2,8 +2,8 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, test } from 'vitest'
 import { openapi } from '../../../src/api/openapi.ts'
 import { routes } from '../../../src/api/routes.ts'
-import { problemCodes } from '../../../src/problem.ts'
-import { parseName } from '../../../src/sql/names.ts'
+import { parseName } from '../../../src/words/names.ts'
+import { problemCodes } from '../../../src/words/problem.ts'
 
 const document = (await openapi()) as {
   openapi: string

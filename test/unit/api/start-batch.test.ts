@@ -10,7 +10,7 @@ import {
   startBatchWith,
   startDueWith,
 } from '../../../src/api/lambda/start-batch.ts'
-import { Problem } from '../../../src/problem.ts'
+import { Problem } from '../../../src/words/problem.ts'
 import { useDeployed } from '../../support/aws/deployed.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
 

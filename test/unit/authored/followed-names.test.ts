@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { readTouched } from '../../../src/authored/sql/touched.ts'
-import { displayName } from '../../../src/sql/names.ts'
+import { displayName } from '../../../src/words/names.ts'
 
 /** What a file touches, as `relation: column, column`. */
 const read = async (text: string) =>

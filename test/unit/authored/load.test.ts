@@ -481,7 +481,7 @@ describe.concurrent('problems are reported', () => {
       'g.ts': "throw 'a text'",
       'h.ts': 'export const view = { input: { name: "x" } }, list = [null, undefined]',
       'i.ts': `${importing}export default defineView({ name: 'i', query: 'select 1' })`,
-      'j.ts': `import '${new URL('src/problem.ts', root)}'\nenum E { a }`,
+      'j.ts': `import '${new URL('src/words/problem.ts', root)}'\nenum E { a }`,
     })
     expect(told(loaded)).toEqual([
       ['broken views/a.ts:3', null, null, expect.stringMatching(/cannot be imported: Error: boom/)],

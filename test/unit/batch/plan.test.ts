@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { planBatchEnd } from '../../../src/batch/end.ts'
 import { type BatchableView, estimateRest, planBatch } from '../../../src/batch/plan/plan.ts'
 import { canonicalSelection, selectViews } from '../../../src/batch/plan/selection.ts'
-import { isGlob, matchesGlob, withSchema } from '../../../src/sql/glob.ts'
+import { isGlob, matchesGlob, withSchema } from '../../../src/words/glob.ts'
 import { counts } from '../../support/counts.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ApiUnavailable } from '../../../cli/api/api.ts'
 import { apiOf } from '../../../cli/api/api-of.ts'
 import { findFreePort } from '../../../serve/process.ts'
-import { aimed, command } from '../../../src/sql/commands.ts'
+import { aimed, command } from '../../../src/words/commands.ts'
 import { problem, startApi, startParameters, withoutPerson } from '../../support/api/fake-api.ts'
 
 beforeEach(withoutPerson)

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { ApiUnavailable } from '../../../cli/api/api.ts'
 import { exitCodeOf, problemLines } from '../../../cli/output/terminal.ts'
-import { Problem } from '../../../src/problem.ts'
+import { Problem } from '../../../src/words/problem.ts'
 
 test.each([
   [new Problem('UnknownView', 'no such view'), 2],

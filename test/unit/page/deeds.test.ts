@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { deeds } from '../../../page/deeds.ts'
-import { Problem } from '../../../src/problem.ts'
+import { Problem } from '../../../src/words/problem.ts'
 import { type Answers, fakeApi } from '../../page/support/fake-api.ts'
 
 const choose = (answers: Answers, deed: string, views: string[]) =>

@@ -9,7 +9,7 @@ import { gunzipSync } from 'node:zlib'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { buildPage, bundlePage } from '../../../build/page.ts'
 import { asksForPage, type PageOptions, pageFor, protect } from '../../../page/serve.ts'
-import { Problem } from '../../../src/problem.ts'
+import { Problem } from '../../../src/words/problem.ts'
 import { type Answers, fakeApi } from '../../page/support/fake-api.ts'
 import { apiOf, manyRuns, manyViews } from '../../page/support/scene.ts'
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { problemCodes, runbookOf } from '../../../src/problem.ts'
 import { chatOf, mailOf } from '../../../src/watch/plan/notice.ts'
+import { problemCodes, runbookOf } from '../../../src/words/problem.ts'
 import {
   dusk,
   ended,

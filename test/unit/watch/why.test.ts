@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { moment } from '../../../src/sql/words.ts'
 import type { BatchFacts, Cause, Examined, HeldLock, RunFacts } from '../../../src/watch/diagnosis/cause.ts'
 import { whyOf } from '../../../src/watch/diagnosis/why.ts'
+import { moment } from '../../../src/words/phrases.ts'
 import { examined } from '../../support/views/examined.ts'
 
 const now = new Date('2026-11-20T12:00:00Z')

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Problem } from '../../../src/problem.ts'
-import { displayName, parseName, quoteIdentifier, quoteName } from '../../../src/sql/names.ts'
+import { quoteIdentifier, quoteName } from '../../../src/sql/names.ts'
+import { displayName, parseName } from '../../../src/words/names.ts'
+import { Problem } from '../../../src/words/problem.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
 describe('a name is read as SQL reads it', () => {

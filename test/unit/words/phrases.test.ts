@@ -1,5 +1,15 @@
 import { expect, test } from 'vitest'
-import { ago, ahead, bytes, count, duration, elapsed, moment, names, rows } from '../../../src/sql/words.ts'
+import {
+  ago,
+  ahead,
+  bytes,
+  count,
+  duration,
+  elapsed,
+  moment,
+  names,
+  rows,
+} from '../../../src/words/phrases.ts'
 
 const second = 1000
 const minute = 60 * second

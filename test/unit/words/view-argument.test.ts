@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { viewArgument } from '../../../src/sql/commands.ts'
+import { viewArgument } from '../../../src/words/commands.ts'
 
 test.each([
   [{ schema: 'public', name: 'sales' }, undefined, 'sales'],

@@ -1,4 +1,4 @@
-import type { ProblemCode } from '../../problem.ts'
+import type { ProblemCode } from './problem.ts'
 
 // The words of a run's record. The schema's checks have the same lists.
 
@@ -54,31 +54,6 @@ export interface RunError {
   runningRunId?: number
 }
 
-/** As of when the data of a view are by now, although nobody has refreshed it. */
-export interface Unchanged {
-  /** As the server writes it. */
-  asOf: string
-  heldBackBy: string | null
-  /** Whether the counters of tables prove it. */
-  counted?: boolean
-}
-
-/** How long the last refreshes of a view took, in milliseconds; null if there was none of that kind lately. */
-export interface UsualDurations {
-  /** How long regular ones have locked readers out, on average. */
-  regularMs: number | null
-  /** How long swaps have, on average. */
-  exchangeMs: number | null
-  /** How long all of them took to compute and write the rows, on average. */
-  fillMs: number | null
-  /** The average of those together with the views that read it. */
-  groupMs: number | null
-  /** The average of the concurrent ones. */
-  concurrentMs: number | null
-  /** `regularUpToMs` of the environment. */
-  upToMs: number
-}
-
 /** Why a batch did not end as a success. */
 export interface BatchError {
   class: ProblemCode
@@ -109,6 +84,31 @@ export const batchViewOrder: readonly BatchViewStatus[] = [
   'success',
   'pruned',
 ]
+
+/** As of when the data of a view are by now, although nobody has refreshed it. */
+export interface Unchanged {
+  /** As the server writes it. */
+  asOf: string
+  heldBackBy: string | null
+  /** Whether the counters of tables prove it. */
+  counted?: boolean
+}
+
+/** How long the last refreshes of a view took, in milliseconds; null if there was none of that kind lately. */
+export interface UsualDurations {
+  /** How long regular ones have locked readers out, on average. */
+  regularMs: number | null
+  /** How long swaps have, on average. */
+  exchangeMs: number | null
+  /** How long all of them took to compute and write the rows, on average. */
+  fillMs: number | null
+  /** The average of those together with the views that read it. */
+  groupMs: number | null
+  /** The average of the concurrent ones. */
+  concurrentMs: number | null
+  /** `regularUpToMs` of the environment. */
+  upToMs: number
+}
 
 /** What nobody knows anything about is thought to take so long, in milliseconds. */
 const unknownMs = 1000

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { command } from '../../../src/sql/commands.ts'
+import { command } from '../../../src/words/commands.ts'
 
 test('a command line names the environment, and the local gateway needs no name', () => {
   expect(command(['why', 'app.sales'], 'production')).toBe('viewkeeper why app.sales --env production')

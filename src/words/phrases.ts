@@ -77,3 +77,6 @@ export function bytes(n: number): string {
 /** At most `most` names, and how many more there are: `a, b and 3 more`. */
 export const names = (all: string[], most: number): string =>
   all.length <= most ? all.join(', ') : `${all.slice(0, most).join(', ')} and ${all.length - most} more`
+
+/** How much something matters: the colours of the command line and of the page follow it. */
+export type Tone = 'bad' | 'warn' | 'held' | 'busy' | 'idle' | 'good'
