@@ -25,13 +25,13 @@ export async function lookForLost(sql: Sql, all: boolean): Promise<LostParts[]> 
     insert into viewkeeper.switches as s (key, value) values ('seen', '{}')
     on conflict (key) do update set updated_at = statement_timestamp() where ${all} or s.updated_at < statement_timestamp() - ${every}::interval`
   if (!unsettled && count === 0) return []
-  try {
-    if ((await unlessLocked(sql, (sql) => see(sql, count > 0))) === null && count > 0)
-      await sql`update viewkeeper.switches set updated_at = '-infinity' where key = 'seen'`
-  } catch (error) {
+  const isSeen = await unlessLocked(sql, (sql) => see(sql, count > 0)).catch((error) => {
     // XX000: a statement sees the catalog as of its beginning, but deparses definitions as they are now.
     if (sqlstateOf(error) !== 'XX000') throw error
-  }
+    return null
+  })
+  if (isSeen === null && count > 0)
+    await sql`update viewkeeper.switches set updated_at = '-infinity' where key = 'seen'`
   return sql<LostParts[]>`
     select view, since, jsonb_agg(jsonb_build_object('what', what, 'sql', sql)) as parts from viewkeeper.lost() group by view, since order by view`
 }
@@ -54,10 +54,11 @@ const see = (sql: Sql, all: boolean) => sql`
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^(pg_|information_schema$)'
      cross join lateral (select format('%I.%I', n.nspname, c.relname), case c.relkind when 'm' then 'materialized view' else 'view' end) x(name, word)
       left join lateral (select jsonb_agg(jsonb_build_object('what', what, 'sql', sql) order by at, sql) from (${itemsOf(sql)}) i(at, what, sql)) i(items) on true)
-  insert into viewkeeper.seen as s (name, oid, kind, items, reads) select name, oid, kind, items, reads from now
+  insert into viewkeeper.seen as s (name, oid, kind, items, reads) select name, oid, kind, items, reads from now order by name
   on conflict (name) do update set (oid, kind, items, reads, gone_at, lost, lost_at) = (
     select excluded.oid, excluded.kind, excluded.items, excluded.reads, null::timestamptz, found.lost,
-           case when is_new then coalesce(s.gone_at, statement_timestamp()) when found.lost <> s.lost and excluded.kind in ('r', 'p') then statement_timestamp() else s.lost_at end
+           case when is_new and (s.lost_at is null or not s.lost @> found.lost) then coalesce(s.gone_at, statement_timestamp())
+                when found.lost <> s.lost and excluded.kind in ('r', 'p') then statement_timestamp() else s.lost_at end
       from (select s.oid <> excluded.oid) m(is_new)
      cross join lateral (
        select coalesce(jsonb_agg(distinct was), '[]')

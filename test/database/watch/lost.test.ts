@@ -92,7 +92,7 @@ describe('a view that another tool has dropped and made again', () => {
     expect(await incidents()).toEqual([])
   })
 
-  test('is told with what is missing although the look came between, and is forgotten after a week', async () => {
+  test('is told with what is missing although the look came between, and is forgotten after a week, also if the tool does so each night', async () => {
     await look()
     await sql`drop materialized view app.daily cascade`
     await look()
@@ -100,7 +100,15 @@ describe('a view that another tool has dropped and made again', () => {
     await sql`create materialized view app.daily as select day, sum(amount) as total from app.sale group by day`
     await look()
     expect(await incidents()).toMatchObject([{ subject: 'app.daily', kinds: ['lost'] }])
+    const since = () => sql`select lost_at from viewkeeper.seen where name = 'app.daily'`
+    const before = await since()
+    await remake()
+    await look()
+    expect(await since()).toEqual(before)
     await sql`update viewkeeper.seen set gone_at = gone_at - interval '8 days', lost_at = lost_at - interval '8 days'`
+    await look()
+    expect(await incidents()).toEqual([])
+    await remake()
     await look()
     expect(await incidents()).toEqual([])
   })
