@@ -11,7 +11,7 @@ const toldFor = '7 days'
 
 /**
  * Notes what hangs on views: of all once an hour, or if asked; of what was dropped or made again at once. Returns what somebody else has dropped
- * and made again, and what is missing since. Locks nothing, and notes nothing while somebody locks what it reads: the next look does.
+ * and made again, and what is missing since. If somebody locks what it reads, it notes nothing, and the next look does.
  */
 export async function lookForLost(sql: Sql, all: boolean): Promise<LostParts[]> {
   const [{ unsettled }] = await sql<[{ unsettled: boolean }]>`
@@ -43,9 +43,8 @@ const see = (sql: Sql, all: boolean) => sql`
      union
     select w.ev_class from above a ${readersOf(sql)}),
   known as (
-    select c.oid from viewkeeper.seen s join (
-      select c.oid, format('%I.%I', n.nspname, c.relname) as name from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-       where c.relkind in ('r', 'p', 'v', 'm')) c on c.name = s.name
+    select c.oid from viewkeeper.seen s cross join lateral parse_ident(s.name) i(part)
+      join pg_catalog.pg_namespace n on n.nspname = i.part[1] join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = i.part[2]
      where num_nonnulls(s.gone_at, s.lost_at) > 0),
   now as (
     select c.oid, x.name, c.relkind as kind, coalesce(i.items, '[]') as items, array(${readBy(sql)}) as reads
