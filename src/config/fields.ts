@@ -163,8 +163,8 @@ export const commonFields = (isLater?: IsLater) => ({
     '`viewkeeper_views`',
   ),
   regularUpToMs: told(
-    z.int().min(0).max(1000).default(20),
-    '`auto` is `regular`, the cheapest, if that usually takes no longer. 0: never.',
+    z.int().min(0).max(1000).default(50),
+    '`auto` is `regular`, the cheapest, while that usually locks readers out no longer. 0: never.',
   ),
   skipUnchanged: told(
     z.boolean().default(false),

@@ -8,8 +8,8 @@ export interface CommonOptions {
    */
   readonly viewOwner?: string
   /**
-   * `auto` is `regular`, the cheapest, if that usually takes no longer. 0: never.
-   * @default 20
+   * `auto` is `regular`, the cheapest, while that usually locks readers out no longer. 0: never.
+   * @default 50
    */
   readonly regularUpToMs?: number
   /**
@@ -236,7 +236,7 @@ export interface ChatOptions {
 
 /** The options of which none is given. */
 export const defaults = {
-  regularUpToMs: 20,
+  regularUpToMs: 50,
   skipUnchanged: false,
   skipAtMostHours: 24,
   alarmEmails: [],

@@ -96,12 +96,14 @@ export interface Unchanged {
 
 /** How long the last refreshes of a view took, in milliseconds; null if there was none of that kind lately. */
 export interface UsualDurations {
-  /** How long regular ones have locked readers out, on average. */
+  /** How long the last ten regular ones have locked readers out, by their median. */
   regularMs: number | null
-  /** How long swaps have, on average. */
+  /** How long the last ten swaps have. */
   exchangeMs: number | null
-  /** How long all of them took to compute and write the rows, on average. */
+  /** How long the last ten of all took to compute and write the rows. */
   fillMs: number | null
+  /** Whether the last one was regular. */
+  wasRegular: boolean
   /** The average of those together with the views that read it. */
   groupMs: number | null
   /** The average of the concurrent ones. */

@@ -7,19 +7,22 @@ import type { UsualDurations } from '../../words/run.ts'
 
 /** How long those of the last 20 refreshes of a view that succeeded took which computed all of it; nulls if there was none. */
 export async function readUsualDurations(sql: Sql, { schema, name }: QualifiedName): Promise<UsualDurations> {
+  const median = (what: string) =>
+    sql.unsafe(`percentile_cont(0.5) within group (order by (response ->> '${what}')::float8)`)
   const [row] = await sql<[UsualDurations]>`
-    select avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'regular') as "regularMs",
-           avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'swap') as "exchangeMs",
-           avg((response ->> 'fillMs')::float8) as "fillMs",
+    select ${median('lockedMs')} filter (where strategy = 'regular' and alike <= 10) as "regularMs",
+           ${median('lockedMs')} filter (where strategy = 'swap' and alike <= 10) as "exchangeMs",
+           ${median('fillMs')} filter (where latest <= 10) as "fillMs",
+           coalesce(bool_or(strategy = 'regular') filter (where latest = 1), false) as "wasRegular",
            avg(duration_ms) filter (where response ? 'group')::float8 as "groupMs",
-           avg(duration_ms) filter (where response ->> 'strategy' = 'concurrent')::float8 as "concurrentMs",
+           avg(duration_ms) filter (where strategy = 'concurrent')::float8 as "concurrentMs",
            coalesce(nullif(current_setting(${regularUpToSetting}, true), ''), '0')::float8 as "upToMs"
-      from (select r.duration_ms, r.meta -> 'response' as response from viewkeeper.runs r
-             where r.definition_id = (select d.id from viewkeeper.definitions d
-                                      where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null)
-               and r.operation = 'refresh' and r.status = 'success'
-             order by r.id desc limit 20) l
-     where response #> '{slices,anew}' is null`
+      from (select duration_ms, response, strategy, row_number() over (order by id desc) as latest, row_number() over (partition by strategy order by id desc) as alike
+              from (select r.id, r.duration_ms, r.meta -> 'response' as response, r.meta #>> '{response,strategy}' as strategy from viewkeeper.runs r
+                     where r.definition_id = (select d.id from viewkeeper.definitions d
+                                              where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null)
+                       and r.operation = 'refresh' and r.status = 'success' order by r.id desc limit 20) l
+             where response #> '{slices,anew}' is null) l`
   return row
 }
 

@@ -54,18 +54,20 @@ export interface InBatch {
 }
 
 /**
- * How long a regular refresh is likely to lock readers out, in milliseconds, if that is no longer than a swap locks them out; else
- * null. What regular refreshes did decides, averages against averages; without one, how long other refreshes took to fill the view, so
- * that one is tried. After one that took longer, the next 20 refreshes spare readers. A limit of 0 means never.
+ * Up to how long a regular refresh may lock readers out: as long as a swap does, or the limit; half the limit after one that was not regular,
+ * so that the choice does not turn back and forth. A limit of 0 means never.
  */
-export const shortMs = ({
-  regularMs,
-  exchangeMs,
-  fillMs,
-  upToMs,
-}: Pick<UsualDurations, 'regularMs' | 'exchangeMs' | 'fillMs' | 'upToMs'>): number | null => {
-  const ms = regularMs ?? fillMs
-  return ms === null || upToMs === 0 || ms > Math.max(upToMs, exchangeMs ?? 0) ? null : ms
+const mostMs = ({ upToMs, wasRegular, exchangeMs }: UsualDurations): number =>
+  upToMs === 0 ? -1 : Math.max(wasRegular ? upToMs : upToMs / 2, exchangeMs ?? 0)
+
+/**
+ * How long a regular refresh is likely to lock readers out, in milliseconds, if that is short; else null. What regular refreshes did decides, by
+ * their median; without one, how long other refreshes took to fill the view, so that one is tried. After those that took longer, the next 20
+ * refreshes spare readers.
+ */
+export function shortMs(usual: UsualDurations): number | null {
+  const ms = usual.regularMs ?? usual.fillMs
+  return ms === null || ms > mostMs(usual) ? null : ms
 }
 
 /**
@@ -74,10 +76,9 @@ export const shortMs = ({
  * must have been no longer.
  */
 export function shortTogether(usual: UsualDurations[]): number | null {
-  const most = Math.max(...usual.map(({ upToMs, exchangeMs }) => Math.max(upToMs, exchangeMs ?? 0)))
+  const most = Math.max(...usual.map(mostMs))
   const ms = usual.reduce((sum, { fillMs }) => sum + (fillMs ?? Number.POSITIVE_INFINITY), 0)
-  const isShort = usual.every(({ upToMs, regularMs }) => upToMs > 0 && (regularMs ?? 0) <= most) && ms <= most
-  return isShort ? ms : null
+  return usual.every(({ regularMs }) => (regularMs ?? 0) <= most) && ms <= most ? ms : null
 }
 
 /** A unique index that a concurrent refresh can use. */

@@ -41,17 +41,22 @@ describe('the strategy', () => {
   )
 
   test.each([
-    [{ regularMs: 4, exchangeMs: null, fillMs: null }, 4],
-    [{ regularMs: 11, exchangeMs: null, fillMs: 1 }, null],
-    [{ regularMs: 11, exchangeMs: 12, fillMs: 1 }, 11],
-    [{ regularMs: 9, exchangeMs: 2, fillMs: 1 }, 9],
-    [{ regularMs: null, exchangeMs: 2, fillMs: 8 }, 8],
-    [{ regularMs: null, exchangeMs: 14, fillMs: 13 }, 13],
-    [{ regularMs: null, exchangeMs: 14, fillMs: 15 }, null],
-    [{ regularMs: null, exchangeMs: 14, fillMs: null }, null],
+    [{ wasRegular: true, regularMs: 4, exchangeMs: null, fillMs: null }, 4],
+    [{ wasRegular: true, regularMs: 11, exchangeMs: null, fillMs: 1 }, null],
+    [{ wasRegular: true, regularMs: 11, exchangeMs: 12, fillMs: 1 }, 11],
+    [{ wasRegular: true, regularMs: 9, exchangeMs: 2, fillMs: 1 }, 9],
+    // Once a swap was chosen, half the limit turns the choice back.
+    [{ wasRegular: false, regularMs: 9, exchangeMs: 2, fillMs: 1 }, null],
+    [{ wasRegular: false, regularMs: 5, exchangeMs: 2, fillMs: 9 }, 5],
+    [{ wasRegular: false, regularMs: null, exchangeMs: 2, fillMs: 5 }, 5],
+    [{ wasRegular: false, regularMs: null, exchangeMs: 2, fillMs: 6 }, null],
+    [{ wasRegular: false, regularMs: null, exchangeMs: 14, fillMs: 13 }, 13],
+    [{ wasRegular: false, regularMs: null, exchangeMs: 14, fillMs: 15 }, null],
+    [{ wasRegular: false, regularMs: null, exchangeMs: 14, fillMs: null }, null],
   ])('knows after refreshes of %j that a regular one locks readers out for about %s ms', (durations, ms) => {
-    expect(shortMs({ ...durations, upToMs: 10 })).toBe(ms)
-    expect(shortMs({ ...durations, upToMs: 0 })).toBeNull()
+    const usual = { ...durations, groupMs: null, concurrentMs: null }
+    expect(shortMs({ ...usual, upToMs: 10 })).toBe(ms)
+    expect(shortMs({ ...usual, upToMs: 0 })).toBeNull()
   })
 
   test('is regular for a view whose regular refreshes are so short that a swap does not pay', () => {
