@@ -3,6 +3,7 @@ import { batchName, type Found, type IncidentKind, isOfView } from '../../events
 import { literal } from '../../sql/names.ts'
 import { type CauseCode, wordsOf } from '../../words/causes.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
+import { forPeople } from '../../words/for-people.ts'
 import { count, utc } from '../../words/phrases.ts'
 import { type ProblemCode, titleOf } from '../../words/problem.ts'
 import type { Cause, Examined, Surroundings } from '../diagnosis/cause.ts'
@@ -224,15 +225,16 @@ function judgeLost({ view, since, parts }: LostParts): Judgement {
     cause: {
       ...plain('Lost'),
       text: `${view} was dropped and made again outside of Viewkeeper, as the look of ${utc(since)} found. Missing since: ${counts.join(', ')}.`,
-      next:
-        sql.length > longestSql ? `select sql from viewkeeper.lost() where view = ${literal(view)};` : sql,
+      next: isTold(sql) ? sql : `select sql from viewkeeper.lost() where view = ${literal(view)};`,
       view,
     },
   }
 }
 
-/** Longer SQL is not told, but where it stands. */
-const longestSql = 2_000
+/** Whether SQL is told; else where it stands: if it is long, or a mail, which has it on one line, would change a text or a name in it. */
+const isTold = (sql: string): boolean =>
+  sql.length <= 2_000 &&
+  (sql.match(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g) ?? []).every((text) => forPeople(text) === text)
 
 /** Why a batch failed that no view of it explains. */
 function judgeBatch({ id, error, finishedAt }: FailedBatch, typed: CommandTarget): Judgement {

@@ -113,8 +113,11 @@ describe('a view that another tool has dropped and made again', () => {
     expect(await incidents()).toEqual([])
   })
 
-  test('of long SQL the incident says where it stands', async () => {
-    await sql.unsafe(`comment on materialized view app.daily is '${'long '.repeat(500)}'`)
+  test.each([
+    ['long SQL', 'long '.repeat(500)],
+    ['a text of two lines, which a mail has on one,', 'one\ntwo'],
+  ])('of %s the incident says where it stands', async (_, comment) => {
+    await sql.unsafe(`comment on materialized view app.daily is '${comment}'`)
     await look()
     await remake()
     await look()
@@ -123,6 +126,7 @@ describe('a view that another tool has dropped and made again', () => {
     for (const { sql: text } of await sql.unsafe(incident?.next)) await sql.unsafe(text)
     await look()
     expect(await incidents()).toEqual([])
+    expect(await sql`select obj_description('app.daily'::regclass) as is`).toEqual([{ is: comment }])
   })
 
   test('waits for nobody who locks a table below', async () => {
