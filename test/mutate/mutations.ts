@@ -244,8 +244,8 @@ export const mutations: Mutation[] = [
   {
     breaks: 'a schema step that was edited after it had been applied is refused',
     file: 'src/own-schema/db/apply.ts',
-    text: 'journaled !== undefined',
-    becomes: 'journaled === null',
+    text: 'journaled?.checksum === step.checksum',
+    becomes: 'journaled !== undefined',
     project: 'database',
     tests: 'own-schema/apply',
     named: 'migrating ',
