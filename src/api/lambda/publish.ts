@@ -1,6 +1,6 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import type { Batch } from '../../batch/db/batches.ts'
-import type { Found, ViewKind } from '../../events/plan/event.ts'
+import type { Found, MeasuredKind, ViewKind } from '../../events/plan/event.ts'
 import type { EndedRun } from '../../watch/db/publish.ts'
 import { isSlow, isUnnoticedFailure } from '../../watch/plan/runs.ts'
 import {
@@ -39,9 +39,10 @@ export const publishIncidents = (environment: string, incidents: Found[]): void 
 
 /** Publishes of how many views this is true now, if that has a metric. */
 export function publishViews(environment: string, kind: ViewKind, views: number): void {
-  if (kind !== 'paused' && kind !== 'slow' && kind !== 'wrong' && kind !== 'lost')
-    publish(metricDimensions(environment), { [viewsMetrics[kind]]: views })
+  if (isMeasured(kind)) publish(metricDimensions(environment), { [viewsMetrics[kind]]: views })
 }
+
+const isMeasured = (kind: ViewKind): kind is MeasuredKind => kind in viewsMetrics
 
 /** Publishes the outcome of one run with the name of its view. Runs that neither succeeded nor failed are left out. */
 export function publishPerView(environment: string, run: EndedRun): void {
