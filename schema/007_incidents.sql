@@ -22,7 +22,7 @@ comment on column viewkeeper.incidents.told_at is 'When a message last told of i
 comment on column viewkeeper.incidents.told_cause is 'Which cause people know. Null: they know nothing of it, or know that it is resolved.';
 
 -- What hangs on views, on what reads them, and the indexes of the tables below: so that one knows what is gone with a view that somebody else drops and makes again.
-create table viewkeeper.seen (
+create table viewkeeper.parts (
   name text primary key,
   oid oid not null,
   kind "char" not null,
@@ -32,10 +32,10 @@ create table viewkeeper.seen (
   lost jsonb not null default '[]',
   lost_at timestamptz
 );
-comment on table viewkeeper.seen is 'Views, what reads them, and the tables below, each with the SQL of what hangs on it, as it was when it was last looked.';
-comment on column viewkeeper.seen.items is 'What and SQL of each thing: view, index, comment, grant; of a table its indexes.';
-comment on column viewkeeper.seen.gone_at is 'Since when it is not there.';
-comment on column viewkeeper.seen.lost is 'What is missing since it was made again, or of a table since then.';
+comment on table viewkeeper.parts is 'Views, what reads them, and the tables below, each with the SQL of what hangs on it, as it was when it was last looked.';
+comment on column viewkeeper.parts.items is 'What and SQL of each thing: view, index, comment, grant; of a table its indexes.';
+comment on column viewkeeper.parts.gone_at is 'Since when it is not there.';
+comment on column viewkeeper.parts.lost is 'What is missing since it was made again, or of a table since then.';
 
 -- A view is concerned if somebody has made it again, with what was above it. What migrations make they make again.
 create function viewkeeper.lost() returns table (view text, since timestamptz, what text, sql text)
@@ -43,12 +43,12 @@ language sql stable
 begin atomic
   with recursive above as (
     select s.name as view, s.name, s.lost_at as since, 0 as depth
-      from viewkeeper.seen s join viewkeeper.definitions d on format('%I.%I', d.schema_name, d.name) = s.name
+      from viewkeeper.parts s join viewkeeper.definitions d on format('%I.%I', d.schema_name, d.name) = s.name
      where s.kind = 'm' and s.lost_at is not null and s.gone_at is null and d.source = 'discovered' and d.removed_at is null
      union
-    select a.view, s.name, a.since, a.depth + 1 from above a join viewkeeper.seen s on a.name = any (s.reads) where a.depth < 50)
+    select a.view, s.name, a.since, a.depth + 1 from above a join viewkeeper.parts s on a.name = any (s.reads) where a.depth < 50)
   select a.view, a.since, i.item ->> 'what', i.item ->> 'sql'
-    from (select above.view, name, since, max(depth) as depth from above group by 1, 2, 3) a join viewkeeper.seen s on s.name = a.name
+    from (select above.view, name, since, max(depth) as depth from above group by 1, 2, 3) a join viewkeeper.parts s on s.name = a.name
    cross join lateral jsonb_array_elements(case when s.gone_at >= a.since then s.items when s.gone_at is null and s.lost_at >= a.since then s.lost end)
          with ordinality as i(item, at)
    where not exists (select from viewkeeper.definitions d where format('%I.%I', d.schema_name, d.name) = s.name and d.source = 'authored' and d.removed_at is null)

@@ -107,7 +107,7 @@ export function monitor(
       }
       const publishedRuns = await publishEndedRuns(sql, atOnce, publishRuns, programs !== null)
       const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
-      const { lookForLost } = await import('./db/seen.ts')
+      const { lookForLost } = await import('./db/parts.ts')
       const lost = await lookForLost(sql, (await discoverDefinitions(sql)) || suspects.length > 0)
       const pause = await readPause(sql)
       const until = [pause?.until, telling.quiet && quietUntil(telling.quiet, await readClock(sql))]

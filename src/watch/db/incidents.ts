@@ -167,8 +167,8 @@ export async function slowAmong(sql: Sql, suspects: string[]): Promise<SlowRun[]
                   where n.nspname = d.schema_name and c.relname = d.name and abs(s.n_live_tup - t.reltuples) > 1000 + t.reltuples / 5
                   order by abs(s.n_live_tup - t.reltuples) desc limit 1) grown on true
               cross join lateral (
-                with recursive below(name) as (select s.view union select unnest(t.reads) from below join viewkeeper.seen t on t.name = below.name)
-                select string_agg(i ->> 'sql', '; ') as index from below join viewkeeper.seen t on t.name = below.name cross join jsonb_array_elements(t.lost) i
+                with recursive below(name) as (select s.view union select unnest(t.reads) from below join viewkeeper.parts t on t.name = below.name)
+                select string_agg(i ->> 'sql', '; ') as index from below join viewkeeper.parts t on t.name = below.name cross join jsonb_array_elements(t.lost) i
                  where t.kind in ('r', 'p') and t.lost_at > b.finished_at - interval '1 hour') missing
               cross join lateral (values
                 ('strategy', b.meta #>> '{response,strategy}', r.meta #>> '{response,strategy}'),

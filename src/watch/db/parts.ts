@@ -14,26 +14,29 @@ const toldFor = '7 days'
  * and made again, and what is missing since. If somebody locks what it reads, it notes nothing, and the next look does.
  */
 export async function lookForLost(sql: Sql, all: boolean): Promise<LostParts[]> {
-  const [{ unsettled }] = await sql<[{ unsettled: boolean }]>`
+  const [{ everything, unsettled }] = await sql<[{ everything: boolean; unsettled: boolean }]>`
     with gone as (
-      update viewkeeper.seen s set gone_at = statement_timestamp()
+      update viewkeeper.parts s set gone_at = statement_timestamp()
        where gone_at is null and not exists (select from pg_catalog.pg_class c where c.oid = s.oid) returning 1),
     forgotten as (
-      delete from viewkeeper.seen where least(gone_at, lost_at) < statement_timestamp() - ${toldFor}::interval)
-    select exists (select from gone) or exists (select from viewkeeper.seen where num_nonnulls(gone_at, lost_at) > 0) as unsettled`
-  const { count } = await sql`
-    insert into viewkeeper.switches as s (key, value) values ('seen', '{}')
-    on conflict (key) do update set updated_at = statement_timestamp() where ${all} or s.updated_at < statement_timestamp() - ${every}::interval`
-  if (!unsettled && count === 0) return []
-  const isSeen = await unlessLocked(sql, (sql) => see(sql, count > 0)).catch((error) => {
+      delete from viewkeeper.parts where least(gone_at, lost_at) < statement_timestamp() - ${toldFor}::interval),
+    due as (
+      insert into viewkeeper.switches as s (key, value) values ('parts', '{}')
+      on conflict (key) do update set updated_at = statement_timestamp() where ${all} or s.updated_at < statement_timestamp() - ${every}::interval
+      returning 1)
+    select exists (select from due) as everything,
+           exists (select from gone) or exists (select from viewkeeper.parts where num_nonnulls(gone_at, lost_at) > 0) as unsettled`
+  if (!everything && !unsettled) return []
+  const isSeen = await unlessLocked(sql, (sql) => see(sql, everything)).catch((error) => {
     // XX000: a statement sees the catalog as of its beginning, but deparses definitions as they are now.
     if (sqlstateOf(error) !== 'XX000') throw error
     return null
   })
-  if (isSeen === null && count > 0)
-    await sql`update viewkeeper.switches set updated_at = '-infinity' where key = 'seen'`
+  if (isSeen === null && everything)
+    await sql`update viewkeeper.switches set updated_at = '-infinity' where key = 'parts'`
   return sql<LostParts[]>`
-    select view, since, jsonb_agg(jsonb_build_object('what', what, 'sql', sql)) as parts from viewkeeper.lost() group by view, since order by view`
+    select view, since, jsonb_agg(jsonb_build_object('what', what, 'sql', sql) order by at) as parts
+      from viewkeeper.lost() with ordinality as l(view, since, what, sql, at) group by view, since order by view`
 }
 
 const see = (sql: Sql, all: boolean) => sql`
@@ -43,7 +46,7 @@ const see = (sql: Sql, all: boolean) => sql`
      union
     select w.ev_class from above a ${readersOf(sql)}),
   known as (
-    select c.oid from viewkeeper.seen s cross join lateral parse_ident(s.name) i(part)
+    select c.oid from viewkeeper.parts s cross join lateral parse_ident(s.name) i(part)
       join pg_catalog.pg_namespace n on n.nspname = i.part[1] join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = i.part[2]
      where num_nonnulls(s.gone_at, s.lost_at) > 0),
   now as (
@@ -53,7 +56,7 @@ const see = (sql: Sql, all: boolean) => sql`
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^(pg_|information_schema$)'
      cross join lateral (select format('%I.%I', n.nspname, c.relname), case c.relkind when 'm' then 'materialized view' else 'view' end) x(name, word)
       left join lateral (select jsonb_agg(jsonb_build_object('what', what, 'sql', sql) order by at, sql) from (${itemsOf(sql)}) i(at, what, sql)) i(items) on true)
-  insert into viewkeeper.seen as s (name, oid, kind, items, reads) select name, oid, kind, items, reads from now order by name
+  insert into viewkeeper.parts as s (name, oid, kind, items, reads) select name, oid, kind, items, reads from now order by name
   on conflict (name) do update set (oid, kind, items, reads, gone_at, lost, lost_at) = (
     select excluded.oid, excluded.kind, excluded.items, excluded.reads, null::timestamptz, found.lost,
            case when is_new and (s.lost_at is null or not s.lost @> found.lost) then coalesce(s.gone_at, statement_timestamp())

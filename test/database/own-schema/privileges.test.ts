@@ -104,7 +104,7 @@ const onRecord = (
     | 'batch_groups'
     | 'deliveries'
     | 'latest_runs'
-    | 'seen'
+    | 'parts'
     | 'set_aside'
     | 'switches',
   ...privileges: string[]
@@ -370,7 +370,7 @@ const operations: Operation[] = [
     rights: [
       ...onRecord('latest_runs', 'select'),
       ...onRecord('switches', 'select'),
-      ...onRecord('seen', 'select'),
+      ...onRecord('parts', 'select'),
       ...readsFacts,
     ],
     perform: ({ schema, database }) =>
@@ -606,7 +606,7 @@ describe('reads', () => {
       'select on viewkeeper.definitions',
       'insert, update on viewkeeper.definitions',
       'select on viewkeeper.latest_runs',
-      'select, insert, update, delete on viewkeeper.seen',
+      'select, insert, update, delete on viewkeeper.parts',
       'select on viewkeeper.batch_views',
       'select on viewkeeper.set_aside',
       'select, insert, update on viewkeeper.incidents',

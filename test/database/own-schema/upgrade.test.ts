@@ -35,7 +35,7 @@ const rows: Record<string, string> = {
   events: `(type, subject, at, detail) values ('ViewRefreshed', 'public.kept', now(), '{}')`,
   last_ends: `(definition_id) select id from viewkeeper.definitions`,
   incidents: `(subject, kinds, opened_at, changed_at, culprit, cause) values ('public.kept', '{stale}', now(), now(), 'public.kept', '{}')`,
-  seen: `(name, oid, kind, items, reads) values ('public.kept', 1, 'm', '[]', '{}')`,
+  parts: `(name, oid, kind, items, reads) values ('public.kept', 1, 'm', '[]', '{}')`,
   tokens: `(id, name, may, digest, created_by) values ('0123456789abcdef', 'kept', 'read', sha256('x'), 'somebody')`,
   deliveries: `(channel, key, message) values ('mail', 'kept', '{}')`,
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { slowAmong } from '../../../src/watch/db/incidents.ts'
-import { lookForLost } from '../../../src/watch/db/seen.ts'
+import { lookForLost } from '../../../src/watch/db/parts.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { useDatabase } from '../../support/servers/database.ts'
@@ -16,7 +16,7 @@ const incidents = () => sql`
 beforeEach(() =>
   sql.unsafe(`
     drop schema if exists app, "Odd ones" cascade; create schema app; create schema "Odd ones";
-    truncate viewkeeper.definitions, viewkeeper.incidents, viewkeeper.seen cascade; delete from viewkeeper.switches where key = 'seen';
+    truncate viewkeeper.definitions, viewkeeper.incidents, viewkeeper.parts cascade; delete from viewkeeper.switches where key = 'parts';
     drop role if exists lost_reader, "Lost writer"; create role lost_reader; create role "Lost writer";
     create table app.sale (id int primary key, day date, amount int);
     create index sale_day on app.sale (day);
@@ -82,8 +82,8 @@ describe('a view that another tool has dropped and made again', () => {
     await look()
     await sql.unsafe('drop view "Odd ones"."A reader" cascade')
     await look()
-    await sql`update viewkeeper.seen set gone_at = gone_at - interval '1 hour' where gone_at is not null`
-    await sql`update viewkeeper.switches set updated_at = '-infinity' where key = 'seen'`
+    await sql`update viewkeeper.parts set gone_at = gone_at - interval '1 hour' where gone_at is not null`
+    await sql`update viewkeeper.switches set updated_at = '-infinity' where key = 'parts'`
     await look()
     await remake(`
       comment on materialized view app.daily is 'It''s "daily"'; comment on column app.daily.day is 'Of UTC';
@@ -100,12 +100,12 @@ describe('a view that another tool has dropped and made again', () => {
     await sql`create materialized view app.daily as select day, sum(amount) as total from app.sale group by day`
     await look()
     expect(await incidents()).toMatchObject([{ subject: 'app.daily', kinds: ['lost'] }])
-    const since = () => sql`select lost_at from viewkeeper.seen where name = 'app.daily'`
+    const since = () => sql`select lost_at from viewkeeper.parts where name = 'app.daily'`
     const before = await since()
     await remake()
     await look()
     expect(await since()).toEqual(before)
-    await sql`update viewkeeper.seen set gone_at = gone_at - interval '8 days', lost_at = lost_at - interval '8 days'`
+    await sql`update viewkeeper.parts set gone_at = gone_at - interval '8 days', lost_at = lost_at - interval '8 days'`
     await look()
     expect(await incidents()).toEqual([])
     await remake()
@@ -136,7 +136,7 @@ describe('a view that another tool has dropped and made again', () => {
       await database.withConnection((own) => lookForLost(own, true))
     })
     expect(
-      await sql`select updated_at = '-infinity' as again from viewkeeper.switches where key = 'seen'`,
+      await sql`select updated_at = '-infinity' as again from viewkeeper.switches where key = 'parts'`,
     ).toEqual([{ again: true }])
   })
 })
