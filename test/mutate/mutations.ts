@@ -28,7 +28,7 @@ export const mutations: Mutation[] = [
     text: "...(lasts === 'long' ? {} : { last: waitForBackup(otherwise) }),",
     becomes: '',
     project: 'database',
-    tests: 'run/backups',
+    tests: 'run/swap/backups',
     named: 'is undone if a dump begins at its last moment',
   },
   {
@@ -57,7 +57,7 @@ export const mutations: Mutation[] = [
 `,
     becomes: '',
     project: 'database',
-    tests: 'run/grants-during-a-swap',
+    tests: 'run/swap/grants-during-a-swap',
     named: 'while the exchange waits for a reader',
   },
   {
@@ -66,7 +66,7 @@ export const mutations: Mutation[] = [
     text: 'indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),',
     becomes: '[],',
     project: 'database',
-    tests: 'run/swap-races',
+    tests: 'run/swap/swap-races',
     named: 'the name of an index, wait for its end',
   },
   {
@@ -75,7 +75,7 @@ export const mutations: Mutation[] = [
     text: '        nothingHasChanged(scope),\n',
     becomes: '',
     project: 'database',
-    tests: 'run/patience',
+    tests: 'run/locks/patience',
     named: 'between two tries for the lock',
   },
   {
@@ -102,7 +102,7 @@ export const mutations: Mutation[] = [
     text: "'detail', case when not quotes_rows then nullif(det, '') end,",
     becomes: "'detail', nullif(det, ''),",
     project: 'database',
-    tests: 'run/no-row-data',
+    tests: 'run/record/no-row-data',
     named: 'a regular refresh',
   },
   {

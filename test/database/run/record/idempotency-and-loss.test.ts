@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { cancel } from '../../../src/run/cancel.ts'
-import { closeLostRuns } from '../../../src/run/db/life.ts'
-import { getRun } from '../../../src/run/read.ts'
-import { refresh } from '../../../src/run/refresh.ts'
-import { counts } from '../../support/counts.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
-import { until } from '../../support/waiting/until.ts'
+import { cancel } from '../../../../src/run/cancel.ts'
+import { closeLostRuns } from '../../../../src/run/db/life.ts'
+import { getRun } from '../../../../src/run/read.ts'
+import { refresh } from '../../../../src/run/refresh.ts'
+import { counts } from '../../../support/counts.ts'
+import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
+import { until } from '../../../support/waiting/until.ts'
 
 const { database, sql, as } = useDatabase()
 const call = (changes = {}) => callOn(database, changes)

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { handler as api } from '../../../functions/api.ts'
-import { handler as createView } from '../../../functions/create.ts'
-import type { RunError } from '../../../src/words/run.ts'
-import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
-import { useDatabase } from '../../support/servers/database.ts'
+import { handler as api } from '../../../../functions/api.ts'
+import { handler as createView } from '../../../../functions/create.ts'
+import type { RunError } from '../../../../src/words/run.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../../support/aws/lambda.ts'
+import { useDatabase } from '../../../support/servers/database.ts'
 
 const { url, sql } = useDatabase()
 const context = lambdaContext()

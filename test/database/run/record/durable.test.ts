@@ -1,11 +1,11 @@
 import { beforeAll, expect, test } from 'vitest'
-import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { refresh } from '../../../src/run/refresh.ts'
-import { connectTo } from '../../../src/server/connect.ts'
-import { callOn } from '../../support/servers/database.ts'
-import { startOwnServer } from '../../support/servers/own-server.ts'
-import { advanceToEnd, begin } from '../../support/views/batches.ts'
-import { until } from '../../support/waiting/until.ts'
+import { fromUrl } from '../../../../src/keeper/database-url.ts'
+import { refresh } from '../../../../src/run/refresh.ts'
+import { connectTo } from '../../../../src/server/connect.ts'
+import { callOn } from '../../../support/servers/database.ts'
+import { startOwnServer } from '../../../support/servers/own-server.ts'
+import { advanceToEnd, begin } from '../../../support/views/batches.ts'
+import { until } from '../../../support/waiting/until.ts'
 
 // A server whose databases do not wait for the disk, and which crashes after each answer.
 

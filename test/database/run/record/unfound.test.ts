@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { refresh as refreshView } from '../../../src/run/refresh.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { major } from '../../support/servers/test-server.ts'
+import { refresh as refreshView } from '../../../../src/run/refresh.ts'
+import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { major } from '../../../support/servers/test-server.ts'
 
 const { database, sql } = useDatabase()
 

@@ -1,12 +1,12 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { handler as createView } from '../../../functions/create.ts'
-import { handler as refreshView } from '../../../functions/refresh.ts'
-import { migrateUp } from '../../../src/migrate/migrate.ts'
-import type { RunError } from '../../../src/words/run.ts'
-import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
-import { useDatabase } from '../../support/servers/database.ts'
-import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
-import { refusalOf } from '../../support/waiting/refusal.ts'
+import { handler as createView } from '../../../../functions/create.ts'
+import { handler as refreshView } from '../../../../functions/refresh.ts'
+import { migrateUp } from '../../../../src/migrate/migrate.ts'
+import type { RunError } from '../../../../src/words/run.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../../support/aws/lambda.ts'
+import { useDatabase } from '../../../support/servers/database.ts'
+import { definition, migrateCall, useFolders } from '../../../support/views/frozen.ts'
+import { refusalOf } from '../../../support/waiting/refusal.ts'
 
 // What an error has to name, and what it may not: names of the catalog say what to do, row data are shown to nobody.
 

@@ -1,9 +1,9 @@
 import postgres from 'postgres'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Strategy } from '../../../src/catalog/plan/definition.ts'
-import { refresh } from '../../../src/run/refresh.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { until } from '../../support/waiting/until.ts'
+import type { Strategy } from '../../../../src/catalog/plan/definition.ts'
+import { refresh } from '../../../../src/run/refresh.ts'
+import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { until } from '../../../support/waiting/until.ts'
 
 // What a refresh does to those who did not ask for it: docs/strategies.md has the figures.
 

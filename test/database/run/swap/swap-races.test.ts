@@ -1,13 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { refresh } from '../../../src/run/refresh.ts'
-import type { Sql } from '../../../src/server/database.ts'
-import type { ProblemCode } from '../../../src/words/problem.ts'
-import { counts } from '../../support/counts.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
-import { until } from '../../support/waiting/until.ts'
+import { refresh } from '../../../../src/run/refresh.ts'
+import type { Sql } from '../../../../src/server/database.ts'
+import type { ProblemCode } from '../../../../src/words/problem.ts'
+import { counts } from '../../../support/counts.ts'
+import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
+import { until } from '../../../support/waiting/until.ts'
 
 // After a swap, what another session committed meanwhile is there, and what it rolled back is not.
 

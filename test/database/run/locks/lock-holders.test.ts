@@ -1,13 +1,13 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { Result } from '../../../src/run/call.ts'
-import { create } from '../../../src/run/create.ts'
-import { drop } from '../../../src/run/drop.ts'
-import { refresh } from '../../../src/run/refresh.ts'
-import { planLog } from '../../../src/slices/db/log.ts'
-import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { define } from '../../support/views/batches.ts'
-import { type Holder, whileLocked } from '../../support/waiting/holder.ts'
+import type { Result } from '../../../../src/run/call.ts'
+import { create } from '../../../../src/run/create.ts'
+import { drop } from '../../../../src/run/drop.ts'
+import { refresh } from '../../../../src/run/refresh.ts'
+import { planLog } from '../../../../src/slices/db/log.ts'
+import { dropLog, makeLog } from '../../../../src/slices/plan/log.ts'
+import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { define } from '../../../support/views/batches.ts'
+import { type Holder, whileLocked } from '../../../support/waiting/holder.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { refresh } from '../../../src/run/refresh.ts'
-import { describeInCatalog } from '../../support/catalog/catalog.ts'
-import { counts } from '../../support/counts.ts'
-import { killClientWhen } from '../../support/processes/killed-client.ts'
-import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
-import { until } from '../../support/waiting/until.ts'
+import { refresh } from '../../../../src/run/refresh.ts'
+import { describeInCatalog } from '../../../support/catalog/catalog.ts'
+import { counts } from '../../../support/counts.ts'
+import { killClientWhen } from '../../../support/processes/killed-client.ts'
+import { callOn, readersOf, useDatabase } from '../../../support/servers/database.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
+import { until } from '../../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)

@@ -1,10 +1,10 @@
 import postgres from 'postgres'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { refresh } from '../../../src/run/refresh.ts'
-import type { Sql } from '../../../src/server/database.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { holdLocks, whileLocked } from '../../support/waiting/holder.ts'
-import { until } from '../../support/waiting/until.ts'
+import { refresh } from '../../../../src/run/refresh.ts'
+import type { Sql } from '../../../../src/server/database.ts'
+import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { holdLocks, whileLocked } from '../../../support/waiting/holder.ts'
+import { until } from '../../../support/waiting/until.ts'
 
 // All exclusive locks of a try together are waited for 100 ms in the first try, 200 ms in the second, and so on up to half of
 // deadlock_timeout; each single lock 100 ms at most.

@@ -1,10 +1,10 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { refresh } from '../../../src/run/refresh.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { gatedGroup, makeGatedGroup, shadowSchemas } from '../../support/views/gated-group.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
-import { holdLocks } from '../../support/waiting/holder.ts'
-import { until } from '../../support/waiting/until.ts'
+import { refresh } from '../../../../src/run/refresh.ts'
+import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { gatedGroup, makeGatedGroup, shadowSchemas } from '../../../support/views/gated-group.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
+import { holdLocks } from '../../../support/waiting/holder.ts'
+import { until } from '../../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)

@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { refresh } from '../../../src/run/refresh.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { refresh } from '../../../../src/run/refresh.ts'
+import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { advanceToEnd, begin } from '../../../support/views/batches.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)
