@@ -7,7 +7,7 @@ import ts from 'typescript'
 
 /** Where a role is taken, or a text about it stands. */
 export const known: Record<string, { places: number; because: string }> = {
-  'src/run/envelope/envelope.sql': {
+  'src/run/envelope/statement.sql': {
     places: 2,
     because: 'takes back the role of the login, and the one before',
   },

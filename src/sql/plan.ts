@@ -4,7 +4,7 @@ import type { QualifiedName } from '../words/names.ts'
 export type Statement = Doing & About
 
 /**
- * What a statement is. Its `kind` says how it is executed; both interpreters, `envelope/envelope.sql` and `rebuild/db/statements.ts`
+ * What a statement is. Its `kind` says how it is executed; both interpreters, `envelope/statement.sql` and `rebuild/db/statements.ts`
  * know every kind. Except where a kind says otherwise, a statement sees only the names of the catalog (`safePath`).
  */
 type Doing =

@@ -80,7 +80,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'only a plan of the own login is executed',
-    file: 'src/run/envelope/envelope.sql',
+    file: 'src/run/envelope/claim.sql',
     text: ' and r.planned_by = current_user',
     becomes: '',
     project: 'database',
@@ -89,7 +89,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'the work of a run that somebody has closed is undone',
-    file: 'src/run/envelope/envelope.sql',
+    file: 'src/run/envelope/success.sql',
     text: 'if counted <= cardinality(members) then',
     becomes: 'if counted < 0 then',
     project: 'database',
@@ -98,7 +98,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'the detail of an error that may quote rows is not kept',
-    file: 'src/run/envelope/envelope.sql',
+    file: 'src/run/envelope/record-failure.sql',
     text: "'detail', case when not quotes_rows then nullif(det, '') end,",
     becomes: "'detail', nullif(det, ''),",
     project: 'database',

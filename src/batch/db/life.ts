@@ -4,7 +4,7 @@ import { missedTurn } from './attempts.ts'
 import { givingUp } from './batch-groups.ts'
 import { endingWithBatch } from './batches.ts'
 
-// What the envelope does to a run: `envelope.sql` has the statements.
+// What the envelope does to a run: `claim.sql`, `success.sql`, `failure.sql` and `record-failure.sql` have the statements.
 
 /** A server process begins to work on a run, and on the runs of the other members of its group. */
 const claim: Transition = {

@@ -18,7 +18,7 @@ const sentOf = (text: string): string =>
     .replaceAll(/([;,()])?\n/g, (_, end) => end ?? ' ')
 
 /** What executes a statement of the plan that is sealed. */
-export const sealed = sealedText({
+const sealed = sealedText({
   role: "statement #>> '{seal,role}'",
   schema: "statement #>> '{seal,schema}'",
   command: 'command',
@@ -26,7 +26,16 @@ export const sealed = sealedText({
   reads: "statement ->> 'reads'",
 })
 
-/** The envelope. A bundle has this text instead of what makes it. */
-export const envelope = sentOf(
-  readFileSync(new URL('envelope.sql', import.meta.url), 'utf8').replace('-- sealed\n', () => `${sealed}\n`),
-)
+/** A file of the envelope with its parts, each in its place and with its indentation. */
+const read = (file: string): string =>
+  readFileSync(new URL(file, import.meta.url), 'utf8').replaceAll(
+    /^( *)-- part: (\S+)$/gm,
+    (_, indent: string, part: string) =>
+      (part === 'sealed' ? sealed : read(`${part}.sql`).trimEnd()).replaceAll(/^(?=.)/gm, indent),
+  )
+
+/** The envelope as one reads it. A bundle has what is sent instead of what makes it. */
+export const wholeEnvelope = (): string => read('envelope.sql')
+
+/** The envelope as it is sent. */
+export const envelope = sentOf(wholeEnvelope())

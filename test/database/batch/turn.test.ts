@@ -10,7 +10,7 @@ const { sql } = useDatabase()
 
 /** Whether view `v` of a batch has its turn, as the claim in the envelope asks it. */
 const [, hasItsTurn] = readFileSync(
-  new URL('../../../src/run/envelope/envelope.sql', import.meta.url),
+  new URL('../../../src/run/envelope/claim.sql', import.meta.url),
   'utf8',
 ).match(/bool_and\(([^;]*)\)\s+from viewkeeper\.runs r join/)!
 

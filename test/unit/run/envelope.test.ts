@@ -1,20 +1,28 @@
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { parsePlPgSQL } from 'libpg-query'
 import { describe, expect, test } from 'vitest'
 import { mostCharacters } from '../../../src/run/db/history.ts'
 import { isOpenBatch } from '../../../src/run/db/life.ts'
 import { failuresSetting } from '../../../src/run/envelope/run-connection.ts'
-import { sealed, envelope as sent } from '../../../src/run/envelope/text.ts'
+import { envelope as sent, wholeEnvelope } from '../../../src/run/envelope/text.ts'
 import { answerSetting } from '../../../src/sealed/plan/text.ts'
 import { runChannel } from '../../../src/server/sessions.ts'
 import { literal } from '../../../src/sql/names.ts'
 import { rolePathSetting, safePath } from '../../../src/sql/settings.ts'
 
+const text = wholeEnvelope()
 const folder = new URL('../../../src/run/envelope/', import.meta.url)
-const read = (file: string): string => readFileSync(new URL(file, folder), 'utf8')
-const text = read('envelope.sql').replace('-- sealed\n', () => `${sealed}\n`)
+const parts = globSync('*.sql', { cwd: fileURLToPath(folder) }).filter((file) => file !== 'envelope.sql')
 
-describe('envelope.sql', () => {
+describe('the envelope', () => {
+  test.each(parts)('has %s once, which is PL/pgSQL by itself', async (file) => {
+    const part = readFileSync(new URL(file, folder), 'utf8')
+    expect(text.split(part.split('\n')[0]!)).toHaveLength(2)
+    const [declared] = text.match(/^do \$viewkeeper\$\ndeclare\n.*?\nbegin\n/ms)!
+    await expect(parsePlPgSQL(`${declared}loop\n${part}\nend loop;\nend $viewkeeper$`)).resolves.toBeDefined()
+  })
+
   test('has nothing that the shortening could change: no literal spans lines, and none has a comment', () => {
     expect(sent.split('\n').filter((line) => line.split(`'`).length % 2 === 0)).toEqual([])
     expect(text.split('\n').filter((line) => /'[^']*\s--.*'/.test(line))).toEqual([])
