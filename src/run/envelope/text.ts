@@ -5,16 +5,13 @@ import { safePath } from '../../sql/settings.ts'
 /** What is sent of this text: no comments, indentation, and lines and spaces that separate nothing. No literal of it spans lines. */
 const sentOf = (text: string): string =>
   text
-    .split('\n')
-    .map((line) => line.replace(/(^|\s)--.*/, '').trim())
-    .map((line) =>
-      line.replace(
-        /('[^']*')(?: (?=[a-z]))?|(,) | (:=|\|\||[-#]>>?|[=<>]+) (?=[\w'(])| (?=\()|(?<=\)) /g,
-        (_, literal, comma, operator) => literal ?? comma ?? operator ?? '',
-      ),
+    .replaceAll(/(^| )--.*/gm, '')
+    .trim()
+    .replaceAll(/\s*\n\s*/g, '\n')
+    .replaceAll(
+      /('[^'\n]*')(?: (?=[a-z]))?|(,) | (:=|\|\||[-#]>>?|[=<>]+) (?=[\w'(])| (?=\()|(?<=\)) /g,
+      (_, literal, comma, operator) => literal ?? comma ?? operator ?? '',
     )
-    .filter((line) => line !== '')
-    .join('\n')
     .replaceAll(/([;,()])?\n/g, (_, end) => end ?? ' ')
 
 /** What executes a statement of the plan that is sealed. */
@@ -26,16 +23,14 @@ const sealed = sealedText({
   reads: "statement ->> 'reads'",
 })
 
-/** A file of the envelope with its parts, each in its place and with its indentation. */
+/** A file of the envelope, with its parts in their places. */
 const read = (file: string): string =>
-  readFileSync(new URL(file, import.meta.url), 'utf8').replaceAll(
-    /^( *)-- part: (\S+)$/gm,
-    (_, indent: string, part: string) =>
-      (part === 'sealed' ? sealed : read(`${part}.sql`).trimEnd()).replaceAll(/^(?=.)/gm, indent),
+  readFileSync(new URL(file, import.meta.url), 'utf8').replaceAll(/^ *-- part: (\S+)$/gm, (_, part) =>
+    part === 'sealed' ? sealed : read(`${part}.sql`),
   )
 
-/** The envelope as one reads it. A bundle has what is sent instead of what makes it. */
-export const wholeEnvelope = (): string => read('envelope.sql')
+/** The envelope as one reads it. */
+export const wholeEnvelope: string = read('envelope.sql')
 
-/** The envelope as it is sent. */
-export const envelope = sentOf(wholeEnvelope())
+/** The envelope as it is sent. A bundle has this text instead of what makes it. */
+export const envelope = sentOf(wholeEnvelope)

@@ -5,13 +5,12 @@ import { describe, expect, test } from 'vitest'
 import { mostCharacters } from '../../../src/run/db/history.ts'
 import { isOpenBatch } from '../../../src/run/db/life.ts'
 import { failuresSetting } from '../../../src/run/envelope/run-connection.ts'
-import { envelope as sent, wholeEnvelope } from '../../../src/run/envelope/text.ts'
+import { envelope as sent, wholeEnvelope as text } from '../../../src/run/envelope/text.ts'
 import { answerSetting } from '../../../src/sealed/plan/text.ts'
 import { runChannel } from '../../../src/server/sessions.ts'
 import { literal } from '../../../src/sql/names.ts'
 import { rolePathSetting, safePath } from '../../../src/sql/settings.ts'
 
-const text = wholeEnvelope()
 const folder = new URL('../../../src/run/envelope/', import.meta.url)
 const parts = globSync('*.sql', { cwd: fileURLToPath(folder) }).filter((file) => file !== 'envelope.sql')
 
