@@ -6,8 +6,8 @@ import { startBatch, startDueBatch } from '../batch/start.ts'
 import { discoverDefinitions } from '../catalog/db/discovered.ts'
 import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
-import { intruders, refuseIntruders, trustOf } from '../catalog/plan/abilities.ts'
 import { outsideClock } from '../catalog/plan/definition.ts'
+import { intruders, refuseIntruders, trustOf } from '../catalog/plan/intruders.ts'
 import type { Obstacle } from '../catalog/plan/rights.ts'
 import {
   batchesOf,

@@ -1,10 +1,5 @@
-import {
-  intruders,
-  obstaclesIn,
-  refuseIntruders,
-  trustOfAdministrator,
-  type ViewRights,
-} from '../catalog/plan/abilities.ts'
+import { obstaclesIn, type ViewRights } from '../catalog/plan/abilities.ts'
+import { intruders, refuseIntruders, trustOfAdministrator } from '../catalog/plan/intruders.ts'
 import { type Fix, fixesOf, type Obstacle } from '../catalog/plan/rights.ts'
 import type { Sql } from '../server/database.ts'
 import { examine, type Findings, type Swaps } from '../watch/doctor.ts'

@@ -1,13 +1,8 @@
 import { unknownView } from '../catalog/db/catalog.ts'
 import { readSnapshot } from '../catalog/db/live-view.ts'
 import { findLocked } from '../catalog/db/locked.ts'
-import {
-  administrators,
-  intruders,
-  obstaclesIn,
-  trustOf,
-  type ViewRights,
-} from '../catalog/plan/abilities.ts'
+import { obstaclesIn, type ViewRights } from '../catalog/plan/abilities.ts'
+import { administrators, intruders, trustOf } from '../catalog/plan/intruders.ts'
 import { type Fix, fixesOf, impossible, type Obstacle, type Requirement } from '../catalog/plan/rights.ts'
 import { readGroup, readReaders } from '../rebuild/db/group.ts'
 import { isReadByViews, requirementsOf, swapRequirements } from '../rebuild/plan/requirements.ts'
@@ -15,11 +10,10 @@ import { together } from '../rebuild/plan/scope.ts'
 import { resolveNames } from '../run/name.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { mayUse } from '../server/rights.ts'
-import { readCopy, readStandbys } from '../server/standbys.ts'
+import { copyLine, readCopy, readStandbys, type Standbys } from '../server/standbys.ts'
 import { lookAgain } from '../server/transactions.ts'
 import type { ViewSlices } from '../slices/slices.ts'
 import { literal } from '../sql/names.ts'
-import { copyLine, type Standbys } from '../sql/replicas.ts'
 import { reached } from '../sql/walks.ts'
 import { moment } from '../words/phrases.ts'
 import { Problem } from '../words/problem.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { intruders, keeper, refuseIntruders, trustOf } from '../../catalog/plan/abilities.ts'
+import { intruders, keeper, refuseIntruders, trustOf } from '../../catalog/plan/intruders.ts'
 import { hintsQuery, isMember, type Obstacle, onDatabase, privilege } from '../../catalog/plan/rights.ts'
 import type { Sql } from '../../server/database.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'

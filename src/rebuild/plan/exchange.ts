@@ -2,7 +2,7 @@ import { copyGrants, grantsAreTheSame, type Pair } from '../../catalog/plan/gran
 import { type LiveView, type PlainReader, parentsFirst } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
-import { treesHash } from '../../catalog/plan/tree.ts'
+import { treesHash } from '../../catalog/plan/tree/differences.ts'
 import { quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'

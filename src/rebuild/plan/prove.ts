@@ -1,6 +1,7 @@
 import { differenceQuery, hashWithoutGrants, liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { namedBy, readerOf } from '../../catalog/plan/rights.ts'
-import { meaningQuery, sameTrees, treeDifferences } from '../../catalog/plan/tree.ts'
+import { sameTrees, treeDifferences } from '../../catalog/plan/tree/differences.ts'
+import { meaningQuery } from '../../catalog/plan/tree/normal-form.ts'
 import { literal, regclass } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import { displayName } from '../../words/names.ts'

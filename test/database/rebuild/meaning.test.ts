@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
-import { treesText } from '../../../src/catalog/plan/tree.ts'
+import { treesText } from '../../../src/catalog/plan/tree/differences.ts'
 import { describeViews, isDefined } from '../../../src/migrate/describe.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { findingsLines } from '../../../cli/commands/author/doctor.ts'
-import { standbysLine } from '../../../src/sql/replicas.ts'
+import { standbysLine } from '../../../src/server/standbys.ts'
 
 test('standbys are told by the doctor, if there are any', () => {
   const replicas = { standbys: [{ name: 'reports', lagMs: 1200 }], hidden: 0 }

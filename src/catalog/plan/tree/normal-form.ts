@@ -1,4 +1,4 @@
-import { flushLeft, literal } from '../../sql/names.ts'
+import { literal } from '../../../sql/names.ts'
 
 /** A string in a tree: the server writes a backslash before each character that could end it. */
 const string = '(?:\\\\.|[^ (){}\\\\])+'
@@ -10,7 +10,7 @@ const names = `(?:<>|\\((?:${string} ?)*\\))`
  * by which a query is grouped follow from the rest; and of a function that stands last, the number of its columns.
  */
 const named = `\\{ALIAS :aliasname ${string} :colnames ${names}\\}`
-const places: [pattern: string, instead: string] = [
+export const places: [pattern: string, instead: string] = [
   ' :[a-z_]*(?:location|_len|lockmode|_start|_end|format) -?\\d+',
   '',
 ]
@@ -105,16 +105,19 @@ const nodes = (tree: string): string =>
 
 /**
  * One condition in two forms. `a between 1 and 2 and b` is an AND whose first part is an AND; the server writes and reads it as one AND
- * of three. Both forms are written as the second.
+ * of three. Both forms are written as the second: without the braces of an AND that is the first part of an AND, the two tokens behind the one
+ * that opens (its name, and the parenthesis of its parts), and the one before the one that closes.
  */
 const flattened = (tree: string): string =>
   `case when ${tree} !~ '${junction}\\(\\{BOOLEXPR :boolop \\1 ' then ${tree} else (
-select string_agg(x.token, '' order by x.at) from (
-select *, lag(opens, 1, false) over w or lag(opens, 2, false) over w or lead(closes, 1, false) over w as beside from (
-select *, token = '}' and lag(opens, 1, false) over (partition by level order by at) as closes from (
-select *, token = '{' and lag(token) over w = '(' and next ~ '^${junction}$' and next = lag(token, 2) over w as opens from (
-${tokens(tree)}) x window w as (order by at)) x) x window w as (order by at)) x
-where not (x.opens or x.closes or x.beside)) end`
+with opening as (
+select *, token = '{' and lag(token) over w = '(' and next ~ '^${junction}$' and next = lag(token, 2) over w as opens
+from (${tokens(tree)}) x window w as (order by at)),
+closing as (select *, token = '}' and lag(opens, 1, false) over (partition by level order by at) as closes from opening),
+parts as (
+select *, opens or closes or lag(opens, 1, false) over w or lag(opens, 2, false) over w or lead(closes, 1, false) over w as is_needless
+from closing window w as (order by at))
+select string_agg(token, '' order by at) from parts where not is_needless) end`
 
 /** Marks the entries that a row of all columns stands for, which keep their lists: that of its number in the query so many levels above it. */
 const anonymousRow = 'VAR :varno (\\d+) :varattno 0 :vartype 2249 .* :varlevelsup (\\d+)'
@@ -135,11 +138,8 @@ from tokens t left join kept e on t.at = e.at + 1 or t.at between e.at and e.clo
  * all their columns. Both forms are written as the first.
  */
 const direct = (tree: string): string => {
-  const query = [
-    'RANGETBLENTRY :rtekind 1 :subquery ',
-    'QUERY [^{}()]* :rtable ',
-    'RANGETBLENTRY :rtekind 5 ',
-  ] as const
+  const entry = 'RANGETBLENTRY :rtekind'
+  const query = [`${entry} 1 :subquery `, 'QUERY [^{}()]* :rtable ', `${entry} 5 `] as const
   const column = '\\{TARGETENTRY :expr \\{VAR :varno 1 :varattno (\\d+) [^{}]*\\} :resno (\\d+)'
   const rest = `^\\)[^{}()]* :jointree \\{FROMEXPR :fromlist \\(\\{RANGETBLREF :rtindex 1\\}\\) :quals <>\\}[^{}()]*\\((?:${column}[^{}()]*\\} ?)+\\)[^{}()]*\\}[^{}()]* :inFromCl true (?:[^{}()]|\\(b\\))*\\}$`
   return `case when ${tree} !~ '\\{${query[0]}\\{${query[1]}\\(\\{${query[2]}' then ${tree} else (
@@ -162,7 +162,7 @@ const numberOf = (found: string): string => `case when ${found} like '{%'
   else trim(${found})::int8 end`
 
 /** What trees say of objects that somebody has made. */
-interface Naming {
+export interface Naming {
   /** Writes the name of view `c` in schema `n`. */
   nameOf?: string | undefined
   /** Whether other objects are written by name, too: they may be dropped and made again. */
@@ -174,12 +174,23 @@ const identity = `(select string_agg(i.identity, ' ') from (select (pg_identify_
                     from (values ('pg_class'), ('pg_type'), ('pg_proc'), ('pg_operator'), ('pg_collation')) k(class)
                   union all select concat(e.enumtypid::regtype, ' ', e.enumlabel) from pg_enum e where e.oid = o.oid) i)`
 
+/** The forms that are known to be equal, in the order in which trees are brought into one of them. */
+const forms: ((tree: string) => string)[] = [
+  (tree) => replaced(tree, meaningless),
+  marked,
+  (tree) => replaced(tree, unused),
+  flattened,
+  (tree) => replaced(direct(tree), castAsWhole),
+  (tree) =>
+    `(select string_agg(x.piece || coalesce(${replaced('x.found[1]', asWhole)}, ''), '' order by x.at) from ${pieces(tree, castOneByOne)})`,
+]
+
 /**
  * The normal form of a query's or an expression's parse tree, as an expression of SQL: two mean the same if it is the same. `tree` is an
  * expression for a text. Views and their row types are written by name, so that the form survives an exchange: `self` is the OID
  * of the view whose tree it is.
  */
-const normalTree = (
+export const normalTree = (
   tree: string,
   self: string,
   { nameOf = `format('%I.%I', n.nspname, c.relname)`, all = false }: Naming = {},
@@ -193,129 +204,24 @@ const normalTree = (
               order by c.oid = o.oid desc limit 1)${all ? `, ${identity}` : ''})
              from (select case when v.number < 4294967296 then v.number::oid end from (select ${numberOf('x.found[1]')} offset 0) v(number)) as o(oid)
            ), x.found[1], ''), '' order by x.at)
-    from (select string_agg(x.piece || coalesce(${replaced('x.found[1]', asWhole)}, ''), '' order by x.at) as tree
-            from (select ${replaced(direct('t.tree'), castAsWhole)} as tree
-                    from (select ${flattened('t.tree')} as tree
-                            from (select ${replaced('t.tree', unused)} as tree
-                                    from (select ${marked('t.tree')} as tree from (select ${replaced(tree, meaningless)} as tree offset 0) t offset 0) t offset 0) t offset 0) t offset 0) t, ${pieces('t.tree', castOneByOne)}) t,
+    from ${forms.reduce((from, form) => `(select ${form('t.tree')} as tree from ${from} t offset 0)`, `(select ${tree} as tree)`)} t,
          ${pieces('t.tree', oids)})`
 
 /** What stands between the places of a pattern, each with what follows it. */
 const pieces = (text: string, pattern: string): string =>
   `rows from (regexp_split_to_table(${text}, ${literal(pattern)}), regexp_matches(${text}, ${literal(pattern)}, 'g')) with ordinality as x(piece, found, at)`
 
-const replaced = (text: string, patterns: [string, string][]): string =>
+export const replaced = (text: string, patterns: [string, string][]): string =>
   patterns.reduce(
     (sql, [pattern, instead]) => `regexp_replace(${sql}, ${literal(pattern)}, ${literal(instead)}, 'g')`,
     text,
   )
 
 /**
- * A query for the trees of a view: that of its query, and those of its indexes and statistics objects, as far as they have
- * expressions. Columns: `part`, `name`, `tree`. See `normalTree`.
- */
-const treesQuery = (relation: string, naming?: Naming): string =>
-  partsQuery(relation, normalTree('t.tree', relation, naming))
-
-const partsQuery = (relation: string, form: string): string => `
-select t.part, t.name, ${form} as tree
-  from (select 'query', null, w.ev_action::text from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'
-        union all
-        select 'index', c.relname, concat(i.indexprs, ' ', i.indpred) from pg_index i join pg_class c on c.oid = i.indexrelid
-         where i.indrelid = ${relation} and (i.indexprs is not null or i.indpred is not null)
-        union all
-        select 'statistics', s.stxname, s.stxexprs::text from pg_statistic_ext s where s.stxrelid = ${relation} and s.stxexprs is not null
-       ) as t(part, name, tree)`
-
-/**
- * A query for one text: in which parts the trees of a view and of its copy differ; null if they mean the same. All arguments are expressions
- * without names; for `nameOf` see `Naming`.
- */
-export const treeDifferences = (view: string, copy: string, nameOf?: string): string =>
-  flushLeft(`
-with trees as (select r.*, t.* from (values (${view}, 'view'), (${copy}, 'copy')) as r(relation, side), lateral (${treesQuery('r.relation', { nameOf })}) as t)
-select string_agg(distinct case a.part when 'query' then ${placeQuery('a.tree', 'b.tree')} else concat('the expressions of ', a.part, ' ', a.name) end, ', ')
-  from trees a left join trees b on b.side = 'copy' and b.part = a.part and (a.part = 'query' or b.tree = a.tree)
- where a.side = 'view' and b.tree is distinct from a.tree`)
-
-/**
- * A query for one text, empty if the trees of views are those of their copies but for places and forms of texts, and for the copies that they read
- * instead of views: then `treeDifferences` of each finds nothing, and need not be planned. `read`: all copies; `shadow` is an expression for an OID.
- */
-export const sameTrees = (views: Copy[], read: Copy[]): string => `
-select case when count(t.trees) = ${2 * views.length} and count(distinct (r.view, t.trees)) = ${views.length} then '' end
-  from (values ${views.map(({ oid, shadow }) => `(${oid}, ${oid}::oid), (${oid}, ${shadow})`).join(', ')}) as r(view, relation), lateral (
-    select string_agg(concat(t.part, t.tree), e'\n' order by t.part, t.tree collate "C") from (${partsQuery(
-      'r.relation',
-      read.reduce(
-        (text, { oid, shadow }) => `replace(${text}, concat(' ', ${shadow}, ' '), ' ${oid} ')`,
-        replaced('t.tree', [places]),
-      ),
-    )}) as t) as t(trees)`
-
-interface Copy {
-  oid: number
-  shadow: string
-}
-
-/** A query for one text: the trees of a view with the names of their parts. */
-export const treesText = (relation: string, naming?: Naming): string =>
-  `select string_agg(concat_ws(' ', t.part, t.name, t.tree), e'\n' order by t.part, t.name collate "C") from (${treesQuery(relation, naming)}) as t`
-
-/**
  * A query for one text: the hash of what the query of a view means. A plain view is read as if it were materialized: before 16, a view's tree has
  * the view itself, and its kind.
  */
 export const meaningQuery = (relation: string, nameOf?: string): string => {
-  const self = (kind: string) => `concat(':relid ', ${relation}, ' :relkind ${kind} ')`
-  const tree = `replace(w.ev_action::text, ${self('v')}, ${self('m')})`
-  return `select md5(${normalTree(tree, relation, { nameOf })}) from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'`
-}
-
-/** A query for one text: the hash of the trees of some views. */
-export const treesHash = (oids: number[]): string => `
-select md5(string_agg(t.trees, e'\n' order by r.oid)) from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${treesText('r.oid')}) as t(trees)`
-
-/**
- * An expression for one text: where two trees differ, as `its WHERE: operator a.=(a.t,a.t) is read as operator =(text,text)`, or with the node
- * and its field, as `its FROM: JOINEXPR.jointype 0 is read as 1`. Both are expressions, too.
- */
-const placeQuery = (before: string, after: string): string => `(
-  with tokens as materialized (
-    select *, sum(coalesce(length(regexp_replace(token, '\\\\.|[^{]', '', 'g')) - length(regexp_replace(token, '\\\\.|[^}]', '', 'g')), 0)) over (order by at) as depth
-      from string_to_table(${before}, ' ') with ordinality t(token, at))
-  select concat(coalesce(
-           (select case t.token ${clauses.map(([field, said]) => `when '${field}' then '${said}'`).join(' ')} end from tokens t
-             where t.at < x.at and t.token in (${clauses.map(([field]) => `'${field}'`).join(', ')}) order by t.at desc limit 1), 'an expression'), ': ',
-           coalesce(${saidOf('x.was', 'x.field')} || ' is read as ' || ${saidOf('x.is', 'x.field')}, (
-             select concat(substring(t.token, '\\{(\\w+)$'), '.', ltrim(x.field, ':'), coalesce(' ' || ${plain('x.was')} || ' is read as ' || ${plain('x.is')}, ' is read otherwise')) from tokens t
-              where t.at < x.at and t.token ~ '\\{\\w+$' and t.depth = (select p.depth from tokens p where p.at = x.at - 1) order by t.at desc limit 1), 'it is read otherwise'))
-    from (select *, (select f.token from tokens f where f.at < x.at and f.token like ':%' order by f.at desc limit 1) as field
-            from (select at, a.token as was, b.token as is from tokens a full join string_to_table(${after}, ' ') with ordinality b(token, at) using (at)) x
-           where x.was is distinct from x.is order by x.at limit 1) x)`
-
-const clauses = [
-  [':cteList', 'its WITH'],
-  [':rtable', 'its FROM'],
-  [':jointree', 'its FROM or WHERE'],
-  [':targetList', 'its SELECT'],
-  [':groupClause', 'its GROUP BY'],
-  [':havingQual', 'its HAVING'],
-  [':windowClause', 'its WINDOW'],
-  [':distinctClause', 'its DISTINCT'],
-  [':sortClause', 'its ORDER BY'],
-  [':limitOffset', 'its LIMIT'],
-]
-
-/** A number, a word, or the name of a node, without what opens or closes around it. */
-const plain = (token: string): string => `substring(${token}, '^[({]*([\\w.<>-]{1,63})[)}]*$')`
-
-/** What a field of a tree holds, in words; null if it is nothing of a catalog, and no constant. */
-const saidOf = (value: string, field: string): string => {
-  const oid = `rtrim(${value}, '})')::int8::oid`
-  const described = (catalog: string) => `pg_describe_object('${catalog}'::regclass, ${oid}, 0)`
-  return `case when ${field} = ':constvalue' then 'a constant' when ${value} !~ '^[1-9]\\d{0,8}[})]*$' then null
-    when ${field} ~ '^:(opno|eqop|sortop)$' then ${described('pg_operator')}
-    when ${field} ~ '^:(\\w*funcid|aggfnoid|winfnoid)$' then ${described('pg_proc')} when ${field} ~ 'colli?d?$' then ${described('pg_collation')}
-    when ${field} ~* 'type(id)?$' then 'type ' || format_type(${oid}, null) when ${field} = ':relid' then ${described('pg_class')} end`
+  const [plain, made] = ['v', 'm'].map((kind) => `concat(':relid ', ${relation}, ' :relkind ${kind} ')`)
+  return `select md5(${normalTree(`replace(w.ev_action::text, ${plain}, ${made})`, relation, { nameOf })}) from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'`
 }
