@@ -4,7 +4,7 @@ import { docsOf, Problem } from '../words/problem.ts'
 import type { Sql } from './database.ts'
 
 /** A server that replays what this one writes, and on which programs may read. */
-export interface Standby {
+interface Standby {
   /** What the server calls itself: its `cluster_name`, or on Aurora the name of the instance. */
   name: string
   /** How far its data lag behind, milliseconds; null: the server does not know. */
