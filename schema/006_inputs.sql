@@ -1,17 +1,9 @@
 -- What the queries of views reach, and what that proves of their data.
 
--- The names by which a definition in `of_schema` may say in depends_on that it reads a relation.
-create function viewkeeper.names_of(at_schema name, relation name, of_schema text) returns text[]
-language sql stable
-begin atomic
-  select array[pg_catalog.format('%I.%I', at_schema, relation), at_schema || '.' || relation]
-         || case when at_schema = of_schema then array[pg_catalog.quote_ident(relation), relation::text] end;
-end;
-
--- What the query of a view, the first of these relations, reaches: through plain views, parsed bodies, operators, aggregates, casts, types with
--- their parts, checks, input functions and operator classes, row security, and heirs; not through a materialized view, which was filled
--- before. This is the one table of what is followed. What is the server's own stands in no pg_depend; its functions are reached where an
--- object of others has one. `every_column`: types of columns that are not read, too, which takes no look into the trees.
+-- What the query of a view, the first of these relations, reaches: through plain views, parsed bodies, operators, aggregates, casts, types with their
+-- parts, checks, input functions and operator classes, row security, and heirs; not through a materialized view, which was filled before. This is the
+-- one table of what is followed. What is the server's own stands in no pg_depend; its functions are reached where an object of others has one.
+-- `every_column`: types of columns that are not read, too, which takes no look into the trees.
 create function viewkeeper.reached(relations oid[], every_column boolean) returns table (class oid, id oid)
 language plpgsql stable set search_path = pg_catalog, pg_temp
 -- Each step is a look-up by an index, whatever statistics the catalog has. The plan is made once in a session: it takes longer than the walk.
@@ -101,11 +93,11 @@ begin
   select reads.class, reads.id from reads;
 end $$;
 
--- The world of a view, and of the logs of its changes: a mark of each object that its query reaches, by class and OID, of each setting under which rows are
--- computed, and of the server. The mark of an object has the versions of all rows of the catalog that make it, so two equal worlds prove
--- that in between nothing but rows of tables has changed: nobody lists what may. A table has its triggers with their functions,
--- its rules, policies and publications, and those of its ancestors, through which it is written, too. `fillings`: a materialized view
--- below has its data. The query itself is not in it: an exchange writes it anew.
+-- The world of a view, and of the logs of its changes: a mark of each object that its query reaches, by class and OID, of each setting under which
+-- rows are computed, and of the server. The mark of an object has the versions of all rows of the catalog that make it, so two equal worlds prove
+-- that in between nothing but rows of tables has changed: nobody lists what may. A table has its triggers with their functions, its rules, policies
+-- and publications, and those of its ancestors, through which it is written, too. `fillings`: a materialized view below has its data. The query
+-- itself is not in it: an exchange writes it anew.
 create function viewkeeper.world(relation oid, logs oid[], fillings boolean) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
@@ -150,8 +142,8 @@ begin
     || (select jsonb_object_agg(s.name, coalesce(current_setting('viewkeeper.login_settings', true)::jsonb ->> s.name, current_setting(s.name)))
           from unnest('{DateStyle,IntervalStyle,extra_float_digits,bytea_output,lc_monetary,lc_numeric,lc_time,xmloption,array_nulls,quote_all_identifiers,standard_conforming_strings,'
                       'TimeZone,timezone_abbreviations,default_text_search_config,gin_fuzzy_search_limit}'::text[]) s(name))
-    -- A database made from a template has the template's OIDs; a restored one has its log, and views that were filled elsewhere. Files of
-    -- time zones are read when the server starts, or when its configuration is read again.
+    -- A database made from a template has the template's OIDs; a restored one has its log, and views that were filled elsewhere. Files of time zones
+    -- are read when the server starts, or when its configuration is read again.
     || jsonb_build_object('server', md5(concat_ws(' ', version(), (select system_identifier from pg_control_system()), (select d.oid from pg_database d where d.datname = current_database()),
          extract(epoch from pg_postmaster_start_time()), extract(epoch from pg_conf_load_time()))));
 end $$;
@@ -169,17 +161,15 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    order by o.identity is null, x.key limit 1
 $$;
 
--- Whether a stored expression calls a function of the server that executes the SQL, or reads the relation, which its arguments name:
--- query_to_xml and its like, ts_stat, ts_rewrite.
+-- Whether a stored expression calls a function of the server that executes the SQL, or reads the relation, which its arguments name: query_to_xml and
+-- its like, ts_stat, ts_rewrite.
 create function viewkeeper.executes_text(tree text) returns boolean
 language sql immutable
-begin atomic
-  select tree ~ ':(op)?funcid (292[3-9]|293[03-8]|3685|3689|3690) ';
-end;
+return tree ~ ':(op)?funcid (292[3-9]|293[03-8]|3685|3689|3690) ';
 
--- What the query of a view has besides plain tables and what is the server's own, which most views have not: `to_lock` what its refresh locks too late or
--- through which, `to_follow` what may tell how old its data are, or hide that: functions, operators and types of users, also where only its values have
--- them; other views; row security; tables abroad, also far below a table as its heirs; the SQL of a text.
+-- What the query of a view has besides plain tables and what is the server's own, which most views have not: `to_lock` what its refresh locks too
+-- late or through which, `to_follow` what may tell how old its data are, or hide that: functions, operators and types of users, also where only its
+-- values have them; other views; row security; tables abroad, also far below a table as its heirs; the SQL of a text.
 create function viewkeeper.reads(relation oid, out to_lock boolean, out to_follow boolean)
 language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
@@ -200,8 +190,8 @@ begin
    where d.classid = 'pg_rewrite'::regclass and d.objid = rule and d.refobjid <> relation;
 end $$;
 
--- Locks all that the query of a view reads against `truncate` and its like, until the end of the transaction: a statement that waits for such a
--- lock itself has its snapshot already, and finds the table empty. The server locks what it writes down, and asks for no right on it.
+-- Locks all that the query of a view reads against `truncate` and its like, until the end of the transaction: a statement that waits for such a lock
+-- itself has its snapshot already, and finds the table empty. The server locks what it writes down, and asks for no right on it.
 create function viewkeeper.lock_read(relation oid) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
@@ -240,11 +230,10 @@ begin
   end loop;
 end $$;
 
--- How old the data will be with which a materialized view, or its shadow, is about to be filled: {asOf, heldBackBy}. Called
--- before the query's snapshot is taken, so the query sees nothing older. Nobody knows how old they will be if the query may read a
--- materialized view where nobody can look, and its definition does not declare what it reads: then {inputs} says why. A function in C
--- that is immutable is believed to read none. `known` says the same of what this transaction has filled, by OID; `of_batch` is
--- the batch whose built shadows the query may read.
+-- How old the data will be with which a materialized view, or its shadow, is about to be filled: {asOf, heldBackBy}. Called before the query's
+-- snapshot is taken, so the query sees nothing older. Nobody knows how old they will be if the query may read a materialized view where nobody can
+-- look, and its definition does not declare what it reads: then {inputs} says why. A function in C that is immutable is believed to read none.
+-- `known` says the same of what this transaction has filled, by OID; `of_batch` is the batch whose built shadows the query may read.
 create function viewkeeper.seen(relation oid, of_schema text, of_name text, known jsonb default '{}', of_batch text default null)
 returns jsonb
 language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
@@ -263,7 +252,9 @@ begin
     into ids, functions, types
     from viewkeeper.reached(relation || array(
       select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
-       where declared <> '{}' and declared || lower(declared::text)::text[] && viewkeeper.names_of(n.nspname, c.relname, of_schema)), false) r;
+       where declared <> '{}' and declared || lower(declared::text)::text[]
+             && (array[format('%I.%I', n.nspname, c.relname), n.nspname || '.' || c.relname]
+                 || case when n.nspname = of_schema then array[quote_ident(c.relname), c.relname::text] end)), false) r;
   -- Each statement is planned in each session anew, so none is that has nothing to find.
   if declared = '{}' then
     if functions is not null then
@@ -330,12 +321,12 @@ begin
     'heldBackBy', case when oldest.as_of < own or oldest.as_of is null then oldest.view end);
 end $$;
 
--- A refresh is left out if it is proved that it would change nothing: by what the views that it reads were filled with, and by the
--- server's counters of the tables.
+-- A refresh is left out if it is proved that it would change nothing: by what the views that it reads were filled with, and by the server's counters
+-- of the tables.
 
--- The sessions and prepared transactions that may hide what was committed in them since then. A session reports to the counters
--- before it shows itself as idle outside of a transaction, and nowhere else: "commit and chain", "commit; begin" in one message,
--- a pipeline and a procedure commit without end before that. Nothing tells when it was idle last, so its start counts.
+-- The sessions and prepared transactions that may hide what was committed in them since then. A session reports to the counters before it shows
+-- itself as idle outside of a transaction, and nowhere else: "commit and chain", "commit; begin" in one message, a pipeline and a procedure commit
+-- without end before that. Nothing tells when it was idle last, so its start counts.
 create function viewkeeper.hiding() returns table (pid integer, since timestamptz)
 language sql volatile
 begin atomic
@@ -348,9 +339,10 @@ begin atomic
   union all
   select null, p.prepared from pg_catalog.pg_prepared_xacts p where p.database = current_database();
 end;
+comment on function viewkeeper.hiding is 'The sessions and transactions that may hide commits from the server''s counters, and since when.';
 
--- What was committed before this moment is in the counters by now. Null: our role may not see when the transactions of others
--- began, or not everything is counted.
+-- What was committed before this moment is in the counters by now. Null: our role may not see when the transactions of others began, or not
+-- everything is counted.
 create function viewkeeper.horizon() returns timestamptz
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
@@ -373,13 +365,13 @@ begin
   -- A session that has reported less than a second ago waits: until it is idle again, or idle for 10 s.
   return least(now, (select min(h.since) from unnest(held) h(since))) - interval '60 s';
 end $$;
+comment on function viewkeeper.horizon is 'The moment before which every commit is in the server''s counters by now.';
 
 -- What the rows of a materialized view depend on, if everything in its query is known, as a proof needs it: the id of the run that filled each
--- materialized view that it reads, by OID, and a mark of its world. If it reads tables, and `counts`, the mark has the counters of the tables,
--- too, as they were when it "began". Two equal answers (but for "began") prove that a refresh in between changes nothing, as far as the
--- horizon goes. Null: nothing can be proved, because it reads none of both, reads tables without `counts`, or somebody has filled
--- what it reads outside of the record. `known` and `of_batch` as in viewkeeper.seen: a shadow that is read is filled by the run
--- that is going on, or by a built one.
+-- materialized view that it reads, by OID, and a mark of its world. If it reads tables, and `counts`, the mark has the counters of the tables, too,
+-- as they were when it "began". Two equal answers (but for "began") prove that a refresh in between changes nothing, as far as the horizon goes.
+-- Null: nothing can be proved, because it reads none of both, reads tables without `counts`, or somebody has filled what it reads outside of the
+-- record. `known` and `of_batch` as in viewkeeper.seen: a shadow that is read is filled by the run that is going on, or by a built one.
 create function viewkeeper.inputs(relation oid, counts boolean, known jsonb default '{}', of_batch text default null) returns jsonb
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
@@ -418,8 +410,8 @@ begin
   return jsonb_build_object('runs', runs, 'began', began, 'state', md5(concat_ws(' ', state,
     (select string_agg(format('%s %s %s %s', c.oid, pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid)), ',' order by c.oid)
        from pg_class c where c.oid = any (ids) and c.relkind in ('r', 'p')),
-    -- After a crash, a reset or a promotion the counters may come back to an old value. A standby that is promoted was started at
-    -- another moment than the server before.
+    -- After a crash, a reset or a promotion the counters may come back to an old value. A standby that is promoted was started at another moment than
+    -- the server before.
     (select extract(epoch from stats_reset) from pg_stat_bgwriter), (select extract(epoch from stats_reset) from pg_stat_wal), (select extract(epoch from stats_reset) from pg_stat_archiver),
     (select extract(epoch from stats_reset) from pg_stat_database where datname = current_database()))));
 end $$;
@@ -469,16 +461,3 @@ begin
   return case when horizon < (seen ->> 'asOf')::timestamptz then jsonb_build_object('asOf', horizon, 'heldBackBy', null) else seen end
          || jsonb_build_object('counted', horizon is not null, 'relation', known.relation::int8);
 end $$;
-
-comment on function viewkeeper.names_of is 'The names by which depends_on may name a relation.';
-comment on function viewkeeper.reached is 'The relations, functions, operators, types, operator classes and collations that the query of a view reaches.';
-comment on function viewkeeper.world is 'Everything but rows of tables that the rows of a view depend on, as marks.';
-comment on function viewkeeper.changed is 'What differs between two worlds, in words; null: nothing.';
-comment on function viewkeeper.executes_text is 'Whether a stored expression calls a function that executes SQL from a text.';
-comment on function viewkeeper.lock_read is 'Locks what the query of a view reads, as its refresh will.';
-comment on function viewkeeper.reads is 'What the query of a view has besides plain tables, to lock and to follow.';
-comment on function viewkeeper.seen is 'How old the data will be with which a view is about to be filled.';
-comment on function viewkeeper.inputs is 'What the rows of a view depend on, with the counters of its tables.';
-comment on function viewkeeper.hiding is 'The sessions and transactions that may hide commits from the server''s counters, and since when.';
-comment on function viewkeeper.horizon is 'The moment before which every commit is in the server''s counters by now.';
-comment on function viewkeeper.unchanged is 'As of when the data of a view are by now, if a refresh would change nothing; otherwise null.';

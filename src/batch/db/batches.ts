@@ -147,7 +147,7 @@ export async function findOpenBatch(sql: Sql, selection: Selection): Promise<Bat
 export async function stampBatch(sql: Sql, id: string): Promise<void> {
   await sql`
     update viewkeeper.batches b set status = 'running', started_at = coalesce(started_at, clock_timestamp()),
-           advanced_at = clock_timestamp(), updated_at = clock_timestamp()
+           advanced_at = clock_timestamp()
      where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`
 }
 
@@ -155,7 +155,7 @@ export async function stampBatch(sql: Sql, id: string): Promise<void> {
 export async function noteRefusal(sql: Sql, batch: Batch, refused: string | null): Promise<void> {
   if (batch.refused === refused) return
   batch.refused = refused
-  await sql`update viewkeeper.batches set refused = ${refused}, updated_at = clock_timestamp() where id = ${batch.id}`
+  await sql`update viewkeeper.batches set refused = ${refused} where id = ${batch.id}`
 }
 
 /** Locks the row of a batch for this transaction: nobody else starts an attempt, cancels or ends the batch meanwhile. */
@@ -172,7 +172,7 @@ export async function lockBatch(sql: Sql, id: string): Promise<Batch | undefined
 export async function recordBatchEnd(sql: Sql, id: string, { status, error }: BatchEnd): Promise<boolean> {
   const ended = await sql`
     update viewkeeper.batches b set status = ${status}, error = ${error === null ? null : sql.json(error as never)},
-           finished_at = clock_timestamp(), updated_at = clock_timestamp()
+           finished_at = clock_timestamp()
      where b.id = ${id} and ${sql.unsafe(isOpenBatch)}
        and not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.status = 'running')
     returning b.id`
@@ -183,7 +183,7 @@ export async function recordBatchEnd(sql: Sql, id: string, { status, error }: Ba
 export async function requestBatchCancel(sql: Sql, id: string, by: string): Promise<boolean> {
   const first = await sql`
     with canceled as (
-      update viewkeeper.batches b set cancel_requested_at = clock_timestamp(), updated_at = clock_timestamp()
+      update viewkeeper.batches b set cancel_requested_at = clock_timestamp()
        where b.id = ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null returning id),
     noted as (insert into viewkeeper.actions (action, requested_by, batch_id) select 'cancel', ${by}, id from canceled)
     select from canceled`

@@ -13,7 +13,7 @@ import { Problem, sentences } from '../../words/problem.ts'
 /** A schema step: a numbered SQL file, applied once and never edited afterwards. */
 export interface SchemaStep {
   number: number
-  /** The file's name without its ending: `001_definitions`. */
+  /** The file's name without its ending: `001_schema`. */
   name: string
   sql: string
   /** SHA-256 of the text with line ends as `\n`, in hex. */

@@ -21,7 +21,7 @@ test('a fresh database is told what to call, which brings schema viewkeeper up t
   keeper.start()
   await until('the log says so, too', async () => lines.some((line) => String(line).endsWith(what)))
   const [first, second] = [await keeper.migrate(), await keeper.migrate()]
-  expect(first.applied).toContain('001_definitions')
+  expect(first.applied).toContain('001_schema')
   expect(second).toEqual({ applied: [], ahead: [] })
   await sql`create materialized view sales as select 1 as one`
   expect(await keeper.refreshAll()).toMatchObject({ status: 'success', views: [{ view: 'public.sales' }] })

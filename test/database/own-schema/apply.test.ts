@@ -73,11 +73,11 @@ describe('migrating', () => {
       [`${next}_counted.sql`]: 'select 1',
       [`${after}_later.sql`]: 'select 1',
     })
-    await rename(new URL('002_runs.sql', steps), new URL('002_batches_and_runs.sql', steps))
+    await rename(new URL('001_schema.sql', steps), new URL('001_definitions.sql', steps))
     await expect(migrate(database, steps)).rejects.toMatchObject({
       code: 'MigrationFailed',
       message: expect.stringMatching(
-        /number 2 is 002_runs there, and 002_batches_and_runs in this version\. Nothing was changed\. /,
+        /number 1 is 001_schema there, and 001_definitions in this version\. Nothing was changed\. /,
       ),
     })
     expect(await sql`select number from viewkeeper.schema_steps`).toHaveLength(ours.length + 1)

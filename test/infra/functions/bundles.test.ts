@@ -37,7 +37,7 @@ describe.each(functionNames)('the bundle of %s', (name) => {
   })
 
   test('has the schema steps next to it if it migrates', () => {
-    expect(existsSync(join(folder, 'schema/001_definitions.sql'))).toBe(name === 'migrate')
+    expect(existsSync(join(folder, 'schema/001_schema.sql'))).toBe(name === 'migrate')
   })
 
   test('has the migrations of the views next to it if it migrates, and nothing else of their folder', () => {

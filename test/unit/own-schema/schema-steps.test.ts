@@ -4,15 +4,14 @@ import { tokensIn } from '../../../src/sql/sql-tokens.ts'
 
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
-  '001_definitions': 'a04f60a49db9d9e8b73738611756b716b0423038ff47ddec9f58ad27c8d09280',
-  '002_runs': 'ac3938982021bfa9f4d7453e443e99d2bdad16294ac8c322cf601f15f4f743e8',
-  '003_actions': 'c105aa1e7ec124c5545600f1b9a902c7030a530e6b763d8293e56fae97dd8399',
-  '004_migrations': '7fbd7dd59d85959c9e144350952484d74cce4391979829f360fea5676b51c2c4',
-  '005_standings': 'f43d4cb265f5603bbbb79f1f3b90ab33d649fb014df0739819c5f721d995d5d8',
-  '006_inputs': '4f5f5a726b641454e3cb3dd442edb8ff8c60b396bd34ebbbb4cf29764728afa2',
-  '007_incidents': '3b2423450fea6c3f972a4bf885bf274dff998a4fd55c74bd2d4bed3898f03576',
-  '008_tokens': '1105b98ce70b39067b87308cc97994485e89a7779c4898ac75ad59bf12996208',
-  '009_freshness': 'c207633f00da2755541ac98059496dbbee4ffd7244f205e1e92b1cae2784627d',
+  '001_schema': 'ac3c44e3884ad81810c6f694faf85e531ff3ec9e57cc012b20183843effaf5ac',
+  '002_definitions': '0c6b0c44d8494de3ac35b1162f1543a2ad44223581633961cf487fc0622e397e',
+  '003_batches': '735acc3281a14ece9efbf7129f1163ce0de34d1768ddb6e88f63d72c62f410ea',
+  '004_runs': '088af54a04766ae64514ba0c608f03b38f446e0760f0ead5de5352f907950852',
+  '005_ages': '236bb8f5b37d514949f96fe2412ed9345c697eff701ddc127d12c0b5fa6c7bc2',
+  '006_inputs': '0628bdcbb89d2f192d6b6ae69199aa5e2936c01638b08e169ead190adede9479',
+  '007_watch': '876fcc3cbea4a934b33d067142f2d5a100abab7278095bd1439915b2761cfec2',
+  '008_public': '2ef6dbddce4d2fe3d7c635f3a8b0b5570e6d0b5568ff6e11b1bd0f9366c97b23',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))

@@ -1,5 +1,7 @@
--- What identifies the data in a view: server and database, OID and file; the transaction that wrote the catalog's row of the view last,
--- as every refresh does, whoever asks for it; and a hash of the privileges, because a grant writes that row, too.
+-- How old the data of each view are.
+
+-- What identifies the data in a view: server and database, OID and file; the transaction that wrote the catalog's row of the view last, as every
+-- refresh does, whoever asks for it; and a hash of the privileges, because a grant writes that row, too.
 create function viewkeeper.filling(relation oid) returns text
 language sql stable
 begin atomic
@@ -11,20 +13,16 @@ end;
 -- Whether a view holds the data with which it was filled: nobody has written its row since, or somebody has changed its privileges.
 create function viewkeeper.is_filling(filled text, now text) returns boolean
 language sql immutable parallel safe
-begin atomic
-  select filled = now or (string_to_array(filled, ' '))[1:3] = (string_to_array(now, ' '))[1:3]
-                         and split_part(filled, ' ', 5) not in ('', split_part(now, ' ', 5));
-end;
-comment on function viewkeeper.is_filling is 'Whether a view still holds the data with which it was filled.';
+return filled = now or (string_to_array(filled, ' '))[1:3] = (string_to_array(now, ' '))[1:3]
+                       and split_part(filled, ' ', 5) not in ('', split_part(now, ' ', 5));
+
 -- Whether a run was left out because it would have changed nothing: then its as_of says how old the data of the view are.
 create function viewkeeper.is_unneeded(status text, as_of timestamptz, error jsonb, built_at timestamptz) returns boolean
 language sql immutable
-begin atomic
-  select status = 'skipped' and as_of is not null and error is null and built_at is null;
-end;
+return status = 'skipped' and as_of is not null and error is null and built_at is null;
 
--- The run that has filled a view last, if any. A run may end after later ones, above all if its shadow waits for an exchange; so
--- the ends of the last 20 successes are compared, which takes a look at one piece of the index.
+-- The run that has filled a view last, if any. A run may end after later ones, above all if its shadow waits for an exchange; so the ends of the last
+-- 20 successes are compared, which takes a look at one piece of the index.
 create function viewkeeper.last_success(of_definition integer) returns setof bigint
 language sql stable rows 1
 begin atomic
@@ -34,8 +32,8 @@ begin atomic
    order by few.finished_at > clock_timestamp(), few.finished_at desc, few.id desc limit 1;
 end;
 
--- The views that somebody has filled since their shadows began to be filled, as a list of names: by what the run has `seen` itself, and by
--- the record of built runs.
+-- The views that somebody has filled since their shadows began to be filled, as a list of names: by what the run has `seen` itself, and by the record
+-- of built runs.
 create function viewkeeper.newer(seen jsonb, runs bigint[]) returns text
 language sql stable
 begin atomic
@@ -46,50 +44,9 @@ begin atomic
    where not viewkeeper.is_filling(x.replaces, viewkeeper.filling((
      select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = x.schema and c.relname = x.name)));
 end;
-comment on function viewkeeper.newer is 'The views that somebody has filled since their shadows began to be filled.';
 
--- The first run that was requested at or after a moment. Ids grow with time, so a binary search through the primary key
--- finds the run in some twenty lookups, at any size, without an index of its own.
-create function viewkeeper.first_run_since(since timestamptz) returns bigint
-language plpgsql stable set search_path = '' as $$
-declare
-  low bigint;
-  high bigint;
-  middle bigint;
-  found_id bigint;
-  found_at timestamptz;
-begin
-  select min(id), max(id) + 1 into low, high from viewkeeper.runs;
-  if low is null then
-    return 0;
-  end if;
-  while low < high loop
-    middle := (low + high) / 2;
-    select r.id, r.requested_at into found_id, found_at from viewkeeper.runs r where r.id >= middle order by r.id limit 1;
-    if found_at >= since or found_id is null then
-      high := middle;
-    else
-      low := found_id + 1;
-    end if;
-  end loop;
-  -- What a put-back has filled is written at its end, with the times of its fills: such a run may have led the search astray.
-  return least(low, (select min(r.id + 0) from viewkeeper.runs r where r.requested_at >= since and r.id + 0 < low));
-end $$;
-
--- The usual duration of a view's refreshes in milliseconds: the average of its last 20 successful refreshes, or of the last
--- 20 before a run. Null if there is none.
-create function viewkeeper.usual_duration(of_view integer, before_run bigint default 9223372036854775807)
-returns table (ms float8)
-language sql stable
-begin atomic
-  select avg(l.duration_ms)::float8 from (
-    select r.duration_ms from viewkeeper.runs r
-     where r.definition_id = of_view and r.id < before_run and r.status = 'success' and r.operation = 'refresh'
-     order by r.id desc limit 20) l;
-end;
-
--- The last ends of each view are kept, so that a look at all views reads no run of most of them. Nobody who ends a run waits for these
--- rows: the monitor writes them when it publishes the end. Until then a look finds the end among those that are not published.
+-- The last ends of each view are kept, so that a look at all views reads no run of most of them. Nobody who ends a run waits for these rows: the
+-- monitor writes them when it publishes the end. Until then a look finds the end among those that are not published.
 create table viewkeeper.last_ends (
   definition_id integer primary key references viewkeeper.definitions on delete cascade,
   run_id bigint, run_status text, run_requested_at timestamptz, run_finished_at timestamptz, run_duration_ms bigint,
@@ -100,8 +57,8 @@ create table viewkeeper.last_ends (
 ) with (fillfactor = 50);
 comment on table viewkeeper.last_ends is 'Of each view the run, the success, the proof that a refresh would change nothing and the failure that ended last, of those whose ends are published.';
 
--- Looks up the last ends of these views in their history. One writes at a time: so no row goes back to an older state, and two monitors
--- wait for each other in no circle. Readers do not wait.
+-- Writes the last ends of these views as their history has them. One writes at a time: so no row goes back to an older state, and two monitors wait
+-- for each other in no circle. Readers do not wait.
 create function viewkeeper.find_last_ends(of_definitions integer[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
@@ -129,7 +86,6 @@ begin
      where d.id = any (of_definitions) order by d.id
     on conflict do nothing;
 end $$;
-comment on function viewkeeper.find_last_ends is 'Writes the last ends of these views as their history has them.';
 
 -- The functions of the triggers have their owner's rights: a login that may write runs needs no further right.
 create function viewkeeper.keep_last_end() returns trigger
@@ -204,44 +160,40 @@ create trigger forget_last_ends after delete on viewkeeper.runs for each stateme
   execute function viewkeeper.forget_last_ends();
 create trigger forget_all_ends after truncate on viewkeeper.runs for each statement execute function viewkeeper.forget_last_ends();
 
--- An end in the future is no end: the clock was set back, or another server goes on. What ended then ends now, or before the next run of
--- its view, and nobody knows as of when its data are. Returns how many ends there were. With the owner's rights: so a monitor needs no
--- further one.
+-- An end in the future is no end: the clock was set back, or another server goes on. What ended then ends now, or before the next run of its view,
+-- and nobody knows as of when its data are. Returns how many ends there were. With the owner's rights: so a monitor needs no further one.
 create function viewkeeper.mend_ends() returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare
   at constant timestamptz := clock_timestamp();
+  too_new constant integer[] := array(
+    select k.definition_id from viewkeeper.last_ends k
+     where greatest(k.run_finished_at, k.success_finished_at, k.proof_finished_at, k.failure_finished_at) > at);
   mended bigint;
 begin
-  if not exists (
-    select from viewkeeper.last_ends k
-     where greatest(k.run_finished_at, k.success_finished_at, k.proof_finished_at, k.failure_finished_at) > at) then
+  if too_new = '{}' then
     return 0;
   end if;
   update viewkeeper.runs r set requested_at = least(r.requested_at, x.at), started_at = least(r.started_at, x.at), finished_at = x.at,
          as_of = case when r.as_of <= x.at then r.as_of end
     from (select f.id, coalesce((select min(n.requested_at) from viewkeeper.runs n
                                   where n.definition_id = f.definition_id and n.id > f.id and n.requested_at <= at), at) as at
-            from viewkeeper.runs f where f.finished_at > at and f.definition_id in (
-              select k.definition_id from viewkeeper.last_ends k
-               where greatest(k.run_finished_at, k.success_finished_at, k.proof_finished_at, k.failure_finished_at) > at)) x
+            from viewkeeper.runs f where f.finished_at > at and f.definition_id = any (too_new)) x
    where r.id = x.id;
   get diagnostics mended = row_count;
   return mended;
 end $$;
-comment on function viewkeeper.mend_ends is 'Ends in the future, of a clock that was set back, become ends of now.';
 
 -- What has ended last, of each view: of what is kept, and of what has not ended or is not published.
 --
--- The last run is one that has not ended, or else the one that ended last: a retry may end after a run that was requested later. Nobody
--- knows how old the data are if the view is not what its last success has filled, or if they are as of the future; a standby may have a
--- slower clock.
+-- The last run is one that has not ended, or else the one that ended last: a retry may end after a run that was requested later. Nobody knows how old
+-- the data are if the view is not what its last success has filled, or if they are as of the future; a standby may have a slower clock.
 --
--- The age of a view's data is compared with its limit. Without a limit in the definition, the limit is the longest time between two
--- refreshes by schedule, plus an hour or twice the usual duration, whichever is longer; if target lags promise more, that is the limit, and
--- a minute more is no breach: the monitor looks once a minute. A paused view is never stale. `stale_at` is the moment from which the view is
--- stale; the usual duration, which takes a look into the runs, is read only if that depends on it.
-create view viewkeeper.latest_runs as
+-- The age of a view's data is compared with its limit. Without a limit in the definition, the limit is the longest time between two refreshes by
+-- schedule, plus an hour or twice the usual duration, whichever is longer; if target lags promise more, that is the limit, and a minute more is no
+-- breach: the monitor looks once a minute. A paused view is never stale. `stale_at` is the moment from which the view is stale; the usual duration,
+-- which takes a look into the runs, is read only if that depends on it.
+create view viewkeeper.standings as
   select d.id as definition_id,
          case when run.is_new then (n.run).id else k.run_id end as last_run_id,
          case when run.is_new then (n.run).status else k.run_status end as last_status,
@@ -309,91 +261,39 @@ create view viewkeeper.latest_runs as
    where d.source = 'authored' or present.oid is not null or exists (
            select from viewkeeper.set_aside a where a.kind = 'view' and a.item #>> '{live,view,schema}' = d.schema_name
               and a.item #>> '{live,view,name}' = d.name);
-comment on view viewkeeper.latest_runs is 'For each view the last run, the last success that made the view fresh, as of when its data are and which view holds them back, the age from which they are stale, and whether an authored view is missing in the database.';
 
-create view viewkeeper.view_status as
-  select d.id, d.schema_name, d.name, format('%I.%I', d.schema_name, d.name) as view, d.source, d.paused_at,
-         d.schedule, d.time_zone, latest.missing, latest.stale, latest.staleness, latest.max_staleness,
-         latest.last_run_id, latest.last_status, latest.last_success_id, latest.last_success_at,
-         latest.row_count_before, latest.row_count_after, latest.last_failure_id, latest.last_failure_at, latest.last_failure_class,
-         coalesce(lately.failed, 0) as failed_last_day,
-         latest.as_of, latest.held_back_by
-    from viewkeeper.definitions d
-    join viewkeeper.latest_runs latest on latest.definition_id = d.id
-    left join (
-      select r.definition_id, count(*) as failed from viewkeeper.runs r
-       where r.status = 'failed' and r.finished_at >= statement_timestamp() - interval '24 hours'
-         and r.requested_at >= statement_timestamp() - interval '24 hours'
-       group by r.definition_id) lately on lately.definition_id = d.id;
-comment on view viewkeeper.view_status is 'For each view its schedule, the last run, last success and last failure, the age of its data, and whether they are stale.';
+-- How old the data of each view are, as viewkeeper.standings says, by a few looks into indexes for one view. Readers ask this, who have no right on
+-- the tables below. So nothing is called here that reads a table: it would need the reader's rights.
+create view viewkeeper.ages as
+  select c.oid as relation, n.oid as schema, d.id as definition_id, format('%I.%I', d.schema_name, d.name) as view, c.relispopulated as is_populated,
+         d.paused_at, success.id as success_id, success.finished_at as refreshed_at, filler.as_of as filled_as_of, data.*
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    join viewkeeper.definitions d on d.schema_name = n.nspname::text collate "default" and d.name = c.relname::text collate "default"
+   cross join pg_catalog.pg_control_system() s
+    left join lateral (
+      select few.id, few.finished_at from (
+        select r.id, r.finished_at from viewkeeper.runs r
+         where r.definition_id = d.id and r.status = 'success' and r.fills order by r.id desc limit 20) few
+       order by few.finished_at > clock_timestamp(), few.finished_at desc, few.id desc limit 1) success on true
+    left join viewkeeper.runs filler on filler.id = success.id
+    left join lateral (
+      select r.finished_at, r.as_of, r.held_back_by from viewkeeper.runs r
+       where r.definition_id = d.id and r.id > success.id and r.finished_at > success.finished_at
+         and r.status = 'skipped' and r.as_of is not null and r.error is null and r.built_at is null
+       order by r.id desc limit 1) proof on true
+   cross join lateral (
+     select coalesce(viewkeeper.is_filling(filler.filled, format('%s/%s %s %s %s %s', s.system_identifier,
+              (select b.oid from pg_catalog.pg_database b where b.datname = current_database()), c.oid, c.relfilenode, c.xmin,
+              hash_array_extended(coalesce(c.relacl, '{}'), 0))), false) as is_there) there
+   cross join lateral (
+     select there.is_there, coalesce(proof.finished_at, success.finished_at, '-infinity') as since,
+            case when there.is_there and (coalesce(proof.as_of, filler.as_of) <= clock_timestamp() or pg_is_in_recovery()) then coalesce(proof.as_of, filler.as_of) end as as_of,
+            case when not there.is_there then null when proof.finished_at is null then filler.held_back_by else proof.held_back_by end as held_back_by) data
+   where c.relkind = 'm' and d.removed_at is null;
 
--- The runs of each view, or of one view, within a time, summed up. Durations are those of successful refreshes.
-create function viewkeeper.view_metrics(within interval default '24 hours', of_view integer default null)
-returns table (
-  id integer, view text, runs bigint, succeeded bigint, failed bigint, success_rate numeric,
-  average_ms bigint, min_ms bigint, max_ms bigint, p95_ms bigint, usual_ms bigint)
-language sql stable
-begin atomic
-  with first as materialized (select since.at, viewkeeper.first_run_since(since.at) as id from (select clock_timestamp() - within) since(at))
-  select d.id, format('%I.%I', d.schema_name, d.name), m.runs, m.succeeded, m.failed,
-         round(m.succeeded::numeric / nullif(m.succeeded + m.failed, 0), 4), m.average_ms, m.min_ms, m.max_ms, m.p95_ms,
-         round(usual.ms)::bigint
-    from viewkeeper.definitions d
-    cross join first
-    cross join lateral (
-      select count(*) as runs,
-             count(*) filter (where r.status = 'success') as succeeded,
-             count(*) filter (where r.status = 'failed') as failed,
-             round(avg(r.duration_ms) filter (where refreshed))::bigint as average_ms,
-             min(r.duration_ms) filter (where refreshed) as min_ms,
-             max(r.duration_ms) filter (where refreshed) as max_ms,
-             round(percentile_cont(0.95) within group (order by r.duration_ms) filter (where refreshed))::bigint as p95_ms
-        from viewkeeper.runs r
-       cross join lateral (select r.status = 'success' and r.operation = 'refresh' as refreshed) is_refresh
-       where r.definition_id = d.id and r.id >= first.id and coalesce(r.finished_at >= first.at, true)) m
-    cross join lateral viewkeeper.usual_duration(d.id) usual
-   where d.removed_at is null and (of_view is null or d.id = of_view)
-   order by d.schema_name, d.name;
-end;
-
-comment on function viewkeeper.is_unneeded is 'Whether a run was left out because it would have changed nothing.';
-comment on function viewkeeper.last_success is 'The run that has filled a view last.';
-comment on function viewkeeper.filling is 'What identifies the data in a view: server and database, OID and file.';
-comment on function viewkeeper.usual_duration is 'The usual duration of a view: the average of its last 20 successful refreshes.';
-comment on function viewkeeper.view_metrics is 'The runs of each view within a time: how many, how they ended, how long the refreshes took.';
-comment on function viewkeeper.first_run_since is 'The id of the first run that was requested at or after a moment; if there is none, the next id.';
-
--- Whether somebody waits for the end of a requested run that exchanges several views: a request for a view that is exchanged together with one
--- of them, or a batch without the first of them. While readers keep that one, the run gives way.
-create function viewkeeper.is_awaited(run bigint) returns boolean
-language sql stable
-begin atomic
-  select exists (
-    select from viewkeeper.runs lead join viewkeeper.runs r on r.group_run_id = lead.id
-     where lead.id = run and lead.batch_id is null and (
-       exists (select from viewkeeper.runs w where w.id > run and w.status = 'skipped' and (w.error ->> 'runningRunId')::bigint = r.id and w.view_name <> r.view_name)
-       or exists (
-         select from viewkeeper.batches b
-          where b.status in ('pending', 'running') and b.advanced_at > clock_timestamp() - interval '1 min'
-            and not exists (select from viewkeeper.batch_views v where v.batch_id = b.id and v.definition_id = lead.definition_id)
-            and (exists (select from jsonb_array_elements(b.locked) l where l ->> 'view' = format('%I.%I', r.schema_name, r.view_name))
-                 or exists (select from viewkeeper.batch_views v where v.batch_id = b.id and v.definition_id = r.definition_id and not exists (
-                      select from viewkeeper.runs s where s.batch_id = b.id and s.definition_id = v.definition_id and s.finished_at is not null))))));
-end;
-comment on function viewkeeper.is_awaited is 'Whether a request or a batch waits for the end of a run that exchanges several views.';
-
--- A run that tries again and again for its locks says in its session's name since when.
-create function viewkeeper.has_waited(pid integer, session_since timestamptz, at_least interval default '1 s') returns boolean
-language sql stable
-begin atomic
-  select exists (
-    select from pg_stat_get_activity(pid) a left join pg_locks l on l.pid = a.pid and not l.granted
-     where a.backend_start = session_since and clock_timestamp() - at_least
-           > least(l.waitstart, to_timestamp(substring(a.application_name from '^viewkeeper run [0-9]+ [a-z]+ ([0-9]+)$')::float8)));
-end;
-comment on function viewkeeper.has_waited is 'Whether the session of a run has waited so long for a lock. After a second, a run of a batch does not count as one that works.';
-
--- The last success of each view whose data were in another server or database then: the record was restored or copied with its database.
+-- The last success of each view whose data were in another server or database then: the record was restored or copied with its database, so nobody
+-- knows how old they are.
 create function viewkeeper.restored() returns table (run bigint, relation oid, view text)
 language sql stable
 begin atomic
@@ -403,10 +303,9 @@ begin atomic
     join pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm' and c.relispopulated
    where d.removed_at is null and split_part(r.filled, ' ', 1) <> split_part(viewkeeper.filling(c.oid), ' ', 1);
 end;
-comment on function viewkeeper.restored is 'The views that nobody knows the age of, because their record is of another server or database.';
 
--- Their ages are known again by the word of the record. No look takes it by itself: if schema viewkeeper alone was restored, beside older
--- data, its word is false. Without `touched`, no refresh is left out, and none computes slices only, by counters and logs of before.
+-- Their ages are known again by the word of the record. No look takes it by itself: if schema viewkeeper alone was restored, beside older data, its
+-- word is false. Without `touched`, no refresh is left out, and none computes slices only, by counters and logs of before.
 create function viewkeeper.keep_ages() returns setof text
 language sql
 begin atomic

@@ -1,0 +1,176 @@
+-- Every attempt is a new row; a row is never used twice.
+create table viewkeeper.runs (
+  id bigint generated always as identity primary key,
+  definition_id integer references viewkeeper.definitions on delete set null,
+  schema_name text not null,
+  view_name text not null,
+  batch_id text references viewkeeper.batches on delete set null,
+  -- The run that does the work of this one, too, because both views belong to one group: they begin and end together. It may have been pruned before
+  -- this one. A foreign key made each removal of a run look for runs that it has led: 50 microseconds each, and pruning 30 times as slow.
+  group_run_id bigint,
+  operation text not null check (operation in ('create', 'refresh', 'drop')),
+  status text not null default 'pending'
+    check (status in ('pending', 'running', 'built', 'success', 'failed', 'canceled', 'skipped')),
+  trigger text not null check (trigger in ('schedule', 'http', 'cli', 'deploy', 'batch', 'program')),
+  requested_by text not null default '',
+  caller text not null default '', -- requested_by without what differs between sessions of one role: whose idempotency keys these are
+  attempt integer not null default 1 check (attempt > 0),
+  idempotency_key text,
+  plan jsonb, -- what the server is to do; null once the run has ended, {} while its process still analyzes or counts
+  planned_by name, -- the role that wrote the plan; only this role executes it
+  fills boolean not null default true, -- whether success makes the data fresh: not for a drop, nor for a create without data
+  not_before timestamptz, -- when a retry is due
+  claim_by timestamptz, -- until when somebody has to begin the run, or it is lost; null: its batch may wait
+  backend_pid integer, -- with backend_start, the server process that works on the run: the server uses a pid again
+  backend_start timestamptz,
+  requested_at timestamptz not null default clock_timestamp(),
+  started_at timestamptz,
+  built_at timestamptz, -- when the shadow was whole; the run is `built` until the shadows of its group are exchanged
+  finished_at timestamptz,
+  duration_ms bigint,
+  cancel_requested_at timestamptz,
+  row_count_before bigint,
+  row_count_after bigint,
+  -- The moment whose data the run has put into the view, or into its shadow if it was built: that of its snapshot, or the oldest as_of of the views
+  -- that it read. Skipped: as of when the data are although nothing was refreshed. Null: not known.
+  as_of timestamptz,
+  -- The view whose data are the oldest in this view, or whose age nobody knows; null: no view that it read is older than the snapshot.
+  held_back_by text,
+  -- What the run has filled, as viewkeeper.filling has it. If the view is another one by now, somebody else has filled it.
+  filled text,
+  touched text, -- the transaction that wrote the catalog's row of the view last: every refresh does, whoever asks for it
+  -- What the view was filled with when the run began to fill its shadow. If it is something else at the exchange, the shadow is too old.
+  replaces text,
+  -- What the query read: the runs that had filled the materialized views, the state of what lies between, and since "began" what the counters of
+  -- tables said. {because}: why it cannot be proved that a refresh would change nothing, or why nobody knows how old its data are.
+  inputs jsonb,
+  checks jsonb, -- that the new data passed: name, rows found, time of each; null: none was made, or the run did not succeed
+  result text, -- in words
+  error jsonb, -- {class, message, sqlstate, detail, hint, context}, without row data
+  meta jsonb not null default '{"request": {}, "response": {}}', -- response.sql keeps the statements
+  published_at timestamptz, -- when its end was counted in the metrics
+  announced_at timestamptz, -- when the run became an event for programs; -infinity: programs are not told of it
+  updated_at timestamptz not null default clock_timestamp(),
+  check ((status in ('pending', 'running', 'built')) = (finished_at is null)),
+  check ((status = 'built') <= (built_at is not null)),
+  check ((status = 'running') <= (started_at is not null and backend_pid is not null and backend_start is not null)),
+  check ((status in ('failed', 'canceled')) <= (error is not null))
+);
+comment on table viewkeeper.runs is 'One execution of one operation on one materialized view.';
+
+-- At most one running run per view, whoever requested it: the database decides, not the code.
+create unique index runs_one_running_per_view on viewkeeper.runs (schema_name, view_name) where status = 'running';
+-- The same key from the same caller for the same operation is the same request. A failed run that may succeed when it is tried again gives its key
+-- back.
+create unique index runs_idempotency_key on viewkeeper.runs (trigger, caller, operation, idempotency_key)
+  where idempotency_key is not null;
+-- A view has one run for each attempt, whoever advances the batch.
+create unique index runs_one_per_attempt on viewkeeper.runs (batch_id, definition_id, attempt) where batch_id is not null;
+
+-- The history of a view, newest first, with all columns that are read of every view at once: those reads need no look into the table.
+create index runs_history on viewkeeper.runs (definition_id, id desc)
+  include (status, operation, fills, finished_at, duration_ms);
+-- The last successes of a view that is left out nearly always, without a look at what was left out between them.
+create index runs_successful on viewkeeper.runs (definition_id, id desc) include (operation, fills, finished_at, duration_ms)
+  where status = 'success';
+-- The newest runs that did not succeed, of all views, without a look at the others.
+create index runs_unsuccessful on viewkeeper.runs (id, status) where status in ('failed', 'canceled');
+-- The last failure of each view in one look, however long its history is. A run may end after later ones: so the index is in the order of the ends.
+create index runs_failed_last on viewkeeper.runs (definition_id, finished_at desc, id desc) include (operation)
+  where status = 'failed';
+-- The failures of the last day, of all views in one look.
+create index runs_failed_lately on viewkeeper.runs (finished_at) include (definition_id, requested_at) where status = 'failed';
+-- The last refreshes that were skipped because another view failed. Most skipped refreshes have another reason.
+create index runs_held_up on viewkeeper.runs (definition_id, finished_at desc, id desc)
+  where status = 'skipped' and error ->> 'class' in ('UpstreamFailed', 'NotExchanged');
+-- The last proof that a refresh would change nothing, in one look.
+create index runs_unneeded on viewkeeper.runs (definition_id, id desc)
+  where status = 'skipped' and as_of is not null and error is null and built_at is null;
+-- The runs of a time, as ranges of the table's pages: also those with an id of another time, which a put-back writes. `+ 0`: a query that says so
+-- reads the ids from this index, and not from the primary key, where it would read all later runs.
+create index runs_of_time on viewkeeper.runs using brin (requested_at, (id + 0));
+
+create index runs_open on viewkeeper.runs (id) where status in ('pending', 'running', 'built');
+create index runs_of_group on viewkeeper.runs (group_run_id) where group_run_id is not null;
+create index runs_unpublished on viewkeeper.runs (id) where finished_at is not null and published_at is null;
+create index runs_unannounced on viewkeeper.runs (id) where finished_at is not null and announced_at is null;
+
+create trigger note_action after insert on viewkeeper.runs for each row
+  when (new.trigger in ('http', 'program') and new.batch_id is null and new.group_run_id is null
+        and (new.operation <> 'refresh' or new.meta #>> '{request,force}' = 'true' or new.meta #>> '{request,withoutChecks}' = 'true'))
+  execute function viewkeeper.note_action();
+
+-- A plan is SQL, executed with the rights of the role that claims the run. So each run says which role wrote its plan, and only that role claims the
+-- run. A role that may write this table cannot pass its plan off as another role's.
+create function viewkeeper.note_planner() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  new.planned_by := current_user;
+  return new;
+end $$;
+create trigger note_planner before insert or update of plan, planned_by on viewkeeper.runs for each row
+  execute function viewkeeper.note_planner();
+
+-- The first run that was requested at or after a moment; if there is none, the next id. Ids grow with time, so a binary search through the primary
+-- key finds the run in some twenty lookups, at any size, without an index of its own.
+create function viewkeeper.first_run_since(since timestamptz) returns bigint
+language plpgsql stable set search_path = '' as $$
+declare
+  low bigint;
+  high bigint;
+  middle bigint;
+  found_id bigint;
+  found_at timestamptz;
+begin
+  select min(id), max(id) + 1 into low, high from viewkeeper.runs;
+  if low is null then
+    return 0;
+  end if;
+  while low < high loop
+    middle := (low + high) / 2;
+    select r.id, r.requested_at into found_id, found_at from viewkeeper.runs r where r.id >= middle order by r.id limit 1;
+    if found_at >= since or found_id is null then
+      high := middle;
+    else
+      low := found_id + 1;
+    end if;
+  end loop;
+  -- What a put-back has filled is written at its end, with the times of its fills: such a run may have led the search astray.
+  return least(low, (select min(r.id + 0) from viewkeeper.runs r where r.requested_at >= since and r.id + 0 < low));
+end $$;
+
+-- The usual duration of a view's refreshes in milliseconds: the average of its last 20 successful refreshes, or of the last 20 before a run. Null if
+-- there is none.
+create function viewkeeper.usual_duration(of_view integer, before_run bigint default 9223372036854775807)
+returns table (ms float8)
+language sql stable
+begin atomic
+  select avg(l.duration_ms)::float8 from (
+    select r.duration_ms from viewkeeper.runs r
+     where r.definition_id = of_view and r.id < before_run and r.status = 'success' and r.operation = 'refresh'
+     order by r.id desc limit 20) l;
+end;
+
+-- Whether somebody waits for the end of a requested run that exchanges several views: a request for a view that is exchanged together with one of
+-- them, or a batch without the first of them. While readers keep that one, the run gives way.
+create function viewkeeper.is_awaited(run bigint) returns boolean
+language sql stable
+return exists (
+  select from viewkeeper.runs lead join viewkeeper.runs r on r.group_run_id = lead.id
+   where lead.id = run and lead.batch_id is null and (
+     exists (select from viewkeeper.runs w where w.id > run and w.status = 'skipped' and (w.error ->> 'runningRunId')::bigint = r.id and w.view_name <> r.view_name)
+     or exists (
+       select from viewkeeper.batches b
+        where b.status in ('pending', 'running') and b.advanced_at > clock_timestamp() - interval '1 min'
+          and not exists (select from viewkeeper.batch_views v where v.batch_id = b.id and v.definition_id = lead.definition_id)
+          and (exists (select from jsonb_array_elements(b.locked) l where l ->> 'view' = format('%I.%I', r.schema_name, r.view_name))
+               or exists (select from viewkeeper.batch_views v where v.batch_id = b.id and v.definition_id = r.definition_id and not exists (
+                    select from viewkeeper.runs s where s.batch_id = b.id and s.definition_id = v.definition_id and s.finished_at is not null))))));
+
+-- Whether the session of a run has waited so long for a lock: after a second, a run of a batch does not count as one that works. A run that tries
+-- again and again for its locks says in its session's name since when.
+create function viewkeeper.has_waited(pid integer, session_since timestamptz, at_least interval default '1 s') returns boolean
+language sql stable
+return exists (
+  select from pg_stat_get_activity(pid) a left join pg_locks l on l.pid = a.pid and not l.granted
+   where a.backend_start = session_since and clock_timestamp() - at_least
+         > least(l.waitstart, to_timestamp(substring(a.application_name from '^viewkeeper run [0-9]+ [a-z]+ ([0-9]+)$')::float8)));
