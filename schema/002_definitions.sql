@@ -37,7 +37,6 @@ create table viewkeeper.definitions (
   slices jsonb,
   paused_at timestamptz,
   source text not null check (source in ('authored', 'discovered')),
-  checksum text, -- of the migration that wrote the definition
   removed_at timestamptz,
   expected_since timestamptz not null default clock_timestamp(), -- the view is not late for the time before
   created_at timestamptz not null default clock_timestamp(),

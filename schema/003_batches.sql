@@ -30,7 +30,7 @@ create table viewkeeper.batches (
   advanced_at timestamptz, -- when somebody last advanced the batch; one that nobody has advanced for long is lost
   finished_at timestamptz,
   error jsonb,
-  published_at timestamptz, -- when its end was counted in the metrics
+  published_at timestamptz, -- when the monitor published its end
   announced_at timestamptz, -- when the batch became an event for programs; -infinity: programs are not told of it
   check ((status in ('pending', 'running')) = (finished_at is null)),
   check ((status in ('failed', 'canceled', 'skipped')) <= (error is not null))

@@ -48,7 +48,7 @@ create table viewkeeper.runs (
   result text, -- in words
   error jsonb, -- {class, message, sqlstate, detail, hint, context}, without row data
   meta jsonb not null default '{"request": {}, "response": {}}', -- response.sql keeps the statements
-  published_at timestamptz, -- when its end was counted in the metrics
+  published_at timestamptz, -- when the monitor published its end
   announced_at timestamptz, -- when the run became an event for programs; -infinity: programs are not told of it
   updated_at timestamptz not null default clock_timestamp(),
   check ((status in ('pending', 'running', 'built')) = (finished_at is null)),

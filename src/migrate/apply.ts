@@ -199,11 +199,7 @@ function recordStatements(
     case 'together': {
       const definitions = definitionsOf(change)
       const [lead] = definitions as [Definition]
-      return [
-        journal,
-        ...definitions.map((definition) => authorStatement(definition, migration.checksum)),
-        adoptRunStatement(lead),
-      ]
+      return [journal, ...definitions.map(authorStatement), adoptRunStatement(lead)]
     }
     case 'drop':
       return [journal, removeStatement(change.view), adoptRunStatement(change.view)]
@@ -216,7 +212,7 @@ function recordStatements(
       return [
         journal,
         renameStatement(view, to),
-        ...(definition === undefined ? [] : [authorStatement({ ...definition, ...to }, migration.checksum)]),
+        ...(definition === undefined ? [] : [authorStatement({ ...definition, ...to })]),
         adoptRunStatement(to),
       ]
     }
@@ -313,7 +309,7 @@ async function makeAgain(
   }
   const first = await plan().catch((error) => refusal(reasonOf(error, displayName(definition))))
   if (first !== null && 'because' in first) return first
-  const record = [authorStatement(definition, migration.checksum), adoptRunStatement(definition)]
+  const record = [authorStatement(definition), adoptRunStatement(definition)]
   const run = { migration: migration.name, way: 'repair', view: definition, record } as const
   const { status, runId, response, error } = await runChange(sql, call, run, first, plan)
   const goesOn = `Run ${runId} is still making it in the server, and will end by itself (GET /runs/${runId}).`

@@ -47,11 +47,10 @@ export async function readAuthoredQueries(sql: Sql, views: QualifiedName[]): Pro
 }
 
 /** The statement that writes an authored definition; for the transaction that changes the view. */
-export function authorStatement({ schema, name, ...authored }: Definition, checksum: string): string {
+export function authorStatement({ schema, name, ...authored }: Definition): string {
   const own = {
     ...Object.fromEntries(fields.map((field) => [columnOf(field), authored[field]])),
     source: 'authored',
-    checksum,
   }
   const columns = Object.keys(own)
   return `

@@ -39,7 +39,7 @@ export const defaultsColumns = `d.id, d.paused_at is not null as paused, ${skips
 
 /** Resets what an author wrote: the definition becomes a discovered one. */
 export const asDiscovered = `${fields.map((field) => `${columnOf(field)} = default`).join(', ')},
-  source = 'discovered', checksum = null, updated_at = clock_timestamp()`
+  source = 'discovered', updated_at = clock_timestamp()`
 
 /**
  * Reuses a removed definition, which belonged to another view of that name: the definition becomes a

@@ -170,7 +170,7 @@ test('own SQL, checks and comparisons of data are executed under the settings of
     schema: 's',
     checks: { 'as here': `select from values_as_text v join s.t using (id) where v.at <> t.at::text` },
   })
-  await database.withConnection((own) => own.unsafe(authorStatement(checked, 'a test')))
+  await database.withConnection((own) => own.unsafe(authorStatement(checked)))
   for (const strategy of ['swap', 'concurrent'] as const) await refreshBy(strategy, 'values_as_text')
   const [run] =
     await sql`select checks from viewkeeper.runs where view_name = 'values_as_text' order by id desc limit 1`

