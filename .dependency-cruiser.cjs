@@ -12,10 +12,10 @@ const tower = [
   'sealed',
   // What a view is now: definition, facts, graph, rights, readers.
   'catalog',
-  // By which columns views fall into slices of their tables.
-  'slices',
   // Views made anew under other names, proved, filled and exchanged.
   'rebuild',
+  // A strategy that is a guest: by which columns views fall into slices, logs of changes, and shadows filled by slices.
+  'slices',
   // The life of a run, the envelope, strategies, the record.
   'run',
   // When each view is to be refreshed: schedules, target lags.

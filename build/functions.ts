@@ -66,7 +66,7 @@ const leanRoutes: Plugin = {
       async ({ path }) => {
         const text = (await readFile(path, 'utf8')).replace(described, '')
         const [lazy, module] =
-          /\(await import\('([^']+\/(?:run\/(?:create|refresh|drop)|plan-slices)\.ts)'\)\)/.exec(text) ?? []
+          /\(await import\('([^']+\/(?:run\/(?:create|refresh|drop)|slices\/asked)\.ts)'\)\)/.exec(text) ?? []
         const performs =
           lazy && `import * as performing from '${module}'\n${text.replace(lazy, 'performing')}`
         return { contents: performs ?? text, loader: 'ts' }

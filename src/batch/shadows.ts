@@ -35,7 +35,7 @@ export async function planShadow(
   // A view that was exchanged meanwhile is no member any more: its group is given up when it is to be exchanged.
   const touched =
     view.logs && member.oid === view.oid
-      ? await (await import('../run/plan-touched.ts')).findTouched(sql, view, {}, group)
+      ? await (await import('../slices/touched.ts')).findTouched(sql, view, {}, group)
       : undefined
   if (touched === 'gone')
     throw new Problem('CatalogChanged', `Somebody has exchanged ${view.view}. Refresh again.`)
@@ -103,7 +103,7 @@ export async function prepareExchange(advancing: AdvancingBatch, group: Together
     timeoutSeconds,
     members: followersIn(members),
   })
-  if (read.length > 0) plan.prepare.push(...(await import('../run/plan-touched.ts')).forgetAll(now, read))
+  if (read.length > 0) plan.prepare.push(...(await import('../slices/touched.ts')).forgetAll(now, read))
   const runId = await recordTogether(
     sql,
     batch.id,

@@ -178,7 +178,7 @@ export async function planSwap(
 ): Promise<Swap | 'gone'> {
   const { wanted, inBatch, slices, readsLog } = options
   const found =
-    slices || readsLog ? await (await import('./plan-slices.ts')).findAnew(sql, view, options) : undefined
+    slices || readsLog ? await (await import('../slices/asked.ts')).findAnew(sql, view, options) : undefined
   if (found === 'gone') return found
   const slicing = typeof found === 'object' ? found : undefined
   const mayBeConcurrent = wanted === 'auto' && usableIndex(view) !== undefined

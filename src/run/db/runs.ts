@@ -18,7 +18,7 @@ export interface RunResponse {
   fillMs?: number
   /** The other views that were refreshed together with the view, and their runs. */
   group?: { view: string; runId: number }[]
-  /** How many slices were computed, and what the next refresh has to know if a log of changes told which: see `plan-touched.ts`. */
+  /** How many slices were computed, and what the next refresh has to know if a log of changes told which: see `slices/touched.ts`. */
   slices?: Partial<Mark>
   /** Whether the view has a log of changes that was not used: `because` says why. */
   logUnused?: boolean

@@ -1,13 +1,13 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
-import type { Shown } from '../../slices/plan/shown.ts'
+import { type AroundFilling, closePlace, openPlace } from '../../rebuild/plan/make.ts'
+import { areFaithful } from '../../rebuild/plan/prove.ts'
+import { type Member, type Rebuild, type Scope, shadowName } from '../../rebuild/plan/scope.ts'
+import { sealedAsOwner, withOptions } from '../../rebuild/plan/shadow.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { displayName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
-import { type AroundFilling, closePlace, openPlace } from './make.ts'
-import { areFaithful } from './prove.ts'
-import { type Member, type Rebuild, type Scope, shadowName } from './scope.ts'
-import { sealedAsOwner, withOptions } from './shadow.ts'
+import type { Shown } from './shown.ts'
 
 /** A materialized view that shows a plain view as it is, and what fills its shadow from its own rows and from its query. */
 export interface SlicesAnew {

@@ -2,20 +2,26 @@ import { type Patience, untilUnlocked } from '../catalog/db/look.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { insistOnChecking } from '../rebuild/plan/check-data.ts'
-import { countingSlices } from '../rebuild/plan/count-slices.ts'
 import type { Slicing } from '../rebuild/plan/plan.ts'
-import { aroundOf, fillBySlices } from '../rebuild/plan/slices.ts'
 import { askSealed } from '../sealed/db/execute.ts'
 import type { Sql } from '../server/database.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { inTransaction, unlessLocked } from '../server/transactions.ts'
-import { countBetween, rowsBetween } from '../slices/plan/rows.ts'
-import type { ViewSlices } from '../slices/slices.ts'
 import { literal } from '../sql/names.ts'
 import { displayName, displayPart } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
-import type { Slices } from './plan/strategy.ts'
-import { findTouched } from './plan-touched.ts'
+import { countingSlices } from './plan/count.ts'
+import { aroundOf, fillBySlices } from './plan/fill.ts'
+import { countBetween, rowsBetween } from './plan/rows.ts'
+import type { ViewSlices } from './slices.ts'
+import { findTouched } from './touched.ts'
+
+/** The rows of a view between two values of a column, ends included. The column need not be named if there is only one. */
+interface Slices {
+  from: string
+  to: string
+  by?: string | undefined
+}
 
 const refused = (message: string, field = 'slices'): Problem =>
   new Problem('InvalidRequest', message, { field })
@@ -59,7 +65,7 @@ async function findSlicing(
     )
   if (!view.populated)
     throw refused(`${view.view} is unpopulated, so it has no rows to keep. Refresh the whole view first.`)
-  const read = await (await import('../slices/slices.ts')).readSlicing(sql, view)
+  const read = await (await import('./slices.ts')).readSlicing(sql, view)
   if (read === undefined) return 'gone'
   const { slices, columns, shown } = read
   const by = keyOf(slices, columns, request.by)

@@ -1,23 +1,23 @@
 import { type Patience, untilUnlocked } from '../catalog/db/look.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
-import { countingSlices, noteFound, noteWrong } from '../rebuild/plan/count-slices.ts'
 import { setting } from '../rebuild/plan/locks.ts'
 import type { AroundFilling } from '../rebuild/plan/make.ts'
 import type { Slicing } from '../rebuild/plan/plan.ts'
 import type { Member, Scope } from '../rebuild/plan/scope.ts'
 import { sealedAsOwner } from '../rebuild/plan/shadow.ts'
-import { aroundOf, fillBySlices, fillBySlicesBeside } from '../rebuild/plan/slices.ts'
 import type { Sql } from '../server/database.ts'
 import { unlessLocked } from '../server/transactions.ts'
-import { forget, logRead, look } from '../slices/plan/forget.ts'
-import { logsOf } from '../slices/plan/log.ts'
-import { compareUntouched, countTouched, rowsTouched } from '../slices/plan/rows.ts'
-import type { Shown } from '../slices/plan/shown.ts'
 import { literal, logName, quoteName } from '../sql/names.ts'
 import type { KnownAges, Statement } from '../sql/plan.ts'
 import { displayName, displayPart, type QualifiedName } from '../words/names.ts'
 import { duration } from '../words/phrases.ts'
 import { wrongSlices } from '../words/run.ts'
+import { countingSlices, noteFound, noteWrong } from './plan/count.ts'
+import { aroundOf, fillBySlices, fillBySlicesBeside } from './plan/fill.ts'
+import { forget, logRead, look } from './plan/forget.ts'
+import { logsOf } from './plan/log.ts'
+import { compareUntouched, countTouched, rowsTouched } from './plan/rows.ts'
+import type { Shown } from './plan/shown.ts'
 
 /**
  * Finds out by the log beside a view which of its rows a refresh has to compute anew. The log decides when the shadow is filled: here it is only read
@@ -39,7 +39,7 @@ async function readTouched(
   group: Scope | undefined,
 ): Promise<Slicing | string | undefined> {
   // What proves slices is loaded only for a view beside which something has the name of a log.
-  const { readLog, readLogged } = await import('../slices/slices.ts')
+  const { readLog, readLogged } = await import('./slices.ts')
   const logged = await readLogged(sql, view)
   if (logged === null) return undefined
   const { log, because: unbelieved } = await readLog(sql, view, logged)
