@@ -55,23 +55,18 @@ const writtenOpenapi: Plugin = {
 }
 
 /**
- * Leaves out what only the OpenAPI file says. Loads with the function of an operation what performs it, because each call needs it,
- * and with what plans a swap what plans one by slices: one chunk is smaller than two.
+ * Leaves out what only the OpenAPI file says. Loads with the function of an operation what performs it, because each call needs it.
  */
 const leanRoutes: Plugin = {
   name: 'lean-routes',
   setup: ({ onLoad }) =>
-    onLoad(
-      { filter: /\/src\/(api\/(fields|operation|pages|routes\/[^/]+)|run\/plan-swap)\.ts$/ },
-      async ({ path }) => {
-        const text = (await readFile(path, 'utf8')).replace(described, '')
-        const [lazy, module] =
-          /\(await import\('([^']+\/(?:run\/(?:create|refresh|drop)|slices\/asked)\.ts)'\)\)/.exec(text) ?? []
-        const performs =
-          lazy && `import * as performing from '${module}'\n${text.replace(lazy, 'performing')}`
-        return { contents: performs ?? text, loader: 'ts' }
-      },
-    ),
+    onLoad({ filter: /\/src\/api\/(fields|operation|pages|routes\/[^/]+)\.ts$/ }, async ({ path }) => {
+      const text = (await readFile(path, 'utf8')).replace(described, '')
+      const [lazy, module] =
+        /\(await import\('([^']+\/run\/(?:create|refresh|drop)\.ts)'\)\)/.exec(text) ?? []
+      const performs = lazy && `import * as performing from '${module}'\n${text.replace(lazy, 'performing')}`
+      return { contents: performs ?? text, loader: 'ts' }
+    }),
 }
 
 /** The words of fields and routes, as the formatter writes them. */

@@ -1,11 +1,11 @@
 import { readView } from '../catalog/db/catalog.ts'
 import { readGroup } from '../rebuild/db/group.ts'
 import type { RunOptions } from '../rebuild/plan/fill.ts'
-import { becauseTogether, planExchange, planFilling, whatChanged } from '../rebuild/plan/plan.ts'
+import { becauseTogether, filledBy, planExchange, planFilling, whatChanged } from '../rebuild/plan/plan.ts'
 import { apart, batchKey } from '../rebuild/plan/scope.ts'
 import { readChecking } from '../run/db/past.ts'
 import type { TogetherGroup } from '../run/plan/turn.ts'
-import type { PlannedRefresh } from '../run/plan-refresh.ts'
+import { guest, type PlannedRefresh } from '../run/plan-refresh.ts'
 import type { Sql } from '../server/database.ts'
 import { lookAgain } from '../server/transactions.ts'
 import { quoteName } from '../sql/names.ts'
@@ -33,21 +33,18 @@ export async function planShadow(
     throw new Problem('CatalogChanged', `The group of ${name.view} is gone. Refresh again.`)
   const rebuild = apart(batchKey(batch, number), group)
   // A view that was exchanged meanwhile is no member any more: its group is given up when it is to be exchanged.
-  const touched =
-    view.logs && member.oid === view.oid
-      ? await (await import('../slices/touched.ts')).findTouched(sql, view, {}, group)
-      : undefined
-  if (touched === 'gone')
+  const found =
+    view.logs && member.oid === view.oid ? await (await guest()).plan(view, { sql, group }) : undefined
+  if (found === 'gone')
     throw new Problem('CatalogChanged', `Somebody has exchanged ${view.view}. Refresh again.`)
-  const slicing = typeof touched === 'object' ? touched : undefined
+  const [filler, unused] = found instanceof Problem ? [undefined, `; ${found.message}`] : [found, '']
   const options: RunOptions = {
     timeoutSeconds,
     ifRunning: 'wait',
     settings: readSettings(view.view, settings),
     checking: batch.request.withoutChecks === true ? null : await readChecking(sql, { id, checks }),
   }
-  const filling = planFilling(rebuild, member, view, options, slicing?.around(group)(rebuild))
-  const plan = slicing?.log ? { ...filling, basis: slicing.log.basis(filling.basis) } : filling
+  const plan = filledBy(filler, planFilling(rebuild, member, view, options, filler?.around(group)(rebuild)))
   if (skipsUnchanged) plan.counted = true
   return {
     plan,
@@ -55,9 +52,9 @@ export async function planShadow(
     response: {
       strategy: 'swap',
       because:
-        [slicing?.words ?? [], becauseTogether(group, member, name.includedBecause)].flat().join(': ') +
-        (typeof touched === 'string' ? `; ${touched}` : ''),
-      ...(slicing?.log && { slices: slicing.log.mark }),
+        [filler?.words ?? [], becauseTogether(group, member, name.includedBecause)].flat().join(': ') +
+        unused,
+      ...filler?.found?.answer,
     },
     view,
   }
@@ -103,7 +100,7 @@ export async function prepareExchange(advancing: AdvancingBatch, group: Together
     timeoutSeconds,
     members: followersIn(members),
   })
-  if (read.length > 0) plan.prepare.push(...(await import('../slices/touched.ts')).forgetAll(now, read))
+  if (read.length > 0) plan.prepare.push(...(await (await guest()).exchanged(now, read)))
   const runId = await recordTogether(
     sql,
     batch.id,

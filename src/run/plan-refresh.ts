@@ -12,13 +12,13 @@ import type { QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { UsualDurations } from '../words/run.ts'
 import { readChecking, readUsualDurations } from './db/past.ts'
-import { planConcurrentRefresh, planRegularRefresh } from './plan/refresh.ts'
+import { concurrent, regular } from './plan/refresh.ts'
 import {
+  type Asked,
   type Choice,
   chooseStrategy,
   type InBatch,
   needsSnapshot,
-  type Slices,
   type Swap,
   shortMs,
   usableIndex,
@@ -36,8 +36,8 @@ interface RefreshOptions extends Patience {
   seen?: ViewFacts
   /** What its refreshes took, if that was read with it. */
   usual?: UsualDurations | undefined
-  /** Computes only these rows anew. */
-  slices?: Slices | undefined
+  /** What of the view is computed, in the words of the strategy that does it. */
+  slices?: Asked | undefined
   /** Set in a batch, which rebuilds other views more carefully: see `planGroup`. */
   inBatch?: InBatch
 }
@@ -46,6 +46,12 @@ interface RefreshOptions extends Patience {
 export interface PlannedRefresh extends Planned {
   view: ViewFacts
 }
+
+/**
+ * The strategy of a room of its own, which fills the shadow of a swap in its own way. Loaded for a view of which somebody asks for a part, or beside
+ * which something says that it concerns it.
+ */
+export const guest = async () => (await import('../slices/strategy.ts')).slices
 
 /**
  * Plans a refresh of the view as the catalog has it now. Throws UnknownView if the view is gone, and what `lookAtView`
@@ -65,19 +71,18 @@ async function planAsSeen(
   definition: DefinitionDefaults,
   request: RefreshOptions,
 ): Promise<PlannedRefresh | 'gone'> {
-  const asked = request.slices ? 'swap' : (request.strategy ?? definition.strategy)
+  const part = request.slices
+  const asked = part ? 'swap' : (request.strategy ?? definition.strategy)
   const compares = definition.checks.differs !== undefined && !request.withoutChecks
   const wanted = compares && asked === 'auto' ? 'swap' : asked
   const usual = wanted === 'auto' ? (request.usual ?? (await readUsualDurations(sql, name))) : null
   const short = usual !== null ? shortMs(usual) : null
-  /** Whether a log of its changes may tell what of the view to compute. */
-  const mayReadLog = (view: ViewFacts) =>
-    view.logs && view.populated && !request.slices && ['auto', 'swap'].includes(wanted)
+  const mayFill = (view: ViewFacts) =>
+    part !== undefined || (view.logs && view.populated && ['auto', 'swap'].includes(wanted))
   const { view, snapshot } = await lookAtView(
     sql,
     name,
-    (view) =>
-      request.slices !== undefined || mayReadLog(view) || (short === null && needsSnapshot(wanted, view)),
+    (view) => mayFill(view) || (short === null && needsSnapshot(wanted, view)),
     request,
     request.seen,
   )
@@ -91,11 +96,14 @@ async function planAsSeen(
     insistsOnOwner: request.inBatch !== undefined,
     checking: request.withoutChecks ? null : await readChecking(sql, definition),
     otherwise: wanted === 'auto' && usableIndex(view) !== undefined,
-    ...(view.logs &&
-      view.counting !== null && {
-        log: (await import('../slices/plan/forget.ts')).forgetting(view, view.counting),
-      }),
+    ...(view.logs && { aroundAll: (await guest()).aroundAll(view) }),
   }
+  const found =
+    snapshot !== null && mayFill(view)
+      ? await (await guest()).plan(view, { ...request, sql, asked: part })
+      : undefined
+  if (found === 'gone') return found
+  const [filler, unused] = found instanceof Problem ? [undefined, found.message] : [found, undefined]
   // A refresh that cannot swap does not load what this needs: a sixth of the function.
   const swap: Swap | 'gone' | null =
     snapshot === null
@@ -104,31 +112,27 @@ async function planAsSeen(
           ...request,
           usual,
           wanted,
-          readsLog: mayReadLog(view),
+          filler,
         })
   if (swap === 'gone') return swap
-  const plans = {
-    regular: () => planRegularRefresh(view, options),
-    concurrent: () => planConcurrentRefresh(view, options),
-    swap: () => (swap as Swap).plan(options),
-  }
   const choose = (refusals: Obstacle[]) => {
-    const { slices, unusedLog } = swap ?? {}
-    const readsLog = slices?.mark !== undefined && refusals.length === 0
-    const choice: Choice = readsLog
-      ? { strategy: 'swap', because: slices.words }
-      : chooseStrategy(wanted, view, refusals, swap?.cost, short)
-    const plan = plans[choice.strategy]()
+    const fills = refusals.length === 0 ? filler?.found : undefined
+    const choice: Choice =
+      filler && fills
+        ? { strategy: 'swap', because: filler.words }
+        : chooseStrategy(wanted, view, refusals, swap?.cost, short)
+    const plan = { regular, concurrent, swap: swap as Swap }[choice.strategy].plan(view, options)
+    if (plan instanceof Problem) throw plan
     if (definition.skipsUnchanged) plan.counted = true
-    if (readsLog) return { plan, response: { ...choice, slices: slices.mark } }
+    if (fills) return { plan, response: { ...choice, ...fills.answer } }
     const because = compares && asked === 'auto' ? comparesAside('swap') : choice.because
-    const asksFor = slices?.mark === undefined ? (slices?.words ?? []) : []
+    const asksFor = filler && !filler.found ? [filler.words] : []
     return {
       plan,
       response: {
         ...choice,
-        because: [[asksFor, because].flat().join(': '), unusedLog ?? []].flat().join('; '),
-        ...(unusedLog !== undefined && { logUnused: true }),
+        because: [[...asksFor, because].join(': '), unused ?? []].flat().join('; '),
+        ...(unused !== undefined && { logUnused: true }),
       },
     }
   }

@@ -9,7 +9,7 @@ import { batchPlaces } from '../catalog/plan/shadow-names.ts'
 import { lookAtGroup } from '../rebuild/db/group.ts'
 import type { Checking } from '../rebuild/plan/check-data.ts'
 import type { RunOptions } from '../rebuild/plan/fill.ts'
-import { planRebuild, type Slicing } from '../rebuild/plan/plan.ts'
+import { type Filler, filledBy, planRebuild } from '../rebuild/plan/plan.ts'
 import {
   isReadByViews,
   requirementsOf,
@@ -26,7 +26,7 @@ import { displayName, type QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { UsualDurations } from '../words/run.ts'
 import { readChecking } from './db/past.ts'
-import { type GroupCost, type InBatch, type Slices, type Swap, usableIndex } from './plan/strategy.ts'
+import { type GroupCost, type InBatch, type Swap, swapImpossible, usableIndex } from './plan/strategy.ts'
 
 /** The refresh of a view together with all views that read it. */
 interface GroupRefresh {
@@ -41,10 +41,8 @@ interface SwapOptions extends Patience {
   usual: UsualDurations | null
   withoutChecks?: boolean | undefined
   inBatch?: InBatch | undefined
-  slices?: Slices | undefined
-  strategy?: Strategy | undefined
-  /** Whether a log of changes may tell which slices. */
-  readsLog?: boolean
+  /** What fills the view in a way of its own. */
+  filler?: Filler | undefined
 }
 
 /**
@@ -63,10 +61,10 @@ async function planGroup(
     wanted,
     inBatch,
     usual,
-    slicing,
-  }: SwapOptions & { patience: Patience | null; slicing: Slicing | undefined },
+    filler,
+  }: SwapOptions & { patience: Patience | null },
 ): Promise<GroupRefresh | 'gone'> {
-  const seen = await lookAtGroup(sql, view, patience ?? {}, slicing?.shown).catch((error) => {
+  const seen = await lookAtGroup(sql, view, patience ?? {}, filler?.shown).catch((error) => {
     if (patience === null && error instanceof Problem) return error
     throw error
   })
@@ -104,7 +102,7 @@ async function planGroup(
     plan: (options) =>
       planRebuild(group, view, {
         ...options,
-        around: slicing?.around(group) ?? aroundLog(options),
+        around: filler?.around(group) ?? around(options),
         of: ({ oid, live }) => ({
           definitionId: Number(definitions.get(quoteName(live.view))?.id),
           checking: oid === view.oid ? options.checking : (checkings.get(quoteName(live.view)) ?? null),
@@ -167,7 +165,7 @@ const impossible = (problem: Problem): GroupRefresh => ({
   },
 })
 
-const aroundLog = ({ log }: RunOptions) => log && (() => log)
+const around = ({ aroundAll }: RunOptions) => aroundAll && (() => aroundAll)
 
 /** Plans the swap of the view as it is in the snapshot. `gone`: the view was exchanged or dropped meanwhile. */
 export async function planSwap(
@@ -176,40 +174,37 @@ export async function planSwap(
   snapshot: ViewSnapshot,
   options: SwapOptions,
 ): Promise<Swap | 'gone'> {
-  const { wanted, inBatch, slices, readsLog } = options
-  const found =
-    slices || readsLog ? await (await import('../slices/asked.ts')).findAnew(sql, view, options) : undefined
-  if (found === 'gone') return found
-  const slicing = typeof found === 'object' ? found : undefined
+  const { wanted, inBatch, filler } = options
   const mayBeConcurrent = wanted === 'auto' && usableIndex(view) !== undefined
   const isRead = isReadByViews(snapshot.live)
   const isRefreshedAlone = isRead && mayBeConcurrent && inBatch !== undefined
   const group =
-    (isRead && !isRefreshedAlone) || slicing
+    (isRead && !isRefreshedAlone) || filler
       ? // Another strategy need not wait for a lock on a reader.
-        await planGroup(sql, view, { ...options, slicing, patience: wanted === 'swap' ? options : null })
+        await planGroup(sql, view, { ...options, patience: wanted === 'swap' ? options : null })
       : null
   if (group === 'gone') return group
-  const [{ backup, copy }, obstacles] = await Promise.all([
+  const [{ backup, copy }, ofSwap] = await Promise.all([
     readHarmed(sql),
     group?.refusals ?? (isRefreshedAlone ? [] : readObstacles(sql, swapRequirements(snapshot.live))),
   ])
+  const obstacles = isRefreshedAlone
+    ? [obstacle('a batch refreshes a view with a usable unique index without the views that read it')]
+    : [
+        ...(backup !== null && mayBeConcurrent ? [obstacle(besideBackup(backup))] : []),
+        ...(copy !== null && wanted === 'auto' ? [obstacle(besideCopy(copy))] : []),
+        ...ofSwap,
+      ]
   return {
-    obstacles: isRefreshedAlone
-      ? [obstacle('a batch refreshes a view with a usable unique index without the views that read it')]
-      : [
-          ...(backup !== null && mayBeConcurrent ? [obstacle(besideBackup(backup))] : []),
-          ...(copy !== null && wanted === 'auto' ? [obstacle(besideCopy(copy))] : []),
-          ...obstacles,
-        ],
+    name: 'swap',
+    obstacles,
     cost: isRead ? group?.cost : undefined,
-    slices: slicing && { words: slicing.words, ...(slicing.log && { mark: slicing.log.mark }) },
-    unusedLog: typeof found === 'string' ? found : undefined,
     brokenBackup: backup === null ? null : brokenBackup(backup),
-    plan: (run) => {
-      const plan =
-        group?.plan(run) ?? planRebuild(alone(view.oid, snapshot), view, { ...run, around: aroundLog(run) })
-      return slicing?.log ? { ...plan, basis: slicing.log.basis(plan.basis) } : plan
+    plan(_, run) {
+      if (obstacles.length > 0) return swapImpossible(view, obstacles)
+      return group === null
+        ? planRebuild(alone(view.oid, snapshot), view, { ...run, around: around(run) })
+        : filledBy(filler, group.plan(run))
     },
   }
 }

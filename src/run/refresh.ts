@@ -12,7 +12,7 @@ import { readUsualDurations } from './db/past.ts'
 import { giveKeyBack, hasExchangedMeanwhile, type Run, readRun } from './db/runs.ts'
 import { findRecentSuccess, pauseReason, readPause, skipped, skippedUnchanged } from './db/skip.ts'
 import { execute, patienceOf, type Target } from './execute.ts'
-import type { Slices } from './plan/strategy.ts'
+import type { Asked } from './plan/strategy.ts'
 import { planRefresh } from './plan-refresh.ts'
 
 /** A request for a refresh. The view's definition supplies what the request leaves open. */
@@ -27,7 +27,7 @@ export interface RefreshRequest {
   /** Shows the new data without the checks of the definition. Default: false. */
   withoutChecks?: boolean | undefined
   /** Computes only these rows anew. Such a refresh is the answer to no other request. */
-  slices?: Slices | undefined
+  slices?: Asked | undefined
 }
 
 /**

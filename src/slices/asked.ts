@@ -1,12 +1,11 @@
-import { type Patience, untilUnlocked } from '../catalog/db/look.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { insistOnChecking } from '../rebuild/plan/check-data.ts'
-import type { Slicing } from '../rebuild/plan/plan.ts'
+import type { Filler } from '../rebuild/plan/plan.ts'
 import { askSealed } from '../sealed/db/execute.ts'
 import type { Sql } from '../server/database.ts'
 import { sqlstateOf } from '../server/failures.ts'
-import { inTransaction, unlessLocked } from '../server/transactions.ts'
+import { inTransaction } from '../server/transactions.ts'
 import { literal } from '../sql/names.ts'
 import { displayName, displayPart } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
@@ -14,50 +13,23 @@ import { countingSlices } from './plan/count.ts'
 import { aroundOf, fillBySlices } from './plan/fill.ts'
 import { countBetween, rowsBetween } from './plan/rows.ts'
 import type { ViewSlices } from './slices.ts'
-import { findTouched } from './touched.ts'
 
-/** The rows of a view between two values of a column, ends included. The column need not be named if there is only one. */
-interface Slices {
-  from: string
-  to: string
-  by?: string | undefined
-}
+/** The rows of a view from one value of column `by` to another, ends included. The column need not be named if there is only one. */
+export type Asked = Partial<Readonly<Record<'from' | 'to' | 'by', string>>>
 
 const refused = (message: string, field = 'slices'): Problem =>
   new Problem('InvalidRequest', message, { field })
 
 /**
- * Finds out which slices of a view to compute anew: those that were asked for, or those that a log of its changes tells. Undefined: all of it;
- * a sentence says why, if there is a log.
- */
-export const findAnew = async (
-  sql: Sql,
-  view: ViewFacts,
-  {
-    slices,
-    strategy,
-    readsLog,
-    ...patience
-  }: { slices?: Slices | undefined; strategy?: Strategy | undefined; readsLog?: boolean } & Patience,
-): Promise<Slicing | string | undefined> =>
-  slices
-    ? untilUnlocked(sql, view, patience, () =>
-        unlessLocked(sql, (sql) => findSlicing(sql, view, slices, strategy)),
-      )
-    : readsLog
-      ? findTouched(sql, view, patience)
-      : undefined
-
-/**
  * Finds out how to compute these slices of a view anew. Throws InvalidRequest if its query does not prove that it falls into
  * such slices, if it shows no plain view, or if the server cannot read the values. `gone`: the view was exchanged or dropped meanwhile.
  */
-async function findSlicing(
+export async function findAsked(
   sql: Sql,
   view: ViewFacts,
-  request: Slices,
+  request: Asked,
   strategy: Strategy = 'swap',
-): Promise<Slicing | 'gone'> {
+): Promise<Filler | 'gone'> {
   if (strategy !== 'auto' && strategy !== 'swap')
     throw refused(
       `A refresh by slices is a swap: leave out strategy "${strategy}", or refresh the whole view by it.`,
@@ -129,7 +101,7 @@ async function readRange(
   sql: Sql,
   facts: ViewFacts,
   by: string,
-  { from, to }: Slices,
+  { from = '', to = '' }: Asked,
 ): Promise<{ from: string; to: string; type: string }> {
   const { oid, view } = facts
   const [column] = await sql<[{ type: string; owned: boolean; collation: string }]>`

@@ -1,8 +1,9 @@
 import { type Patience, untilUnlocked } from '../catalog/db/look.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
+import type { Refusal } from '../rebuild/plan/fill.ts'
 import { setting } from '../rebuild/plan/locks.ts'
 import type { AroundFilling } from '../rebuild/plan/make.ts'
-import type { Slicing } from '../rebuild/plan/plan.ts'
+import type { Filler } from '../rebuild/plan/plan.ts'
 import type { Member, Scope } from '../rebuild/plan/scope.ts'
 import { sealedAsOwner } from '../rebuild/plan/shadow.ts'
 import type { Sql } from '../server/database.ts'
@@ -11,17 +12,18 @@ import { literal, logName, quoteName } from '../sql/names.ts'
 import type { KnownAges, Statement } from '../sql/plan.ts'
 import { displayName, displayPart, type QualifiedName } from '../words/names.ts'
 import { duration } from '../words/phrases.ts'
-import { wrongSlices } from '../words/run.ts'
-import { countingSlices, noteFound, noteWrong } from './plan/count.ts'
+import { Problem } from '../words/problem.ts'
+import { countingSlices, type Mark, noteFound } from './plan/count.ts'
 import { aroundOf, fillBySlices, fillBySlicesBeside } from './plan/fill.ts'
 import { forget, logRead, look } from './plan/forget.ts'
 import { logsOf } from './plan/log.ts'
 import { compareUntouched, countTouched, rowsTouched } from './plan/rows.ts'
 import type { Shown } from './plan/shown.ts'
+import { noteWrong, wrongSlices } from './plan/wrong.ts'
 
 /**
  * Finds out by the log beside a view which of its rows a refresh has to compute anew. The log decides when the shadow is filled: here it is only read
- * whether it may be believed, which takes that nothing has changed since the last refresh but rows of tables. A sentence says why the
+ * whether it may be believed, which takes that nothing has changed since the last refresh but rows of tables. A refusal says why the
  * view is refreshed as if it had no log; undefined: it has none. `gone`: the view was exchanged or dropped meanwhile. `group`: the shadow is that of
  * a batch's group, which is exchanged later, and forgets what was read then. If a lock keeps it from being read, throws what `lookAtView` throws.
  */
@@ -30,21 +32,22 @@ export const findTouched = (
   view: ViewFacts,
   patience: Patience = {},
   group?: Scope,
-): Promise<Slicing | string | undefined> =>
+): Promise<Filler | Refusal | 'gone' | undefined> =>
   untilUnlocked(sql, view, patience, () => unlessLocked(sql, (sql) => readTouched(sql, view, group)))
 
 async function readTouched(
   sql: Sql,
   view: ViewFacts,
   group: Scope | undefined,
-): Promise<Slicing | string | undefined> {
+): Promise<Filler | Refusal | 'gone' | undefined> {
   // What proves slices is loaded only for a view beside which something has the name of a log.
   const { readLog, readLogged } = await import('./slices.ts')
   const logged = await readLogged(sql, view)
   if (logged === null) return undefined
   const { log, because: unbelieved } = await readLog(sql, view, logged)
   if (unbelieved === undefined) return 'gone'
-  if (log === null || unbelieved !== null) return `the log of its changes is not used: ${unbelieved}`
+  if (log === null || unbelieved !== null)
+    return new Problem('InvalidRequest', `the log of its changes is not used: ${unbelieved}`)
   const { by, shown, exact } = log
   // Of the plain view that it shows the text: an exchange writes it anew.
   const world = `select viewkeeper.world(${shown.oid}, array[${logsOf(log).map((each) => `to_regclass(${literal(each.log)})::oid`)}], true) || jsonb_build_object('query', md5(pg_get_viewdef(${shown.oid})))`
@@ -118,25 +121,19 @@ async function readTouched(
     },
     hidden: true,
   }
+  const mark: Mark = {
+    by,
+    world: state.world,
+    ...(state.wholeMs !== null && { wholeMs: state.wholeMs }),
+    wholeAt: because === null ? state.wholeAt! : state.now,
+  }
   return {
     shown: shown.oid,
     words:
       because === null
         ? `computes slices of ${displayPart(by)} anew, those that changes have touched${state.wholeMs === null ? '' : `; all of them took ${duration(state.wholeMs)}`}`
         : `computes all slices of ${displayPart(by)} anew: ${because}${changed === null && exact === null ? ', and none can be compared, because its query does not tell which rows there are' : ''}`,
-    log: {
-      mark: {
-        by,
-        world: state.world,
-        ...(state.wholeMs !== null && { wholeMs: state.wholeMs }),
-        wholeAt: because === null ? state.wholeAt! : state.now,
-      },
-      basis: (other) =>
-        other && {
-          sql: `select concat((${other.sql}), ' ', (${stands.sql}))`,
-          is: `${other.is} ${stands.is}`,
-        },
-    },
+    found: { answer: { slices: mark }, holds: stands },
     around:
       group === undefined
         ? aroundOf(view, shown, (rebuild, members) => {
@@ -193,8 +190,13 @@ const forgetRead = ({ live }: Member): Statement => ({
   ...sealedAsOwner(live),
 })
 
+/** What a run has read of the log of a view when it filled a shadow: what this snapshot sees. */
+export interface Read extends QualifiedName {
+  snapshot: string
+}
+
 /** Takes from the logs of a group what its shadows have read of them: what each snapshot sees. */
-export const forgetAll = ({ members }: Scope, read: (QualifiedName & { snapshot: string })[]): Statement[] =>
+export const forgetAll = ({ members }: Scope, read: Read[]): Statement[] =>
   members.flatMap((member) =>
     read
       .filter((view) => quoteName(view) === quoteName(member.live.view))

@@ -120,24 +120,3 @@ export function unknownDuration(usual: (number | null)[]): number {
   const known = usual.filter((ms) => ms !== null).sort((a, b) => a - b)
   return known[Math.floor((known.length - 1) / 2)] ?? unknownMs
 }
-
-/**
- * What the record of a refresh by a log says for the next one: the column, the world of the view, which is all that its rows depend on but rows of
- * tables, and when all rows were computed last.
- */
-export interface Mark {
-  by: string
-  world: Record<string, string>
-  wholeAt: string
-  /** How long it took to compute and write all rows, in the last refresh before that did. */
-  wholeMs?: number
-  /** How many slices the refresh has computed, if not all, and about how many the view has. */
-  anew?: number
-  of?: number
-  /** If a whole refresh compared: how many slices that no change has touched, and how many of them were wrong. */
-  compared?: number
-  wrong?: number
-}
-
-/** The key of `viewkeeper.switches` under which it stands which logs of changes have left slices wrong, by the definitions of their views. */
-export const wrongSlices = 'wrong slices'

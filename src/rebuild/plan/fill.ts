@@ -1,7 +1,9 @@
+import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { KnownAges, LaterStatement, Plan, Statement } from '../../sql/plan.ts'
 import { displayName, type QualifiedName, type ViewName } from '../../words/names.ts'
+import type { Problem } from '../../words/problem.ts'
 import type { Checking } from './check-data.ts'
 
 /** Brings the planner's estimate up to date. */
@@ -73,6 +75,18 @@ const noteObstacles = (view: QualifiedName): Statement => ({
   hidden: true,
 })
 
+/** Why a strategy does not refresh a view, and what to type. */
+export type Refusal = Problem
+
+/**
+ * A way to refresh a view. `plan` says how, or why not. A strategy that fills the shadow of a rebuild in a way of its own plans a `Filler`, by what it
+ * reads itself.
+ */
+export interface RefreshStrategy<Options = RunOptions, Planned = Plan> {
+  name: string
+  plan(view: ViewFacts, options: Options): Planned | Refusal
+}
+
 /** What every plan of a refresh goes by. */
 export interface RunOptions {
   /** The run's whole time, waiting for locks included. */
@@ -84,8 +98,8 @@ export interface RunOptions {
   insistsOnOwner?: boolean
   /** The checks of the new data; null: none. */
   checking?: Checking | null | undefined
-  /** What comes before and after a statement that computes all rows of a view that has a log of changes. */
-  log?: { before: Statement[]; after: Statement[] } | undefined
+  /** What comes before and after a statement that computes all rows of the view. */
+  aroundAll?: { before: Statement[]; after: Statement[] } | undefined
   /** Whether the run goes on with another plan if a backup keeps the view from being exchanged. */
   otherwise?: boolean
 }

@@ -2,7 +2,6 @@ import type { LiveView, ViewFacts } from '../../catalog/plan/live-view.ts'
 import { literal, quoteName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { displayName } from '../../words/names.ts'
-import type { Mark } from '../../words/run.ts'
 import { type Checking, recordsFirst } from './check-data.ts'
 import { carry, exchange } from './exchange.ts'
 import type { RunOptions } from './fill.ts'
@@ -26,20 +25,32 @@ interface RebuildOptions extends RunOptions {
   withData?: boolean
   /** The definition of a member, and the checks of its new data. Of the lead, only the checks count. Default: those of the options. */
   of?: (member: Member) => { definitionId: number; checking: Checking | null | undefined }
-  /** What fills the lead's shadow by slices. */
+  /** What fills the lead's shadow in a way of its own. */
   around?: ((rebuild: Rebuild) => AroundFilling) | undefined
 }
 
-/** A rebuild that computes only some slices of a view anew. */
-export interface Slicing {
+/** How a strategy fills the shadow of a view in a way of its own, in a rebuild that is like any other. */
+export interface Filler {
   /** The plain view that the view shows, by OID: it is rebuilt, too. */
   shown: number
-  /** Which slices, in words. */
+  /** What is computed, in words. */
   words: string
-  /** Set if a log of changes tells them. `basis` adds to what must hold when the run begins. */
-  log?: { mark: Mark; basis(other: Plan['basis']): Plan['basis'] }
-  /** What fills the shadow of the view so. Throws InvalidRequest if the plain view is not its own. */
+  /**
+   * Set if the strategy has found out by itself what to compute: parts of the run's answer that tell it more at the next refresh, which only it can read, and
+   * what must hold when the run begins, besides what the rebuild stands on.
+   */
+  found?: { answer: object; holds: NonNullable<Plan['basis']> }
+  /** What fills the shadow so. Throws InvalidRequest if the plain view is not the view's own. */
   around(group: Scope): (rebuild: Rebuild) => AroundFilling
+}
+
+/** The plan of a rebuild, which stands on what its filler has found, too. */
+export const filledBy = (filler: Filler | undefined, plan: Plan): Plan => {
+  const { basis } = plan
+  const holds = basis && filler?.found?.holds
+  if (!holds) return plan
+  const sql = `select concat((${basis.sql}), ' ', (${holds.sql}))`
+  return { ...plan, basis: { sql, is: `${basis.is} ${holds.is}` } }
 }
 
 /**
@@ -97,7 +108,7 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
 
 /**
  * Plans the run of one member of a batch's group: it fills the member's shadow, which exists already, and ends as built. Nobody
- * sees the shadow, and the view stays as it is. `around`: what fills it by slices. Pure.
+ * sees the shadow, and the view stays as it is. `around`: what fills it in a way of its own. Pure.
  */
 export function planFilling(
   rebuild: Rebuild,

@@ -2,7 +2,7 @@ import type { MadeCheck } from '../../rebuild/plan/check-data.ts'
 import type { Sql } from '../../server/database.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { mayRetry } from '../../words/problem.ts'
-import type { Mark, Operation, RunError, RunStatus, Trigger, Unchanged } from '../../words/run.ts'
+import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../words/run.ts'
 import { endFollowers, isOpenBatch } from './life.ts'
 
 /** The part of the answer that `runs.meta` keeps; durations and row counts have their own columns. */
@@ -18,8 +18,6 @@ export interface RunResponse {
   fillMs?: number
   /** The other views that were refreshed together with the view, and their runs. */
   group?: { view: string; runId: number }[]
-  /** How many slices were computed, and what the next refresh has to know if a log of changes told which: see `slices/touched.ts`. */
-  slices?: Partial<Mark>
   /** Whether the view has a log of changes that was not used: `because` says why. */
   logUnused?: boolean
 }

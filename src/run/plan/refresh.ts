@@ -1,7 +1,7 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { checkData, insistOnChecking, recordChecks, recordChecksSoon } from '../../rebuild/plan/check-data.ts'
-import { filling, type RunOptions, uniqueIndexes } from '../../rebuild/plan/fill.ts'
+import { filling, type RefreshStrategy, type RunOptions, uniqueIndexes } from '../../rebuild/plan/fill.ts'
 import {
   besideReaders,
   exclusively,
@@ -13,6 +13,8 @@ import {
 import { literal, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import { displayName, unquoted } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
+import { usableIndex } from './strategy.ts'
 
 /** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
 export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
@@ -54,7 +56,7 @@ export function planRegularTogether(
 /**
  * Plans `refresh materialized view concurrently`, which changes only rows that differ, beside readers. Pure.
  */
-export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Plan {
+function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Plan {
   const { timeoutSeconds, checking } = options
   const work = [
     lockWhatIsRead(view),
@@ -66,6 +68,16 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
     locked: besideReaders(view, work, timeoutSeconds),
     later: [],
   }
+}
+
+/** Locks readers out, and is always possible. */
+export const regular: RefreshStrategy = { name: 'regular', plan: planRegularRefresh }
+
+/** Spares readers, and needs a unique index. */
+export const concurrent: RefreshStrategy = {
+  name: 'concurrent',
+  plan: (view, options) =>
+    usableIndex(view) === undefined ? uniqueIndexRequired(view) : planConcurrentRefresh(view, options),
 }
 
 /** What both plans have in common. */
@@ -82,13 +94,13 @@ const inPlace = ({ ifRunning, settings }: RunOptions) =>
 /** Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. */
 const refreshInPlace = (
   view: ViewFacts,
-  { checking, insistsOnOwner = false, log }: RunOptions,
+  { checking, insistsOnOwner = false, aroundAll }: RunOptions,
   how: 'fill' | 'fillConcurrently',
 ): Statement[] => [
   // A regular refresh has locked the view before.
   ...(insistsOnOwner && how === 'fillConcurrently' && view.mayAlter ? [lockAgainstChanges(view)] : []),
   ...(insistsOnOwner ? [insistOnOwner(view)] : []),
-  ...(log?.before ?? []),
+  ...(aroundAll?.before ?? []),
   {
     phase: 'building',
     sql: `refresh materialized view ${how === 'fill' ? '' : 'concurrently '}${quoteName(view)}`,
@@ -100,7 +112,7 @@ const refreshInPlace = (
     unique: uniqueOf(view),
   },
   ...(checking ? checkData({ view, relation: view, seal: insistOnChecking(view) }, checking) : []),
-  ...(log?.after ?? []),
+  ...(aroundAll?.after ?? []),
 ]
 
 /** Where the lock on the view is taken before, nobody can give the view away between this and the refresh. */
@@ -121,3 +133,15 @@ const uniqueOf = ({ uniqueIndexes: indexes }: ViewFacts): Statement['unique'] =>
     indexes.map(({ name, columns }) => ({ name: unquoted(name), unique: true, on: `(${columns})` })),
     (at) => unquoted(indexes[at]?.name ?? ''),
   )
+
+function uniqueIndexRequired(view: ViewFacts): Problem {
+  const flawed = view.uniqueIndexes.map((index) => `${index.name} ${index.unusableBecause}`)
+  const flaws = flawed.length === 0 ? '' : ` (${flawed.join('; ')})`
+  const columns = view.keyCandidate ?? '<the columns that identify a row>'
+  return new Problem(
+    'UniqueIndexRequired',
+    `${view.view} cannot be refreshed concurrently: it has no usable unique index${flaws}. ` +
+      `Create one: create unique index concurrently on ${view.view} (${columns}); or use strategy "swap".`,
+    { field: 'strategy' },
+  )
+}

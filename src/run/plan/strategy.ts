@@ -1,10 +1,9 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
 import { noUsableIndex, type ViewFacts } from '../../catalog/plan/live-view.ts'
 import { type Obstacle, reasonsOf, sayObstacles } from '../../catalog/plan/rights.ts'
-import type { RunOptions } from '../../rebuild/plan/fill.ts'
-import type { Plan } from '../../sql/plan.ts'
+import type { RefreshStrategy } from '../../rebuild/plan/fill.ts'
 import { Problem } from '../../words/problem.ts'
-import type { Mark, UsualDurations } from '../../words/run.ts'
+import type { UsualDurations } from '../../words/run.ts'
 
 /** The strategy of a refresh, and the reason, in words for the run's record. */
 export interface Choice {
@@ -26,26 +25,17 @@ export interface GroupCost extends Pick<UsualDurations, 'groupMs' | 'concurrentM
 }
 
 /** The swap of a view, together with the views that read it, if there are any: all that a refresh knows of it. */
-export interface Swap {
+export interface Swap extends RefreshStrategy {
   /** What stands in the way; empty if nothing does. */
   obstacles: Obstacle[]
   /** Undefined: the view is swapped alone. */
   cost: GroupCost | undefined
   /** The refusal to harm the backup that somebody makes; null: nobody does. */
   brokenBackup: Problem | null
-  /** Which slices are computed anew, in words: those that were asked for, or those that a log of changes tells, which leaves a mark. */
-  slices: { words: string; mark?: Mark } | undefined
-  /** Why a log of changes is not used. */
-  unusedLog: string | undefined
-  plan(options: RunOptions): Plan
 }
 
-/** The rows of a view between two values of a column, ends included. The column need not be named if there is only one. */
-export interface Slices {
-  from: string
-  to: string
-  by?: string | undefined
-}
+/** What is asked of a strategy about a part of a view, in its own words. */
+export type Asked = Readonly<Record<string, string | undefined>>
 
 /** What a batch says about the rebuild of a view that it does not exchange together with others. */
 export interface InBatch {
@@ -86,10 +76,9 @@ export const usableIndex = (view: ViewFacts): ViewFacts['uniqueIndexes'][number]
   view.uniqueIndexes.find((index) => index.unusableBecause === null)
 
 /**
- * Picks the strategy of a refresh. An unpopulated view is refreshed regularly; `auto` is the cheapest
+ * Picks the strategy of a refresh, which may refuse it. An unpopulated view is refreshed regularly; `auto` is the cheapest
  * strategy that spares readers. `swapRefusals` is what stands in the way of a swap;
- * `group` is set if a swap rebuilds other views, too; `short` is what `shortMs` says of the view. Throws
- * UniqueIndexRequired or SwapImpossible if the requested strategy is impossible.
+ * `group` is set if a swap rebuilds other views, too; `short` is what `shortMs` says of the view.
  */
 export function chooseStrategy(
   requested: Strategy,
@@ -108,18 +97,15 @@ export function chooseStrategy(
     }
   }
   const usable = usableIndex(view)
-  if (requested === 'concurrent') {
-    if (usable === undefined) throw uniqueIndexRequired(view)
-    return { strategy: 'concurrent', because: 'requested' }
-  }
+  if (requested === 'concurrent') return { strategy: 'concurrent', because: 'requested' }
   if (requested === 'auto' && short !== null) {
     return {
       strategy: 'regular',
       because: `that locks readers out for about ${Math.ceil(short)} ms, no longer than the exchange of a swap, which costs more`,
     }
   }
+  if (requested === 'swap') return { strategy: 'swap', because: `requested${withOthers(group)}` }
   if (swapRefusals.length === 0) {
-    if (requested === 'swap') return { strategy: 'swap', because: `requested${withOthers(group)}` }
     if (group === null) {
       return {
         strategy: 'swap',
@@ -137,7 +123,6 @@ export function chooseStrategy(
           because: `there is unique index ${usable.name}, and to rebuild ${group.others.join(', ')}, too, costs more: ${figures}`,
         }
   }
-  if (requested === 'swap') throw swapImpossible(view, swapRefusals)
   const noSwap = `the view cannot be swapped: ${reasonsOf(swapRefusals)}`
   return usable === undefined
     ? { strategy: 'regular', because: `${noUsableIndex}, and ${noSwap}` }
@@ -172,7 +157,8 @@ const withOthers = (group: GroupCost | null): string =>
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
-const swapImpossible = (view: ViewFacts, refusals: Obstacle[]): Problem =>
+/** The refusal of a swap. */
+export const swapImpossible = (view: ViewFacts, refusals: Obstacle[]): Problem =>
   new Problem(
     'SwapImpossible',
     `${view.view} cannot be swapped: ${sayObstacles(
@@ -181,18 +167,3 @@ const swapImpossible = (view: ViewFacts, refusals: Obstacle[]): Problem =>
     )}`,
     { field: 'strategy' },
   )
-
-const uniqueIndexRequired = (view: ViewFacts): Problem =>
-  lacksKey(view, `${view.view} cannot be refreshed concurrently`)
-
-function lacksKey(view: ViewFacts, refused: string): Problem {
-  const flawed = view.uniqueIndexes.map((index) => `${index.name} ${index.unusableBecause}`)
-  const flaws = flawed.length === 0 ? '' : ` (${flawed.join('; ')})`
-  const columns = view.keyCandidate ?? '<the columns that identify a row>'
-  return new Problem(
-    'UniqueIndexRequired',
-    `${refused}: it has no usable unique index${flaws}. ` +
-      `Create one: create unique index concurrently on ${view.view} (${columns}); or use strategy "swap".`,
-    { field: 'strategy' },
-  )
-}

@@ -5,13 +5,28 @@ import { ownersSeal } from '../../rebuild/plan/shadow.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { Seal, Statement } from '../../sql/plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
-import { wrongSlices } from '../../words/run.ts'
+import { found } from './wrong.ts'
 
 // What a refresh by slices finds out about itself while its shadow is built: in a setting of the transaction, because the record of the run
 // is written only when somebody may wait for it, right before the exchange.
 
-/** The server's setting that holds it, as a JSON object with numbers. */
-const found = 'viewkeeper.slices'
+/**
+ * What the record of a refresh by a log says for the next one: the column, the world of the view, which is all that its rows depend on but rows of
+ * tables, and when all rows were computed last.
+ */
+export interface Mark {
+  by: string
+  world: Record<string, string>
+  wholeAt: string
+  /** How long it took to compute and write all rows, in the last refresh before that did. */
+  wholeMs?: number
+  /** How many slices the refresh has computed, if not all, and about how many the view has. */
+  anew?: number
+  of?: number
+  /** If a whole refresh compared: how many slices that no change has touched, and how many of them were wrong. */
+  compared?: number
+  wrong?: number
+}
 
 /** Counts the slices of a view once its shadow is filled, by a query about the shadow, and records them right before the exchange. */
 export function countingSlices(
@@ -55,15 +70,3 @@ const recordSlices: Statement = {
  where r.id = current_setting('viewkeeper.run')::bigint and r.status = 'running' and it is not null`,
   hidden: true,
 }
-
-/** Notes that slices were wrong, for as long as the log of this OID stands: nobody believes it any more. */
-export const noteWrong = (log: number): Statement => ({
-  kind: 'command',
-  phase: 'counting',
-  sql: `insert into viewkeeper.switches as s (key, value)
-select '${wrongSlices}', jsonb_build_object(r.definition_id, jsonb_build_object('log', ${log}, 'run', r.id) || it)
-  from viewkeeper.runs r cross join (select nullif(current_setting('${found}', true), '')::jsonb) found(it)
- where r.id = current_setting('viewkeeper.run')::bigint and r.definition_id is not null and (it ->> 'wrong')::int8 > 0
-    on conflict (key) do update set value = s.value || excluded.value, updated_at = clock_timestamp()`,
-  hidden: true,
-})

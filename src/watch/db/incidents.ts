@@ -4,11 +4,10 @@ import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { withTransaction } from '../../server/transactions.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
-import { wrongSlices } from '../../words/run.ts'
 import type { SlowRun } from '../diagnosis/run-cause.ts'
 import { mayWaitSeconds } from '../plan/alarms.ts'
 import type { Incident, ListedIncident } from '../plan/incidents.ts'
-import type { FailedBatch, WrongSlices } from '../plan/judge.ts'
+import type { FailedBatch, FoundWrong } from '../plan/judge.ts'
 import { isSlow } from '../plan/runs.ts'
 import { type FailingChannel, type Silence, silenceLines } from '../plan/silence.ts'
 
@@ -103,24 +102,23 @@ const forgottenPauses = (sql: Sql) => sql`
 interface Lasting {
   aside: string[]
   paused: string[]
-  wrong: WrongSlices[]
+  wrong: FoundWrong[]
   waits: string[]
 }
 
-/** What has been set aside for long, views and functions, longest first; the forgotten pauses; whose slices were wrong, as long as their logs stand; and whose runs have waited for a lock for a minute. */
+/** What has been set aside for long, views and functions, longest first; the forgotten pauses; whose rows a strategy has left wrong; and whose runs have waited for a lock for a minute. */
 export async function readLasting(sql: Sql, waiting: string = longest.waiting): Promise<Lasting> {
-  const [lasting] = await sql<[Lasting]>`
+  const { tellWrong, wrongOnes } = await import('../../slices/plan/wrong.ts')
+  type Wrong = Parameters<typeof tellWrong>[0]
+  const [{ wrong, ...lasting }] = await sql<[Omit<Lasting, 'wrong'> & { wrong: Wrong[] }]>`
     select to_jsonb(array(select name from viewkeeper.set_aside
                   where set_aside_at < clock_timestamp() - ${longest.aside}::interval order by set_aside_at, act, position)) as aside,
            to_jsonb(array(${forgottenPauses(sql)})) as paused,
            to_jsonb(array(
              select distinct format('%I.%I', r.schema_name, r.view_name) from viewkeeper.runs r
               where r.status = 'running' and viewkeeper.has_waited(r.backend_pid, r.backend_start, ${waiting}::interval))) as waits,
-           to_jsonb(array(
-             select w.found || jsonb_build_object('view', format('%I.%I', d.schema_name, d.name))
-               from viewkeeper.switches s cross join jsonb_each(s.value) w(id, found) join viewkeeper.definitions d on d.id::text = w.id and d.removed_at is null
-               join pg_class c on c.oid = (w.found ->> 'log')::oid where s.key = ${wrongSlices} order by d.schema_name, d.name)) as wrong`
-  return lasting
+           to_jsonb(array(${sql.unsafe(wrongOnes)})) as wrong`
+  return { ...lasting, wrong: wrong.map(tellWrong) }
 }
 
 /** The batches of the last day that failed by themselves, and not all of whose views have succeeded since, oldest first. */

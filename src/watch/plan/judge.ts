@@ -30,12 +30,12 @@ export interface JudgeFacts extends Omit<Surroundings, 'clock'> {
   reads: Map<string, string[]>
 }
 
-/** A view whose log of changes has left slices wrong, and the run that has found them. */
-export interface WrongSlices {
+/** A view of which a run has found that its strategy had left rows wrong, and what to say and to type. */
+export interface FoundWrong {
   view: string
-  run: number
-  wrong: number
-  compared: number
+  runId: number
+  text: string
+  next: string
 }
 
 /** A view that somebody else has dropped and made again, and what is missing since: each with the SQL that brings it back. */
@@ -50,7 +50,7 @@ export interface Besides {
   slow: SlowRun[]
   /** The views whose runs have waited for a lock for long. */
   waits: string[]
-  wrong: WrongSlices[]
+  wrong: FoundWrong[]
   lost: LostParts[]
   batches: FailedBatch[]
   channels: FailingChannel[]
@@ -65,7 +65,7 @@ export const noViews = {
   ages: new Map(),
 } satisfies Omit<JudgeFacts, 'typed'>
 
-/** Whether the cause follows from the facts of the view: a slow run that has ended says all itself, and so do wrong slices and lost parts. */
+/** Whether the cause follows from the facts of the view: a slow run that has ended says all itself, and so do wrong rows and lost parts. */
 export const needsFacts = ({ kind, name }: Found, { waits }: Pick<Besides, 'waits'>): boolean =>
   isOfView(kind) && kind !== 'wrong' && kind !== 'lost' && (kind !== 'slow' || waits.includes(name))
 
@@ -202,16 +202,10 @@ const judgeSlow = (run: SlowRun, typed: CommandTarget): Judgement => {
   return { culprit: run.view, cause: { ...plain('Slow'), text, next, view: run.view, runId: run.id } }
 }
 
-/** That slices were wrong which no change had touched. */
-const judgeWrong = ({ view, run, wrong, compared }: WrongSlices): Judgement => ({
-  culprit: view,
-  cause: {
-    ...plain('WrongSlices'),
-    text: `Run ${run} computed all of ${view}, and found ${wrong} of ${compared} slices wrong that no change had touched: its log of changes had missed some. Its refreshes compute all slices until the log is made anew.`,
-    next: command(['freeze', view, '-m', 'a new log'], null),
-    view,
-    runId: run,
-  },
+/** That rows were wrong, as their strategy tells it. */
+const judgeWrong = (told: FoundWrong): Judgement => ({
+  culprit: told.view,
+  cause: { ...plain('WrongSlices'), ...told },
 })
 
 /** What was lost with a view that was dropped. */

@@ -3,6 +3,7 @@ import { unscheduled } from '../../../src/due/schedules.ts'
 import { viewFacts } from '../../../src/resources/views.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
+import type { Mark } from '../../../src/slices/plan/count.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
@@ -36,7 +37,7 @@ async function makeTheLog(): Promise<void> {
 async function refreshed() {
   const { status, error, response, runId } = await refresh({ view: 'app.daily' }, callOn(database))
   expect([status, error]).toEqual(['updated', undefined])
-  return { runId, because: response.because, slices: response.slices }
+  return { runId, because: response.because, slices: (response as { slices?: Partial<Mark> }).slices }
 }
 
 /** The refresh of all slices that is due once a day. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { ViewFacts } from '../../../src/catalog/plan/live-view.ts'
 import { obstacle } from '../../../src/catalog/plan/rights.ts'
-import { chooseStrategy, needsSnapshot, shortMs } from '../../../src/run/plan/strategy.ts'
+import { concurrent } from '../../../src/run/plan/refresh.ts'
+import { chooseStrategy, needsSnapshot, shortMs, swapImpossible } from '../../../src/run/plan/strategy.ts'
 import { readSettings } from '../../../src/sql/settings.ts'
 import { viewFacts } from '../../support/views/facts.ts'
 
@@ -68,7 +69,9 @@ describe('the strategy', () => {
   })
 
   test('concurrent without a usable unique index is refused with the command that makes one', () => {
-    expect(() => chooseStrategy('concurrent', viewFacts({ ...partial, keyCandidate: '"Id"' }), [])).toThrow(
+    const view = viewFacts({ ...partial, keyCandidate: '"Id"' })
+    expect(chooseStrategy('concurrent', view, []).strategy).toBe('concurrent')
+    expect(concurrent.plan(view, { timeoutSeconds: 100, ifRunning: 'skip', settings: {} })).toEqual(
       expect.objectContaining({
         code: 'UniqueIndexRequired',
         message: expect.stringMatching(
@@ -79,7 +82,9 @@ describe('the strategy', () => {
   })
 
   test('swap is refused if a swap is impossible, naming all that is in the way', () => {
-    expect(() => chooseStrategy('swap', viewFacts(), ['one thing', 'another'].map(obstacle))).toThrow(
+    const obstacles = ['one thing', 'another'].map(obstacle)
+    expect(chooseStrategy('swap', viewFacts(), obstacles).strategy).toBe('swap')
+    expect(swapImpossible(viewFacts(), obstacles)).toEqual(
       expect.objectContaining({
         code: 'SwapImpossible',
         message: expect.stringContaining('one thing; another'),

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { tellWrong } from '../../../src/slices/plan/wrong.ts'
 import { mailOf } from '../../../src/watch/plan/notice.ts'
 import {
   divided,
@@ -277,7 +278,7 @@ const nights: [string, Look[], string[]][] = [
       {
         at: 0,
         views: well('public.a'),
-        wrong: [{ run: 7, view: 'public.a', wrong: 3, compared: 725 }],
+        wrong: [tellWrong({ run: 7, view: 'public.a', wrong: 3, compared: 725 })],
       },
       { at: day / 2, views: well('public.a') },
     ],
