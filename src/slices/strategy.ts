@@ -8,8 +8,8 @@ import type { Sql } from '../server/database.ts'
 import { unlessLocked } from '../server/transactions.ts'
 import type { Statement } from '../sql/plan.ts'
 import type { Asked } from './asked.ts'
+import type { Read } from './plan/fill.ts'
 import { forgetting } from './plan/forget.ts'
-import type { Read } from './touched.ts'
 
 /** What the plan of a refresh by slices goes by. */
 interface SlicesOptions extends Patience {
@@ -43,5 +43,5 @@ export const slices = {
     )
   },
   aroundAll: (view) => (view.counting === null ? undefined : forgetting(view, view.counting)),
-  exchanged: async (group, read) => (await import('./touched.ts')).forgetAll(group, read),
+  exchanged: async (group, read) => (await import('./plan/fill.ts')).forgetAll(group, read),
 } satisfies BySlices

@@ -10,24 +10,6 @@ import { found } from './wrong.ts'
 // What a refresh by slices finds out about itself while its shadow is built: in a setting of the transaction, because the record of the run
 // is written only when somebody may wait for it, right before the exchange.
 
-/**
- * What the record of a refresh by a log says for the next one: the column, the world of the view, which is all that its rows depend on but rows of
- * tables, and when all rows were computed last.
- */
-export interface Mark {
-  by: string
-  world: Record<string, string>
-  wholeAt: string
-  /** How long it took to compute and write all rows, in the last refresh before that did. */
-  wholeMs?: number
-  /** How many slices the refresh has computed, if not all, and about how many the view has. */
-  anew?: number
-  of?: number
-  /** If a whole refresh compared: how many slices that no change has touched, and how many of them were wrong. */
-  compared?: number
-  wrong?: number
-}
-
 /** Counts the slices of a view once its shadow is filled, by a query about the shadow, and records them right before the exchange. */
 export function countingSlices(
   rebuild: Rebuild,

@@ -1,12 +1,15 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
+import { setting } from '../../rebuild/plan/locks.ts'
 import { type AroundFilling, closePlace, openPlace } from '../../rebuild/plan/make.ts'
 import { areFaithful } from '../../rebuild/plan/prove.ts'
 import { type Member, type Rebuild, type Scope, shadowName } from '../../rebuild/plan/scope.ts'
 import { sealedAsOwner, withOptions } from '../../rebuild/plan/shadow.ts'
-import { quoteName } from '../../sql/names.ts'
+import { logName, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import { displayName } from '../../words/names.ts'
+import { displayName, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
+import { noteFound } from './count.ts'
+import { forget, logRead } from './forget.ts'
 import type { Shown } from './shown.ts'
 
 /** A materialized view that shows a plain view as it is, and what fills its shadow from its own rows and from its query. */
@@ -87,3 +90,31 @@ export const aroundOf =
       )
     return (rebuild) => fill(rebuild, { view: above, shown: below })
   }
+
+/** Lets the record of the run say what it has read of the log. */
+export const noteRead: Statement = {
+  kind: 'command',
+  phase: 'building',
+  sql: noteFound(`jsonb_build_object('read', current_setting('${logRead}'))`),
+  hidden: true,
+}
+
+/** Takes from the log of a view what was read of it. */
+export const forgetRead = ({ live }: Member): Statement => ({
+  phase: 'building',
+  sql: forget(logName(live.view), 'read'),
+  ...sealedAsOwner(live),
+})
+
+/** What a run has read of the log of a view when it filled a shadow: what this snapshot sees. */
+export interface Read extends QualifiedName {
+  snapshot: string
+}
+
+/** Takes from the logs of a group what its shadows have read of them: what each snapshot sees. */
+export const forgetAll = ({ members }: Scope, read: Read[]): Statement[] =>
+  members.flatMap((member) =>
+    read
+      .filter((view) => quoteName(view) === quoteName(member.live.view))
+      .flatMap(({ snapshot }) => [setting(logRead, snapshot), forgetRead(member)]),
+  )

@@ -1,0 +1,46 @@
+import type { ViewFacts } from '../../catalog/plan/live-view.ts'
+import type { Sql } from '../../server/database.ts'
+import { literal } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
+import { type ChangeLog, logsOf } from '../plan/log.ts'
+import type { Known } from '../plan/trust.ts'
+import { wrongSlices } from '../plan/wrong.ts'
+
+/**
+ * SQL for the world of a view: all that its rows depend on but rows of tables, as a JSON object. Of the plain view that it shows the text: an exchange
+ * writes it anew.
+ */
+export const worldOf = (log: ChangeLog): string => {
+  const { oid } = log.shown
+  const logs = logsOf(log).map((each) => `to_regclass(${literal(each.log)})::oid`)
+  return `select viewkeeper.world(${oid}, array[${logs}], true) || jsonb_build_object('query', md5(pg_get_viewdef(${oid})))`
+}
+
+/** The last success of a view, `c` in the catalog: what its record says of slices, and whether the data are still those of that run. */
+const lastSuccess = (sql: Sql, { schema, name }: QualifiedName) => sql`
+  select d.id, d.slices ->> 'wholeEvery' as every, r.meta #> '{response,slices}' as mark, (r.meta #>> '{response,fillMs}')::float8 as fill_ms,
+         coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours
+    from viewkeeper.definitions d cross join viewkeeper.last_success(d.id) f(id) join viewkeeper.runs r on r.id = f.id
+   where d.schema_name = ${schema} and d.name = ${name}`
+
+/** How many slices each of the last 20 refreshes has computed, and how long it took. */
+const lately = (sql: Sql) => sql`
+  select coalesce(jsonb_agg(jsonb_build_object('anew', r.response #> '{slices,anew}', 'ms', r.response -> 'fillMs')), '[]')
+    from (select meta -> 'response' as response from viewkeeper.runs
+           where definition_id = last.id and status = 'success' order by id desc limit 20) r`
+
+/** What is known of a view and of its log when a refresh is planned, all of one moment; undefined: one of them is gone. */
+export async function readKnown(sql: Sql, view: ViewFacts, log: ChangeLog): Promise<Known | undefined> {
+  const [known] = await sql<Known[]>`
+    select now.world, now.world::text as text, c.xmin::text as toucher, to_jsonb(clock_timestamp()) #>> '{}' as now, l.oid::int8 as "logOid",
+           last.mark, last.fill_ms as "fillMs", last.every, coalesce(last.is_ours, false) as "isOurs",
+           ((last.mark ->> 'wholeAt')::timestamptz < clock_timestamp() - coalesce(last.every, '1 day')::interval) is true as "isDue",
+           case when last.mark ? 'world' then viewkeeper.changed(last.mark -> 'world', now.world) end as changed,
+           (select s.value -> last.id::text from viewkeeper.switches s where s.key = ${wrongSlices}) as wrong,
+           (${lately(sql)}) as lately
+      from pg_class c join pg_class l on l.oid = to_regclass(${logsOf(log)[0]!.log})
+     cross join lateral (${sql.unsafe(worldOf(log))}) now(world)
+      left join lateral (${lastSuccess(sql, view)}) last on true
+     where c.oid = ${view.oid}::int8::oid`
+  return known
+}

@@ -1,0 +1,71 @@
+/**
+ * What the record of a refresh by a log says for the next one: the column, the world of the view, which is all that its rows depend on but rows of
+ * tables, and when all rows were computed last.
+ */
+export interface Mark {
+  by: string
+  world: Record<string, string>
+  wholeAt: string
+  /** How long it took to compute and write all rows, in the last refresh before that did. */
+  wholeMs?: number
+  /** How many slices the refresh has computed, if not all, and about how many the view has. */
+  anew?: number
+  of?: number
+  /** If a whole refresh compared: how many slices that no change has touched, and how many of them were wrong. */
+  compared?: number
+  wrong?: number
+}
+
+/** What is known of a view and of its log when a refresh is planned. */
+export interface Known {
+  world: Mark['world']
+  /** The same as the server writes it. */
+  text: string
+  /** The transaction that has written the row of the view in the catalog. */
+  toucher: string
+  now: string
+  logOid: number
+  /** What the last success has left; null: nothing. */
+  mark: Partial<Mark> | null
+  /** How long that took to compute and write rows. */
+  fillMs: number | null
+  /** How often all slices are computed, by the definition; null: once a day. */
+  every: string | null
+  isDue: boolean
+  /** Whether the data are those of the last success. */
+  isOurs: boolean
+  /** How the world differs from that of the mark, in words. */
+  changed: string | null
+  /** What a refresh found wrong, and of which log. */
+  wrong: { log: number; run: number; wrong: number } | null
+  /** The last 20 refreshes. */
+  lately: { anew: number | null; ms: number | null }[]
+}
+
+/** Why the log of a view by a column does not tell all that has changed; null: it may be believed. */
+export function whyNotBelieved({ mark, wrong, logOid, isOurs, changed }: Known, by: string): string | null {
+  if (wrong?.log === logOid)
+    return `run ${wrong.run} found ${wrong.wrong} of them wrong that the log had not named, so nobody believes it until it is dropped and made anew`
+  if (!mark?.world) return 'the last refresh has not read the log'
+  if (!isOurs) return 'somebody has refreshed it, or granted privileges on it, outside of the record'
+  return mark.by === by ? changed : 'the log is a new one'
+}
+
+/** Why all slices are computed although the log may be believed; null: they are not. */
+export const whyDue = ({ isDue, every }: Known): string | null =>
+  isDue ? `${every === null ? 'once a day' : `every ${every}`} all are` : null
+
+/** How long the last refresh of all slices took, in milliseconds; null: nobody knows. */
+export const wholeMsOf = ({ mark, fillMs }: Known): number | null =>
+  mark && 'anew' in mark ? (mark.wholeMs ?? null) : fillMs
+
+/**
+ * From how many touched slices on all are computed; null: never. Measured, if two of the last refreshes computed no more slices, and took longer than
+ * all of them had; else 30 %: a slice by itself costs many times its share of all. A hundred are computed before that matters.
+ */
+export function tooMany({ mark, lately }: Known): number | null {
+  const wholeMs = mark?.wholeMs ?? Number.POSITIVE_INFINITY
+  const slower = lately.flatMap(({ anew, ms }) => (anew && ms !== null && ms > wholeMs ? anew : []))
+  const share = Math.ceil(0.3 * (mark?.of ?? 0))
+  return slower.sort((a, b) => a - b)[1] ?? (share >= 100 ? share : null)
+}
