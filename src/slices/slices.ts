@@ -1,9 +1,11 @@
 import type { Sql } from '../server/database.ts'
+import type { QualifiedName } from '../words/names.ts'
+import { whyNoKeys } from './db/log.ts'
 import { readQueries } from './db/read-queries.ts'
 import { type Proof, proveSlices } from './plan/prove.ts'
 import { type Shown, shownOf } from './plan/shown.ts'
 
-export { planLog, readLog, readLogged, readLogNote, unchecked, whyNoKeys, whyNoLog } from './db/log.ts'
+export { planLog, readLog, readLogged, readLogNote, unchecked, whyNoLog } from './db/log.ts'
 
 /** By what a view could be filled in part. */
 export interface ViewSlices {
@@ -21,6 +23,23 @@ export async function readSlices(sql: Sql, views: { oid: number; view: string }[
     views.map(({ oid }) => oid),
   )
   return views.flatMap((view) => slicesOf(read, view) ?? [])
+}
+
+/** By what a view could be filled in part, and why it may have no log of changes: by none of these columns, or by some. */
+export type LoggableView = ViewSlices & { noLog: string[] }
+
+/** The same with what is said of logs. */
+export async function readLoggableViews(
+  sql: Sql,
+  views: ({ oid: number; view: string } & QualifiedName)[],
+): Promise<LoggableView[]> {
+  const found: LoggableView[] = []
+  for (const slices of await readSlices(sql, views)) {
+    const falls = slices.tables.some(({ because }) => because === null)
+    const view = views.find(({ view }) => view === slices.view)!
+    found.push({ ...slices, noLog: falls ? await whyNoKeys(sql, view) : [] })
+  }
+  return found
 }
 
 /** The same of one view, and the plain view that it shows as it is; null: it shows none. Undefined: it is gone. */

@@ -12,7 +12,7 @@ import type { Database, Sql } from '../server/database.ts'
 import { mayUse } from '../server/rights.ts'
 import { copyLine, readCopy, readStandbys, type Standbys } from '../server/standbys.ts'
 import { lookAgain } from '../server/transactions.ts'
-import type { ViewSlices } from '../slices/slices.ts'
+import type { LoggableView } from '../slices/slices.ts'
 import { literal } from '../sql/names.ts'
 import { reached } from '../sql/walks.ts'
 import { moment } from '../words/phrases.ts'
@@ -49,9 +49,6 @@ export interface Findings {
   missing: Fix[]
 }
 
-/** By what a view could be filled in part, and why it may have no log of changes: by none of these columns, or by some. */
-export type LoggableView = ViewSlices & { noLog: string[] }
-
 /** Whose rights to look at, and on which views: by names as in SQL. */
 export interface DoctorRequest {
   views: string[] | 'all'
@@ -76,7 +73,13 @@ export const doctor = (database: Database, { views, role, slices }: DoctorReques
       const said = {
         ...findings,
         ...(untried === null ? {} : { untried }),
-        ...(slices ? { slices: await readSlicesOf(sql, isWanted) } : {}),
+        // What proves slices is loaded only if somebody asks: migrations and `create-role` examine rights, too.
+        ...(slices && {
+          slices: await (await import('../slices/slices.ts')).readLoggableViews(
+            sql,
+            (await listExamined(sql)).filter(isWanted),
+          ),
+        }),
       }
       if (role !== null) return said
       const uncounted = await readAllUncounted(sql, new Set(findings.views.map(({ view }) => view)))
@@ -110,19 +113,6 @@ const readRestored = async (sql: Sql): Promise<{ text: string; next: string }[]>
                'select viewkeeper.keep_ages();' as next
           from viewkeeper.restored() having count(*) > 0`
     : []
-
-/** What proves slices is loaded only if somebody asks: migrations and `create-role` examine rights, too. */
-async function readSlicesOf(sql: Sql, isWanted: (view: Examined) => boolean): Promise<LoggableView[]> {
-  const { readSlices, whyNoKeys } = await import('../slices/slices.ts')
-  const views = (await listExamined(sql)).filter(isWanted)
-  const found: LoggableView[] = []
-  for (const slices of await readSlices(sql, views)) {
-    const falls = slices.tables.some(({ because }) => because === null)
-    const view = views.find(({ view }) => view === slices.view)!
-    found.push({ ...slices, noLog: falls ? await whyNoKeys(sql, view) : [] })
-  }
-  return found
-}
 
 /** The same on an open connection, for the views that are wanted. `seen`: what the swaps need, if that was read a moment ago. */
 export async function examine(

@@ -12,6 +12,7 @@ import { batchName, type Found, findWrong, type ViewKind, viewKinds } from '../e
 import { closeLostRuns } from '../run/db/life.ts'
 import { readPause } from '../run/db/skip.ts'
 import type { Database } from '../server/database.ts'
+import { foldLogs } from '../slices/db/long.ts'
 import {
   isAnyUntold,
   mendEnds,
@@ -22,7 +23,6 @@ import {
   readLasting,
   readSlowRuns,
 } from './db/incidents.ts'
-import { foldLogs } from './db/logs.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
 import { type Hearers, usualTelling } from './plan/hearers.ts'
 import { isSlow } from './plan/runs.ts'

@@ -28,7 +28,7 @@ export async function foldLogs(sql: Sql): Promise<void> {
   const long = (await unlessLocked(sql, readLong)) ?? []
   if (long.length === 0) return
   const { executeSealed } = await import('../../sealed/db/execute.ts')
-  const { forget } = await import('../../slices/plan/forget.ts')
+  const { forget } = await import('../plan/forget.ts')
   // What is in its way, rights of the owner among it, is said by drift.
   for (const { log, ...seal } of long)
     await inTransaction(sql, (part) => executeSealed(part, seal, forget(log, 'long'), safePath)).catch(
