@@ -3,7 +3,7 @@ import { lookAtView, type Patience } from '../catalog/db/look.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
-import type { RunOptions } from '../rebuild/plan/fill.ts'
+import type { RefreshStrategy, RunOptions } from '../rebuild/plan/fill.ts'
 import type { Sql } from '../server/database.ts'
 import { lookAgain } from '../server/transactions.ts'
 import { type Plan, statementsOf } from '../sql/plan.ts'
@@ -48,8 +48,7 @@ export interface PlannedRefresh extends Planned {
 }
 
 /**
- * The strategy of a room of its own, which fills the shadow of a swap in its own way. Loaded for a view of which somebody asks for a part, or beside
- * which something says that it concerns it.
+ * The strategy that has a room of its own, and fills the shadow of a swap in its own way: `slices`. It is loaded only for a view that it may concern.
  */
 export const guest = async () => (await import('../slices/strategy.ts')).slices
 
@@ -77,6 +76,7 @@ async function planAsSeen(
   const wanted = compares && asked === 'auto' ? 'swap' : asked
   const usual = wanted === 'auto' ? (request.usual ?? (await readUsualDurations(sql, name))) : null
   const short = usual !== null ? shortMs(usual) : null
+  /** Whether the guest may have something to say: it was asked for a part of the view, or keeps a log beside it. */
   const mayFill = (view: ViewFacts) =>
     part !== undefined || (view.logs && view.populated && ['auto', 'swap'].includes(wanted))
   const { view, snapshot } = await lookAtView(
@@ -115,13 +115,14 @@ async function planAsSeen(
           filler,
         })
   if (swap === 'gone') return swap
+  const strategies: Record<Choice['strategy'], RefreshStrategy> = { regular, concurrent, swap: swap as Swap }
   const choose = (refusals: Obstacle[]) => {
     const fills = refusals.length === 0 ? filler?.found : undefined
     const choice: Choice =
       filler && fills
         ? { strategy: 'swap', because: filler.words }
         : chooseStrategy(wanted, view, refusals, swap?.cost, short)
-    const plan = { regular, concurrent, swap: swap as Swap }[choice.strategy].plan(view, options)
+    const plan = strategies[choice.strategy].plan(view, options)
     if (plan instanceof Problem) throw plan
     if (definition.skipsUnchanged) plan.counted = true
     if (fills) return { plan, response: { ...choice, ...fills.answer } }
