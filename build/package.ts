@@ -40,7 +40,11 @@ async function buildModules(): Promise<string[]> {
     logLevel: 'warn',
     report: false,
     // Its CommonJS has variables with the names that the bundler gives, which then ask for themselves.
-    inputOptions: { resolve: { alias: { '@opentelemetry/api': moduleOf('@opentelemetry/api') } } },
+    inputOptions: {
+      resolve: { alias: { '@opentelemetry/api': moduleOf('@opentelemetry/api') } },
+      // The types of zod's locales are CommonJS, and nothing that we export uses them.
+      onLog: (level, log, show) => log.message.includes('CommonJS dts syntax') || show(level, log),
+    },
     deps: { neverBundle: outside, alwaysBundle: [/.*/], onlyBundle: false },
   })
   return bundle!.chunks.flatMap((chunk) => ('moduleIds' in chunk ? chunk.moduleIds : []))

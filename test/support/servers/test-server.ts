@@ -101,7 +101,11 @@ async function hashOnce(url: string): Promise<void> {
 }
 
 /** What decides what `initdb` makes: the server's version and our own call of `initdb`. */
-const ingredients = ['../../../package-lock.json', '../../../local/embedded/embedded.ts']
+const ingredients = [
+  '../../../package-lock.json',
+  '../../../.ci/majors/package-lock.json',
+  '../../../local/embedded/embedded.ts',
+]
 
 /**
  * The data and the password of a server that has never run. The first test that needs them makes them, and later test runs use
