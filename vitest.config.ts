@@ -93,6 +93,15 @@ export default defineConfig({
     maxWorkers: 4,
     // Vitest takes a sequencer that is named here even if files are to be shuffled.
     sequence: isShuffled ? {} : { sequencer: LongestFirst },
+    // A test says itself that it is deep, and a file by `@module-tag deep`. `npm test` leaves them out, part `deep` of .ci/run has
+    // nothing else, and a project that is run by its name has all.
+    tags: [
+      {
+        name: 'deep',
+        description:
+          'Repeats at length what a quick test beside it promises: whole matrices of queries, settings and strategies, races, kills at any moment, hostile neighbours, generated views.',
+      },
+    ],
     reporters: ['default', './test/support/evidence/reporter.ts'],
     // Without `isolate`, files share workers and what these have loaded: a file puts back what it changes in the process.
     projects: [

@@ -5,24 +5,28 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { expect, onTestFinished, test } from 'vitest'
 import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
+import { eachCase } from '../support/deep.ts'
 import { until } from '../support/waiting/until.ts'
 import { isAlive, serverPid, temporaryFolder } from './support/viewkeeper.ts'
 
-test.each([15, 18] as const)('PostgreSQL %i starts, keeps its data and stops', async (version) => {
-  const folder = temporaryFolder()
-  const first = await start(folder, { version })
-  expect(first.version).toMatch(new RegExp(`^${version}\\.\\d+$`))
-  await query(first.url, 'create table kept as select 42 as n')
-  await first.stop()
-  await expect(query(first.url, 'select 1')).rejects.toThrow()
+eachCase([18, 15] as const, { quick: 1 })(
+  'PostgreSQL %i starts, keeps its data and stops',
+  async (version) => {
+    const folder = temporaryFolder()
+    const first = await start(folder, { version })
+    expect(first.version).toMatch(new RegExp(`^${version}\\.\\d+$`))
+    await query(first.url, 'create table kept as select 42 as n')
+    await first.stop()
+    await expect(query(first.url, 'select 1')).rejects.toThrow()
 
-  const second = await start(folder, { version })
-  expect(await query(second.url, 'select n from kept')).toEqual([{ n: 42 }])
-  expect(await query(second.url, 'show server_encoding')).toEqual([{ server_encoding: 'UTF8' }])
-  expect(await query(second.url, `select 'a' < 'B' as "sortsLikePeople"`)).toEqual([
-    { sortsLikePeople: false },
-  ])
-})
+    const second = await start(folder, { version })
+    expect(await query(second.url, 'select n from kept')).toEqual([{ n: 42 }])
+    expect(await query(second.url, 'show server_encoding')).toEqual([{ server_encoding: 'UTF8' }])
+    expect(await query(second.url, `select 'a' < 'B' as "sortsLikePeople"`)).toEqual([
+      { sortsLikePeople: false },
+    ])
+  },
+)
 
 test('it listens on loopback only, and asks for the password', async () => {
   const folder = temporaryFolder()

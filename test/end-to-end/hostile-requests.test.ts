@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import fc from 'fast-check'

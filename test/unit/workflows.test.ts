@@ -80,6 +80,16 @@ test('a change runs the parts that .ci/run runs without a word', () => {
   expect(jobs.find(({ file }) => file === 'ci.yml')?.strategy?.matrix?.part).toEqual(all.split(' '))
 })
 
+test('part `deep` has every test that `npm test` leaves out', () => {
+  const marks = /@module-tag deep|support\/deep\.ts'/
+  const projects = readdirSync(`${root}test`, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts') && marks.test(read(`test/${file}`)))
+    .map((file) => file.split('/')[0]!)
+  const script = packageJson.scripts['test:deep']
+  expect(projects).not.toEqual([])
+  expect([...new Set(projects)].filter((project) => !script.includes(`--project ${project}`))).toEqual([])
+})
+
 describe('the job that publishes', () => {
   const [job, ...others] = jobs.filter((each) => runsOf(each).some((run) => /\bnpm publish\b/.test(run)))
 

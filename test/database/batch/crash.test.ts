@@ -5,6 +5,7 @@ import { type RunRequest, startRun } from '../../../src/run/db/runs.ts'
 import type { Sql } from '../../../src/server/database.ts'
 import { withTransaction } from '../../../src/server/transactions.ts'
 import { counts } from '../../support/counts.ts'
+import { deep } from '../../support/deep.ts'
 import { sendEnvelope } from '../../support/processes/envelope.ts'
 import { readyAdvancer } from '../../support/processes/killed-advancer.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
@@ -72,36 +73,40 @@ function writeAttempt(
 
 const atMostTwo = expect.toSatisfy((most: number) => most <= 2)
 
-test('a batch whose advancing process is killed (-9) again and again refreshes each view exactly once, in order, at most two at once', async () => {
-  let killed = 0
-  let leftRunning = 0
-  // Some of the kills have to come while a run is running.
-  const goesOn = () => killed < counts.killedAdvancers || leftRunning <= 2
-  for (let round = 0; goesOn(); round++) {
-    const schema = `killed_${round}`
-    await makeGraph(sql, schema, graph, { seconds: 0.15 })
-    const batchId = await begin(database, { pattern: `${schema}.*`, concurrency: 2 })
-    let next = readyAdvancer(url, batchId)
-    for (let alive = true; alive && goesOn(); ) {
-      const advancer = await next
-      next = readyAdvancer(url, batchId) // meanwhile
-      // Until runs were running at a kill, each next one may come later: nobody knows how long a process needs until then.
-      alive = await advancer.advanceAndKill(Math.random() * (leftRunning > 2 ? 350 : 1500 + 500 * killed))
-      if (alive) killed++
-      const running =
-        await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'running'`
-      leftRunning += running.length
+test(
+  'a batch whose advancing process is killed (-9) again and again refreshes each view exactly once, in order, at most two at once',
+  deep,
+  async () => {
+    let killed = 0
+    let leftRunning = 0
+    // Some of the kills have to come while a run is running.
+    const goesOn = () => killed < counts.killedAdvancers || leftRunning <= 2
+    for (let round = 0; goesOn(); round++) {
+      const schema = `killed_${round}`
+      await makeGraph(sql, schema, graph, { seconds: 0.15 })
+      const batchId = await begin(database, { pattern: `${schema}.*`, concurrency: 2 })
+      let next = readyAdvancer(url, batchId)
+      for (let alive = true; alive && goesOn(); ) {
+        const advancer = await next
+        next = readyAdvancer(url, batchId) // meanwhile
+        // Until runs were running at a kill, each next one may come later: nobody knows how long a process needs until then.
+        alive = await advancer.advanceAndKill(Math.random() * (leftRunning > 2 ? 350 : 1500 + 500 * killed))
+        if (alive) killed++
+        const running =
+          await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'running'`
+        leftRunning += running.length
+      }
+      await (await next).advanceAndKill(0)
+      expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+      expect(await accountOf(sql, batchId)).toEqual({
+        statuses: eachOnce,
+        disorder: [],
+        mostAtOnce: atMostTwo,
+      })
+      for (const view of views) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
     }
-    await (await next).advanceAndKill(0)
-    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
-    expect(await accountOf(sql, batchId)).toEqual({
-      statuses: eachOnce,
-      disorder: [],
-      mostAtOnce: atMostTwo,
-    })
-    for (const view of views) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
-  }
-})
+  },
+)
 
 test('a batch that three calls advance at once refreshes each view exactly once, in order, at most two at once', async () => {
   await makeGraph(sql, 'crowded', graph, { seconds: 0.05 })

@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startBatch } from '../../../src/batch/start.ts'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'

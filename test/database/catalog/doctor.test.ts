@@ -5,6 +5,7 @@ import { fixesOf, fixLines } from '../../../src/catalog/plan/rights.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { fixesIn } from '../../support/catalog/fixes.ts'
+import { eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql, as } = useDatabase()
@@ -180,7 +181,7 @@ describe('the doctor', () => {
       expect(await refresh({ view, strategy }, callOn(as(app).database))).toMatchObject({ status: 'updated' })
   })
 
-  test.each(situations)(
+  eachCase(situations, { quick: 6 })(
     'names the SQL for a login that lacks $lacks, and the SQL fixes it',
     async ({ setUp, hinders, sql: wanted, by }) => {
       const { look, run, fill, app, view } = await makePlace(setUp)
@@ -207,7 +208,7 @@ describe('the doctor', () => {
     },
   )
 
-  test.each(situations)(
+  eachCase(situations, { quick: 3 })(
     'says of $lacks what a refused refresh says: the same words and the same fix',
     async ({ setUp }) => {
       const { look, run, app, view } = await makePlace(setUp)

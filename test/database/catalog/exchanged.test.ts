@@ -10,6 +10,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
 import { counts } from '../../support/counts.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { between } from '../../support/waiting/between.ts'
 
@@ -86,7 +87,7 @@ describe('a view that is exchanged between two statements of a read', () => {
   })
 })
 
-test('a view that is exchanged all the time is shown by every reader without an error', async () => {
+test('a view that is exchanged all the time is shown by every reader without an error', deep, async () => {
   const view = await makeView('all_the_time')
   await swap(view)
   const failures: unknown[] = []

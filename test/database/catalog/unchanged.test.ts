@@ -3,6 +3,7 @@ import { unscheduled } from '../../../src/due/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { rewrite } from '../../support/views/rewritten.ts'
@@ -60,29 +61,32 @@ describe('a scheduled refresh of a view that reads views only', () => {
     expect(await scheduled('mid')).toBe('skipped')
   })
 
-  test.each([
-    ['somebody refreshes a view that it reads', 'refresh materialized view quiet.base'],
-    ['somebody refreshes it concurrently', 'refresh materialized view concurrently quiet.base'],
+  eachCase(
     [
-      'a plain view between is another one',
-      'create or replace view quiet.between as select n, at as day, colour from quiet.base',
-    ],
-    ['the server has other settings', `alter database :db set timezone = 'Asia/Tokyo'`],
-    ['a column has another name', 'alter materialized view quiet.base rename column spare to more'],
-    ['an attribute of a type has another name', 'alter type quiet.pair rename attribute b to c'],
-    ['a label has another name', `alter type quiet.colour rename value 'green' to 'blue'`],
-    [
-      'somebody refreshes the view itself concurrently, with a snapshot that may be older',
-      'refresh materialized view concurrently quiet.mid',
-    ],
-    ['the view itself is emptied', 'refresh materialized view quiet.mid with no data'],
-    [
-      'the view is made anew',
-      `drop materialized view quiet.mid cascade;
+      ['somebody refreshes a view that it reads', 'refresh materialized view quiet.base'],
+      ['somebody refreshes it concurrently', 'refresh materialized view concurrently quiet.base'],
+      [
+        'a plain view between is another one',
+        'create or replace view quiet.between as select n, at as day, colour from quiet.base',
+      ],
+      ['the server has other settings', `alter database :db set timezone = 'Asia/Tokyo'`],
+      ['a column has another name', 'alter materialized view quiet.base rename column spare to more'],
+      ['an attribute of a type has another name', 'alter type quiet.pair rename attribute b to c'],
+      ['a label has another name', `alter type quiet.colour rename value 'green' to 'blue'`],
+      [
+        'somebody refreshes the view itself concurrently, with a snapshot that may be older',
+        'refresh materialized view concurrently quiet.mid',
+      ],
+      ['the view itself is emptied', 'refresh materialized view quiet.mid with no data'],
+      [
+        'the view is made anew',
+        `drop materialized view quiet.mid cascade;
        create materialized view quiet.mid as select n::text as text, count(*), max(day), max(colour) as colour, count((n, n)::quiet.pair) as pairs from quiet.between group by n;
        create materialized view quiet.top as select text || '!' as loud from quiet.mid`,
+      ],
     ],
-  ])('is made if %s', async (_, change) => {
+    { quick: 4 },
+  )('is made if %s', async (_, change) => {
     await filled('base', 'mid')
     expect(await scheduled('mid')).toBe('skipped')
     const [{ db } = { db: '' }] = await sql`select quote_ident(current_database()) as db`

@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
 import { handler as batch } from '../../../functions/batch.ts'

@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { addCommands } from '../../../cli/program.ts'

@@ -11,6 +11,7 @@ import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { checkView } from '../../../src/watch/check.ts'
+import { eachGroup } from '../../support/deep.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { escapeAndForge, useHostileDatabase } from '../../support/servers/hostile.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -68,7 +69,7 @@ async function makersRole(): Promise<string> {
   return row?.owner
 }
 
-describe.each(logins)(
+eachGroup(logins, { quick: 1 })(
   'by %s, the code of an owner in the text of a view runs as that owner when',
   (_, as) => {
     beforeAll(() => arm(escapeAndForge))
@@ -140,7 +141,7 @@ describe.each(logins)(
   },
 )
 
-describe.each(logins)(
+eachGroup(logins, { quick: 1 })(
   'by %s, the code of a view runs as the role that its definition names when',
   (_, as) => {
     beforeAll(() => arm(escapeAndForge))
@@ -173,7 +174,7 @@ describe.each(logins)(
   },
 )
 
-describe.each(logins)(
+eachGroup(logins, { quick: 1 })(
   'by %s, an owner does not become another one by a view that changes hands:',
   (_, as) => {
     beforeAll(() => arm(escapeAndForge))
@@ -207,7 +208,7 @@ describe.each(logins)(
   },
 )
 
-describe.each(logins)(
+eachGroup(logins, { quick: 1 })(
   'by %s, the code in the text of an authored view runs as the owner of what is created when',
   (_, as) => {
     beforeAll(() => arm(escapeAndForge))
@@ -257,19 +258,21 @@ describe.each(logins)(
   },
 )
 
-describe.each(logins)('by %s, what an owner leaves to be executed later runs as that owner too:', (_, as) => {
-  const swapTrapped = async () => {
-    const view = await mallorysView()
-    return refresh({ view, strategy: 'swap' }, callOn(as()))
-  }
+eachGroup(logins, { quick: 1 })(
+  'by %s, what an owner leaves to be executed later runs as that owner too:',
+  (_, as) => {
+    const swapTrapped = async () => {
+      const view = await mallorysView()
+      return refresh({ view, strategy: 'swap' }, callOn(as()))
+    }
 
-  test.each(['regular', 'concurrent', 'swap'] as const)(
-    'a temporary type with the name of a type of the catalog (%s)',
-    async (strategy) => {
-      await arm('')
-      await run(
-        'mallory',
-        `create or replace function m.name_a_type() returns integer language plpgsql as $$
+    test.each(['regular', 'concurrent', 'swap'] as const)(
+      'a temporary type with the name of a type of the catalog (%s)',
+      async (strategy) => {
+        await arm('')
+        await run(
+          'mallory',
+          `create or replace function m.name_a_type() returns integer language plpgsql as $$
          begin
            if to_regtype('pg_temp.text') is null then
              execute 'create domain pg_temp.text as pg_catalog.text check (m.evil() = 7)';
@@ -278,61 +281,65 @@ describe.each(logins)('by %s, what an owner leaves to be executed later runs as 
          exception when insufficient_privilege then
            return 1; -- 15.20 and 17.12 refuse the attack themselves
          end $$`,
-      )
-      const view = await mallorysView('select m.name_a_type() as id')
-      await run('mallory', `create unique index on ${view} (id)`)
-      const result = await refresh({ view, strategy }, callOn(as()))
-      await expectOnly(...(await whoRan()).filter((role) => role === 'mallory'))
-      expect(result).toMatchObject({ status: 'updated' })
-    },
-  )
+        )
+        const view = await mallorysView('select m.name_a_type() as id')
+        await run('mallory', `create unique index on ${view} (id)`)
+        const result = await refresh({ view, strategy }, callOn(as()))
+        await expectOnly(...(await whoRan()).filter((role) => role === 'mallory'))
+        expect(result).toMatchObject({ status: 'updated' })
+      },
+    )
 
-  test('a deferred trigger at commit, which the server refuses as in any refresh', async () => {
-    await arm('insert into m.deferred values (0);')
-    const result = await swapTrapped()
-    await expectOnly('mallory')
-    expect(result).toMatchObject({ status: 'error', error: { sqlstate: '42501' } })
-  })
+    test('a deferred trigger at commit, which the server refuses as in any refresh', async () => {
+      await arm('insert into m.deferred values (0);')
+      const result = await swapTrapped()
+      await expectOnly('mallory')
+      expect(result).toMatchObject({ status: 'error', error: { sqlstate: '42501' } })
+    })
 
-  test('a deferred trigger that, fired early, queues another one', async () => {
-    await arm('insert into m.deferred values (1);')
-    await swapTrapped()
-    await expectOnly('mallory')
-  })
+    test('a deferred trigger that, fired early, queues another one', async () => {
+      await arm('insert into m.deferred values (1);')
+      await swapTrapped()
+      await expectOnly('mallory')
+    })
 
-  test('a cursor with hold, whose query is executed at commit', async () => {
-    await arm(`
+    test('a cursor with hold, whose query is executed at commit', async () => {
+      await arm(`
       begin
         execute format('declare %I cursor with hold for select m.late()', gen_random_uuid());
       exception when others then null;
       end;`)
-    await swapTrapped()
-    await expectOnly('mallory')
-  })
+      await swapTrapped()
+      await expectOnly('mallory')
+    })
 
-  test('a function that was made as that owner in this transaction, and that the owner replaces', async () => {
-    await arm(replaceFunctionsMadeJustNow)
-    await swapTrapped()
-    await expectOnly('mallory')
-  })
+    test('a function that was made as that owner in this transaction, and that the owner replaces', async () => {
+      await arm(replaceFunctionsMadeJustNow)
+      await swapTrapped()
+      await expectOnly('mallory')
+    })
 
-  test('an object with the name of the shadow, after the query of the shadow was executed', async () => {
-    await arm(takeNamesOfCopies)
-    const view = await mallorysView('select m.evil() as id', (name) => `create unique index on ${name} (id)`)
-    await refresh({ view, strategy: 'swap' }, callOn(as()))
-    await expectOnly('mallory')
-  })
+    test('an object with the name of the shadow, after the query of the shadow was executed', async () => {
+      await arm(takeNamesOfCopies)
+      const view = await mallorysView(
+        'select m.evil() as id',
+        (name) => `create unique index on ${name} (id)`,
+      )
+      await refresh({ view, strategy: 'swap' }, callOn(as()))
+      await expectOnly('mallory')
+    })
 
-  test('an object with the name of the shadow, after an index of the shadow was parsed', async () => {
-    await arm(takeNamesOfCopies)
-    const view = await mallorysView(
-      'select id from m.base',
-      (name) => `create index on ${name} ((id + cardinality('{7}'::m.dom[])))`,
-    )
-    await refresh({ view, strategy: 'swap' }, callOn(as()))
-    await expectOnly('mallory')
-  })
-})
+    test('an object with the name of the shadow, after an index of the shadow was parsed', async () => {
+      await arm(takeNamesOfCopies)
+      const view = await mallorysView(
+        'select id from m.base',
+        (name) => `create index on ${name} ((id + cardinality('{7}'::m.dom[])))`,
+      )
+      await refresh({ view, strategy: 'swap' }, callOn(as()))
+      await expectOnly('mallory')
+    })
+  },
+)
 
 /** Replaces every function that was made as her, except those that she made herself in schema m. */
 const replaceFunctionsMadeJustNow = `
@@ -366,7 +373,7 @@ const takeNamesOfCopies = `
     end;
   end loop;`
 
-describe.each(logins)(
+eachGroup(logins, { quick: 1 })(
   'by %s, functions and operators of an owner whose code sets the search path replace none of the catalog when',
   (_, as) => {
     beforeAll(async () => {

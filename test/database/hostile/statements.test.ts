@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { expect, test } from 'vitest'
 import { createToken, listTokens, revokeToken } from '../../../serve/tokens.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'

@@ -7,6 +7,8 @@ import { type Definition, definitionDefaults } from '../../../src/catalog/plan/d
 import { type DataDiff, diffView } from '../../../src/migrate/authoring/diff.ts'
 import { quoteIdentifier } from '../../../src/sql/names.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { counts as many } from '../../support/counts.ts'
+import { eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -89,38 +91,42 @@ const uniqueIn = (list: Row[], key: number[] | null): Row[] =>
       key === null,
   )
 
-test('finds what a slow comparison of all rows finds', async () => {
-  const names = ['n', 'letter', 'amount', 'real', 'doc', 'at']
-  await sql.unsafe(
-    `create schema slow; create table slow.t (n int, letter text collate public.ci, amount numeric, real float8, doc json, at point)`,
-  )
-  const put = async (list: Row[]) => {
-    await sql`truncate slow.t`
-    await sql`insert into slow.t select (r ->> 0)::int, r ->> 1, (r ->> 2)::numeric, (r ->> 3)::float8, (r ->> 4)::json, (r ->> 5)::point
+eachCase([5, many.properties], { quick: 1 })(
+  'finds what a slow comparison of all rows finds, in %i pairs of lists',
+  async (numRuns) => {
+    const names = ['n', 'letter', 'amount', 'real', 'doc', 'at']
+    await sql.unsafe(
+      `drop schema if exists slow cascade; create schema slow; create table slow.t (n int, letter text collate public.ci, amount numeric, real float8, doc json, at point)`,
+    )
+    const put = async (list: Row[]) => {
+      await sql`truncate slow.t`
+      await sql`insert into slow.t select (r ->> 0)::int, r ->> 1, (r ->> 2)::numeric, (r ->> 3)::float8, (r ->> 4)::json, (r ->> 5)::point
       from jsonb_array_elements(${sql.json(list)}) r`
-  }
-  let differing = 0
-  await fc.assert(
-    fc.asyncProperty(rows, rows, keys, async (first, second, key) => {
-      const [before, after] = [uniqueIn(first, key), uniqueIn(second, key)]
-      await put(before)
-      await sql.unsafe(
-        `drop materialized view if exists slow.v; create materialized view slow.v as select * from slow.t`,
-      )
-      if (key !== null) await sql.unsafe(`create unique index on slow.v (${key.map((at) => names[at])})`)
-      await put(after)
-      const found = await diffView(database, { schema: 'slow', name: 'v' }, null)
-      const { changedIn, ...expected } = compareSlowly(before, after, key)
-      expect(counts(found)).toEqual(expected)
-      expect(found.columns.map(({ changed }) => changed)).toEqual(changedIn)
-      expect(found.examples.length).toBe(
-        Math.min(3, found.added) + Math.min(3, found.gone) + Math.min(4, found.changed),
-      )
-      differing += found.added + found.gone + found.changed
-    }),
-  )
-  expect(differing).toBeGreaterThan(0)
-})
+    }
+    let differing = 0
+    await fc.assert(
+      fc.asyncProperty(rows, rows, keys, async (first, second, key) => {
+        const [before, after] = [uniqueIn(first, key), uniqueIn(second, key)]
+        await put(before)
+        await sql.unsafe(
+          `drop materialized view if exists slow.v; create materialized view slow.v as select * from slow.t`,
+        )
+        if (key !== null) await sql.unsafe(`create unique index on slow.v (${key.map((at) => names[at])})`)
+        await put(after)
+        const found = await diffView(database, { schema: 'slow', name: 'v' }, null)
+        const { changedIn, ...expected } = compareSlowly(before, after, key)
+        expect(counts(found)).toEqual(expected)
+        expect(found.columns.map(({ changed }) => changed)).toEqual(changedIn)
+        expect(found.examples.length).toBe(
+          Math.min(3, found.added) + Math.min(3, found.gone) + Math.min(4, found.changed),
+        )
+        differing += found.added + found.gone + found.changed
+      }),
+      { numRuns },
+    )
+    expect(differing).toBeGreaterThan(0)
+  },
+)
 
 test('compares the columns that an authored query keeps, whatever they are called, and says which come, go and change their type', async () => {
   const odd = ['a"; drop table x; --', "it's", 'row', 'n', 'ünï', 'hash', 'v0', '\\']

@@ -8,6 +8,7 @@ import { bringUp, migrateDown, migrateUp, migrationStatus } from '../../../src/m
 import { frozenState } from '../../../src/migrate/plan/frozen.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { deep } from '../../support/deep.ts'
 import { readersOf, useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
@@ -406,7 +407,7 @@ describe('views that change together', () => {
 })
 
 describe('readers of a parent and two children', () => {
-  test('see no error and views that agree, while the parent changes up and down', async () => {
+  test('see no error and views that agree, while the parent changes up and down', deep, async () => {
     const frozen = await started(sales, above, beside)
     await sql`create view app.between as select total from app.sales`
     await sql`create materialized view app.counted as select sum(total)::integer as total from app.between`

@@ -3,6 +3,7 @@ import { wordsOfState } from '../../../src/catalog/plan/state.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read.ts'
+import { eachGroup } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { useHostileDatabase } from '../../support/servers/hostile.ts'
 import { makeHostileNames } from '../../support/servers/hostile-names.ts'
@@ -381,10 +382,13 @@ test("no name on a reader's path is taken for the catalog's, and no right on it 
   ).toEqual([{ asOf: null, i: 1 }])
 })
 
-describe.each([
-  ['LATIN1', '\u00e9t\u00e9'],
-  ['EUC_JP', '\u65e5\u672c'],
-])('in a database in %s', (encoding, word) => {
+eachGroup(
+  [
+    ['LATIN1', '\u00e9t\u00e9'],
+    ['EUC_JP', '\u65e5\u672c'],
+  ],
+  { quick: 1 },
+)('in a database in %s', (encoding, word) => {
   const { sql, database } = useDatabase({ encoding })
 
   test('names beyond ASCII are told', async () => {

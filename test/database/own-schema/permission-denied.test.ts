@@ -12,6 +12,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { getMetrics, getView, listViews } from '../../../src/watch/read.ts'
 import { fixesIn } from '../../support/catalog/fixes.ts'
+import { eachCase } from '../../support/deep.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
 import { muchLater } from '../../support/waiting/until.ts'
@@ -162,7 +163,7 @@ const operations: Record<string, () => Promise<unknown>> = {
   'a description': () => describeViews(place.database, [viewOf(place)]),
 }
 
-test.each(Object.keys(operations))(
+eachCase(Object.keys(operations), { quick: 3 })(
   '%s by a role without any right works after what each message says',
   async (name) => {
     await author()

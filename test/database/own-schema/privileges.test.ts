@@ -10,6 +10,7 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
@@ -431,20 +432,21 @@ async function cameLater({ since = 0 }: Pick<Operation, 'since'>): Promise<boole
   return true
 }
 
-test.each(operations.map((each) => [each.operation, each] as const))(
-  '%s works with the rights on the page and no others',
-  async (_, operation) => {
-    if (await cameLater(operation)) return
-    const place = await makePlace(operation.setUp)
-    await give(place, operation.rights)
-    expect(await operation.perform(place)).toMatchObject(operation.done)
-  },
-)
+eachCase(
+  operations.map((each) => [each.operation, each] as const),
+  { quick: 6 },
+)('%s works with the rights on the page and no others', async (_, operation) => {
+  if (await cameLater(operation)) return
+  const place = await makePlace(operation.setUp)
+  await give(place, operation.rights)
+  expect(await operation.perform(place)).toMatchObject(operation.done)
+})
 
-test.each(
+eachCase(
   operations.flatMap((each) =>
     each.rights.map((lacking) => [each.operation, lacking.right, each, lacking] as const),
   ),
+  { quick: 10 },
 )('%s fails without %s, and says on what', async (_, __, operation, lacking) => {
   if (await cameLater(operation)) return
   const place = await makePlace(operation.setUp)
@@ -583,14 +585,14 @@ describe('reads', () => {
     expect(views.map(({ view }) => view)).toContain(`${place.schema}.kept`)
   })
 
-  test.each(lists.map((lacking) => [lacking.right, lacking] as const))(
-    'GET /views fails without %s, and says on what',
-    async (_, lacking) => {
-      const place = await makePlace()
-      await give(place, lists, lacking)
-      await expectMissing(listViews(place.database), lacking.missing)
-    },
-  )
+  eachCase(
+    lists.map((lacking) => [lacking.right, lacking] as const),
+    { quick: 3 },
+  )('GET /views fails without %s, and says on what', async (_, lacking) => {
+    const place = await makePlace()
+    await give(place, lists, lacking)
+    await expectMissing(listViews(place.database), lacking.missing)
+  })
 
   test('GET /runs needs only the runs; the monitor writes them, notes its look, and looks at batches and definitions', async () => {
     const place = await makePlace()
@@ -671,16 +673,16 @@ describe("canceling another login's run", () => {
     })
   })
 
-  test.each(rights.map((lacking) => [lacking.right, lacking] as const))(
-    'fails without %s, and says so',
-    async (_, lacking) => {
-      await whileRunning(async (runId) => {
-        const place = await makePlace()
-        await give(place, rights, lacking)
-        await expectMissing(cancel(runId, callOn(place.database)), lacking.missing)
-      })
-    },
-  )
+  eachCase(
+    rights.map((lacking) => [lacking.right, lacking] as const),
+    { quick: 3 },
+  )('fails without %s, and says so', async (_, lacking) => {
+    await whileRunning(async (runId) => {
+      const place = await makePlace()
+      await give(place, rights, lacking)
+      await expectMissing(cancel(runId, callOn(place.database)), lacking.missing)
+    })
+  })
 
   test('that is refused is refused again, and is not on the record', async () => {
     await whileRunning(async (runId) => {

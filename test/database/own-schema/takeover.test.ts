@@ -4,6 +4,7 @@ import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole, type RoleMade, type RoleRequest } from '../../../src/own-schema/create-role.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
+import { eachCase } from '../../support/deep.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
 import { oneRoleDatabase, type RdsDatabase, useRds } from '../../support/servers/rds.ts'
 import { major } from '../../support/servers/test-server.ts'
@@ -268,18 +269,21 @@ describe('roles that somebody else has made', () => {
   /** From 16 on, whoever makes a role administers it. */
   const toHerself = (role: string) => (major < 16 ? `; grant ${role} to eve` : '')
 
-  test.each([
-    ['viewkeeper, which she administers', `create role viewkeeper nologin${toHerself('viewkeeper')}`],
-    ['viewkeeper, which may log in', `create role viewkeeper login password 'hunter2'`],
+  eachCase(
     [
-      'viewkeeper_views, which she administers',
-      `create role viewkeeper_views nologin${toHerself('viewkeeper_views')}`,
+      ['viewkeeper, which she administers', `create role viewkeeper nologin${toHerself('viewkeeper')}`],
+      ['viewkeeper, which may log in', `create role viewkeeper login password 'hunter2'`],
+      [
+        'viewkeeper_views, which she administers',
+        `create role viewkeeper_views nologin${toHerself('viewkeeper_views')}`,
+      ],
+      [
+        'the login, which she administers',
+        `create role keeper_app login password 'known'${toHerself('keeper_app')}`,
+      ],
     ],
-    [
-      'the login, which she administers',
-      `create role keeper_app login password 'known'${toHerself('keeper_app')}`,
-    ],
-  ])('as %s are refused before anything is granted', async (_, beforehand) => {
+    { quick: 2 },
+  )('as %s are refused before anything is granted', async (_, beforehand) => {
     const rds = await prepared('createrole')
     await rds.run('eve', beforehand)
     const before = await rolesOf(rds)

@@ -9,6 +9,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { counts } from '../../support/counts.ts'
+import { deep } from '../../support/deep.ts'
 import { readyAdvancer } from '../../support/processes/killed-advancer.ts'
 import { administrator, callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
 import {
@@ -257,8 +258,11 @@ test('the shadows of a batch that nobody advances any more are dropped by the mo
   expect(await tellRows(sql, 'orphan')).toEqual([1, 1, 1, 1])
 })
 
-test('readers of several views see no error and no mixture during batches whose advancer is killed (-9) again and again', async () => {
-  await sql.unsafe(`
+test(
+  'readers of several views see no error and no mixture during batches whose advancer is killed (-9) again and again',
+  deep,
+  async () => {
+    await sql.unsafe(`
     create schema seen;
     create table seen.t (version int); insert into seen.t values (0);
     create function seen.slow(int) returns int language plpgsql stable as $$
@@ -270,59 +274,60 @@ test('readers of several views see no error and no mixture during batches whose 
     create materialized view seen.c as select seen.slow(version) as version from seen.a;
     create materialized view seen.d as select b.version from seen.b, seen.c;
     create view seen.outside as select d.version as d, p.version as p from seen.d, seen.p`)
-  const readers = readersOf(url)
-  const failures: unknown[] = []
-  let reads = 0
-  let over = false
-  const queries = [
-    `select (select version from seen.a) as x, (select version from seen.b) as y, (select version from seen.d) as z`,
-    `select (select version from seen.d) as x, (select version from seen.c) as y, (select version from seen.p) as z`,
-    `select d as x, p as y, (select version from seen.c) as z from seen.outside`,
-  ]
-  const reading = queries.map(async (query) => {
-    while (!over) {
-      try {
-        const [row] = await readers.unsafe(query)
-        if (row?.x !== row?.y || row?.y !== row?.z) failures.push(row)
-        reads++
-      } catch (error) {
-        failures.push(error)
+    const readers = readersOf(url)
+    const failures: unknown[] = []
+    let reads = 0
+    let over = false
+    const queries = [
+      `select (select version from seen.a) as x, (select version from seen.b) as y, (select version from seen.d) as z`,
+      `select (select version from seen.d) as x, (select version from seen.c) as y, (select version from seen.p) as z`,
+      `select d as x, p as y, (select version from seen.c) as z from seen.outside`,
+    ]
+    const reading = queries.map(async (query) => {
+      while (!over) {
+        try {
+          const [row] = await readers.unsafe(query)
+          if (row?.x !== row?.y || row?.y !== row?.z) failures.push(row)
+          reads++
+        } catch (error) {
+          failures.push(error)
+        }
+        // Readers in opposite orders that never pause would keep each exchange waiting for long.
+        await pause(Math.random() * 10)
       }
-      // Readers in opposite orders that never pause would keep each exchange waiting for long.
-      await pause(Math.random() * 10)
+    })
+    /** Kills an advancer while the server builds a view of the batch: so some kills come in time on any machine. */
+    const killWhileBuilding = (batchId: string) =>
+      withGateClosed(sql, 'seen', async () =>
+        (await readyAdvancer(url, batchId)).advanceAndKill(() => untilAtGate(sql, 'seen')),
+      )
+    let killed = 0
+    try {
+      for (let version = 1; version <= counts.batchesUnderReaders; version++) {
+        await sql`update seen.t set version = ${version}`
+        // In every other batch the view on top comes along.
+        const which = version % 2 === 0 ? { views: ['seen.a', 'seen.b', 'seen.c'] } : { pattern: 'seen.*' }
+        const batchId = await begin(database, { ...which, concurrency: 3, retries: 2 })
+        if (await killWhileBuilding(batchId)) killed++
+        for (let kills = 0; kills < 2; kills++)
+          if (await (await readyAdvancer(url, batchId)).advanceAndKill(Math.random() * 1200)) killed++
+        expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+        expect((await accountOf(sql, batchId)).statuses).toEqual({
+          a: ['success'],
+          b: ['success'],
+          c: ['success'],
+          d: ['success'],
+        })
+        expect(await sql`select d, p from seen.outside`).toEqual([{ d: version, p: version }])
+        expect(await shadowSchemas(sql)).toEqual([])
+      }
+    } finally {
+      over = true
+      await Promise.all(reading)
+      await readers.end()
     }
-  })
-  /** Kills an advancer while the server builds a view of the batch: so some kills come in time on any machine. */
-  const killWhileBuilding = (batchId: string) =>
-    withGateClosed(sql, 'seen', async () =>
-      (await readyAdvancer(url, batchId)).advanceAndKill(() => untilAtGate(sql, 'seen')),
-    )
-  let killed = 0
-  try {
-    for (let version = 1; version <= counts.batchesUnderReaders; version++) {
-      await sql`update seen.t set version = ${version}`
-      // In every other batch the view on top comes along.
-      const which = version % 2 === 0 ? { views: ['seen.a', 'seen.b', 'seen.c'] } : { pattern: 'seen.*' }
-      const batchId = await begin(database, { ...which, concurrency: 3, retries: 2 })
-      if (await killWhileBuilding(batchId)) killed++
-      for (let kills = 0; kills < 2; kills++)
-        if (await (await readyAdvancer(url, batchId)).advanceAndKill(Math.random() * 1200)) killed++
-      expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
-      expect((await accountOf(sql, batchId)).statuses).toEqual({
-        a: ['success'],
-        b: ['success'],
-        c: ['success'],
-        d: ['success'],
-      })
-      expect(await sql`select d, p from seen.outside`).toEqual([{ d: version, p: version }])
-      expect(await shadowSchemas(sql)).toEqual([])
-    }
-  } finally {
-    over = true
-    await Promise.all(reading)
-    await readers.end()
-  }
-  expect(failures).toEqual([])
-  expect(reads).toBeGreaterThan(counts.batchesUnderReaders)
-  expect(killed).toBeGreaterThanOrEqual(counts.batchesUnderReaders)
-})
+    expect(failures).toEqual([])
+    expect(reads).toBeGreaterThan(counts.batchesUnderReaders)
+    expect(killed).toBeGreaterThanOrEqual(counts.batchesUnderReaders)
+  },
+)

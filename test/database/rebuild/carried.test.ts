@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { namedCatalog } from '../../support/catalog/named-catalog.ts'
 import { counts } from '../../support/counts.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql, url } = useDatabase()
@@ -95,7 +96,7 @@ describe('the exchange of a group', () => {
     expect(await swap(`${schema}.above`)).toMatchObject({ status: 'updated' })
   })
 
-  test('again and again under readers through views gives them no error', async () => {
+  test('again and again under readers through views gives them no error', deep, async () => {
     const guest = role('watched_guest')
     await sql.unsafe(`
       create role ${guest}; create schema watched; grant usage on schema watched to ${guest};

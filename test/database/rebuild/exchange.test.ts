@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'

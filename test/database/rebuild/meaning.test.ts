@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
 import { treesText } from '../../../src/catalog/plan/tree/differences.ts'

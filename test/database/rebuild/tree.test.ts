@@ -6,6 +6,7 @@ import type { ViewSnapshot } from '../../../src/catalog/plan/live-view.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { longSession } from '../../../src/set-aside/take.ts'
 import { readShadow } from '../../../src/trial/db/shadows.ts'
+import { eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { oddQueries, oddTables } from '../../support/views/odd-queries.ts'
@@ -33,17 +34,20 @@ describe('a query of an odd grammar', () => {
       await sql.unsafe(`drop materialized view if exists odd.v_${name}`)
   })
 
-  test.each(Object.entries(oddQueries))('means the same after a swap: %s', async (name, query) => {
-    const view = `odd.v_${name}`
-    await makeOdd(view, query)
-    const before = await rowsOf(view)
-    await expect(refresh({ view, strategy: 'swap' }, callOn(database))).resolves.toMatchObject({
-      status: 'updated',
-    })
-    expect(await rowsOf(view)).toEqual(before)
-    await sql.unsafe(`refresh materialized view ${view}`)
-    expect(await rowsOf(view)).toEqual(before)
-  })
+  eachCase(Object.entries(oddQueries), { quick: 12 })(
+    'means the same after a swap: %s',
+    async (name, query) => {
+      const view = `odd.v_${name}`
+      await makeOdd(view, query)
+      const before = await rowsOf(view)
+      await expect(refresh({ view, strategy: 'swap' }, callOn(database))).resolves.toMatchObject({
+        status: 'updated',
+      })
+      expect(await rowsOf(view)).toEqual(before)
+      await sql.unsafe(`refresh materialized view ${view}`)
+      expect(await rowsOf(view)).toEqual(before)
+    },
+  )
 
   const forms = [
     'in',
@@ -55,22 +59,25 @@ describe('a query of an odd grammar', () => {
     'distinct_from',
     'using_twice',
   ] as const
-  test.each(forms)('needs no normal form once the server has read its own text of it: %s', async (name) => {
-    const view = `odd.f_${name}`
-    await makeOdd(view, oddQueries[name])
-    const swap = () => refresh({ view, strategy: 'swap' }, callOn(database))
-    const rename = (is: string, to: string) =>
-      sql.unsafe(`alter function pg_catalog.${is}(text, text) rename to ${to}`)
-    await swap()
-    // Only normal forms call it.
-    await rename('regexp_split_to_table', 'not_called')
-    try {
-      await expect(swap()).resolves.toMatchObject({ status: 'updated' })
-    } finally {
-      await rename('not_called', 'regexp_split_to_table')
-    }
-    await sql.unsafe(`drop materialized view ${view}`)
-  })
+  eachCase(forms, { quick: 2 })(
+    'needs no normal form once the server has read its own text of it: %s',
+    async (name) => {
+      const view = `odd.f_${name}`
+      await makeOdd(view, oddQueries[name])
+      const swap = () => refresh({ view, strategy: 'swap' }, callOn(database))
+      const rename = (is: string, to: string) =>
+        sql.unsafe(`alter function pg_catalog.${is}(text, text) rename to ${to}`)
+      await swap()
+      // Only normal forms call it.
+      await rename('regexp_split_to_table', 'not_called')
+      try {
+        await expect(swap()).resolves.toMatchObject({ status: 'updated' })
+      } finally {
+        await rename('not_called', 'regexp_split_to_table')
+      }
+      await sql.unsafe(`drop materialized view ${view}`)
+    },
+  )
 })
 
 describe('a query that the server would read with another operator, because others may create in the schema of its own', () => {
@@ -215,14 +222,17 @@ describe('columns beside a join', () => {
       await sql.unsafe(`create materialized view beside.${name} as ${query}`)
   })
 
-  test.each([
-    'add added int',
-    'alter old type bigint',
-    'drop old',
-    'add old int',
-    'rename old to name2',
-    'add name3 int',
-  ])('do not matter to a swap, drift, an alter and what is set aside: %s', async (change) => {
+  eachCase(
+    [
+      'add added int',
+      'alter old type bigint',
+      'drop old',
+      'add old int',
+      'rename old to name2',
+      'add name3 int',
+    ],
+    { quick: 1 },
+  )('do not matter to a swap, drift, an alter and what is set aside: %s', async (change) => {
     const before = await Promise.all(views.map(rowsOf))
     const inBoth = (some: string) => sql.unsafe(`alter table beside.o ${some}; alter table beside.k ${some}`)
     await inBoth(change)

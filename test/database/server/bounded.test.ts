@@ -3,6 +3,7 @@ import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { routeKey } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -56,7 +57,7 @@ async function holdAll(): Promise<{ free(): Promise<void> }> {
   }
 }
 
-test.each(served)(
+eachCase(served, { quick: 3 })(
   '%s answers 503 with Retry-After when the role may open no further connection',
   async (key, name) => {
     await holdAll()

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
 import { handler as batch } from '../../../functions/batch.ts'
 import { handler as createView } from '../../../functions/create.ts'
@@ -13,6 +13,7 @@ import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { eachGroup } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
@@ -29,11 +30,14 @@ const notices = news as unknown as (
   of: typeof context,
 ) => Promise<{ events: { type: string; detail: { text: string } }[] }>
 
-describe.each([
-  { encoding: 'LATIN1', word: '\u00e9t\u00e9', lacking: '\u65e5' },
-  { encoding: 'WIN1251', word: '\u043b\u0435\u0442\u043e', lacking: '\u00e9' },
-  { encoding: 'EUC_JP', word: '\u65e5\u672c', lacking: '\u{1f642}' },
-])('in a database in $encoding', ({ encoding, word, lacking }) => {
+eachGroup(
+  [
+    { encoding: 'LATIN1', word: '\u00e9t\u00e9', lacking: '\u65e5' },
+    { encoding: 'WIN1251', word: '\u043b\u0435\u0442\u043e', lacking: '\u00e9' },
+    { encoding: 'EUC_JP', word: '\u65e5\u672c', lacking: '\u{1f642}' },
+  ],
+  { quick: 1 },
+)('in a database in $encoding', ({ encoding, word, lacking }) => {
   const { url, sql, database } = useDatabase({ encoding })
   const view = `public."${word}"`
 

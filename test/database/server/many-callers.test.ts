@@ -8,6 +8,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { servedOn } from '../../support/api/served.ts'
 import { counts } from '../../support/counts.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
 import { accountOf, begin } from '../../support/views/batches.ts'
@@ -96,41 +97,45 @@ test('200 callers leave connections to everybody else, and each gets an answer o
   await until('no run is left open', async () => (await pendingRuns())?.pending === 0)
 })
 
-test('a login with 4 connections that gets 10 calls at once refuses what it cannot do, and leaves no run of that', async () => {
-  await sql.unsafe(`
+test(
+  'a login with 4 connections that gets 10 calls at once refuses what it cannot do, and leaves no run of that',
+  deep,
+  async () => {
+    await sql.unsafe(`
     create role narrow login password 'secret' connection limit 4;
     grant usage on schema viewkeeper to narrow;
     grant all on all tables in schema viewkeeper to narrow;
     grant create on schema public to narrow`)
-  const url = new URL(server.url)
-  url.username = 'narrow'
-  url.password = 'secret'
-  const narrow = connectTo(fromUrl(url.href))
-  const views = Array.from({ length: 10 }, (_, at) => `narrow_${at}`)
-  for (const view of views) {
-    await sql.unsafe(
-      `create materialized view ${view} as select 1 as id; alter materialized view ${view} owner to narrow`,
-    )
-  }
-  const ends: string[] = []
-  // In step, all callers may hold one connection and miss the second.
-  for (let round = 0; round < counts.narrowRounds || !ends.includes('updated'); round++) {
-    const results = await Promise.all(
-      views.map((view) =>
-        refresh({ view }, callOn(narrow)).then(
-          ({ status }) => status,
-          ({ code }) => code,
+    const url = new URL(server.url)
+    url.username = 'narrow'
+    url.password = 'secret'
+    const narrow = connectTo(fromUrl(url.href))
+    const views = Array.from({ length: 10 }, (_, at) => `narrow_${at}`)
+    for (const view of views) {
+      await sql.unsafe(
+        `create materialized view ${view} as select 1 as id; alter materialized view ${view} owner to narrow`,
+      )
+    }
+    const ends: string[] = []
+    // In step, all callers may hold one connection and miss the second.
+    for (let round = 0; round < counts.narrowRounds || !ends.includes('updated'); round++) {
+      const results = await Promise.all(
+        views.map((view) =>
+          refresh({ view }, callOn(narrow)).then(
+            ({ status }) => status,
+            ({ code }) => code,
+          ),
         ),
-      ),
-    )
-    ends.push(...results)
-  }
-  const ended = countsOf(ends)
-  expect(Object.keys(ended).filter((end) => end !== 'updated')).toEqual(['TooManyConnections'])
-  const runs = await sql`
+      )
+      ends.push(...results)
+    }
+    const ended = countsOf(ends)
+    expect(Object.keys(ended).filter((end) => end !== 'updated')).toEqual(['TooManyConnections'])
+    const runs = await sql`
     select status, count(*)::int as count from viewkeeper.runs where view_name like 'narrow%' group by 1`
-  expect(runs).toEqual([{ status: 'success', count: ended.updated }])
-})
+    expect(runs).toEqual([{ status: 'success', count: ended.updated }])
+  },
+)
 
 /** The key of an advisory lock. */
 const gate = '991, 1'

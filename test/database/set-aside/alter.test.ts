@@ -2,6 +2,7 @@ import postgres from 'postgres'
 import { describe, expect, test } from 'vitest'
 import { nameOf } from '../../../src/set-aside/plan/items.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { eachGroup } from '../../support/deep.ts'
 import { administrator, readersOf, useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
 import { definition } from '../../support/views/frozen.ts'
@@ -28,7 +29,7 @@ const withoutTypes = (described: unknown) =>
     ),
   )
 
-describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
+eachGroup(['superuser', 'member of the owners'], { quick: 1 })('as %s', (who) => {
   const db = () => (who === 'superuser' ? database : as(login).database)
 
   test('a column is rewritten under ten views of all kinds, and every row of the catalog about them is as before', async () => {

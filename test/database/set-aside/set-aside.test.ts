@@ -7,6 +7,7 @@ import { nameOf } from '../../../src/set-aside/plan/items.ts'
 import type { PutBackRequest, SetAsideRequest } from '../../../src/set-aside/set-aside.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { eachGroup } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -55,7 +56,7 @@ test('what takes long to be read under the locks is set aside, too', async () =>
   await back()
 })
 
-describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
+eachGroup(['superuser', 'member of the owners'], { quick: 1 })('as %s', (who) => {
   const db = () => (who === 'superuser' ? database : as(login).database)
 
   test('views that are set aside for a change by another connection come back exactly as they were', async () => {

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { planLog, whyNoLog } from '../../../src/slices/db/log.ts'
 import { type ChangeLog, makeLog } from '../../../src/slices/plan/log.ts'
+import { deep } from '../../support/deep.ts'
 import { administrator, callOn, useDatabase } from '../../support/servers/database.ts'
 import { fillByLog } from '../../support/slices/by-log.ts'
 import { endProcess } from '../../support/views/slow-view.ts'
@@ -145,6 +146,7 @@ async function write(over: () => boolean, prepared: string | null): Promise<void
 }
 
 test(`${refreshes} refreshes by slices beside writers have the rows of the whole query`, {
+  ...deep,
   timeout: 600_000,
 }, async () => {
   const log = await readLog()

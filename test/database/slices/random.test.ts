@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
 import { planLog } from '../../../src/slices/db/log.ts'

@@ -4,6 +4,7 @@ import type { Result } from '../../../src/run/call.ts'
 import { type RefreshRequest, refresh } from '../../../src/run/refresh.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { endProcess } from '../../support/views/slow-view.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
@@ -230,7 +231,7 @@ describe('is refused, with a sentence that says why:', () => {
     },
   ]
 
-  test.each(cases)('$what', async ({ made, asked, says }) => {
+  eachCase(cases, { quick: 6 })('$what', async ({ made, asked, says }) => {
     if (made !== undefined) await sql.unsafe(made)
     const result = await refresh(
       {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { Api } from '../../../cli/api/api.ts'
 import { endLines } from '../../../cli/watch/watch.ts'
 import type { Run, Why } from '../../../src/api/answers.ts'
@@ -8,6 +8,7 @@ import { routes } from '../../../src/api/routes.ts'
 import { createKeeper, type Keeper, type Problem } from '../../../src/engine.ts'
 import type { ProblemBody } from '../../../src/words/problem.ts'
 import { servedOn } from '../../support/api/served.ts'
+import { eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { define } from '../../support/views/batches.ts'
 import { endProcess, makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -163,7 +164,7 @@ const engine = (view: string, body: object) =>
 const causeOf = async (view: string, runId: number) =>
   (await ask<Why>(routes.getWhy, { view })).body.causes.find((cause) => cause.runId === runId)
 
-test.each(failures)('a refresh that fails for $name is answered alike', async (failure) => {
+eachCase(failures, { quick: 6 })('a refresh that fails for $name is answered alike', async (failure) => {
   const { view, code, body = {}, next, during = (asked) => asked() } = failure
   let answer: Awaited<ReturnType<typeof http>> | undefined
   await during(async () => {

@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { expect, test } from 'vitest'
 import { until } from '../../support/waiting/until.ts'
 import { asked, serve, stands, useServer, waiting } from '../support/copies.ts'

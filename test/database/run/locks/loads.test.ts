@@ -5,6 +5,7 @@ import { create } from '../../../../src/run/create.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
 import { connectTo } from '../../../../src/server/connect.ts'
 import { readLasting } from '../../../../src/watch/db/incidents.ts'
+import { eachCase } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../../support/views/batches.ts'
 import { holdLocks } from '../../../support/waiting/holder.ts'
@@ -113,10 +114,11 @@ const expectWhole = async (result: Result) => {
 }
 
 describe('a view is never filled from a table that somebody is just loading', () => {
-  test.each(
+  eachCase(
     (['swap', 'regular', 'concurrent'] as const).flatMap((strategy) =>
       reads.map(([table, through]) => ({ strategy, table, through })),
     ),
+    { quick: 4 },
   )('$strategy, through $through', async ({ strategy, table, through }) => {
     await make('mv', `shop.${through}`)
     await expectWhole(

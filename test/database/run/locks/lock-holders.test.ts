@@ -5,6 +5,7 @@ import { drop } from '../../../../src/run/drop.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
 import { planLog } from '../../../../src/slices/db/log.ts'
 import { dropLog, makeLog } from '../../../../src/slices/plan/log.ts'
+import { eachCase } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { define } from '../../../support/views/batches.ts'
 import { type Holder, whileLocked } from '../../../support/waiting/holder.ts'
@@ -80,8 +81,9 @@ describe('a run', () => {
     ],
   ]
 
-  test.each(
+  eachCase(
     inTheWay.flatMap(([what, holding, lock, runs]) => runs.map((name) => [what, name, holding, lock])),
+    { quick: 5 },
   )('names who %s: %s', async (_, name, holding, lock) => {
     await define(sql, 'public.mv', { sql: query })
     await whileLocked(url, holding!, async (holder) => {

@@ -4,6 +4,7 @@ import { create } from '../../../../src/run/create.ts'
 import { readRun } from '../../../../src/run/db/runs.ts'
 import { drop } from '../../../../src/run/drop.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
+import { eachCase } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { advanceToEnd, begin, define, makeGraph } from '../../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
@@ -35,7 +36,7 @@ const cases = Object.keys(locks).flatMap((lock) =>
 )
 
 describe('a momentary lock', () => {
-  test.each(cases)('is waited for by %s: %s', async (name, lock) => {
+  eachCase(cases, { quick: 3 })('is waited for by %s: %s', async (name, lock) => {
     const holder = await holdLocks(url, locks[lock as keyof typeof locks])
     const work = everything[name]!()
     await untilWaitingAgain(sql, 'viewkeeper', work)

@@ -2,6 +2,7 @@ import postgres from 'postgres'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { refresh } from '../../../../src/run/refresh.ts'
 import type { Sql } from '../../../../src/server/database.ts'
+import { deep } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { holdLocks, whileLocked } from '../../../support/waiting/holder.ts'
 import { until } from '../../../support/waiting/until.ts'
@@ -78,13 +79,17 @@ describe('readers of 50 ms on each plain view above', () => {
   })
 })
 
-test('readers of 600 ms on each of 24 plain views above never wait for all of the locks, even though the swap does not get through', async () => {
-  const views = await makePlainViews(24)
-  const { result, failures } = await underReaders(views, { readMs: 600, mostMs: 1100 }, () => swap(5))
-  expect(result).toMatchObject({ status: 'error', error: { class: 'LockTimeout' } })
-  expect(result.error?.message).toMatch(/holds AccessShareLock on public\.(mv|above_\d+)/)
-  expect(failures).toEqual([])
-})
+test(
+  'readers of 600 ms on each of 24 plain views above never wait for all of the locks, even though the swap does not get through',
+  deep,
+  async () => {
+    const views = await makePlainViews(24)
+    const { result, failures } = await underReaders(views, { readMs: 600, mostMs: 1100 }, () => swap(5))
+    expect(result).toMatchObject({ status: 'error', error: { class: 'LockTimeout' } })
+    expect(result.error?.message).toMatch(/holds AccessShareLock on public\.(mv|above_\d+)/)
+    expect(failures).toEqual([])
+  },
+)
 
 test('one long reader of a plain view above costs the others 100 ms a try, however many tries there are', async () => {
   const views = await makePlainViews(12)

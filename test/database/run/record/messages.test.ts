@@ -4,6 +4,7 @@ import { handler as refreshView } from '../../../../functions/refresh.ts'
 import { migrateUp } from '../../../../src/migrate/migrate.ts'
 import type { RunError } from '../../../../src/words/run.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../../support/aws/lambda.ts'
+import { eachCase } from '../../../support/deep.ts'
 import { useDatabase } from '../../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../../support/views/frozen.ts'
 import { refusalOf } from '../../../support/waiting/refusal.ts'
@@ -252,21 +253,24 @@ describe('what the own code of a view raises is its own failure, whatever SQLSTA
     return `raising_${name}`
   }
 
-  test.each([
-    'VK001',
-    'VK100',
-    '2BP01',
-    '42501',
-    '55P03',
-    '40P01',
-    '53100',
-    '53300',
-    '57014',
-    '57P01',
-    '3F000',
-    'XX000',
-    '55000',
-  ])('%s', async (sqlstate) => {
+  eachCase(
+    [
+      'VK001',
+      'VK100',
+      '2BP01',
+      '42501',
+      '55P03',
+      '40P01',
+      '53100',
+      '53300',
+      '57014',
+      '57P01',
+      '3F000',
+      'XX000',
+      '55000',
+    ],
+    { quick: 3 },
+  )('%s', async (sqlstate) => {
     const view = await raising(
       sqlstate.toLowerCase(),
       `raise exception 'not yours' using errcode = '${sqlstate}', constraint = 'raising_key'`,

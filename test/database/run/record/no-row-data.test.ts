@@ -7,6 +7,7 @@ import { refresh } from '../../../../src/run/refresh.ts'
 import { httpEvent, lambdaContext } from '../../../support/aws/lambda.ts'
 import { makeRaises, sqlstates } from '../../../support/catalog/sqlstates.ts'
 import { counts } from '../../../support/counts.ts'
+import { deep, eachCase } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../../support/views/frozen.ts'
 
@@ -171,7 +172,7 @@ async function failAll(
 const clean = { leaks: {}, sqlstatesMissed: {} }
 
 describe('if the query fails on a value of a row, the value is shown nowhere and the SQLSTATE is on record, in', () => {
-  test.each(['regular', 'concurrent', 'swap'] as const)('a %s refresh', async (strategy) => {
+  eachCase(['regular', 'concurrent', 'swap'] as const, { quick: 1 })('a %s refresh', async (strategy) => {
     const result = await failAll(strategy, (view, kind) => {
       const body = { strategy, timeoutSeconds: /40P01|55P03/.test(failures[kind]![2]) ? 2 : 60 }
       const headers = { prefer: 'wait=20' }
@@ -183,7 +184,7 @@ describe('if the query fails on a value of a row, the value is shown nowhere and
     expect(result).toEqual(clean)
   })
 
-  test('a create', async () => {
+  test('a create', deep, async () => {
     const result = await failAll('create', (view) => {
       const headers = { prefer: 'wait=20' }
       return createView(

@@ -9,6 +9,7 @@ import { connectTo } from '../../../../src/server/connect.ts'
 import type { Database } from '../../../../src/server/database.ts'
 import { copyLine, standbysLine } from '../../../../src/server/standbys.ts'
 import { doctor } from '../../../../src/watch/doctor.ts'
+import { deep } from '../../../support/deep.ts'
 import { callOn } from '../../../support/servers/database.ts'
 import { startOwnServer } from '../../../support/servers/own-server.ts'
 import { type Standby, startStandby } from '../../../support/servers/standby.ts'
@@ -293,57 +294,62 @@ describe('a copy that RDS feeds by logical replication', () => {
 })
 
 // The last test: afterwards nobody follows the primary.
-test('a standby that is promoted in the middle of every kind of refresh has the old views, and refreshes them', async () => {
-  const gated = ['by_regular', 'by_concurrent', 'by_swap', 'by_group', 'by_batch']
-  for (const name of gated)
-    await makeGatedView(sql, name, 'select 1 as id, max(version) as version from numbers')
-  await sql.unsafe(`
+test(
+  'a standby that is promoted in the middle of every kind of refresh has the old views, and refreshes them',
+  deep,
+  async () => {
+    const gated = ['by_regular', 'by_concurrent', 'by_swap', 'by_group', 'by_batch']
+    for (const name of gated)
+      await makeGatedView(sql, name, 'select 1 as id, max(version) as version from numbers')
+    await sql.unsafe(`
     create materialized view above_group as select id, version from by_group;
     create materialized view above_batch as select id, version from by_batch`)
-  await sql`update numbers set version = ${++version}`
-  for (const name of ['by_batch', 'above_batch'])
-    await define(sql, `public.${name}`, { retry_delay_seconds: 0 })
-  const inTheMiddle = async (names: string[], work: () => Promise<void>): Promise<void> => {
-    const [name, ...others] = names
-    if (name === undefined) return work()
-    await withGateClosed(sql, name, () => inTheMiddle(others, work))
-  }
-  const promoted = connectTo(fromUrl(standby.url))
-  await inTheMiddle(gated, async () => {
-    const start = async (view: string, strategy: RefreshRequest['strategy']) =>
-      (await refresh({ view, strategy }, callOn(database, { waitUntil: 0 }))).runId
-    const runs = [
-      await start('by_regular', 'regular'),
-      await start('by_concurrent', 'concurrent'),
-      await start('by_swap', 'swap'),
-      await start('by_group', 'swap'),
-    ]
-    const batchId = await begin(database, { views: ['by_batch', 'above_batch'] })
-    const advanced = advanceToEnd(database, batchId).catch(() => {})
-    for (const name of gated) await untilAtGate(sql, name)
-    await standby.caughtUp()
-    await standby.sql`select pg_promote()`
-    for (const id of runs) expect(await getRun(promoted, id)).toMatchObject({ error: { class: 'RunLost' } })
-    for (const name of [...gated, 'above_group', 'above_batch'])
-      expect(await readVersion(name)).toBe(version - 1)
-    const { status } = await advanceToEnd(promoted, batchId)
-    expect(status).toBe('success')
-    for (const [name, strategy] of [
-      ['by_regular', 'regular'],
-      ['by_concurrent', 'concurrent'],
-      ['by_swap', 'swap'],
-      ['by_group', 'swap'],
-    ] as const)
-      expect((await refresh({ view: name, strategy }, callOn(promoted))).status).toBe('updated')
-    for (const name of [...gated, 'above_group', 'above_batch']) expect(await readVersion(name)).toBe(version)
-    const [left] = await standby.sql`
+    await sql`update numbers set version = ${++version}`
+    for (const name of ['by_batch', 'above_batch'])
+      await define(sql, `public.${name}`, { retry_delay_seconds: 0 })
+    const inTheMiddle = async (names: string[], work: () => Promise<void>): Promise<void> => {
+      const [name, ...others] = names
+      if (name === undefined) return work()
+      await withGateClosed(sql, name, () => inTheMiddle(others, work))
+    }
+    const promoted = connectTo(fromUrl(standby.url))
+    await inTheMiddle(gated, async () => {
+      const start = async (view: string, strategy: RefreshRequest['strategy']) =>
+        (await refresh({ view, strategy }, callOn(database, { waitUntil: 0 }))).runId
+      const runs = [
+        await start('by_regular', 'regular'),
+        await start('by_concurrent', 'concurrent'),
+        await start('by_swap', 'swap'),
+        await start('by_group', 'swap'),
+      ]
+      const batchId = await begin(database, { views: ['by_batch', 'above_batch'] })
+      const advanced = advanceToEnd(database, batchId).catch(() => {})
+      for (const name of gated) await untilAtGate(sql, name)
+      await standby.caughtUp()
+      await standby.sql`select pg_promote()`
+      for (const id of runs) expect(await getRun(promoted, id)).toMatchObject({ error: { class: 'RunLost' } })
+      for (const name of [...gated, 'above_group', 'above_batch'])
+        expect(await readVersion(name)).toBe(version - 1)
+      const { status } = await advanceToEnd(promoted, batchId)
+      expect(status).toBe('success')
+      for (const [name, strategy] of [
+        ['by_regular', 'regular'],
+        ['by_concurrent', 'concurrent'],
+        ['by_swap', 'swap'],
+        ['by_group', 'swap'],
+      ] as const)
+        expect((await refresh({ view: name, strategy }, callOn(promoted))).status).toBe('updated')
+      for (const name of [...gated, 'above_group', 'above_batch'])
+        expect(await readVersion(name)).toBe(version)
+      const [left] = await standby.sql`
       select (select count(*)::int from viewkeeper.runs where finished_at is null) as runs,
              (select count(*)::int from viewkeeper.batches where finished_at is null) as batches,
              (select count(*)::int from pg_namespace where nspname like 'viewkeeper\\_%') as shadows,
              (select count(*)::int from pg_class where relname like '%viewkeeper%' and relnamespace = 'public'::regnamespace) as names,
              (select count(*)::int from pg_locks where locktype = 'advisory') as locks`
-    expect(left).toEqual({ runs: 0, batches: 0, shadows: 0, names: 0, locks: 0 })
-    await primary?.stop()
-    await advanced
-  })
-})
+      expect(left).toEqual({ runs: 0, batches: 0, shadows: 0, names: 0, locks: 0 })
+      await primary?.stop()
+      await advanced
+    })
+  },
+)

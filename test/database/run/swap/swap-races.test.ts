@@ -5,6 +5,7 @@ import { refresh } from '../../../../src/run/refresh.ts'
 import type { Sql } from '../../../../src/server/database.ts'
 import type { ProblemCode } from '../../../../src/words/problem.ts'
 import { counts } from '../../../support/counts.ts'
+import { deep } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
 import { until } from '../../../support/waiting/until.ts'
@@ -137,6 +138,7 @@ describe('swaps, while another session changes', () => {
 
   test.each(Object.keys(changes))(
     '%s, neither lose what it commits nor bring back what it undid',
+    deep,
     async (kind) => {
       const view = await makeRaced('raced', kind)
       const change = changes[kind]!(view)
@@ -268,7 +270,7 @@ describe("a refresh waits for an uncommitted grant, which is no failure of the v
   })
 })
 
-describe('an index that is built concurrently', () => {
+describe('an index that is built concurrently', deep, () => {
   const builds = {
     create: (view: string) => `create index concurrently beside_${view} on ${view} (n)`,
     reindex: (view: string) => `reindex index concurrently ${view}_id`,

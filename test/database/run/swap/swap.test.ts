@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { refresh } from '../../../../src/run/refresh.ts'
 import { describeInCatalog } from '../../../support/catalog/catalog.ts'
 import { counts } from '../../../support/counts.ts'
+import { deep } from '../../../support/deep.ts'
 import { killClientWhen } from '../../../support/processes/killed-client.ts'
 import { callOn, readersOf, useDatabase } from '../../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
@@ -298,84 +299,92 @@ describe('a swap', () => {
     expect(await swap(name)).toMatchObject({ status: 'updated' })
   })
 
-  test('again and again under readers of every kind never gives them an error or an empty view', async () => {
-    await sql.unsafe(`
+  test(
+    'again and again under readers of every kind never gives them an error or an empty view',
+    deep,
+    async () => {
+      await sql.unsafe(`
       create table pool (id integer, n integer);
       insert into pool select i, 0 from generate_series(1, 300) i;
       create materialized view watched as select * from pool;
       create unique index watched_key on watched (id);
       create view through as select * from watched where id > 0`)
-    let stop = false
-    const seen: number[] = []
-    const reader = async (query: string, setUp = 'select 1') => {
-      const own = readersOf(url)
-      const session = await own.reserve()
-      await session.unsafe(setUp)
-      while (!stop) {
-        const [row] = await session.unsafe(query, [], { prepare: true })
-        seen.push(row?.n)
+      let stop = false
+      const seen: number[] = []
+      const reader = async (query: string, setUp = 'select 1') => {
+        const own = readersOf(url)
+        const session = await own.reserve()
+        await session.unsafe(setUp)
+        while (!stop) {
+          const [row] = await session.unsafe(query, [], { prepare: true })
+          seen.push(row?.n)
+        }
+        await session.unsafe('rollback').catch(() => {})
+        session.release()
+        await own.end()
       }
-      await session.unsafe('rollback').catch(() => {})
-      session.release()
-      await own.end()
-    }
-    const readers = [
-      reader('select count(*)::int as n from watched'),
-      reader('select count(*)::int as n from through'),
-      reader('select count(*)::int as n from watched join through using (id)'),
-      snapshots(),
-    ]
-    async function snapshots() {
-      const own = readersOf(url)
-      while (!stop) {
-        await own.begin('isolation level repeatable read', async (transaction) => {
-          await transaction`select 1`
-          for (let i = 0; i < 5 && !stop; i++)
-            seen.push((await transaction`select count(*)::int as n from watched`)[0]?.n)
-        })
+      const readers = [
+        reader('select count(*)::int as n from watched'),
+        reader('select count(*)::int as n from through'),
+        reader('select count(*)::int as n from watched join through using (id)'),
+        snapshots(),
+      ]
+      async function snapshots() {
+        const own = readersOf(url)
+        while (!stop) {
+          await own.begin('isolation level repeatable read', async (transaction) => {
+            await transaction`select 1`
+            for (let i = 0; i < 5 && !stop; i++)
+              seen.push((await transaction`select count(*)::int as n from watched`)[0]?.n)
+          })
+        }
+        await own.end()
       }
-      await own.end()
-    }
-    for (let i = 0; i < counts.swapsUnderReaders; i++) {
-      await sql`update pool set n = n + 1`
-      expect(await swap('watched')).toMatchObject({ status: 'updated' })
-    }
-    stop = true
-    await Promise.all(readers)
-    expect(seen.length).toBeGreaterThan(counts.swapsUnderReaders * 4)
-    expect(seen.filter((n) => n !== 300)).toEqual([])
-    expect(await sql`select min(n)::int as n from watched`).toEqual([{ n: counts.swapsUnderReaders }])
-  })
+      for (let i = 0; i < counts.swapsUnderReaders; i++) {
+        await sql`update pool set n = n + 1`
+        expect(await swap('watched')).toMatchObject({ status: 'updated' })
+      }
+      stop = true
+      await Promise.all(readers)
+      expect(seen.length).toBeGreaterThan(counts.swapsUnderReaders * 4)
+      expect(seen.filter((n) => n !== 300)).toEqual([])
+      expect(await sql`select min(n)::int as n from watched`).toEqual([{ n: counts.swapsUnderReaders }])
+    },
+  )
 
-  test('whose server process is terminated at any moment leaves the old view or the new view, and nothing else', async () => {
-    await sql.unsafe(`
+  test(
+    'whose server process is terminated at any moment leaves the old view or the new view, and nothing else',
+    deep,
+    async () => {
+      await sql.unsafe(`
       create materialized view shaken as select i as id, repeat('x', 100) as pad from generate_series(1, 20000) i;
       create unique index shaken_key on shaken (id); create index shaken_pad on shaken (pad);
       comment on materialized view shaken is 'firm'; grant select on shaken to public;
       create statistics shaken_stat on id, pad from shaken;
       create view above_shaken as select * from shaken`)
-    const before = await describeInCatalog(sql, 'shaken')
-    const ends: string[] = []
-    // On a quick machine most swaps are over before they are ended: the rounds go on until one was ended.
-    for (let round = 0; round < counts.terminatedSwaps || !ends.includes('error'); round++) {
-      let answered = false
-      const answer = swap('shaken').finally(() => {
-        answered = true
-      })
-      // If the swap is over before its process was seen, the round ends too.
-      const pid = await until('the swap has its server process', async () => {
-        const [row] = await sql`
+      const before = await describeInCatalog(sql, 'shaken')
+      const ends: string[] = []
+      // On a quick machine most swaps are over before they are ended: the rounds go on until one was ended.
+      for (let round = 0; round < counts.terminatedSwaps || !ends.includes('error'); round++) {
+        let answered = false
+        const answer = swap('shaken').finally(() => {
+          answered = true
+        })
+        // If the swap is over before its process was seen, the round ends too.
+        const pid = await until('the swap has its server process', async () => {
+          const [row] = await sql`
           select pid from pg_stat_activity
            where application_name like 'viewkeeper run %' and datname = current_database()`
-        return (row?.pid as number | undefined) ?? (answered ? -1 : undefined)
-      })
-      await sql`select pg_sleep(random() * 0.15), pg_terminate_backend(${pid}) where ${pid} > 0`
-      ends.push((await answer).status)
-      expect(await describeInCatalog(sql, 'shaken'), `round ${round}`).toEqual(before)
-    }
-    expect(ends).toContain('error')
-    expect(await swap('shaken')).toMatchObject({ status: 'updated' })
-  })
+          return (row?.pid as number | undefined) ?? (answered ? -1 : undefined)
+        })
+        await sql`select pg_sleep(random() * 0.15), pg_terminate_backend(${pid}) where ${pid} > 0`
+        ends.push((await answer).status)
+        expect(await describeInCatalog(sql, 'shaken'), `round ${round}`).toEqual(before)
+      }
+      expect(ends).toContain('error')
+      expect(await swap('shaken')).toMatchObject({ status: 'updated' })
+    },
+  )
 
   test.each(['building', 'exchange'] as const)('succeeds if its client is killed in %s', async (when) => {
     const name = `killed_${when.replace('-', '_')}`
