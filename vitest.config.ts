@@ -35,7 +35,7 @@ function freeBytes(folder: string): number {
 
 /**
  * Limits end a test that hangs, and nothing else: a busy machine is up to twenty times slower than a quiet one, on which the
- * longest test takes half a minute. A soak repeats more.
+ * longest test takes half a minute. Before them, `until` ends and says what it has waited for. A soak repeats more.
  */
 const limits = (seconds: number) => ({
   testTimeout: seconds * (soaks ? 8 : 1) * 1000,
@@ -129,7 +129,7 @@ export default defineConfig({
           // Nothing is refreshed by the clock unless a test says so.
           env: { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false', SCHEDULES: 'false' },
           isolate: false,
-          ...limits(900),
+          ...limits(1800),
         },
       },
       // Views of PostGIS and others, for which a distribution has packages and npm has none.
@@ -142,7 +142,7 @@ export default defineConfig({
                 include: ['test/extensions/**/*.test.ts'],
                 globalSetup: 'test/support/servers/server.ts',
                 isolate: false,
-                ...limits(900),
+                ...limits(1800),
               },
             },
           ]
@@ -154,7 +154,7 @@ export default defineConfig({
           include: ['test/infra/**/*.test.ts'],
           globalSetup: 'test/infra/support/bundles.ts',
           isolate: false,
-          ...limits(900),
+          ...limits(1800),
         },
       },
       {
@@ -162,7 +162,7 @@ export default defineConfig({
         test: {
           name: 'end-to-end',
           include: ['test/end-to-end/**/*.test.ts'],
-          ...limits(900),
+          ...limits(1800),
         },
       },
       {
@@ -172,7 +172,7 @@ export default defineConfig({
           include: ['test/faults/**/*.test.ts'],
           globalSetup: 'test/faults/support/begin.ts',
           isolate: false,
-          ...limits(900),
+          ...limits(1800),
         },
       },
       {
@@ -184,7 +184,7 @@ export default defineConfig({
           env: { LOG_LEVEL: 'WARN' },
           fileParallelism: false,
           sequence: { groupOrder: 1 },
-          ...limits(900),
+          ...limits(1800),
         },
       },
     ],

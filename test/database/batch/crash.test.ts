@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { requestBatchCancel } from '../../../src/batch/db/batches.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
 import { type RunRequest, startRun } from '../../../src/run/db/runs.ts'
@@ -16,11 +16,14 @@ import {
   begin,
   countExecutions,
   makeGraph,
+  retryAtOnce,
 } from '../../support/views/batches.ts'
 import { endProcess, makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
+
+beforeAll(() => retryAtOnce(sql))
 
 /** A graph with diamonds and chains, in which two views can mostly be refreshed at once. */
 const graph = {

@@ -1,16 +1,18 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
-import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { accountOf, advanceToEnd, begin, define, retryAtOnce } from '../../support/views/batches.ts'
 import { gatedGroup, makeGatedGroup, shadowSchemas, tellRows } from '../../support/views/gated-group.ts'
 import { endProcess, makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
+
+beforeAll(() => retryAtOnce(sql))
 
 /** A day: any refresh locks readers out no longer, so whatever is known of a view's duration, it is refreshed in place. */
 const inPlace = connectTo(fromUrl(url), { regularUpToMs: 86_400_000 })

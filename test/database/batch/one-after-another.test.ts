@@ -1,13 +1,15 @@
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { cancelBatch } from '../../../src/batch/end.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { advanceThroughErrors, advanceToEnd, begin } from '../../support/views/batches.ts'
+import { advanceThroughErrors, advanceToEnd, begin, retryAtOnce } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
 
 // Tiny views, whose runs follow one another over the same connections without a look at the batch.
 
 const { database, sql } = useDatabase()
 const count = 60
+
+beforeAll(() => retryAtOnce(sql))
 
 async function makeTinyViews(schema: string): Promise<string> {
   await sql.unsafe(`create schema ${schema}`)

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, expect, test } from 'vitest'
 import { insertRetry } from '../../../src/batch/db/attempts.ts'
 import type { BatchView } from '../../../src/batch/db/batch-views.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
@@ -20,12 +20,15 @@ import {
   countExecutions,
   define,
   makeGraph,
+  retryAtOnce,
 } from '../../support/views/batches.ts'
 import { gatedGroup, makeGatedGroup, shadowSchemas, tellRows } from '../../support/views/gated-group.ts'
 import { endProcess, makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
+
+beforeAll(() => retryAtOnce(sql))
 
 const look = () => monitor(database, { schedules: { nightly: null, views: false }, publish: unheard })
 

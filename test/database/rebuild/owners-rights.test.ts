@@ -48,7 +48,7 @@ describe('a view', () => {
     const before = await acl('hardened.v')
     await callAlter(database, 'alter table hardened.t alter column id type bigint')
     expect(await acl('hardened.v')).toEqual(before)
-    const request = { reading: ['hardened.t'], dryRun: false, requestedBy: 'test', huntMs: 20_000 }
+    const request = { reading: ['hardened.t'], dryRun: false, requestedBy: 'test', huntMs: 60_000 }
     await setAside(database, request)
     const back = await callPutBack(database)
     expect(back).toMatchObject({ back: [{ name: 'hardened.v' }], misfits: [] })

@@ -361,7 +361,7 @@ describe('a refresh by slices that is not made', () => {
   const killed = async (found: () => Promise<number | undefined>) => {
     const before = await state()
     const ended = slices('2026-11-01', '2026-11-05').catch((error) => error)
-    await endProcess(sql, await until('it is there', found, 60_000))
+    await endProcess(sql, await until('it is there', found))
     await ended
     expect(await state()).toEqual(before)
   }

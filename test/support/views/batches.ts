@@ -56,6 +56,13 @@ export async function define(sql: Sql, view: string, columns: Record<string, unk
     on conflict (schema_name, name) do update set ${sql(columns, ...set)}`
 }
 
+/**
+ * From now on views that nobody has authored are retried at once, however often their runs are lost: by default, a second retry
+ * comes after five minutes.
+ */
+export const retryAtOnce = (sql: Sql): Promise<unknown> =>
+  sql`alter table viewkeeper.definitions alter retry_delay_seconds set default 0`
+
 /** Starts a batch, and returns its id. */
 export async function begin(database: Database, request: BatchRequest): Promise<string> {
   const { batchId } = await startBatch(request, callOn(database))

@@ -1,7 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** So long anything in a test may take: only what hangs takes longer, on a slow machine, too. */
-export const hangsMs = 300_000
+/**
+ * So long anything in a test may take: only what hangs takes longer, on a slow machine, too. It is longer than what the product
+ * waits by itself: a run that is lost twice is retried after five minutes, each time.
+ */
+export const hangsMs = 900_000
 
 /** When a call is over that has as much time as it needs. */
 export const muchLater = (): number => Date.now() + hangsMs

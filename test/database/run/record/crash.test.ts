@@ -9,7 +9,7 @@ import { mayRetry } from '../../../../src/words/problem.ts'
 import { describeInCatalog } from '../../../support/catalog/catalog.ts'
 import { administrator, callOn } from '../../../support/servers/database.ts'
 import { startOwnServer } from '../../../support/servers/own-server.ts'
-import { accountOf } from '../../../support/views/batches.ts'
+import { accountOf, retryAtOnce } from '../../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
 import { muchLater, until } from '../../../support/waiting/until.ts'
 
@@ -66,6 +66,7 @@ test.each([
 
 test('advancing a batch while its server crashes throws an error that may pass, and works when the server is back', async () => {
   const sql = administrator(server.url)
+  await retryAtOnce(sql)
   await makeGatedView(sql, 'batch_crashed')
   await sql.unsafe(`
     create materialized view batch_before as select 1 as id;
