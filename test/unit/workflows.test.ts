@@ -81,7 +81,7 @@ test('a change runs the parts that .ci/run runs without a word', () => {
 })
 
 test('part `deep` has every test that `npm test` leaves out', () => {
-  const marks = /@module-tag deep|support\/deep\.ts'/
+  const marks = /^\/\/ @module-tag deep|from '\S+support\/deep\.ts'/m
   const projects = readdirSync(`${root}test`, { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts') && marks.test(read(`test/${file}`)))
     .map((file) => file.split('/')[0]!)

@@ -6,6 +6,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import type { Sql } from '../../../src/server/database.ts'
 import { isWorkedOn } from '../../../src/server/sessions.ts'
 import { counts } from '../../support/counts.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
 import { useHostileDatabase } from '../../support/servers/hostile.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
@@ -91,7 +92,7 @@ describe('a login of your own that performs single operations', () => {
     await expectNothingForged()
   })
 
-  test('cannot have its own plan executed by the main login that advances a batch', async () => {
+  test('cannot have its own plan executed by the main login that advances a batch', deep, async () => {
     const views = await victims(4)
     await whileForging(async () => {
       const batchId = await begin(place.database, { views, retries: 0 })
@@ -100,7 +101,7 @@ describe('a login of your own that performs single operations', () => {
     await expectNothingForged()
   })
 
-  test('cannot have its own run executed in a batch that the main login advances', async () => {
+  test('cannot have its own run executed in a batch that the main login advances', deep, async () => {
     const views = await victims(8)
     const batchId = await begin(place.database, { views, retries: 0 })
     const single = place.session('single')

@@ -11,7 +11,7 @@ import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { checkView } from '../../../src/watch/check.ts'
-import { eachGroup } from '../../support/deep.ts'
+import { deep, eachGroup } from '../../support/deep.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { escapeAndForge, useHostileDatabase } from '../../support/servers/hostile.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -558,7 +558,7 @@ describe('settings that the code of an owner leaves behind do not change the rec
   })
 })
 
-describe('rows are never counted as a role that the owner could make run her code', () => {
+describe('rows are never counted as a role that the owner could make run her code', deep, () => {
   const impostors: [string, (view: string) => string][] = [
     [
       'a plain view',
@@ -822,7 +822,7 @@ describe('a policy on a table that a view of ours reads', () => {
   )
 })
 
-describe('the connections of a batch', () => {
+describe('the connections of a batch', deep, () => {
   /** Views that say what the session of their run has kept of an earlier run. Their code leaves more, and attacks the envelope. */
   const leaving = `
     with found as materialized (

@@ -151,7 +151,7 @@ describe('a view that materialized views read gets another query', () => {
     expect(await sql`select total from app.above`).toEqual([{ total: 465 }])
   })
 
-  test('and a column less, which nobody reads', async () => {
+  test('and a column less, which nobody reads', deep, async () => {
     const frozen = await started(sales, above, beside)
     const { verified } = await change(
       frozen,
@@ -165,30 +165,34 @@ describe('a view that materialized views read gets another query', () => {
     expect(await columnsOf('sales')).toEqual(['shop integer', 'total integer', 'orders integer'])
   })
 
-  test('with another type of a column: the views that pass the column on follow, plain ones too', async () => {
-    const frozen = await started(sales, above, beside)
-    await sql.unsafe(`
+  test(
+    'with another type of a column: the views that pass the column on follow, plain ones too',
+    deep,
+    async () => {
+      const frozen = await started(sales, above, beside)
+      await sql.unsafe(`
       create index totals on app.beside (total);
       create view app.plain as select total as passed, shop from app.beside;
       create view app.outer as select passed::text, shop from app.plain;
       comment on column app.plain.passed is 'passed on'; grant select (passed) on app.plain to public`)
-    const { verified } = await change(
-      frozen,
-      { ...sales, sql: salesQuery.replace(')::integer as total', ')::bigint as total') },
-      above,
-      beside,
-    )
-    expect(verified).toMatchObject([{ does: 'rebuild', wayBack: { blocked: null } }])
-    expect(await columnsOf('beside')).toEqual(['shop integer', 'total bigint'])
-    expect(await columnsOf('plain')).toEqual(['passed bigint', 'shop integer'])
-    expect(
-      await sql`select col_description('app.plain'::regclass, 1) as comment, has_column_privilege('public', 'app.plain', 'passed', 'select') as may`,
-    ).toEqual([{ comment: 'passed on', may: true }])
-    expect(await columnsOf('above')).toEqual(['total integer'])
-    expect(await sql`select passed from app.outer order by shop`).toHaveLength(3)
-    await down(frozen)
-    expect(await columnsOf('plain')).toEqual(['passed integer', 'shop integer'])
-  })
+      const { verified } = await change(
+        frozen,
+        { ...sales, sql: salesQuery.replace(')::integer as total', ')::bigint as total') },
+        above,
+        beside,
+      )
+      expect(verified).toMatchObject([{ does: 'rebuild', wayBack: { blocked: null } }])
+      expect(await columnsOf('beside')).toEqual(['shop integer', 'total bigint'])
+      expect(await columnsOf('plain')).toEqual(['passed bigint', 'shop integer'])
+      expect(
+        await sql`select col_description('app.plain'::regclass, 1) as comment, has_column_privilege('public', 'app.plain', 'passed', 'select') as may`,
+      ).toEqual([{ comment: 'passed on', may: true }])
+      expect(await columnsOf('above')).toEqual(['total integer'])
+      expect(await sql`select passed from app.outer order by shop`).toHaveLength(3)
+      await down(frozen)
+      expect(await columnsOf('plain')).toEqual(['passed integer', 'shop integer'])
+    },
+  )
 })
 
 /** Nothing is begun: the catalog and the record are as before. */

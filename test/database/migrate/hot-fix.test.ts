@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { deep } from '../../support/deep.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -70,7 +71,7 @@ describe('a hot fix', () => {
     expect(await describeInCatalog(other.sql, 'sales')).toEqual(before)
   })
 
-  test('of indexes, comment and grants is frozen where it was made', async () => {
+  test('of indexes, comment and grants is frozen where it was made', deep, async () => {
     const frozen = await applied(sales)
     await sql.unsafe(`
       create index sales_total on sales (total);
@@ -92,7 +93,7 @@ describe('a hot fix', () => {
     expect(await differences(authored)).toEqual([])
   })
 
-  test('under a plain view is frozen; the plain view goes back and forth with it', async () => {
+  test('under a plain view is frozen; the plain view goes back and forth with it', deep, async () => {
     const frozen = await applied(sales)
     await fixByHand()
     await sql`create view reads_sales as select total from sales`
@@ -102,24 +103,28 @@ describe('a hot fix', () => {
     expect(await sql`select count(*)::int as n from reads_sales`).toEqual([{ n: 30 }])
   })
 
-  test('has an index by hand that the old query cannot have: it is frozen, and the way back is not promised', async () => {
-    const frozen = await applied(sales)
-    await sql.unsafe(`
+  test(
+    'has an index by hand that the old query cannot have: it is frozen, and the way back is not promised',
+    deep,
+    async () => {
+      const frozen = await applied(sales)
+      await sql.unsafe(`
       drop materialized view sales;
       create materialized view sales as select id, total, shop from orders;
       create unique index sales_key on sales (id);
       create index by_hand on sales (shop);
       comment on materialized view sales is 'Sales.'`)
-    const [tried] = await freezeOn(frozen, [{ ...sales, sql: 'select id, total, shop from public.orders' }])
-    expect(tried).toMatchObject({ does: null })
-    expect(tried?.wayBack.blocked).toMatch(
-      /^public\.sales: .*index .*by_hand.*column "shop" does not exist \(42703\)/,
-    )
-    expect(await up(frozen)).toEqual([null])
-    expect((await refusalOf(down(frozen))).message).toContain('by_hand')
-    await sql`drop index by_hand`
-    expect(await down(frozen)).toEqual(['rebuild'])
-  })
+      const [tried] = await freezeOn(frozen, [{ ...sales, sql: 'select id, total, shop from public.orders' }])
+      expect(tried).toMatchObject({ does: null })
+      expect(tried?.wayBack.blocked).toMatch(
+        /^public\.sales: .*index .*by_hand.*column "shop" does not exist \(42703\)/,
+      )
+      expect(await up(frozen)).toEqual([null])
+      expect((await refusalOf(down(frozen))).message).toContain('by_hand')
+      await sql`drop index by_hand`
+      expect(await down(frozen)).toEqual(['rebuild'])
+    },
+  )
 
   test('that made a view which nobody has frozen yet is frozen: down drops it, unless something reads it', async () => {
     const frozen = await folder('new by hand')
@@ -183,7 +188,7 @@ describe('a hot fix', () => {
   })
 })
 
-describe('a login that is no superuser', () => {
+describe('a login that is no superuser', deep, () => {
   const place = useDatabase({ migrated: false })
   const suffix = randomUUID().slice(0, 8)
   const [app, keeper, boss] = ['app', 'keeper', 'boss'].map((name) => `hot_fix_${name}_${suffix}`) as [

@@ -14,6 +14,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { fixesIn } from '../../support/catalog/fixes.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
@@ -231,7 +232,7 @@ describe('an owner in a migration', () => {
     expect(await checkedOf([first])).toEqual([])
   })
 
-  test('goes together with another query, for which the new owner has the rights', async () => {
+  test('goes together with another query, for which the new owner has the rights', deep, async () => {
     const frozen = await folder('both')
     const readable = [{ privileges: ['select'], to: owner }]
     const first = inShop('both', 'select id from shop.base', { grants: readable })
@@ -249,7 +250,7 @@ describe('an owner in a migration', () => {
     expect((await describeInCatalog(sql, 'shop.both')).dependents).toEqual(before.dependents)
   })
 
-  test('takes nothing from a role whose views read the view', async () => {
+  test('takes nothing from a role whose views read the view', deep, async () => {
     const frozen = await folder('readers')
     const base = inShop('read', 'select id from shop.base')
     const above = inShop('reads', 'select id from shop.read')

@@ -6,6 +6,7 @@ import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { deep } from '../../support/deep.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
@@ -102,75 +103,87 @@ describe('a login that is no superuser', () => {
     ])
   })
 
-  test('adopts and changes what another role owns, in whose place it may act; it stays theirs', async () => {
-    await sql.unsafe(`
+  test(
+    'adopts and changes what another role owns, in whose place it may act; it stays theirs',
+    deep,
+    async () => {
+      await sql.unsafe(`
       create materialized view shop.theirs as select id from shop.base; alter materialized view shop.theirs owner to ${boss};
       create unique index theirs_key on shop.theirs (id); grant select on shop.theirs to ${reader};
       create view shop.reads_theirs as select id from shop.theirs; alter view shop.reads_theirs owner to ${boss}`)
-    const frozen = await folder('theirs')
-    const [described] = (await describeViews(database, ['shop.theirs'])).filter(isDefined)
-    const first = described!.definition
-    expect(await apply(frozen, [first])).toEqual([null])
-    const before = await describeInCatalog(sql, 'shop.theirs')
-    const second = { ...first, sql: 'select id, word from shop.base' }
-    expect(await apply(frozen, [second])).toEqual(['rebuild'])
-    expect(await ownerOf('shop.theirs')).toBe(boss)
-    expect(await apply(frozen, [{ ...second, comment: 'c', grants, indexes: [] }])).toEqual(['alter'])
-    await migrateDown(migrateCall(database), await frozen.read(), 2)
-    expect(await describeInCatalog(sql, 'shop.theirs')).toEqual(before)
-  })
+      const frozen = await folder('theirs')
+      const [described] = (await describeViews(database, ['shop.theirs'])).filter(isDefined)
+      const first = described!.definition
+      expect(await apply(frozen, [first])).toEqual([null])
+      const before = await describeInCatalog(sql, 'shop.theirs')
+      const second = { ...first, sql: 'select id, word from shop.base' }
+      expect(await apply(frozen, [second])).toEqual(['rebuild'])
+      expect(await ownerOf('shop.theirs')).toBe(boss)
+      expect(await apply(frozen, [{ ...second, comment: 'c', grants, indexes: [] }])).toEqual(['alter'])
+      await migrateDown(migrateCall(database), await frozen.read(), 2)
+      expect(await describeInCatalog(sql, 'shop.theirs')).toEqual(before)
+    },
+  )
 
-  test('changes a view where only its owner may read and create, though it has none of their rights itself', async () => {
-    const [lone, bridge] = [`members_lone_${suffix}`, `members_bridge_${suffix}`]
-    await sql.unsafe(`
+  test(
+    'changes a view where only its owner may read and create, though it has none of their rights itself',
+    deep,
+    async () => {
+      const [lone, bridge] = [`members_lone_${suffix}`, `members_bridge_${suffix}`]
+      await sql.unsafe(`
       create role ${lone}; create role ${bridge} noinherit; grant ${lone} to ${bridge}; grant ${bridge} to ${keeper};
       create schema alone; grant usage on schema alone to ${keeper}; grant usage, create on schema alone to ${lone};
       create table alone.base as select 1 as id, 2 as n; grant select on alone.base to ${lone};
       create materialized view alone.theirs as select id from alone.base; alter materialized view alone.theirs owner to ${lone}`)
-    const frozen = await folder('alone')
-    const [described] = (await describeViews(database, ['alone.theirs'])).filter(isDefined)
-    const first = described!.definition
-    expect(await apply(frozen, [first])).toEqual([null])
-    const second = { ...first, sql: 'select id, n from alone.base' }
-    expect(await apply(frozen, [second])).toEqual(['rebuild'])
-    expect(await apply(frozen, [{ ...second, ...whole, grants }])).toEqual(['alter'])
-    expect(await ownerOf('alone.theirs')).toBe(lone)
-  })
+      const frozen = await folder('alone')
+      const [described] = (await describeViews(database, ['alone.theirs'])).filter(isDefined)
+      const first = described!.definition
+      expect(await apply(frozen, [first])).toEqual([null])
+      const second = { ...first, sql: 'select id, n from alone.base' }
+      expect(await apply(frozen, [second])).toEqual(['rebuild'])
+      expect(await apply(frozen, [{ ...second, ...whole, grants }])).toEqual(['alter'])
+      expect(await ownerOf('alone.theirs')).toBe(lone)
+    },
+  )
 
-  test('changes a view under readers of other owners, and gives it to another owner meanwhile', async () => {
-    const database = new URL(url).pathname.slice(1)
-    await sql.unsafe(
-      `grant create on database ${database} to ${app}; grant usage on schema shop to ${reader}`,
-    )
-    const frozen = await folder('readers')
-    const grants = [{ privileges: ['select'], to: boss }]
-    const below = inShop('below', 'select id from shop.base', { grants })
-    const above = inShop('above', 'select id from shop.below', {
-      owner: boss,
-      grants: [{ privileges: ['select'], to: reader }],
-    })
-    expect(await apply(frozen, [below, above])).toEqual(['create', 'create'])
-    await sql.unsafe(`
+  test(
+    'changes a view under readers of other owners, and gives it to another owner meanwhile',
+    deep,
+    async () => {
+      const database = new URL(url).pathname.slice(1)
+      await sql.unsafe(
+        `grant create on database ${database} to ${app}; grant usage on schema shop to ${reader}`,
+      )
+      const frozen = await folder('readers')
+      const grants = [{ privileges: ['select'], to: boss }]
+      const below = inShop('below', 'select id from shop.base', { grants })
+      const above = inShop('above', 'select id from shop.below', {
+        owner: boss,
+        grants: [{ privileges: ['select'], to: reader }],
+      })
+      expect(await apply(frozen, [below, above])).toEqual(['create', 'create'])
+      await sql.unsafe(`
       create view shop.plain as select id from shop.below; alter view shop.plain owner to ${boss};
       create materialized view shop.top as select id from shop.plain; alter materialized view shop.top owner to ${boss}`)
-    const before = await describeInCatalog(sql, 'shop.above')
-    const changed = { ...below, sql: 'select id + 1 as id, word from shop.base' }
-    expect(await apply(frozen, [changed, above])).toEqual(['rebuild'])
-    expect(await sql`select id from shop.top`).toEqual([{ id: 2 }])
-    expect((await describeInCatalog(sql, 'shop.above')).acl).toEqual(before.acl)
-    expect([await ownerOf('shop.below'), await ownerOf('shop.above')]).toEqual([views, boss])
+      const before = await describeInCatalog(sql, 'shop.above')
+      const changed = { ...below, sql: 'select id + 1 as id, word from shop.base' }
+      expect(await apply(frozen, [changed, above])).toEqual(['rebuild'])
+      expect(await sql`select id from shop.top`).toEqual([{ id: 2 }])
+      expect((await describeInCatalog(sql, 'shop.above')).acl).toEqual(before.acl)
+      expect([await ownerOf('shop.below'), await ownerOf('shop.above')]).toEqual([views, boss])
 
-    const given = { ...changed, sql: 'select id + 2 as id from shop.base', owner: boss, grants: [] }
-    expect(await apply(frozen, [given, above])).toEqual(['rebuild'])
-    expect([await ownerOf('shop.below'), await ownerOf('shop.top')]).toEqual([boss, boss])
-    expect(await sql`select id from shop.top`).toEqual([{ id: 3 }])
-    await migrateDown(migrateCall(as(app).database), await frozen.read(), 2)
-    expect(await ownerOf('shop.below')).toBe(views)
-    expect(await sql`select id from shop.top`).toEqual([{ id: 1 }])
-    await sql.unsafe(
-      `drop materialized view shop.below cascade; revoke create on database ${database} from ${app}`,
-    )
-  })
+      const given = { ...changed, sql: 'select id + 2 as id from shop.base', owner: boss, grants: [] }
+      expect(await apply(frozen, [given, above])).toEqual(['rebuild'])
+      expect([await ownerOf('shop.below'), await ownerOf('shop.top')]).toEqual([boss, boss])
+      expect(await sql`select id from shop.top`).toEqual([{ id: 3 }])
+      await migrateDown(migrateCall(as(app).database), await frozen.read(), 2)
+      expect(await ownerOf('shop.below')).toBe(views)
+      expect(await sql`select id from shop.top`).toEqual([{ id: 1 }])
+      await sql.unsafe(
+        `drop materialized view shop.below cascade; revoke create on database ${database} from ${app}`,
+      )
+    },
+  )
 })
 
 describe("somebody's own SQL, by a login that is no superuser,", () => {

@@ -5,6 +5,7 @@ import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 
@@ -110,7 +111,7 @@ describe('a view with slices', () => {
     expect(await differences(daily(query))).toEqual([])
   })
 
-  test('gets another log with other slices, and the old one back', async () => {
+  test('gets another log with other slices, and the old one back', deep, async () => {
     const into = await start(daily(query))
     const next = daily('select region, count(*) as n from app.orders group by region', {
       slices: { by: 'region' },
@@ -124,33 +125,37 @@ describe('a view with slices', () => {
     expect(await because()).toMatch(/^computes all of about 10 slices of day anew: /)
   })
 
-  test('gets its log anew if it is named, and one of which no migration knows is replaced', async () => {
-    const into = await start(daily(query))
-    const oid = async () =>
-      (await sql`select 'viewkeeper_logs."app.daily_0"'::regclass::oid::int as oid`)[0]!.oid
-    const first = await oid()
-    expect(await frozen(into, [daily(query)], { only: [{ schema: 'app', name: 'daily' }] })).toEqual([
-      '003_remove_daily_touched',
-      '004_daily_touched',
-    ])
-    await up(into)
-    expect(await oid()).not.toBe(first)
-    await down(into, 2)
-    expect(await differences(daily(query))).toEqual([])
-    // A project whose files do not know the log.
-    await sql`delete from viewkeeper.migrations`
-    const other = await folder(`slices ${++folders}`)
-    expect(await frozen(other, [daily(query)])).toEqual([
-      '001_remove_daily_touched',
-      '002_daily',
-      '003_daily_touched',
-    ])
-    await up(other)
-    expect(await differences(daily(query))).toEqual([])
-    expect(await because()).toMatch(/^computes all of about 10 slices of day anew: /)
-  })
+  test(
+    'gets its log anew if it is named, and one of which no migration knows is replaced',
+    deep,
+    async () => {
+      const into = await start(daily(query))
+      const oid = async () =>
+        (await sql`select 'viewkeeper_logs."app.daily_0"'::regclass::oid::int as oid`)[0]!.oid
+      const first = await oid()
+      expect(await frozen(into, [daily(query)], { only: [{ schema: 'app', name: 'daily' }] })).toEqual([
+        '003_remove_daily_touched',
+        '004_daily_touched',
+      ])
+      await up(into)
+      expect(await oid()).not.toBe(first)
+      await down(into, 2)
+      expect(await differences(daily(query))).toEqual([])
+      // A project whose files do not know the log.
+      await sql`delete from viewkeeper.migrations`
+      const other = await folder(`slices ${++folders}`)
+      expect(await frozen(other, [daily(query)])).toEqual([
+        '001_remove_daily_touched',
+        '002_daily',
+        '003_daily_touched',
+      ])
+      await up(other)
+      expect(await differences(daily(query))).toEqual([])
+      expect(await because()).toMatch(/^computes all of about 10 slices of day anew: /)
+    },
+  )
 
-  test('was one without them, and is one again', async () => {
+  test('was one without them, and is one again', deep, async () => {
     const plain = daily(query, { slices: null })
     const into = await start(plain)
     const before = await describeInCatalog(sql, 'app.daily')
@@ -169,18 +174,22 @@ describe('a view with slices', () => {
     expect(await differences(daily(query))).toEqual([])
   })
 
-  test('changes its indexes in place, and how often all rows are computed without a change of the view', async () => {
-    const into = await start(daily(query))
-    const next = daily(query, { indexes: [], slices: { by: 'day', wholeEvery: '1 h' } })
-    expect(await frozen(into, [next])).toEqual(['003_daily'])
-    expect(await up(into)).toEqual(['alter'])
-    expect(await differences(next)).toEqual([])
-    await because()
-    await sql`update viewkeeper.runs set meta = jsonb_set(meta, '{response,slices,wholeAt}', to_jsonb(now() - interval '2 h'))`
-    expect((await refresh({ view: 'app.daily' }, callOn(database))).response.because).toMatch(
-      /^computes all of about 10 slices of day anew: every 1 h all are/,
-    )
-  })
+  test(
+    'changes its indexes in place, and how often all rows are computed without a change of the view',
+    deep,
+    async () => {
+      const into = await start(daily(query))
+      const next = daily(query, { indexes: [], slices: { by: 'day', wholeEvery: '1 h' } })
+      expect(await frozen(into, [next])).toEqual(['003_daily'])
+      expect(await up(into)).toEqual(['alter'])
+      expect(await differences(next)).toEqual([])
+      await because()
+      await sql`update viewkeeper.runs set meta = jsonb_set(meta, '{response,slices,wholeAt}', to_jsonb(now() - interval '2 h'))`
+      expect((await refresh({ view: 'app.daily' }, callOn(database))).response.because).toMatch(
+        /^computes all of about 10 slices of day anew: every 1 h all are/,
+      )
+    },
+  )
 
   test('gets another name with all that belongs to it, and goes', async () => {
     const into = await start(daily(query))
@@ -207,7 +216,7 @@ describe('a view with slices', () => {
     expect(await differences(next)).toEqual([])
   })
 
-  test('has triggers on each partition that a database has', async () => {
+  test('has triggers on each partition that a database has', deep, async () => {
     await sql.unsafe(`drop table app.orders;
       create table app.orders (day date, amount int) partition by range (day);
       create table app.old partition of app.orders for values from (minvalue) to ('2026-11-05');
@@ -245,17 +254,21 @@ describe('a view with slices', () => {
     await sql.unsafe('drop operator public.= (oid, regclass); drop function public.is_same')
   })
 
-  test('is set aside while own SQL changes a table below, and made again with its plain view', async () => {
-    const into = await start(daily(query))
-    await into.write(
-      '003_amounts.up.sql',
-      `-- viewkeeper: {"alters": ["app.orders"]}\nalter table app.orders alter column amount type bigint;\n`,
-    )
-    expect(await up(into)).toEqual(['sql'])
-    expect(await differences(daily(query))).toEqual([])
-    expect(await rows('app.daily')).toEqual(await rows(`(${query}) q`))
-    expect(await because()).toMatch(/^computes all/)
-  })
+  test(
+    'is set aside while own SQL changes a table below, and made again with its plain view',
+    deep,
+    async () => {
+      const into = await start(daily(query))
+      await into.write(
+        '003_amounts.up.sql',
+        `-- viewkeeper: {"alters": ["app.orders"]}\nalter table app.orders alter column amount type bigint;\n`,
+      )
+      expect(await up(into)).toEqual(['sql'])
+      expect(await differences(daily(query))).toEqual([])
+      expect(await rows('app.daily')).toEqual(await rows(`(${query}) q`))
+      expect(await because()).toMatch(/^computes all/)
+    },
+  )
 
   test('of which nothing can be compared has no difference, and a note', async () => {
     const odd = daily(`select distinct on (day) day, region from app.orders order by day`)

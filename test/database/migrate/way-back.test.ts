@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { deep } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { definition } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -48,19 +49,23 @@ describe('after a change of a table', () => {
     expect(await up(frozen)).toEqual(['rebuild'])
   })
 
-  test('a renamed column under a view that is like its new definition: up is recorded, and down leaves it', async () => {
-    const frozen = await applied(sales)
-    await sql`alter table orders rename total to amount`
-    const before = await describeInCatalog(sql, 'sales')
-    const renamed = { ...sales, sql: 'select id, amount as total from public.orders' }
-    expect(await freezeOn(frozen, [renamed])).toMatchObject([
-      { does: null, wayBack: { instead: 'column "total" does not exist (42703)', blocked: null } },
-    ])
-    expect(await up(frozen)).toEqual([null])
-    expect(await differences(renamed)).toEqual([])
-    expect(await down(frozen)).toEqual([null])
-    expect(await describeInCatalog(sql, 'sales')).toEqual(before)
-  })
+  test(
+    'a renamed column under a view that is like its new definition: up is recorded, and down leaves it',
+    deep,
+    async () => {
+      const frozen = await applied(sales)
+      await sql`alter table orders rename total to amount`
+      const before = await describeInCatalog(sql, 'sales')
+      const renamed = { ...sales, sql: 'select id, amount as total from public.orders' }
+      expect(await freezeOn(frozen, [renamed])).toMatchObject([
+        { does: null, wayBack: { instead: 'column "total" does not exist (42703)', blocked: null } },
+      ])
+      expect(await up(frozen)).toEqual([null])
+      expect(await differences(renamed)).toEqual([])
+      expect(await down(frozen)).toEqual([null])
+      expect(await describeInCatalog(sql, 'sales')).toEqual(before)
+    },
+  )
 
   test('a dropped column took the view along: the way back drops the view', async () => {
     const frozen = await applied(sales)
@@ -94,27 +99,31 @@ describe('after a change of a table', () => {
     expect(await describeInCatalog(sql, 'sales')).toEqual(before)
   })
 
-  test('a new column, and the query has a star: the way back makes what was frozen, and the difference is told', async () => {
-    const starred = { ...sales, sql: 'select * from public.orders' }
-    const frozen = await applied(starred)
-    await sql`alter table orders add added integer`
-    const changed = { ...sales, sql: 'select id, total, added from public.orders' }
-    expect(await freezeOn(frozen, [changed])).toMatchObject([
-      {
-        does: 'rebuild',
-        wayBack: {
-          instead: null,
-          drift: ['its query is not the frozen one', 'it lacks column added'],
-          blocked: null,
+  test(
+    'a new column, and the query has a star: the way back makes what was frozen, and the difference is told',
+    deep,
+    async () => {
+      const starred = { ...sales, sql: 'select * from public.orders' }
+      const frozen = await applied(starred)
+      await sql`alter table orders add added integer`
+      const changed = { ...sales, sql: 'select id, total, added from public.orders' }
+      expect(await freezeOn(frozen, [changed])).toMatchObject([
+        {
+          does: 'rebuild',
+          wayBack: {
+            instead: null,
+            drift: ['its query is not the frozen one', 'it lacks column added'],
+            blocked: null,
+          },
         },
-      },
-    ])
-    expect(await up(frozen)).toEqual(['rebuild'])
-    expect(await down(frozen)).toEqual(['rebuild'])
-    expect(await differences(starred)).toEqual([])
-  })
+      ])
+      expect(await up(frozen)).toEqual(['rebuild'])
+      expect(await down(frozen)).toEqual(['rebuild'])
+      expect(await differences(starred)).toEqual([])
+    },
+  )
 
-  test('a role that is gone: the way back does without its grant', async () => {
+  test('a role that is gone: the way back does without its grant', deep, async () => {
     const reader = `way_back_reader_${Date.now()}`
     await sql.unsafe(`create role ${reader}`)
     const granted = { ...sales, grants: [{ privileges: ['select'], to: reader }] }
@@ -143,59 +152,71 @@ describe('after a change of a parent by hand', () => {
   const parent = definition('parent', 'select id, total from public.orders')
   const child = definition('child', 'select id, total * 2 as twice from public.parent')
 
-  test('a column of the parent was renamed: the child can be frozen, and goes back to what it was', async () => {
-    const frozen = await applied(parent, child)
-    await sql`alter materialized view parent rename total to amount`
-    const before = await describeInCatalog(sql, 'child')
-    const fixed = { ...child, sql: 'select id, amount * 2 as twice, amount from public.parent' }
-    expect(await freezeOn(frozen, [parent, fixed], { only: [fixed] })).toMatchObject([
-      {
-        name: '003_child',
-        does: 'rebuild',
+  test(
+    'a column of the parent was renamed: the child can be frozen, and goes back to what it was',
+    deep,
+    async () => {
+      const frozen = await applied(parent, child)
+      await sql`alter materialized view parent rename total to amount`
+      const before = await describeInCatalog(sql, 'child')
+      const fixed = { ...child, sql: 'select id, amount * 2 as twice, amount from public.parent' }
+      expect(await freezeOn(frozen, [parent, fixed], { only: [fixed] })).toMatchObject([
+        {
+          name: '003_child',
+          does: 'rebuild',
+          wayBack: { instead: 'column "total" does not exist (42703)', blocked: null },
+        },
+      ])
+      expect(await up(frozen)).toEqual(['rebuild'])
+      expect(await down(frozen)).toEqual(['rebuild'])
+      expect(await describeInCatalog(sql, 'child')).toEqual(before)
+    },
+  )
+
+  test(
+    'parent and child were made anew by hand and are frozen: each way back that is barred says what bars it',
+    deep,
+    async () => {
+      const frozen = await applied(parent, child)
+      await sql`drop materialized view parent cascade`
+      await sql`create materialized view parent as select id, total as amount from orders`
+      await sql`create materialized view child as select id, amount * 2 as twice from parent`
+      const newParent = { ...parent, sql: 'select id, total as amount from public.orders' }
+      const newChild = { ...child, sql: 'select id, amount * 2 as twice from public.parent' }
+      const [first, second] = await freezeOn(frozen, [newParent, newChild])
+      expect(first).toMatchObject({ name: '003_parent', does: null, wayBack: { instead: null } })
+      expect(first?.wayBack.blocked).toMatch(/^public\.parent: .*public\.child reads column amount/)
+      expect(second).toMatchObject({
+        name: '004_child',
+        does: null,
         wayBack: { instead: 'column "total" does not exist (42703)', blocked: null },
-      },
-    ])
-    expect(await up(frozen)).toEqual(['rebuild'])
-    expect(await down(frozen)).toEqual(['rebuild'])
-    expect(await describeInCatalog(sql, 'child')).toEqual(before)
-  })
+      })
+      expect(await up(frozen)).toEqual([null, null])
+      expect([...(await differences(newParent)), ...(await differences(newChild))]).toEqual([])
+      expect(await down(frozen)).toEqual([null])
+      expect((await refusalOf(down(frozen))).message).toMatch(/child reads column amount/)
+    },
+  )
 
-  test('parent and child were made anew by hand and are frozen: each way back that is barred says what bars it', async () => {
-    const frozen = await applied(parent, child)
-    await sql`drop materialized view parent cascade`
-    await sql`create materialized view parent as select id, total as amount from orders`
-    await sql`create materialized view child as select id, amount * 2 as twice from parent`
-    const newParent = { ...parent, sql: 'select id, total as amount from public.orders' }
-    const newChild = { ...child, sql: 'select id, amount * 2 as twice from public.parent' }
-    const [first, second] = await freezeOn(frozen, [newParent, newChild])
-    expect(first).toMatchObject({ name: '003_parent', does: null, wayBack: { instead: null } })
-    expect(first?.wayBack.blocked).toMatch(/^public\.parent: .*public\.child reads column amount/)
-    expect(second).toMatchObject({
-      name: '004_child',
-      does: null,
-      wayBack: { instead: 'column "total" does not exist (42703)', blocked: null },
-    })
-    expect(await up(frozen)).toEqual([null, null])
-    expect([...(await differences(newParent)), ...(await differences(newChild))]).toEqual([])
-    expect(await down(frozen)).toEqual([null])
-    expect((await refusalOf(down(frozen))).message).toMatch(/child reads column amount/)
-  })
-
-  test('the parent is a plain view that was replaced: the child goes back and forth on it', async () => {
-    await sql`create view base as select id, total from orders`
-    const onPlain = definition('child', 'select * from public.base')
-    const frozen = await applied(onPlain)
-    await sql`create or replace view base as select id, total, shop from orders`
-    const changed = { ...onPlain, sql: 'select id, total, shop from public.base' }
-    expect(await freezeOn(frozen, [changed])).toMatchObject([
-      {
-        does: 'rebuild',
-        wayBack: { instead: null, drift: expect.arrayContaining(['it lacks column shop']) },
-      },
-    ])
-    expect(await up(frozen)).toEqual(['rebuild'])
-    // The star is read as the parent is now.
-    expect(await down(frozen)).toEqual([null])
-    expect(await differences(onPlain)).toEqual([])
-  })
+  test(
+    'the parent is a plain view that was replaced: the child goes back and forth on it',
+    deep,
+    async () => {
+      await sql`create view base as select id, total from orders`
+      const onPlain = definition('child', 'select * from public.base')
+      const frozen = await applied(onPlain)
+      await sql`create or replace view base as select id, total, shop from orders`
+      const changed = { ...onPlain, sql: 'select id, total, shop from public.base' }
+      expect(await freezeOn(frozen, [changed])).toMatchObject([
+        {
+          does: 'rebuild',
+          wayBack: { instead: null, drift: expect.arrayContaining(['it lacks column shop']) },
+        },
+      ])
+      expect(await up(frozen)).toEqual(['rebuild'])
+      // The star is read as the parent is now.
+      expect(await down(frozen)).toEqual([null])
+      expect(await differences(onPlain)).toEqual([])
+    },
+  )
 })

@@ -3,7 +3,7 @@ import { wordsOfState } from '../../../src/catalog/plan/state.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read.ts'
-import { eachGroup } from '../../support/deep.ts'
+import { deep, eachGroup } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { useHostileDatabase } from '../../support/servers/hostile.ts'
 import { makeHostileNames } from '../../support/servers/hostile-names.ts'
@@ -356,31 +356,35 @@ describe('a query that asks how old its data are', () => {
   })
 })
 
-test("no name on a reader's path is taken for the catalog's, and no right on it is needed", async () => {
-  await place.sql`grant create on schema public to mallory`
-  await makeHostileNames(place.session('mallory'), 'public')
-  const session = reader()
-  await session`set search_path = public, a, m, pg_catalog`
-  await session.unsafe(`
+test(
+  "no name on a reader's path is taken for the catalog's, and no right on it is needed",
+  deep,
+  async () => {
+    await place.sql`grant create on schema public to mallory`
+    await makeHostileNames(place.session('mallory'), 'public')
+    const session = reader()
+    await session`set search_path = public, a, m, pg_catalog`
+    await session.unsafe(`
     select viewkeeper.as_of('sales'), viewkeeper.as_of('a.sales'), viewkeeper.is_fresh('sales', '1 day'), viewkeeper.require_fresh('a.sales', '1 day')`)
-  await session
-    .unsafe(`select viewkeeper.require_fresh('sales', '-1 s')`)
-    .catch(({ code }) => expect(code).toBe('VK001'))
-  await session
-    .unsafe(`select viewkeeper.require_fresh('nothing', '1 s')`)
-    .catch(({ code }) => expect(code).toBe('42P01'))
-  await session.unsafe('select view, condition from viewkeeper.freshness')
-  expect(
-    await place.sql`select did, who from public.loot where did operator(pg_catalog.~~) 'executed%'`,
-  ).toEqual([])
-  await place.run(
-    'mallory',
-    'create materialized view public.sales as select 1 as i; grant select on public.sales to public',
-  )
-  expect(
-    await session`select viewkeeper.as_of('sales') as "asOf", (select i from sales limit 1) as i`,
-  ).toEqual([{ asOf: null, i: 1 }])
-})
+    await session
+      .unsafe(`select viewkeeper.require_fresh('sales', '-1 s')`)
+      .catch(({ code }) => expect(code).toBe('VK001'))
+    await session
+      .unsafe(`select viewkeeper.require_fresh('nothing', '1 s')`)
+      .catch(({ code }) => expect(code).toBe('42P01'))
+    await session.unsafe('select view, condition from viewkeeper.freshness')
+    expect(
+      await place.sql`select did, who from public.loot where did operator(pg_catalog.~~) 'executed%'`,
+    ).toEqual([])
+    await place.run(
+      'mallory',
+      'create materialized view public.sales as select 1 as i; grant select on public.sales to public',
+    )
+    expect(
+      await session`select viewkeeper.as_of('sales') as "asOf", (select i from sales limit 1) as i`,
+    ).toEqual([{ asOf: null, i: 1 }])
+  },
+)
 
 eachGroup(
   [

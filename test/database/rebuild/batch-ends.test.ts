@@ -87,80 +87,88 @@ test('canceling a built run gives up its group, and the views that read the canc
   ).toHaveLength(0)
 })
 
-test('attempts in place after a spoiled exchange know nothing of the shadows, and make no view younger if they fail', async () => {
-  await sql`create table forgets_t as select 1 as v`
-  await makeGatedView(sql, 'forgets_base', 'select 1 as id, count(*) as n from forgets_t')
-  await makeGatedView(sql, 'forgets_mid', 'select id, n from forgets_base')
-  const views = ['forgets_base', 'forgets_mid']
-  await advanceToEnd(database, await begin(database, { views }))
-  const ages = await agesOf('forgets')
-  const batchId = await begin(database, { views, retries: 0 })
-  await withGateClosed(sql, 'forgets_mid', async (open) => {
-    const ended = advanceToEnd(database, batchId)
-    await untilAtGate(sql, 'forgets_mid')
-    await sql.unsafe(`
+test(
+  'attempts in place after a spoiled exchange know nothing of the shadows, and make no view younger if they fail',
+  deep,
+  async () => {
+    await sql`create table forgets_t as select 1 as v`
+    await makeGatedView(sql, 'forgets_base', 'select 1 as id, count(*) as n from forgets_t')
+    await makeGatedView(sql, 'forgets_mid', 'select id, n from forgets_base')
+    const views = ['forgets_base', 'forgets_mid']
+    await advanceToEnd(database, await begin(database, { views }))
+    const ages = await agesOf('forgets')
+    const batchId = await begin(database, { views, retries: 0 })
+    await withGateClosed(sql, 'forgets_mid', async (open) => {
+      const ended = advanceToEnd(database, batchId)
+      await untilAtGate(sql, 'forgets_mid')
+      await sql.unsafe(`
       do $$ declare shadow text := (select nspname from pg_namespace where nspname like 'viewkeeper\\_b%\\_0');
       begin execute format('comment on materialized view %I.forgets_base is %L', shadow, 'not on the view'); end $$`)
-    await withGateClosed(sql, 'forgets_base', async () => {
-      await open()
-      const inPlace = await untilAtGate(sql, 'forgets_base')
-      // As if an advancer had written this attempt after another one had given the group up.
-      const [again] = await sql<{ id: number }[]>`
+      await withGateClosed(sql, 'forgets_base', async () => {
+        await open()
+        const inPlace = await untilAtGate(sql, 'forgets_base')
+        // As if an advancer had written this attempt after another one had given the group up.
+        const [again] = await sql<{ id: number }[]>`
         delete from viewkeeper.runs where batch_id = ${batchId} and attempt = 2 and view_name = 'forgets_mid' returning definition_id as id`
-      await insertRetry(sql, batchId, again as BatchView, { attempt: 2, delaySeconds: 0 })
-      expect(
-        await sql`select status, as_of, held_back_by, filled from viewkeeper.runs where batch_id = ${batchId} and attempt = 2 order by view_name`,
-      ).toEqual(
-        ['running', 'pending'].map((status) => ({ status, as_of: null, held_back_by: null, filled: null })),
-      )
-      await sql`select pg_terminate_backend(${inPlace})`
-      expect(await ended).toMatchObject({ status: 'failed' })
+        await insertRetry(sql, batchId, again as BatchView, { attempt: 2, delaySeconds: 0 })
+        expect(
+          await sql`select status, as_of, held_back_by, filled from viewkeeper.runs where batch_id = ${batchId} and attempt = 2 order by view_name`,
+        ).toEqual(
+          ['running', 'pending'].map((status) => ({ status, as_of: null, held_back_by: null, filled: null })),
+        )
+        await sql`select pg_terminate_backend(${inPlace})`
+        expect(await ended).toMatchObject({ status: 'failed' })
+      })
     })
-  })
-  expect((await accountOf(sql, batchId)).statuses).toEqual({
-    forgets_base: ['failed', 'failed'],
-    forgets_mid: ['failed', 'skipped'],
-  })
-  expect(await agesOf('forgets')).toEqual(ages)
-  expect(await unneeded(batchId)).toHaveLength(0)
-})
+    expect((await accountOf(sql, batchId)).statuses).toEqual({
+      forgets_base: ['failed', 'failed'],
+      forgets_mid: ['failed', 'skipped'],
+    })
+    expect(await agesOf('forgets')).toEqual(ages)
+    expect(await unneeded(batchId)).toHaveLength(0)
+  },
+)
 
-test('a member that somebody refreshes while shadows wait is as old as its second attempt, which comes last', async () => {
-  await makeGatedGroup(sql, 'last')
-  await advanceToEnd(database, await begin(database, { views: gatedGroup('last') }))
-  // One that asks for a strategy takes nothing that somebody else has refreshed.
-  const batchId = await begin(database, { views: gatedGroup('last'), strategy: 'swap' })
-  await withGateClosed(sql, 'last_mid', async (open) => {
-    const ended = advanceToEnd(database, batchId)
-    await untilAtGate(sql, 'last_mid')
-    expect(await refresh({ view: 'last_base', strategy: 'concurrent' }, callOn(database))).toMatchObject({
-      status: 'updated',
+test(
+  'a member that somebody refreshes while shadows wait is as old as its second attempt, which comes last',
+  deep,
+  async () => {
+    await makeGatedGroup(sql, 'last')
+    await advanceToEnd(database, await begin(database, { views: gatedGroup('last') }))
+    // One that asks for a strategy takes nothing that somebody else has refreshed.
+    const batchId = await begin(database, { views: gatedGroup('last'), strategy: 'swap' })
+    await withGateClosed(sql, 'last_mid', async (open) => {
+      const ended = advanceToEnd(database, batchId)
+      await untilAtGate(sql, 'last_mid')
+      expect(await refresh({ view: 'last_base', strategy: 'concurrent' }, callOn(database))).toMatchObject({
+        status: 'updated',
+      })
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
     })
-    await open()
-    expect(await ended).toMatchObject({ status: 'success' })
-  })
-  const [built] = await sql`
+    const [built] = await sql`
     select r.id, r.as_of = s.as_of as same, r.finished_at = s.last_success_at as last, s.last_success_id as shown, r.attempt,
            (viewkeeper.seen('last_mid'::regclass, 'public', 'last_mid') ->> 'asOf')::timestamptz = r.as_of as seen
       from viewkeeper.runs r join viewkeeper.view_status s on s.name = r.view_name
      where r.batch_id = ${batchId} and r.view_name = 'last_base' and r.status = 'success'`
-  expect(built).toEqual({
-    id: built?.shown,
-    same: true,
-    last: true,
-    shown: built?.id,
-    attempt: 2,
-    seen: true,
-  })
-  // The same if the runs are no longer among the newest of all views.
-  await sql`
+    expect(built).toEqual({
+      id: built?.shown,
+      same: true,
+      last: true,
+      shown: built?.id,
+      attempt: 2,
+      seen: true,
+    })
+    // The same if the runs are no longer among the newest of all views.
+    await sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, status, finished_at)
     select definition_id, schema_name, view_name, operation, trigger, 'skipped', clock_timestamp()
       from viewkeeper.runs, generate_series(1, 2000) where id = ${built?.id}`
-  expect(
-    await sql`select last_success_id as id, as_of is not null as known from viewkeeper.view_status where name = 'last_base'`,
-  ).toEqual([{ id: built?.id, known: true }])
-})
+    expect(
+      await sql`select last_success_id as id, as_of is not null as known from viewkeeper.view_status where name = 'last_base'`,
+    ).toEqual([{ id: built?.id, known: true }])
+  },
+)
 
 test('an exchange that does not get its locks is repeated without building the shadows again, and still proves what they read', async () => {
   await makeGraph(sql, 'locked', { a: [], b: ['a'] })

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { getBatch } from '../../../src/batch/read.ts'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { shadowSchemas } from '../../support/views/gated-group.ts'
@@ -114,7 +115,7 @@ describe('of two views with a reader in common', () => {
     expect(await shadowSchemas(sql)).toEqual([])
   })
 
-  test.each(['request', 'batch'])(
+  eachCase(['request', 'batch'], { quick: 1 })(
     'the other one is refreshed while a %s waits for somebody who reads the first',
     async (way) => {
       const name = `read_${way}`

@@ -4,6 +4,7 @@ import type { BatchRequest } from '../../../src/batch/start.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin } from '../../support/views/batches.ts'
 import { shadowSchemas } from '../../support/views/gated-group.ts'
@@ -114,54 +115,62 @@ test('a member of a group is filled by slices, and what is written before the ex
   expect(await shadowSchemas(sql)).toEqual([])
 })
 
-test('a member of which a hundred slices are touched that are 30 % of all is filled whole', async () => {
-  await sql.unsafe(`
+test(
+  'a member of which a hundred slices are touched that are 30 % of all is filled whole',
+  deep,
+  async () => {
+    await sql.unsafe(`
     create table items (id int primary key, amount int); insert into items select i, i from generate_series(1, 400) i;
     ${shows('by_id', 'select id as day, amount from items')}; create materialized view over as select count(*) as n from by_id`)
-  await makeLogOf('by_id')
-  const touched = async (ids: number) => {
-    await sql`update items set amount = amount + 1 where id <= ${ids}`
-    await run({ views: ['by_id', 'over'] })
-    expect(await state('by_id')).toEqual({ different: 0, logged: 0 })
-    const [row] = await sql<{ anew: number | null; strategy: string }[]>`
+    await makeLogOf('by_id')
+    const touched = async (ids: number) => {
+      await sql`update items set amount = amount + 1 where id <= ${ids}`
+      await run({ views: ['by_id', 'over'] })
+      expect(await state('by_id')).toEqual({ different: 0, logged: 0 })
+      const [row] = await sql<{ anew: number | null; strategy: string }[]>`
       select (meta #>> '{response,slices,anew}')::int as anew from viewkeeper.runs where view_name = 'by_id' order by id desc limit 1`
-    return row?.anew
-  }
-  await touched(400)
-  expect(await touched(119)).toBe(119)
-  expect(await touched(120)).toBe(null)
-})
+      return row?.anew
+    }
+    await touched(400)
+    expect(await touched(119)).toBe(119)
+    expect(await touched(120)).toBe(null)
+  },
+)
 
-test('a view that is another one when its run is planned is filled whole, and its group is given up', async () => {
-  await sql.unsafe(`
+test(
+  'a view that is another one when its run is planned is filled whole, and its group is given up',
+  deep,
+  async () => {
+    await sql.unsafe(`
     ${shows('other', 'select o.day, max(o.amount) as most from orders o group by o.day')};
     create materialized view top as select count(*) as n from daily full join other using (day)`)
-  await makeLogOf('other')
-  await run()
-  await change()
-  const id = await begin(database, { all: true, concurrency: 1 })
-  await whileLocked(
-    url,
-    'lock table viewkeeper_logs."public.daily_0", viewkeeper_logs."public.other_0"',
-    async ({ letGo }) => {
-      const ended = advanceToEnd(database, id)
-      const pid = await waiting('building')
-      const [first] = await sql<{ name: string }[]>`
+    await makeLogOf('other')
+    await run()
+    await change()
+    const id = await begin(database, { all: true, concurrency: 1 })
+    await whileLocked(
+      url,
+      'lock table viewkeeper_logs."public.daily_0", viewkeeper_logs."public.other_0"',
+      async ({ letGo }) => {
+        const ended = advanceToEnd(database, id)
+        const pid = await waiting('building')
+        const [first] = await sql<{ name: string }[]>`
       select r.view_name as name from viewkeeper.runs r join pg_stat_activity a on a.pid = ${pid} and a.application_name ~ ('^viewkeeper run ' || r.id || ' ')`
-      const next = first?.name === 'daily' ? 'other' : 'daily'
-      await sql.unsafe(`
+        const next = first?.name === 'daily' ? 'other' : 'daily'
+        await sql.unsafe(`
       alter materialized view ${next} rename to ${next}_before; alter view ${next}_query rename to ${next}_query_before;
       ${shows(next, `select o.day, min(o.amount) as least from orders o group by o.day`)}`)
-      await letGo()
-      expect(await ended).toMatchObject({ status: 'success' })
-      expect(await state(next)).toMatchObject({ different: 0 })
-    },
-  )
-  const [group] = await sql`select given_up from viewkeeper.batch_groups where batch_id = ${id}`
-  expect(group?.given_up).toMatchObject({ class: 'CatalogChanged' })
-})
+        await letGo()
+        expect(await ended).toMatchObject({ status: 'success' })
+        expect(await state(next)).toMatchObject({ different: 0 })
+      },
+    )
+    const [group] = await sql`select given_up from viewkeeper.batch_groups where batch_id = ${id}`
+    expect(group?.given_up).toMatchObject({ class: 'CatalogChanged' })
+  },
+)
 
-test('a batch that is canceled leaves the log as it was', async () => {
+test('a batch that is canceled leaves the log as it was', deep, async () => {
   await run()
   await change()
   const before = await state()
@@ -172,11 +181,14 @@ test('a batch that is canceled leaves the log as it was', async () => {
   expect(await state()).toEqual({ different: 0, logged: 0 })
 })
 
-test.each([
-  ['somebody has altered what is read', "comment on view daily_query is 'another'"],
-  ['the exchange refuses a shadow', "comment on materialized view %I.daily is 'not on the view'"],
-  ['the log is dropped', dropLog({ schema: 'public', name: 'daily' })],
-])('a group that is given up because %s is refreshed view by view, and misses nothing', async (_, harm) => {
+eachCase(
+  [
+    ['somebody has altered what is read', "comment on view daily_query is 'another'"],
+    ['the exchange refuses a shadow', "comment on materialized view %I.daily is 'not on the view'"],
+    ['the log is dropped', dropLog({ schema: 'public', name: 'daily' })],
+  ],
+  { quick: 1 },
+)('a group that is given up because %s is refreshed view by view, and misses nothing', async (_, harm) => {
   await run()
   await change()
   const { statuses } = await whenBuilt(() =>
@@ -205,7 +217,7 @@ test.each([
   expect(await state()).toEqual({ different: 0, logged: 0 })
 })
 
-test('a run that is killed while it fills a shadow by slices is done again', async () => {
+test('a run that is killed while it fills a shadow by slices is done again', deep, async () => {
   await run()
   await change()
   const before = await state()
@@ -222,71 +234,79 @@ test('a run that is killed while it fills a shadow by slices is done again', asy
   expect(await state()).toEqual({ different: 0, logged: 0 })
 })
 
-test('an exchange that is killed, or gets no lock, is done again, and forgets then what the shadows were told', async () => {
-  await run()
-  await change()
-  const before = await state()
-  const id = await begin(database, { all: true })
-  await whileLocked(url, 'select from daily', async ({ letGo }) => {
-    const ended = advanceToEnd(database, id)
-    await endProcess(sql, await waiting('locking'))
-    expect(await state()).toEqual(before)
-    await sql`insert into orders (day, amount) values ('2026-05-05', 7)`
-    await letGo()
-    expect(await ended).toMatchObject({ status: 'success' })
-  })
-  expect((await accountOf(sql, id)).statuses).toEqual({
-    daily: ['failed', 'success'],
-    above: ['failed', 'success'],
-  })
-  expect(await state()).toEqual({ different: 1, logged: 1 })
-  expect(await single()).toBe(only)
-  expect(await state()).toEqual({ different: 0, logged: 0 })
-})
+test(
+  'an exchange that is killed, or gets no lock, is done again, and forgets then what the shadows were told',
+  deep,
+  async () => {
+    await run()
+    await change()
+    const before = await state()
+    const id = await begin(database, { all: true })
+    await whileLocked(url, 'select from daily', async ({ letGo }) => {
+      const ended = advanceToEnd(database, id)
+      await endProcess(sql, await waiting('locking'))
+      expect(await state()).toEqual(before)
+      await sql`insert into orders (day, amount) values ('2026-05-05', 7)`
+      await letGo()
+      expect(await ended).toMatchObject({ status: 'success' })
+    })
+    expect((await accountOf(sql, id)).statuses).toEqual({
+      daily: ['failed', 'success'],
+      above: ['failed', 'success'],
+    })
+    expect(await state()).toEqual({ different: 1, logged: 1 })
+    expect(await single()).toBe(only)
+    expect(await state()).toEqual({ different: 0, logged: 0 })
+  },
+)
 
-test('two members are filled by slices at once; one that reads another is filled whole, and leaves a mark', async () => {
-  const query = 'select o.day, max(o.amount) as most from orders o group by o.day'
-  await sql.unsafe(`
+test(
+  'two members are filled by slices at once; one that reads another is filled whole, and leaves a mark',
+  deep,
+  async () => {
+    const query = 'select o.day, max(o.amount) as most from orders o group by o.day'
+    await sql.unsafe(`
     ${shows('other', query)};
     ${shows('child', 'select o.day, max(d.total) as total, count(*) as n from orders o join daily d on d.day = o.day - 1 group by o.day')};
     create materialized view top as select count(*) as n from child full join other using (day)`)
-  for (const name of ['other', 'child']) await makeLogOf(name)
-  await run()
-  // By then it reads another view than its last refresh has.
-  expect(await single('child')).toMatch(/ has changed$/)
-  expect(await single('child')).toContain(only)
-  await change()
-  // Both wait for this lock, and fill their shadows at once when it is gone.
-  const id = await begin(database, { all: true, concurrency: 4 })
-  await whileLocked(
-    url,
-    'lock table viewkeeper_logs."public.daily_0", viewkeeper_logs."public.other_0"',
-    async ({ letGo }) => {
-      const ended = advanceToEnd(database, id)
-      await until('two runs wait', async () => {
-        const rows = await sql`
+    for (const name of ['other', 'child']) await makeLogOf(name)
+    await run()
+    // By then it reads another view than its last refresh has.
+    expect(await single('child')).toMatch(/ has changed$/)
+    expect(await single('child')).toContain(only)
+    await change()
+    // Both wait for this lock, and fill their shadows at once when it is gone.
+    const id = await begin(database, { all: true, concurrency: 4 })
+    await whileLocked(
+      url,
+      'lock table viewkeeper_logs."public.daily_0", viewkeeper_logs."public.other_0"',
+      async ({ letGo }) => {
+        const ended = advanceToEnd(database, id)
+        await until('two runs wait', async () => {
+          const rows = await sql`
         select from pg_stat_activity where application_name ~ '^viewkeeper run \\d+ building' and datname = current_database() and wait_event_type = 'Lock'`
-        return rows.length === 2 || undefined
-      })
-      await letGo()
-      expect(await ended).toMatchObject({ status: 'success' })
-    },
-  )
-  const { statuses } = await accountOf(sql, id)
-  expect(statuses).toEqual(
-    Object.fromEntries(['daily', 'other', 'child', 'above', 'top'].map((view) => [view, ['success']])),
-  )
-  expect([await because('daily'), await because('other'), await because('child')]).toEqual([
-    expect.stringContaining(only),
-    expect.stringContaining(only),
-    expect.stringContaining(`${all}it reads public.daily, which the batch makes anew, too`),
-  ])
-  for (const name of ['daily', 'other', 'child'])
-    expect([name, await state(name)]).toEqual([name, { different: 0, logged: 0 }])
-  await single('child')
-  expect(await single('child')).toContain(only)
-  expect(await state('child')).toEqual({ different: 0, logged: 0 })
-})
+          return rows.length === 2 || undefined
+        })
+        await letGo()
+        expect(await ended).toMatchObject({ status: 'success' })
+      },
+    )
+    const { statuses } = await accountOf(sql, id)
+    expect(statuses).toEqual(
+      Object.fromEntries(['daily', 'other', 'child', 'above', 'top'].map((view) => [view, ['success']])),
+    )
+    expect([await because('daily'), await because('other'), await because('child')]).toEqual([
+      expect.stringContaining(only),
+      expect.stringContaining(only),
+      expect.stringContaining(`${all}it reads public.daily, which the batch makes anew, too`),
+    ])
+    for (const name of ['daily', 'other', 'child'])
+      expect([name, await state(name)]).toEqual([name, { different: 0, logged: 0 }])
+    await single('child')
+    expect(await single('child')).toContain(only)
+    expect(await state('child')).toEqual({ different: 0, logged: 0 })
+  },
+)
 
 test('a view that belongs to no group is filled by slices, too, and checks of a group read the query itself', async () => {
   await sql.unsafe(shows('other', 'select o.day, max(o.amount) as most from orders o group by o.day'))

@@ -9,6 +9,7 @@ import { viewOfLog } from '../../../src/sql/names.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { getView } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -86,36 +87,40 @@ describe('a log of a table', () => {
     expect(await different()).toBe(0)
   })
 
-  test('refuses no writer: a domain that takes no null, a key that is renamed, retyped or gone, a table of another owner, a log that is gone', async () => {
-    await started()
-    for (const [change, write] of [
-      ['select', 'truncate shop.orders'],
-      ['select', "insert into shop.orders values (1, '2026-01-02', 1)"],
-      ['alter table shop.orders owner to log_app', "insert into shop.orders values (2, '2026-01-02', 1)"],
-      [
-        'alter table shop.orders owner to log_seller; alter table shop.orders rename day to at',
-        "insert into shop.orders values (3, '2026-01-02', 1)",
-      ],
-      [
-        'alter table shop.orders rename at to day; alter table shop.orders add constraint c check (x > 0)',
-        'update shop.orders set x = x + 1',
-      ],
-      [
-        'alter table shop.orders rename day to found; alter table shop.orders add day json',
-        'update shop.orders set x = x + 1',
-      ],
-      [
-        'alter table shop.orders drop day; alter table shop.orders add day interval',
-        'update shop.orders set x = x + 1',
-      ],
-      [`drop table ${log}`, 'delete from shop.orders'],
-    ] as const) {
-      await sql.unsafe(change)
-      expect([change, await sql.unsafe(write).then(() => 'written', String)]).toEqual([change, 'written'])
-      await because()
-      expect(await different()).toBe(0)
-    }
-  })
+  test(
+    'refuses no writer: a domain that takes no null, a key that is renamed, retyped or gone, a table of another owner, a log that is gone',
+    deep,
+    async () => {
+      await started()
+      for (const [change, write] of [
+        ['select', 'truncate shop.orders'],
+        ['select', "insert into shop.orders values (1, '2026-01-02', 1)"],
+        ['alter table shop.orders owner to log_app', "insert into shop.orders values (2, '2026-01-02', 1)"],
+        [
+          'alter table shop.orders owner to log_seller; alter table shop.orders rename day to at',
+          "insert into shop.orders values (3, '2026-01-02', 1)",
+        ],
+        [
+          'alter table shop.orders rename at to day; alter table shop.orders add constraint c check (x > 0)',
+          'update shop.orders set x = x + 1',
+        ],
+        [
+          'alter table shop.orders rename day to found; alter table shop.orders add day json',
+          'update shop.orders set x = x + 1',
+        ],
+        [
+          'alter table shop.orders drop day; alter table shop.orders add day interval',
+          'update shop.orders set x = x + 1',
+        ],
+        [`drop table ${log}`, 'delete from shop.orders'],
+      ] as const) {
+        await sql.unsafe(change)
+        expect([change, await sql.unsafe(write).then(() => 'written', String)]).toEqual([change, 'written'])
+        await because()
+        expect(await different()).toBe(0)
+      }
+    },
+  )
 
   test('that somebody has altered refuses writers with the statement that takes it away', async () => {
     await started()
@@ -169,7 +174,7 @@ describe('a log of a table', () => {
     )
   })
 
-  test('calls no cast that the owner of a type has made', async () => {
+  test('calls no cast that the owner of a type has made', deep, async () => {
     await sql.unsafe(`
       create schema types authorization log_app; grant usage on schema types to public; set role log_app;
       create type types.kind as enum ('a', 'b'); create table types.loot (who name); grant all on types.loot to public; reset role;
@@ -203,7 +208,7 @@ describe('a log of a table', () => {
       alter default privileges for role log_seller revoke execute on functions from log_app`)
   })
 
-  test('has a replica identity, so a publication of all tables refuses no refresh', async () => {
+  test('has a replica identity, so a publication of all tables refuses no refresh', deep, async () => {
     await started()
     await sql`create publication everything for all tables`
     await because()
@@ -212,34 +217,38 @@ describe('a log of a table', () => {
     expect(await logged()).toBe(0)
   })
 
-  test('is written through what the table is a part of, and is refused where that has another owner', async () => {
-    await sql.unsafe(`
+  test(
+    'is written through what the table is a part of, and is refused where that has another owner',
+    deep,
+    async () => {
+      await sql.unsafe(`
       drop table shop.orders; set role log_seller;
       create table shop.grand (id int, day date, x int) partition by list (id); create table shop.parent partition of shop.grand for values in (1) partition by range (day);
       create table shop.orders partition of shop.parent default; grant select on shop.orders to log_viewer; insert into shop.grand select 1, date '2026-01-01' + i % 5, i from generate_series(1, 50) i;
       create table shop.base (id int, x int); create table shop.child (day date) inherits (shop.base); grant select on shop.child to log_viewer; reset role`)
-    await started()
-    await sql`update shop.grand set x = x + 1 where day = '2026-01-02'`
-    expect(await because()).toMatch(/^computes 1 of about 5/)
-    expect(await different()).toBe(0)
-    await sql.unsafe(`
+      await started()
+      await sql`update shop.grand set x = x + 1 where day = '2026-01-02'`
+      expect(await because()).toMatch(/^computes 1 of about 5/)
+      expect(await different()).toBe(0)
+      await sql.unsafe(`
       set role log_seller; create table shop.top (like shop.grand) partition by list (id);
       alter table shop.top attach partition shop.grand default; reset role`)
-    expect(await because()).toContain('shop.top has no trigger that tells each insert')
-    await makeView('select day, count(*) as n from shop.child group by day', 'w')
-    await makeItsLog({ schema: 'app', name: 'w' })
-    // The parent has no such column: all slices are noted.
-    await sql`insert into shop.child (day) values ('2026-01-02')`
-    await sql`update shop.base set x = x + 1`
-    expect(await sql.unsafe('select whole from viewkeeper_logs."app.w_0" order by 1')).toEqual([
-      { whole: false },
-      { whole: true },
-    ])
-    await sql`alter table shop.base owner to log_app`
-    await expect(makeItsLog({ schema: 'app', name: 'w' })).rejects.toThrow(
-      'shop.child belongs to log_seller, and shop.base, whose rows it shares, to log_app',
-    )
-  })
+      expect(await because()).toContain('shop.top has no trigger that tells each insert')
+      await makeView('select day, count(*) as n from shop.child group by day', 'w')
+      await makeItsLog({ schema: 'app', name: 'w' })
+      // The parent has no such column: all slices are noted.
+      await sql`insert into shop.child (day) values ('2026-01-02')`
+      await sql`update shop.base set x = x + 1`
+      expect(await sql.unsafe('select whole from viewkeeper_logs."app.w_0" order by 1')).toEqual([
+        { whole: false },
+        { whole: true },
+      ])
+      await sql`alter table shop.base owner to log_app`
+      await expect(makeItsLog({ schema: 'app', name: 'w' })).rejects.toThrow(
+        'shop.child belongs to log_seller, and shop.base, whose rows it shares, to log_app',
+      )
+    },
+  )
 
   test('of one view is another than that of a view of its name in another schema', async () => {
     await started()
@@ -294,7 +303,7 @@ describe('a log does not grow', () => {
     },
   )
 
-  test('beyond 10,000 rows: they are all slices to a refresh, and one row after a look', async () => {
+  test('beyond 10,000 rows: they are all slices to a refresh, and one row after a look', deep, async () => {
     await started()
     await sql.unsafe(
       `insert into ${log} (day) select date '2026-01-01' + i % 5 from generate_series(1, 10000) i`,
@@ -328,38 +337,42 @@ describe('a log does not grow', () => {
   })
 })
 
-test('a log is made and dropped only where all its tables are locked at once, and nobody waits or is a victim meanwhile', async () => {
-  await sql.unsafe(
-    'set role log_seller; create table shop.products (id int primary key, day date); grant select on shop.products to log_viewer; reset role',
-  )
-  await makeView(
-    'select o.day, count(p.id) as n from shop.orders o left join shop.products p on p.day = o.day group by o.day',
-  )
-  const holder = await sql.reserve()
-  const writer = await sql.reserve()
-  await holder.unsafe('begin; insert into shop.products values (1)')
-  const made = makeItsLog()
-  await until('it has tried and let go', async () => {
-    const [row] =
-      await sql`select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
-    return row
-  })
-  // Whoever holds one table and wants the other is no victim.
-  await holder.unsafe('update shop.orders set x = x + 1 where id = 1')
-  await writer.unsafe("set lock_timeout = '5s'; update shop.orders set x = x + 1 where id = 2")
-  await holder.unsafe('commit')
-  await made
-  await holder.unsafe('begin; select from shop.products')
-  await expect(sql.unsafe(dropLog(view))).rejects.toMatchObject({
-    code: '55P03',
-    message: expect.stringMatching(
-      /^the log of changes was not changed, because its tables were locked by process \d+ \(role postgres, .*shop\.products$/,
-    ),
-  })
-  await holder.unsafe('commit; set lock_timeout = 0')
-  await writer.unsafe('set lock_timeout = 0')
-  await sql.unsafe(dropLog(view))
-  expect(await sql`select from pg_proc where pronamespace = 'viewkeeper_logs'::regnamespace`).toEqual([])
-  holder.release()
-  writer.release()
-})
+test(
+  'a log is made and dropped only where all its tables are locked at once, and nobody waits or is a victim meanwhile',
+  deep,
+  async () => {
+    await sql.unsafe(
+      'set role log_seller; create table shop.products (id int primary key, day date); grant select on shop.products to log_viewer; reset role',
+    )
+    await makeView(
+      'select o.day, count(p.id) as n from shop.orders o left join shop.products p on p.day = o.day group by o.day',
+    )
+    const holder = await sql.reserve()
+    const writer = await sql.reserve()
+    await holder.unsafe('begin; insert into shop.products values (1)')
+    const made = makeItsLog()
+    await until('it has tried and let go', async () => {
+      const [row] =
+        await sql`select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
+      return row
+    })
+    // Whoever holds one table and wants the other is no victim.
+    await holder.unsafe('update shop.orders set x = x + 1 where id = 1')
+    await writer.unsafe("set lock_timeout = '5s'; update shop.orders set x = x + 1 where id = 2")
+    await holder.unsafe('commit')
+    await made
+    await holder.unsafe('begin; select from shop.products')
+    await expect(sql.unsafe(dropLog(view))).rejects.toMatchObject({
+      code: '55P03',
+      message: expect.stringMatching(
+        /^the log of changes was not changed, because its tables were locked by process \d+ \(role postgres, .*shop\.products$/,
+      ),
+    })
+    await holder.unsafe('commit; set lock_timeout = 0')
+    await writer.unsafe('set lock_timeout = 0')
+    await sql.unsafe(dropLog(view))
+    expect(await sql`select from pg_proc where pronamespace = 'viewkeeper_logs'::regnamespace`).toEqual([])
+    holder.release()
+    writer.release()
+  },
+)

@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { expect, test } from 'vitest'
 import { readSlices } from '../../../src/slices/slices.ts'
 import { useDatabase } from '../../support/servers/database.ts'

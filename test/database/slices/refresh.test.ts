@@ -4,7 +4,7 @@ import type { Result } from '../../../src/run/call.ts'
 import { type RefreshRequest, refresh } from '../../../src/run/refresh.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
-import { eachCase } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { endProcess } from '../../support/views/slow-view.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
@@ -301,7 +301,7 @@ describe('values and names of every kind', () => {
     expect(await sql`select from app.orders`).toHaveLength(200)
   })
 
-  test('of every type that has slices', async () => {
+  test('of every type that has slices', deep, async () => {
     const types = [
       ['int', '7', '9'],
       ['bigint', '-1', '5'],

@@ -8,6 +8,7 @@ import type { Mark } from '../../../src/slices/plan/trust.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql } = useDatabase()
@@ -74,15 +75,18 @@ describe('a refresh of all slices that is due once a day', () => {
     expect(slices).not.toHaveProperty('anew')
   })
 
-  test.each([
-    ['a row is gone', "delete from app.orders where day = '2026-11-05' and id < 20", 1],
+  eachCase(
     [
-      'a slice is gone, and one is new',
-      "update app.orders set day = '2026-12-24' where day = '2026-11-05'",
-      2,
+      ['a row is gone', "delete from app.orders where day = '2026-11-05' and id < 20", 1],
+      [
+        'a slice is gone, and one is new',
+        "update app.orders set day = '2026-12-24' where day = '2026-11-05'",
+        2,
+      ],
+      ['the slice of nulls has another sum', 'update app.orders set amount = 0 where day is null', 1],
     ],
-    ['the slice of nulls has another sum', 'update app.orders set amount = 0 where day is null', 1],
-  ])('finds what the log does not name: %s', async (_, change, wrong) => {
+    { quick: 2 },
+  )('finds what the log does not name: %s', async (_, change, wrong) => {
     await make(totals)
     await changeUnheard(change)
     await sql`update app.orders set amount = amount + 1 where day = '2026-11-03'`
@@ -126,7 +130,7 @@ describe('a refresh of all slices that is due once a day', () => {
     expect((await refreshed()).because).toMatch(/^computes 0 of about 11 slices of day anew/)
   })
 
-  test('is made instead of one by slices, if two of no more slices took longer than all', async () => {
+  test('is made instead of one by slices, if two of no more slices took longer than all', deep, async () => {
     await make(totals)
     const touch = (days: number) =>
       sql`update app.orders set amount = amount + 1 where day <= date '2026-11-01' + ${days - 1}::int`
@@ -146,20 +150,24 @@ describe('a refresh of all slices that is due once a day', () => {
     ).toEqual([])
   })
 
-  test('is slow against what computed all slices before, and not against refreshes that computed some', async () => {
-    await make(totals)
-    for (const _ of [1, 2, 3]) await refreshed()
-    await look()
-    const { runId, slices } = await refreshedOnceADay()
-    expect(slices?.wholeMs).toEqual(expect.any(Number))
-    const usualIs = (ms: number) => sql`
+  test(
+    'is slow against what computed all slices before, and not against refreshes that computed some',
+    deep,
+    async () => {
+      await make(totals)
+      for (const _ of [1, 2, 3]) await refreshed()
+      await look()
+      const { runId, slices } = await refreshedOnceADay()
+      expect(slices?.wholeMs).toEqual(expect.any(Number))
+      const usualIs = (ms: number) => sql`
       update viewkeeper.runs set duration_ms = 60000, published_at = null,
              meta = jsonb_set(jsonb_set(meta, '{response,fillMs}', '60000'), '{response,slices,wholeMs}', to_jsonb(${ms}::int)) where id = ${runId}`
-    await usualIs(40_000)
-    expect(await look()).toMatchObject({ incidents: [] })
-    await usualIs(20_000)
-    expect(await look()).toMatchObject({ incidents: [{ kind: 'slow', name: 'app.daily' }] })
-  })
+      await usualIs(40_000)
+      expect(await look()).toMatchObject({ incidents: [] })
+      await usualIs(20_000)
+      expect(await look()).toMatchObject({ incidents: [{ kind: 'slow', name: 'app.daily' }] })
+    },
+  )
 
   test('is made at once, if a hundred slices are touched that are 30 % of all, whatever the columns beside the key are called', async () => {
     await make('select id as day, amount as t, amount as k, amount as q, amount as o from app.orders')
@@ -171,36 +179,40 @@ describe('a refresh of all slices that is due once a day', () => {
     expect(await touched(120)).not.toHaveProperty('anew')
   })
 
-  test('compares no column whose values may differ without a mistake, else how many rows there are, unless that is not certain', async () => {
-    await make('select day, sum(price) as sum, count(*) as n from app.orders group by day')
-    // The same rows, summed up in another order.
-    await changeUnheard(
-      'create table app.kept as table app.orders; delete from app.orders; insert into app.orders select * from app.kept order by amount desc',
-    )
-    const before = await sql`select day, sum from app.daily order by 1`
-    expect((await refreshedOnceADay()).slices).toMatchObject({ compared: 11, wrong: 0 })
-    expect(await sql`select day, sum from app.daily order by 1`).not.toEqual(before)
+  test(
+    'compares no column whose values may differ without a mistake, else how many rows there are, unless that is not certain',
+    deep,
+    async () => {
+      await make('select day, sum(price) as sum, count(*) as n from app.orders group by day')
+      // The same rows, summed up in another order.
+      await changeUnheard(
+        'create table app.kept as table app.orders; delete from app.orders; insert into app.orders select * from app.kept order by amount desc',
+      )
+      const before = await sql`select day, sum from app.daily order by 1`
+      expect((await refreshedOnceADay()).slices).toMatchObject({ compared: 11, wrong: 0 })
+      expect(await sql`select day, sum from app.daily order by 1`).not.toEqual(before)
 
-    await make('select day, sum(price) as sum from app.orders group by day')
-    await changeUnheard("update app.orders set day = '2026-12-24' where day = '2026-11-05'")
-    expect((await refreshedOnceADay()).slices).toMatchObject({ compared: 12, wrong: 2 })
+      await make('select day, sum(price) as sum from app.orders group by day')
+      await changeUnheard("update app.orders set day = '2026-12-24' where day = '2026-11-05'")
+      expect((await refreshedOnceADay()).slices).toMatchObject({ compared: 12, wrong: 2 })
 
-    await make('select distinct on (day) day, sum(price) over (partition by day) as sum from app.orders')
-    const { slices, because } = await refreshedOnceADay()
-    expect(slices).not.toHaveProperty('compared')
-    expect(because).toContain('none can be compared, because its query does not tell which rows there are')
-    const note =
-      'the daily refresh cannot check it, because the query of the view does not tell which rows there are'
-    const shown = async () => {
-      const found = await getView(database, 'app.daily')
-      return viewFacts(found as never, new Date()).find(([label]) => label === 'log of changes')?.[1]
-    }
-    expect(await shown()).toBe(`0 B: ${note}`)
-    await sql`alter table app.orders disable trigger "app.daily_0_update"`
-    expect(await shown()).toContain('it is not used: app.orders has no trigger that tells each update')
-    await make(totals)
-    expect(await shown()).toBe('0 B')
-  })
+      await make('select distinct on (day) day, sum(price) over (partition by day) as sum from app.orders')
+      const { slices, because } = await refreshedOnceADay()
+      expect(slices).not.toHaveProperty('compared')
+      expect(because).toContain('none can be compared, because its query does not tell which rows there are')
+      const note =
+        'the daily refresh cannot check it, because the query of the view does not tell which rows there are'
+      const shown = async () => {
+        const found = await getView(database, 'app.daily')
+        return viewFacts(found as never, new Date()).find(([label]) => label === 'log of changes')?.[1]
+      }
+      expect(await shown()).toBe(`0 B: ${note}`)
+      await sql`alter table app.orders disable trigger "app.daily_0_update"`
+      expect(await shown()).toContain('it is not used: app.orders has no trigger that tells each update')
+      await make(totals)
+      expect(await shown()).toBe('0 B')
+    },
+  )
 })
 
 describe('a column is compared if two computations of the same rows make the same values:', () => {

@@ -5,6 +5,7 @@ import { failureOf, leftOutSince } from '../../../src/catalog/db/failing.ts'
 import { readRuns } from '../../../src/run/db/history.ts'
 import { prepareKept, pruneRange } from '../../../src/watch/db/prune.ts'
 import { counts } from '../../support/counts.ts'
+import { deep } from '../../support/deep.ts'
 import { useHistory } from './past.ts'
 
 // The last ends of each view are kept when they are published, and looked up until then. Here they are compared with what a query finds
@@ -88,32 +89,36 @@ async function expectTruth() {
   expect(views.map(({ name, failure }) => ({ name, at: failure?.at ?? null }))).toEqual([...failures])
 }
 
-test('what ended last is found in any history, also after removals and a prune, which keep it', async () => {
-  await fc.assert(
-    fc.asyncProperty(histories, async (runs) => {
-      await clear()
-      await write(runs)
-      await expectTruth()
-      await sql`update viewkeeper.runs set finished_at = finished_at + interval '1 hour' where id % 5 = 0`
-      await expectTruth()
-      await sql`update viewkeeper.runs set published_at = clock_timestamp() where published_at is null and id % 2 = 0`
-      await expectTruth()
-      await sql`
+test(
+  'what ended last is found in any history, also after removals and a prune, which keep it',
+  deep,
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(histories, async (runs) => {
+        await clear()
+        await write(runs)
+        await expectTruth()
+        await sql`update viewkeeper.runs set finished_at = finished_at + interval '1 hour' where id % 5 = 0`
+        await expectTruth()
+        await sql`update viewkeeper.runs set published_at = clock_timestamp() where published_at is null and id % 2 = 0`
+        await expectTruth()
+        await sql`
         delete from viewkeeper.runs where id in (
           select id from (select id, row_number() over (order by id) as place from viewkeeper.runs) r
            where place in (select value::integer + 1 from jsonb_array_elements_text(${sql.json(runs.flatMap(({ removed }, at) => (removed ? [at] : [])))})))`
-      await expectTruth()
-      const lasting = () =>
-        sql`select name, last_success_id, last_failure_id from viewkeeper.view_status order by 1`
-      const before = await lasting()
-      const allFrom = await prepareKept(sql, { successes: 1, days: 0 })
-      for (let from: number | null = 1; from !== null; )
-        from = (await pruneRange(sql, from, 5000, { successes: 1, days: 0 }, allFrom)).next
-      expect(await lasting()).toEqual(before)
-    }),
-    { numRuns: counts.properties },
-  )
-})
+        await expectTruth()
+        const lasting = () =>
+          sql`select name, last_success_id, last_failure_id from viewkeeper.view_status order by 1`
+        const before = await lasting()
+        const allFrom = await prepareKept(sql, { successes: 1, days: 0 })
+        for (let from: number | null = 1; from !== null; )
+          from = (await pruneRange(sql, from, 5000, { successes: 1, days: 0 }, allFrom)).next
+        expect(await lasting()).toEqual(before)
+      }),
+      { numRuns: counts.properties },
+    )
+  },
+)
 
 test('a look at all views reads no run of those whose ends are published; the others are in indexes of the ends', async () => {
   await clear()

@@ -8,6 +8,7 @@ import { drop } from '../../../../src/run/drop.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
 import { setAside } from '../../../../src/set-aside/set-aside.ts'
 import { getWhy } from '../../../../src/watch/why.ts'
+import { eachGroup } from '../../../support/deep.ts'
 import { administrator, callOn, useDatabase } from '../../../support/servers/database.ts'
 import { callAlter } from '../../../support/views/alter.ts'
 import { advanceToEnd, begin, define } from '../../../support/views/batches.ts'
@@ -108,7 +109,7 @@ const isInTheWay = ({ pid }: Dump, application = 'pg_dump') =>
     ),
   )
 
-describe.each(Object.keys(exchanges))('%s', (name) => {
+eachGroup(Object.keys(exchanges), { quick: 2 })('%s', (name) => {
   test('waits for a dump that has begun before, whose restore lacks nothing', async () => {
     const work = await exchanges[name]!()
     const dump = await beginDump(url)
