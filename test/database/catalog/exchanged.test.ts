@@ -10,7 +10,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
 import { counts } from '../../support/counts.ts'
-import { deep } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { between } from '../../support/waiting/between.ts'
 
@@ -65,7 +65,7 @@ const readers: Record<string, (from: Database, view: string) => Promise<unknown>
 }
 
 describe('a view that is exchanged between two statements of a read', () => {
-  test.each(Object.keys(readers))('is shown by %s as if nothing had happened', async (name) => {
+  eachCase(Object.keys(readers), { quick: 2 })('is shown by %s as if nothing had happened', async (name) => {
     const read = readers[name]!
     const view = await makeView(`between_${name.toLowerCase()}`)
     // What reads a view directly, and not through a plain view, is exchanged together with it.

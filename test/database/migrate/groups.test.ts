@@ -234,7 +234,7 @@ describe('a reader that does not fit any more is named', () => {
     )
   })
 
-  test('with its index, if that cannot be made on the new type', async () => {
+  test('with its index, if that cannot be made on the new type', deep, async () => {
     const frozen = await started(sales, beside)
     await sql`create index halves on app.beside ((total / 2))`
     const [message] = await refused(
@@ -270,7 +270,7 @@ describe('a reader that does not fit any more is named', () => {
     }
   })
 
-  test('with what to do, if it is a plain view', async () => {
+  test('with what to do, if it is a plain view', deep, async () => {
     const frozen = await started(sales, above)
     await sql`create view app.plain as select orders from app.sales`
     const [message] = await refused(frozen, { ...sales, sql: salesQuery.replace('as orders', 'as n') }, above)
@@ -366,7 +366,7 @@ describe('views that change together', () => {
     )
   })
 
-  test('may change who reads whom', async () => {
+  test('may change who reads whom', deep, async () => {
     const one = inApp('one', 'select id from app.orders')
     const two = inApp('two', 'select id from app.one')
     const frozen = await started(one, two)
@@ -396,7 +396,7 @@ describe('views that change together', () => {
     )
   })
 
-  test('are refused, if one of them is missing, until it is made again', async () => {
+  test('are refused, if one of them is missing, until it is made again', deep, async () => {
     const frozen = await started(salesBefore, above)
     await frozen.freeze([salesAfter, aboveAfter], { reads })
     await sql`drop materialized view app.above`
