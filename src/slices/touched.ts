@@ -3,7 +3,7 @@ import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import type { Refusal } from '../rebuild/plan/fill.ts'
 import type { AroundFilling } from '../rebuild/plan/make.ts'
 import type { Filler } from '../rebuild/plan/plan.ts'
-import type { Member, Rebuild, Scope } from '../rebuild/plan/scope.ts'
+import type { Rebuild, Scope } from '../rebuild/plan/scope.ts'
 import type { Sql } from '../server/database.ts'
 import { unlessLocked } from '../server/transactions.ts'
 import type { Plan, Statement } from '../sql/plan.ts'
@@ -17,6 +17,7 @@ import {
   fillBySlices,
   fillBySlicesBeside,
   forgetRead,
+  membersOf,
   noteRead,
   type SlicesAnew,
 } from './plan/fill.ts'
@@ -56,127 +57,94 @@ async function readTouched(
     return new Problem('InvalidRequest', `the log of its changes is not used: ${unused}`)
   const known = await readKnown(sql, view, log)
   if (known === undefined) return 'gone'
-  const changed = whyNotBelieved(known, log.by) ?? (group && whyWhole(group, log.shown)) ?? null
+  const { by, shown, exact } = log
+  const changed = whyNotBelieved(known, by) ?? (group && whyWhole(group, shown)) ?? null
   const because = changed ?? whyDue(known)
-  const stands = {
-    sql: `select concat_ws(' ', (${worldOf(log)}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
-    is: `${known.text} ${known.toucher}`,
-  }
-  const touched: Touched = { view, log, known, changed, because, check: checkOf(view, stands) }
-  return {
-    shown: log.shown.oid,
-    words: wordsOf(touched),
-    found: { answer: { slices: markOf(touched) }, holds: stands },
-    around: group === undefined ? aroundAlone(touched) : aroundInGroup(touched),
-  }
-}
-
-/** What a refresh by a log computes, and why. */
-interface Touched {
-  view: ViewFacts
-  log: ChangeLog
-  known: Known
-  /** Why the log is not believed; null: it is. */
-  changed: string | null
-  /** Why all slices are computed; null: only those that the log names. */
-  because: string | null
-  /** That what the rows depend on is still the same. */
-  check: Statement
-}
-
-function wordsOf({ log: { by, exact }, known, changed, because }: Touched): string {
-  const slices = displayPart(by)
   const wholeMs = wholeMsOf(known)
-  const took = wholeMs === null ? '' : `; all of them took ${duration(wholeMs)}`
-  const none =
-    changed === null && exact === null
-      ? ', and none can be compared, because its query does not tell which rows there are'
-      : ''
-  return because === null
-    ? `computes slices of ${slices} anew, those that changes have touched${took}`
-    : `computes all slices of ${slices} anew: ${because}${none}`
-}
-
-function markOf({ log: { by }, known, because }: Touched): Mark {
-  const wholeMs = wholeMsOf(known)
-  return {
+  const mark: Mark = {
     by,
     world: known.world,
     ...(wholeMs !== null && { wholeMs }),
     wholeAt: because === null ? known.mark!.wholeAt! : known.now,
   }
+  const holds = {
+    sql: `select concat_ws(' ', (${worldOf(log)}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
+    is: `${known.text} ${known.toucher}`,
+  }
+  const touched = { view, log, known, isBelieved: changed === null, isWhole: because !== null, holds }
+  const took = wholeMs === null ? '' : `; all of them took ${duration(wholeMs)}`
+  const none =
+    changed === null && exact === null
+      ? ', and none can be compared, because its query does not tell which rows there are'
+      : ''
+  return {
+    shown: shown.oid,
+    words:
+      because === null
+        ? `computes slices of ${displayPart(by)} anew, those that changes have touched${took}`
+        : `computes all slices of ${displayPart(by)} anew: ${because}${none}`,
+    found: { answer: { slices: mark }, holds },
+    around:
+      group === undefined
+        ? aroundOf(view, shown, (rebuild, members) => fill(touched, rebuild, members, false))
+        : (group) => (rebuild) => fill(touched, rebuild, membersOf(group, view, shown), true),
+  }
 }
 
-const checkOf = ({ view }: ViewFacts, { sql, is }: NonNullable<Plan['basis']>): Statement => ({
-  kind: 'check',
-  phase: 'building',
-  sql,
-  check: {
-    is,
-    else: 'CatalogChanged',
-    message: `What ${view} is computed from was changed while its slices were computed. Nothing was exchanged: refresh again.`,
-  },
-  hidden: true,
-})
-
-/** Fills the shadow in a refresh of the view with all that read it: what was read leaves the log in the same transaction. */
-const aroundAlone = (touched: Touched): Filler['around'] =>
-  aroundOf(touched.view, touched.log.shown, (rebuild, members) => {
-    const sliced = fills(touched, (rows) => fillBySlices(rebuild, { ...members, rows }))
-    return counting(touched, rebuild, members.view, {
-      ...sliced,
-      after: [...sliced.after, forgetRead(members.view), touched.check],
-    })
-  })
-
-/** Fills the shadow in a group of a batch: what was read is noted, and leaves the log at the exchange. */
-const aroundInGroup =
-  (touched: Touched): Filler['around'] =>
-  ({ members }) =>
-  (rebuild) => {
-    const memberOf = ({ oid }: { oid: number }) => members.find((each) => each.oid === oid)!
-    const above = memberOf(touched.view)
-    const sliced = fills(touched, (rows) =>
-      fillBySlicesBeside(rebuild, { view: above, shown: memberOf(touched.log.shown), rows }),
-    )
-    return counting(touched, rebuild, above, {
-      ...sliced,
-      after: [...sliced.after, noteRead, ...(touched.changed === null ? [touched.check] : [])],
-    })
-  }
-
-/** By slices, unless all are computed. */
-const fills = (
-  { log, known, because }: Touched,
-  bySlices: (rows: SlicesAnew['rows']) => AroundFilling,
-): AroundFilling =>
-  because === null
-    ? bySlices(rowsTouched({ by: log.by, columns: log.shown.columns }, log, tooMany(known)))
-    : { before: [], after: [] }
-
-/** Counts the slices, and compares those that no change has touched if all are computed although the log is believed. */
-function counting(
-  { view, log, known, changed, because }: Touched,
+/**
+ * Fills the shadow, by slices unless all are computed; counts them, and compares those that no change has touched if all are computed although the log
+ * is believed. What was read leaves the log in the same transaction; in a group of a batch it is noted, and leaves the log at the exchange.
+ */
+function fill(
+  { view, log, known, isBelieved, isWhole, holds }: Touched,
   rebuild: Rebuild,
-  above: Member,
-  { before, after, record = [] }: AroundFilling,
+  members: Pick<SlicesAnew, 'view' | 'shown'>,
+  isBeside: boolean,
 ): AroundFilling {
   const part = { by: log.by, columns: log.shown.columns }
-  const count = countTouched(part, log, because !== null, because === null ? tooMany(known) : null)
-  const compare =
-    changed === null && because !== null && log.exact !== null ? compareUntouched(log) : undefined
+  const most = isWhole ? null : tooMany(known)
+  const rows = rowsTouched(part, log, most)
+  const bySlices = isBeside ? fillBySlicesBeside : fillBySlices
+  const sliced: AroundFilling = isWhole ? { before: [], after: [] } : bySlices(rebuild, { ...members, rows })
+  const count = countTouched(part, log, isWhole, most)
+  const compare = isBelieved && isWhole && log.exact !== null ? compareUntouched(log) : undefined
+  const check: Statement = {
+    kind: 'check',
+    phase: 'building',
+    sql: holds.sql,
+    check: {
+      is: holds.is,
+      else: 'CatalogChanged',
+      message: `What ${view.view} is computed from was changed while its slices were computed. Nothing was exchanged: refresh again.`,
+    },
+    hidden: true,
+  }
   return countingSlices(
     rebuild,
-    above,
+    members.view,
     (shadow) => (compare ? `select (${count(shadow)}) || (${compare(shadow)})` : count(shadow)),
     {
-      before: [look, ...before],
-      after,
-      record: [...record, ...(compare ? [noteWrong(known.logOid)] : [])],
+      before: [look, ...sliced.before],
+      after: [
+        ...sliced.after,
+        isBeside ? noteRead : forgetRead(members.view),
+        ...(isBelieved || !isBeside ? [check] : []),
+      ],
+      record: [...(sliced.record ?? []), ...(compare ? [noteWrong(known.logOid)] : [])],
       // Old rows of slices that the log does not name are as the query would compute them now.
       known: { [view.oid]: { view: ['', ''], asOf: 'infinity' } },
     },
   )
+}
+
+/** What a refresh by a log computes. `holds`: what its rows depend on besides rows of tables is the same. */
+interface Touched {
+  view: ViewFacts
+  log: ChangeLog
+  known: Known
+  isBelieved: boolean
+  isWhole: boolean
+  holds: NonNullable<Plan['basis']>
 }
 
 /** Why a member of a batch's group that shows this plain view is not computed by slices; null: it may be. */

@@ -59,7 +59,13 @@ const readsItsOwn = (rebuild: Rebuild, shown: Member): Statement[] => [
   ...closePlace(rebuild),
 ]
 
-/** Finds the view and the plain view among a group, and insists that the plain view is its own. */
+/** The view and the plain view among a group, which need not have the plain view if all slices are computed. */
+export const membersOf = ({ members }: Scope, ...both: [view: { oid: number }, shown: { oid: number }]) => {
+  const [view, shown] = both.map(({ oid }) => members.find((each) => each.oid === oid)!) as [Member, Member]
+  return { view, shown }
+}
+
+/** Finds both, and insists that the plain view is the view's own. */
 export const aroundOf =
   (
     view: ViewFacts,
@@ -67,13 +73,13 @@ export const aroundOf =
     fill: (rebuild: Rebuild, members: { view: Member; shown: Member }) => AroundFilling,
   ): ((group: Scope) => (rebuild: Rebuild) => AroundFilling) =>
   (group) => {
-    const member = (oid: number) => group.members.find((each) => each.oid === oid)!
-    const [above, below] = [member(view.oid), member(shown.oid)]
+    const members = membersOf(group, view, shown)
+    const below = members.shown.live
     const others = [
       ...group.members
         .filter(({ oid, reads }) => oid !== view.oid && reads.includes(shown.oid))
         .map(({ live }) => `${live.view.kind} ${displayName(live.view)}`),
-      ...below.live.dependents.map(({ description }) => description),
+      ...below.dependents.map(({ description }) => description),
     ]
     if (others.length > 0)
       throw new Problem(
@@ -81,14 +87,14 @@ export const aroundOf =
         `${view.view} is not refreshed by slices: ${shown.view}, which it shows, is also read by ${others.join(', ')}. Let each read a plain view of its own.`,
         { field: 'slices' },
       )
-    const { owner } = below.live.view
+    const { owner } = below.view
     if (owner !== view.owner)
       throw new Problem(
         'InvalidRequest',
         `${view.view} is not refreshed by slices: ${shown.view}, which it shows, belongs to ${owner}. Give it to the same owner: alter view ${shown.view} owner to ${view.owner}.`,
         { field: 'slices' },
       )
-    return (rebuild) => fill(rebuild, { view: above, shown: below })
+    return (rebuild) => fill(rebuild, members)
   }
 
 /** Lets the record of the run say what it has read of the log. */
