@@ -100,7 +100,7 @@ export async function prepareExchange(advancing: AdvancingBatch, group: Together
     timeoutSeconds,
     members: followersIn(members),
   })
-  if (read.length > 0) plan.prepare.push(...(await (await guest()).exchanged(now, read)))
+  if (read.length > 0) plan.prepare.push(...(await guest()).exchanged(now, read))
   const runId = await recordTogether(
     sql,
     batch.id,

@@ -7,9 +7,10 @@ import type { Scope } from '../rebuild/plan/scope.ts'
 import type { Sql } from '../server/database.ts'
 import { unlessLocked } from '../server/transactions.ts'
 import type { Statement } from '../sql/plan.ts'
-import type { Asked } from './asked.ts'
-import type { Read } from './plan/fill.ts'
+import { type Asked, findAsked } from './asked.ts'
+import { forgetAll, type Read } from './plan/fill.ts'
 import { forgetting } from './plan/forget.ts'
+import { findTouched } from './touched.ts'
 
 /** What the plan of a refresh by slices goes by. */
 interface SlicesOptions extends Patience {
@@ -26,22 +27,21 @@ interface BySlices extends RefreshStrategy<SlicesOptions, Promise<Filler | Refus
   /** What comes before and after a statement that fills the view whole, by another strategy. */
   aroundAll(view: ViewFacts): RunOptions['aroundAll']
   /** What comes before the exchange of a group whose shadows were filled by slices. `read`: what their runs have answered. */
-  exchanged(group: Scope, read: Read[]): Promise<Statement[]>
+  exchanged(group: Scope, read: Read[]): Statement[]
 }
 
 /**
  * The strategy that computes single slices of a view: those that were asked for, or those that the log of its changes tells. Undefined: the view has no log.
- * `gone`: it was exchanged or dropped meanwhile. What proves slices is loaded by each of these.
+ * `gone`: it was exchanged or dropped meanwhile. What proves slices is loaded when it is asked.
  */
 export const slices = {
   name: 'slices',
-  async plan(view, { sql, asked, strategy, group, ...patience }) {
-    if (asked === undefined) return (await import('./touched.ts')).findTouched(sql, view, patience, group)
-    const { findAsked } = await import('./asked.ts')
-    return untilUnlocked(sql, view, patience, () =>
-      unlessLocked(sql, (sql) => findAsked(sql, view, asked, strategy)),
-    )
-  },
+  plan: (view, { sql, asked, strategy, group, ...patience }) =>
+    untilUnlocked(sql, view, patience, () =>
+      unlessLocked<Awaited<ReturnType<BySlices['plan']>>>(sql, (sql) =>
+        asked === undefined ? findTouched(sql, view, group) : findAsked(sql, view, asked, strategy),
+      ),
+    ),
   aroundAll: (view) => (view.counting === null ? undefined : forgetting(view, view.counting)),
-  exchanged: async (group, read) => (await import('./plan/fill.ts')).forgetAll(group, read),
+  exchanged: forgetAll,
 } satisfies BySlices

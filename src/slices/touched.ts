@@ -1,11 +1,9 @@
-import { type Patience, untilUnlocked } from '../catalog/db/look.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import type { Refusal } from '../rebuild/plan/fill.ts'
 import type { AroundFilling } from '../rebuild/plan/make.ts'
 import type { Filler } from '../rebuild/plan/plan.ts'
 import type { Rebuild, Scope } from '../rebuild/plan/scope.ts'
 import type { Sql } from '../server/database.ts'
-import { unlessLocked } from '../server/transactions.ts'
 import type { Plan, Statement } from '../sql/plan.ts'
 import { displayName, displayPart } from '../words/names.ts'
 import { duration } from '../words/phrases.ts'
@@ -32,17 +30,9 @@ import { noteWrong } from './plan/wrong.ts'
  * Finds out by the log beside a view which of its rows a refresh has to compute anew. The log decides when the shadow is filled: here it is only read
  * whether it may be believed, which takes that nothing has changed since the last refresh but rows of tables. A refusal says why the
  * view is refreshed as if it had no log; undefined: it has none. `gone`: the view was exchanged or dropped meanwhile. `group`: the shadow is that of
- * a batch's group, which is exchanged later, and forgets what was read then. If a lock keeps it from being read, throws what `lookAtView` throws.
+ * a batch's group, which is exchanged later, and forgets what was read then.
  */
-export const findTouched = (
-  sql: Sql,
-  view: ViewFacts,
-  patience: Patience = {},
-  group?: Scope,
-): Promise<Filler | Refusal | 'gone' | undefined> =>
-  untilUnlocked(sql, view, patience, () => unlessLocked(sql, (sql) => readTouched(sql, view, group)))
-
-async function readTouched(
+export async function findTouched(
   sql: Sql,
   view: ViewFacts,
   group: Scope | undefined,
