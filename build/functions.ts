@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 import { openapi } from '../src/api/openapi.ts'
 import { functionsFolder } from '../src/package-files.ts'
-import { envelope } from '../src/run/envelope/text.ts'
+import { envelope } from '../src/record/envelope/text.ts'
 import { version, versionHeader } from '../src/version.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { incidentExpression, type PromMetric } from '../serve/metrics/names.ts'
-import { mayWaitSeconds, monitorAlarms } from '../src/watch/plan/alarms.ts'
+import { monitorAlarms } from '../src/watch/plan/alarms.ts'
+import { mayWaitSeconds } from '../src/words/event.ts'
 import { runbookOf } from '../src/words/problem.ts'
 
 // Makes the alert rules and the dashboard of `viewkeeper serve` from the table of alarms.

@@ -7,7 +7,7 @@ import ts from 'typescript'
 
 /** Where a role is taken, or a text about it stands. */
 export const known: Record<string, { places: number; because: string }> = {
-  'src/run/envelope/statement.sql': {
+  'src/record/envelope/statement.sql': {
     places: 2,
     because: 'takes back the role of the login, and the one before',
   },
@@ -17,7 +17,7 @@ export const known: Record<string, { places: number; because: string }> = {
   },
   'src/catalog/plan/grants.ts': { places: 2, because: 'grant and revoke execute nothing' },
   'src/catalog/plan/obstacles.ts': { places: 1, because: 'words for people' },
-  'src/catalog/db/discovered.ts': {
+  'src/record/definitions/discovered.ts': {
     places: 1,
     because: 'reads cron.job, whose owners may do all that the login may',
   },

@@ -1,5 +1,5 @@
 import type { Child, FC, PropsWithChildren } from 'hono/jsx'
-import { eventTypes } from '../src/events/plan/event.ts'
+import { eventTypes } from '../src/words/event.ts'
 import { runbookOf } from '../src/words/problem.ts'
 import { hrefOf, type PageName, pages } from './address.ts'
 import { Deed } from './cells.tsx'

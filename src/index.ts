@@ -31,4 +31,4 @@ export type {
   ViewkeeperEvent,
   ViewkeeperEvents,
   ViewRefreshed,
-} from './events/plan/event.ts'
+} from './words/event.ts'

@@ -1,4 +1,4 @@
-import type { BatchableView } from '../../src/batch/plan/plan.ts'
+import type { BatchableView } from '../../src/record/plan/batch.ts'
 import type { Sql } from '../../src/server/database.ts'
 
 export const rowsOfBigView = 2_500_000

@@ -22,11 +22,11 @@ import {
   type AlarmName,
   describeAlarm,
   incidentsOpen,
-  mayWaitSeconds,
   silentMonitor,
   unsent,
 } from '../../src/watch/plan/alarms.ts'
 import { command } from '../../src/words/commands.ts'
+import { mayWaitSeconds } from '../../src/words/event.ts'
 import type { Api } from '../functions/api.ts'
 import type { MonitorTimes } from '../monitor-times.ts'
 import type { AlarmTopics } from './topics.ts'

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answerProblem } from '../../page/serve.ts'
-import { readWaitingSeconds } from '../../src/events/db/outbox.ts'
 import { handOut, sendWaiting } from '../../src/events/hand-out.ts'
-import { detailOf, type WaitingEvent } from '../../src/events/plan/news.ts'
+import { detailOf } from '../../src/events/plan/news.ts'
 import { localEnvironment } from '../../src/keeper/terms.ts'
+import { readWaitingSeconds } from '../../src/record/events/outbox.ts'
+import type { WaitingEvent } from '../../src/record/plan/watch.ts'
 import type { Database } from '../../src/server/database.ts'
 import { follow } from '../news/news.ts'
 

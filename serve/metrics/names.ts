@@ -1,4 +1,4 @@
-import type { ViewKind } from '../../src/events/plan/event.ts'
+import type { ViewKind } from '../../src/words/event.ts'
 
 /** What `GET /metrics` tells Prometheus: each metric with its help, its kind and its labels, besides `environment`, which all have. */
 export const promMetrics = {

@@ -1,5 +1,5 @@
-import type { EventType } from '../../src/events/plan/event.ts'
 import type { Sql } from '../../src/server/database.ts'
+import type { EventType } from '../../src/words/event.ts'
 
 /** What a channel takes: what people are told, or events for programs. */
 type Taken = 'notices' | { events: readonly EventType[] }

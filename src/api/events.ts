@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { type EventType, eventTypes, type ViewkeeperEvents, viewKinds } from '../events/plan/event.ts'
+import { type EventType, eventTypes, type ViewkeeperEvents, viewKinds } from '../words/event.ts'
 import { problemCodes } from '../words/problem.ts'
 import { operations, triggers } from '../words/run.ts'
 

@@ -1,10 +1,10 @@
-import { closeLostRuns } from '../run/db/life.ts'
+import type { LatestRuns } from '../record/batches/attempts.ts'
+import { type BatchGroup, readOpenGroups } from '../record/batches/batch-groups.ts'
+import type { BatchView } from '../record/batches/batch-views.ts'
+import { type Batch, readBatch, stampBatch } from '../record/batches/batches.ts'
+import { closeLostRuns } from '../record/runs/life.ts'
 import type { Work } from '../run/envelope/run-connection.ts'
 import type { Database, Sql } from '../server/database.ts'
-import type { LatestRuns } from './db/attempts.ts'
-import { type BatchGroup, readOpenGroups } from './db/batch-groups.ts'
-import type { BatchView } from './db/batch-views.ts'
-import { type Batch, readBatch, stampBatch } from './db/batches.ts'
 
 /** The server notifies us of the end of a run. A look finds the rest: a lost run, a due retry, a cancel. */
 export const lookAgainMs = 500

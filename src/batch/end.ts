@@ -1,13 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Call, deadlineOf, endedBefore, unknown } from '../run/call.ts'
-import { closeLostRuns } from '../run/db/life.ts'
-import type { LatestRun } from '../run/plan/turn.ts'
-import type { Sql } from '../server/database.ts'
-import { withTransaction } from '../server/transactions.ts'
-import { type BatchEnd, isEnded, isScheduled } from '../words/run.ts'
-import { cancelBatchRuns, followLatestRuns } from './db/attempts.ts'
-import { dropShadows } from './db/batch-groups.ts'
-import { type BatchView, readBatchViews, readMissingNames } from './db/batch-views.ts'
+import { cancelBatchRuns, followLatestRuns } from '../record/batches/attempts.ts'
+import { dropShadows } from '../record/batches/batch-groups.ts'
+import { type BatchView, readBatchViews, readMissingNames } from '../record/batches/batch-views.ts'
 import {
   type Batch,
   lockBatch,
@@ -16,7 +10,13 @@ import {
   requestBatchCancel,
   type StartedBatch,
   startedOf,
-} from './db/batches.ts'
+} from '../record/batches/batches.ts'
+import type { LatestRun } from '../record/plan/batch.ts'
+import { closeLostRuns } from '../record/runs/life.ts'
+import { type Call, deadlineOf, endedBefore, unknown } from '../run/call.ts'
+import type { Sql } from '../server/database.ts'
+import { withTransaction } from '../server/transactions.ts'
+import { type BatchEnd, isEnded, isScheduled } from '../words/run.ts'
 import { planNext } from './plan/next.ts'
 
 /** Ends a batch if it has nothing left to do. Returns the batch if it has ended, otherwise null. */

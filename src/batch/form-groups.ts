@@ -1,13 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { readDependencies } from '../catalog/db/graph.ts'
 import { findLocked } from '../catalog/db/locked.ts'
 import { traitsOf } from '../catalog/plan/definition.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
-import type { Sql } from '../server/database.ts'
-import { mayPass, sqlstateOf } from '../server/failures.ts'
-import { withTransaction } from '../server/transactions.ts'
-import { parentsFirst, reached } from '../sql/walks.ts'
-import { type AdvancingBatch, lookAgainMs } from './advancing.ts'
 import {
   type BatchGroup,
   type Grouped,
@@ -18,9 +12,15 @@ import {
   readThere,
   recordGroups,
   recordUndecided,
-} from './db/batch-groups.ts'
-import { type BatchView, insertBatchViews, readBatchViews } from './db/batch-views.ts'
-import type { Batch, RefreshedEach } from './db/batches.ts'
+} from '../record/batches/batch-groups.ts'
+import { type BatchView, insertBatchViews, readBatchViews } from '../record/batches/batch-views.ts'
+import type { Batch, RefreshedEach } from '../record/batches/batches.ts'
+import { readDependencies } from '../record/definitions/graph.ts'
+import type { Sql } from '../server/database.ts'
+import { mayPass, sqlstateOf } from '../server/failures.ts'
+import { withTransaction } from '../server/transactions.ts'
+import { parentsFirst, reached } from '../sql/walks.ts'
+import { type AdvancingBatch, lookAgainMs } from './advancing.ts'
 import { joinRefreshed, leaveOutUnchanged } from './leave-out.ts'
 
 /** How long the groups of a batch may fail to be formed before its views are refreshed each by itself. */

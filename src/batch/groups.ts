@@ -1,26 +1,13 @@
 import { findView, readObstacles } from '../catalog/db/catalog.ts'
 import type { OutlinedReader, ViewFacts } from '../catalog/plan/live-view.ts'
-import { batchPlaces } from '../catalog/plan/shadow-names.ts'
 import { type GroupSeen, lookAtEach } from '../rebuild/db/group.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
 import { make } from '../rebuild/plan/make.ts'
 import { nothingStandsBetween, prove } from '../rebuild/plan/prove.ts'
 import { memberRequirements, placesRequirement } from '../rebuild/plan/requirements.ts'
+import type { Scope } from '../rebuild/plan/scope.ts'
 import { apart, batchKey, everything, materialized } from '../rebuild/plan/scope.ts'
-import { readUsualDurations } from '../run/db/past.ts'
-import { planRegularTogether } from '../run/plan/refresh.ts'
-import { shortTogether } from '../run/plan/strategy.ts'
-import type { TogetherGroup } from '../run/plan/turn.ts'
-import type { Sql } from '../server/database.ts'
-import { mayPass, sqlstateOf } from '../server/failures.ts'
-import { besideCopy, readCopy } from '../server/standbys.ts'
-import { lookAgain } from '../server/transactions.ts'
-import { quoteName } from '../sql/names.ts'
-import { statementsOf } from '../sql/plan.ts'
-import { displayName } from '../words/names.ts'
-import { Problem } from '../words/problem.ts'
-import { type AdvancingBatch, type Prepared, readAllAgain } from './advancing.ts'
-import { type PlanBasis, readPlanBasis, requestOf } from './db/attempts.ts'
+import { type PlanBasis, readPlanBasis, requestOf } from '../record/batches/attempts.ts'
 import {
   type BuiltElsewhere,
   type Candidate,
@@ -32,11 +19,24 @@ import {
   readBuiltElsewhere,
   readCandidates,
   readThere,
-} from './db/batch-groups.ts'
-import { type BatchView, followersIn } from './db/batch-views.ts'
-import type { Batch, RefreshedEach } from './db/batches.ts'
-import { readTakenNumbers, recordTogether, shownBelow } from './db/together.ts'
-import { type PlannedGroup, planTogether, viewsTogether } from './plan/together.ts'
+} from '../record/batches/batch-groups.ts'
+import { type BatchView, followersIn } from '../record/batches/batch-views.ts'
+import type { Batch, RefreshedEach } from '../record/batches/batches.ts'
+import { readTakenNumbers, recordTogether, shownBelow } from '../record/batches/together.ts'
+import type { PlannedGroup, TogetherGroup } from '../record/plan/batch.ts'
+import { readUsualDurations } from '../record/runs/past.ts'
+import { planRegularTogether } from '../run/plan/refresh.ts'
+import { shortTogether } from '../run/plan/strategy.ts'
+import type { Sql } from '../server/database.ts'
+import { mayPass, sqlstateOf } from '../server/failures.ts'
+import { besideCopy, readCopy } from '../server/standbys.ts'
+import { lookAgain } from '../server/transactions.ts'
+import { batchPlaces, quoteName } from '../sql/names.ts'
+import { statementsOf } from '../sql/plan.ts'
+import { displayName } from '../words/names.ts'
+import { Problem } from '../words/problem.ts'
+import { type AdvancingBatch, type Prepared, readAllAgain } from './advancing.ts'
+import { planTogether, viewsTogether } from './plan/together.ts'
 
 interface ToDecide {
   ids: number[]
@@ -94,7 +94,7 @@ export async function decideGroups(
   )
   if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
   const planned = planTogether(seen.all, candidates, { ...options, refusals })
-  const whole: PlannedGroup[] = []
+  const whole: PlannedGroup<Scope>[] = []
   const locked: RefreshedEach[] = []
   for (const each of planned.groups) {
     const because = everything(each.group).flatMap(
@@ -150,7 +150,7 @@ async function readRefusals(
 async function form(
   sql: Sql,
   batch: Batch,
-  planned: PlannedGroup[],
+  planned: PlannedGroup<Scope>[],
   candidates: Candidate[],
   isLastTry: boolean,
 ): Promise<{ groups: FormedGroup[]; each: RefreshedEach[] }> {

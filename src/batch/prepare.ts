@@ -1,20 +1,27 @@
 import { findView } from '../catalog/db/catalog.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { giveUpAfterMs } from '../rebuild/plan/locks.ts'
-import { closeLostRuns } from '../run/db/life.ts'
-import { startRunHere } from '../run/db/runs.ts'
-import { findUnchanged, pauseReason, skipped, skippedUnchanged } from '../run/db/skip.ts'
-import type { LatestRun } from '../run/plan/turn.ts'
+import { basisHolds, type PlanBasis, readPlanBasis, requestOf } from '../record/batches/attempts.ts'
+import type { BatchGroup } from '../record/batches/batch-groups.ts'
+import type { BatchView } from '../record/batches/batch-views.ts'
+import type { Batch } from '../record/batches/batches.ts'
+import type { LatestRun } from '../record/plan/batch.ts'
+import { closeLostRuns } from '../record/runs/life.ts'
+import { startRunHere } from '../record/runs/runs.ts'
+import { pauseReason, skipped } from '../record/runs/skip.ts'
 import { type PlannedRefresh, planRefresh } from '../run/plan-refresh.ts'
-import { planOrEnd, recordEnd, recordedOf, recordPlan } from '../run/record.ts'
+import {
+  findUnchanged,
+  planOrEnd,
+  recordEnd,
+  recordedOf,
+  recordPlan,
+  skippedUnchanged,
+} from '../run/record.ts'
 import type { Sql } from '../server/database.ts'
 import { actorsOf } from '../sql/plan.ts'
 import { Problem } from '../words/problem.ts'
 import type { AdvancingBatch, Prepared, Sendable } from './advancing.ts'
-import { basisHolds, type PlanBasis, readPlanBasis, requestOf } from './db/attempts.ts'
-import type { BatchGroup } from './db/batch-groups.ts'
-import type { BatchView } from './db/batch-views.ts'
-import type { Batch } from './db/batches.ts'
 import { joinRefreshed } from './leave-out.ts'
 import { mayLeaveOut } from './plan/selection.ts'
 

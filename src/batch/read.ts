@@ -1,13 +1,19 @@
+import { type BatchRun, readBatchRuns } from '../record/batches/attempts.ts'
+import { type BatchGroup, readBatchGroups } from '../record/batches/batch-groups.ts'
+import { type BatchView, readBatchViews } from '../record/batches/batch-views.ts'
+import {
+  type Batch,
+  type OpenBatch,
+  readBatch,
+  readBatches,
+  readOpenBatches,
+} from '../record/batches/batches.ts'
+import { mayCloseRuns } from '../record/runs/history.ts'
+import { closeLostRuns } from '../record/runs/life.ts'
 import { unknown } from '../run/call.ts'
-import { mayCloseRuns } from '../run/db/history.ts'
-import { closeLostRuns } from '../run/db/life.ts'
 import { groupsByMember, waitsFor } from '../run/plan/turn.ts'
 import type { Database } from '../server/database.ts'
 import type { BatchStatus, BatchViewStatus } from '../words/run.ts'
-import { type BatchRun, readBatchRuns } from './db/attempts.ts'
-import { type BatchGroup, readBatchGroups } from './db/batch-groups.ts'
-import { type BatchView, readBatchViews } from './db/batch-views.ts'
-import { type Batch, type OpenBatch, readBatch, readBatches, readOpenBatches } from './db/batches.ts'
 import { retryDelayOf } from './plan/next.ts'
 import { estimateRest } from './plan/plan.ts'
 

@@ -1,10 +1,15 @@
-import { readView } from '../catalog/db/catalog.ts'
 import { readGroup } from '../rebuild/db/group.ts'
 import type { RunOptions } from '../rebuild/plan/fill.ts'
 import { becauseTogether, filledBy, planExchange, planFilling, whatChanged } from '../rebuild/plan/plan.ts'
-import { apart, batchKey } from '../rebuild/plan/scope.ts'
-import { readChecking } from '../run/db/past.ts'
-import type { TogetherGroup } from '../run/plan/turn.ts'
+import { apart, batchKey, type Scope } from '../rebuild/plan/scope.ts'
+import { type PlanBasis, readPlanBasis } from '../record/batches/attempts.ts'
+import { giveUpGroup } from '../record/batches/batch-groups.ts'
+import { type BatchView, followersIn } from '../record/batches/batch-views.ts'
+import type { Batch } from '../record/batches/batches.ts'
+import { readFilled, readGroupFacts, recordTogether } from '../record/batches/together.ts'
+import { readView } from '../record/definitions/look.ts'
+import type { TogetherGroup } from '../record/plan/batch.ts'
+import { readChecking } from '../record/runs/past.ts'
 import { guest, type PlannedRefresh } from '../run/plan-refresh.ts'
 import type { Sql } from '../server/database.ts'
 import { lookAgain } from '../server/transactions.ts'
@@ -12,11 +17,6 @@ import { quoteName } from '../sql/names.ts'
 import { readSettings } from '../sql/settings.ts'
 import { Problem } from '../words/problem.ts'
 import { type AdvancingBatch, type Prepared, readAllAgain } from './advancing.ts'
-import { type PlanBasis, readPlanBasis } from './db/attempts.ts'
-import { giveUpGroup } from './db/batch-groups.ts'
-import { type BatchView, followersIn } from './db/batch-views.ts'
-import type { Batch } from './db/batches.ts'
-import { readFilled, readGroupFacts, recordTogether } from './db/together.ts'
 
 /** Plans the run that fills the shadow of a view, which is exchanged with its group. Throws UnknownView if the view is gone. */
 export async function planShadow(
@@ -27,7 +27,7 @@ export async function planShadow(
   number: number,
 ): Promise<PlannedRefresh> {
   const view = await readView(sql, name)
-  const group = await readGroupFacts(sql, batch.id, number)
+  const group = await readGroupFacts<Scope>(sql, batch.id, number)
   const member = group?.members.find(({ live }) => quoteName(live.view) === quoteName(name))
   if (group === undefined || member === undefined)
     throw new Problem('CatalogChanged', `The group of ${name.view} is gone. Refresh again.`)
@@ -67,7 +67,7 @@ export async function planShadow(
  */
 export async function prepareExchange(advancing: AdvancingBatch, group: TogetherGroup): Promise<Prepared> {
   const { sql, batch, views } = advancing
-  const built = await readGroupFacts(sql, batch.id, group.number)
+  const built = await readGroupFacts<Scope>(sql, batch.id, group.number)
   if (built === undefined) return 'made elsewhere'
   const members = group.members.flatMap((id) => views.find((view) => view.id === id) ?? [])
   const bases = await Promise.all(members.map((view) => readPlanBasis(sql, batch, view)))

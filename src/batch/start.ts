@@ -1,6 +1,3 @@
-import { discoverDefinitions } from '../catalog/db/discovered.ts'
-import { readFacts } from '../catalog/db/facts.ts'
-import { readDependencies } from '../catalog/db/graph.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
 import {
   type Looks,
@@ -10,15 +7,12 @@ import {
   tooOldViews,
   usualConcurrency,
 } from '../due/plan/lags.ts'
-import { type Call, findEarlier, unknown } from '../run/call.ts'
-import { findByKey, type Keyed } from '../run/db/runs.ts'
-import { everythingPaused, readPause } from '../run/db/skip.ts'
-import { insistOnCharacters, insistOnNameCharacters, resolveNames } from '../run/name.ts'
-import type { Sql } from '../server/database.ts'
-import { inTransaction, withTransaction } from '../server/transactions.ts'
-import { Problem } from '../words/problem.ts'
-import { type BatchError, type Exchange, isScheduled } from '../words/run.ts'
-import { findFailing, findUnrefreshed, insertBatchViews, readBatchableViews } from './db/batch-views.ts'
+import {
+  findFailing,
+  findUnrefreshed,
+  insertBatchViews,
+  readBatchableViews,
+} from '../record/batches/batch-views.ts'
 import {
   type Batch,
   closeLostBatch,
@@ -29,8 +23,20 @@ import {
   type StartedBatch,
   startedOf,
   takeTurnToPlan,
-} from './db/batches.ts'
-import { type BatchableView, type BatchDefaults, type PlannedView, planBatch } from './plan/plan.ts'
+} from '../record/batches/batches.ts'
+import { discoverDefinitions } from '../record/definitions/discovered.ts'
+import { readFacts } from '../record/definitions/facts.ts'
+import { readDependencies } from '../record/definitions/graph.ts'
+import type { BatchableView, PlannedView } from '../record/plan/batch.ts'
+import { findByKey, type Keyed } from '../record/runs/runs.ts'
+import { everythingPaused, readPause } from '../record/runs/skip.ts'
+import { type Call, findEarlier, unknown } from '../run/call.ts'
+import { insistOnCharacters, insistOnNameCharacters, resolveNames } from '../run/name.ts'
+import type { Sql } from '../server/database.ts'
+import { inTransaction, withTransaction } from '../server/transactions.ts'
+import { Problem } from '../words/problem.ts'
+import { type BatchError, type Exchange, isScheduled } from '../words/run.ts'
+import { type BatchDefaults, planBatch } from './plan/plan.ts'
 import {
   canonicalSelection,
   insistOnSelection,

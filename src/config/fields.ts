@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { timeZoneFault } from '../catalog/plan/scheduled.ts'
-import { eventTypes, incidentKinds } from '../events/plan/event.ts'
+import { eventTypes, incidentKinds } from '../words/event.ts'
 import { nearest } from '../words/names.ts'
 import type { CommonOptions } from './options.ts'
 

@@ -2,8 +2,8 @@ import { Cron } from 'croner'
 import { outsideClock } from '../catalog/plan/definition.ts'
 import type { Quiet, ViewTimes } from '../catalog/plan/scheduled.ts'
 import type { ViewFacts } from '../catalog/plan/state.ts'
+import type { ScheduledDefinition } from '../record/definitions/expectations.ts'
 import { duration } from '../words/phrases.ts'
-import type { ScheduledDefinition } from './db/expectations.ts'
 import type { Looks } from './plan/lags.ts'
 
 /** The schedules of an environment. */

@@ -1,6 +1,3 @@
-import type { Database, Sql } from '../server/database.ts'
-import { withTransaction } from '../server/transactions.ts'
-import type { CommandTarget } from '../words/commands.ts'
 import {
   endTurn,
   giveTurn,
@@ -11,8 +8,12 @@ import {
   readWaiting,
   removeEvents,
   writeEvents,
-} from './db/outbox.ts'
-import { newsOfBatch, newsOfRun, nextToPut, type WaitingEvent } from './plan/news.ts'
+} from '../record/events/outbox.ts'
+import type { WaitingEvent } from '../record/plan/watch.ts'
+import type { Database, Sql } from '../server/database.ts'
+import { withTransaction } from '../server/transactions.ts'
+import type { CommandTarget } from '../words/commands.ts'
+import { newsOfBatch, newsOfRun, nextToPut } from './plan/news.ts'
 
 /** What who puts events on the bus asks for. */
 export interface HandOutRequest {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { advance } from '../batch/advance.ts'
-import type { OpenBatch } from '../batch/db/batches.ts'
+import type { OpenBatch } from '../record/batches/batches.ts'
 import type { Database } from '../server/database.ts'
 import { isRefusal, Problem } from '../words/problem.ts'
 import type { Logger } from './terms.ts'

@@ -4,9 +4,9 @@ import { defaults, type ScheduleOptions } from '../config/options.ts'
 import type { FunctionOptions } from '../config/variables.ts'
 import type { Looks } from '../due/plan/lags.ts'
 import { type Schedules, unscheduled } from '../due/schedules.ts'
+import type { Retention } from '../record/plan/batch.ts'
 import type { Database } from '../server/database.ts'
 import { type People, type Programs, type Telling, tellingOf } from '../watch/plan/hearers.ts'
-import type { Retention } from '../watch/plan/runs.ts'
 
 /** What stands for the name of an environment that has none. */
 export const localEnvironment = 'local'

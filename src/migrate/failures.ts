@@ -1,7 +1,6 @@
-import { withoutShadowNames } from '../catalog/plan/shadow-names.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
-import { quoteName } from '../sql/names.ts'
+import { quoteName, withoutShadowNames } from '../sql/names.ts'
 import { displayName } from '../words/names.ts'
 import { Problem, sentences } from '../words/problem.ts'
 import type { RunError } from '../words/run.ts'

@@ -1,6 +1,5 @@
-import { batchPlaces } from '../catalog/plan/shadow-names.ts'
 import type { Sql } from '../server/database.ts'
-import { logSchema } from '../sql/names.ts'
+import { batchPlaces, logSchema } from '../sql/names.ts'
 import { ownerRole, viewsRole } from './db/role.ts'
 
 /** What takes Viewkeeper away from one database. */

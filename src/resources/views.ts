@@ -1,7 +1,7 @@
 import type { View, ViewDetails } from '../api/answers.ts'
+import type { MadeCheck } from '../catalog/plan/checks.ts'
 import { outsideClock } from '../catalog/plan/definition.ts'
 import { byUrgency, type Filter, filters, retryText, wordsOfState } from '../catalog/plan/state.ts'
-import type { MadeCheck } from '../rebuild/plan/check-data.ts'
 import { heldBack } from '../watch/diagnosis/cause.ts'
 import { bytes, duration, moment, whole } from '../words/phrases.ts'
 import { isEnded } from '../words/run.ts'

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { closeLostRuns } from '../record/runs/life.ts'
+import type { Run, RunResponse } from '../record/runs/runs.ts'
+import { findByKey, type Keyed, type Made, readRun, readRunStatus } from '../record/runs/runs.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { Problem } from '../words/problem.ts'
 import type { Operation, RunError, Trigger } from '../words/run.ts'
-import { closeLostRuns } from './db/life.ts'
-import type { Run, RunResponse } from './db/runs.ts'
-import { findByKey, type Keyed, type Made, readRun, readRunStatus } from './db/runs.ts'
 import type { SentEnvelope } from './envelope/run-connection.ts'
 
 /** Who requests an operation, by which trigger, and how long they wait for its end. */

@@ -1,8 +1,8 @@
+import { cancelRun } from '../record/runs/cancel.ts'
+import { closeLostRuns } from '../record/runs/life.ts'
+import { readRun } from '../record/runs/runs.ts'
 import type { Sql } from '../server/database.ts'
 import { type Call, deadlineOf, endedBefore, type Result, resultOf, unknown, waitForRun } from './call.ts'
-import { cancelRun } from './db/cancel.ts'
-import { closeLostRuns } from './db/life.ts'
-import { readRun } from './db/runs.ts'
 
 /** After this time a signal counts as lost, for example in a function of the view that catches it, and is sent again. */
 const signalLostMs = 5500

@@ -1,11 +1,15 @@
-import { findView, unknownView } from '../catalog/db/catalog.ts'
-import { type DefinitionDefaults, ensureDefinition, findDefinitionId } from '../catalog/db/definitions.ts'
-import { readDependents } from '../catalog/db/look.ts'
+import { findView } from '../catalog/db/catalog.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
+import {
+  type DefinitionDefaults,
+  ensureDefinition,
+  findDefinitionId,
+} from '../record/definitions/definitions.ts'
+import { readDependents, unknownView } from '../record/definitions/look.ts'
+import { type Skipped, skipped } from '../record/runs/skip.ts'
 import type { Sql } from '../server/database.ts'
 import type { QualifiedName } from '../words/names.ts'
 import type { Call, Result } from './call.ts'
-import { type Skipped, skipped } from './db/skip.ts'
 import { execute, patienceOf, type Target } from './execute.ts'
 import { planDrop } from './plan/drop.ts'
 import type { Planned } from './record.ts'

@@ -1,4 +1,4 @@
-import { qualify, readNamesOf } from '../catalog/db/catalog.ts'
+import { qualify, readNamesOf } from '../record/definitions/look.ts'
 import type { Sql } from '../server/database.ts'
 import { lackingCharacter } from '../server/encoding.ts'
 import { parseName, type QualifiedName } from '../words/names.ts'

@@ -1,9 +1,5 @@
-import { readView } from '../catalog/db/catalog.ts'
-import { findDefinitionId } from '../catalog/db/definitions.ts'
-import type { Database, Sql } from '../server/database.ts'
-import { matchesGlob } from '../words/glob.ts'
-import { Problem } from '../words/problem.ts'
-import { resultOf, unknown } from './call.ts'
+import { findDefinitionId } from '../record/definitions/definitions.ts'
+import { readView } from '../record/definitions/look.ts'
 import {
   mayCloseRuns,
   type Progress,
@@ -11,9 +7,13 @@ import {
   readDefinitionNames,
   readProgress,
   readRuns,
-} from './db/history.ts'
-import { closeLostRuns } from './db/life.ts'
-import { type Run, readRun } from './db/runs.ts'
+} from '../record/runs/history.ts'
+import { closeLostRuns } from '../record/runs/life.ts'
+import { type Run, readRun } from '../record/runs/runs.ts'
+import type { Database, Sql } from '../server/database.ts'
+import { matchesGlob } from '../words/glob.ts'
+import { Problem } from '../words/problem.ts'
+import { resultOf, unknown } from './call.ts'
 import { insistOnCharacters, resolveName } from './name.ts'
 
 /** As `readRunNow`, over a connection of its own. */

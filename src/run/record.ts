@@ -1,9 +1,4 @@
-import type { Sql } from '../server/database.ts'
-import { problemOf } from '../server/failures.ts'
-import { type Plan, statementsOf } from '../sql/plan.ts'
-import { Problem, type ProblemCode } from '../words/problem.ts'
-import type { RunError } from '../words/run.ts'
-import { closeUnclaimed, endOfRefused, skipUnclaimed } from './db/life.ts'
+import { closeUnclaimed, endOfRefused, skipUnclaimed } from '../record/runs/life.ts'
 import {
   type EndedAtOnce,
   type RunRequest,
@@ -11,8 +6,14 @@ import {
   recordEnded,
   replan,
   startRun,
-} from './db/runs.ts'
-import type { Skipped } from './db/skip.ts'
+} from '../record/runs/runs.ts'
+import type { Skipped } from '../record/runs/skip.ts'
+import { skipped } from '../record/runs/skip.ts'
+import type { Sql } from '../server/database.ts'
+import { problemOf } from '../server/failures.ts'
+import { type Plan, statementsOf } from '../sql/plan.ts'
+import { Problem, type ProblemCode } from '../words/problem.ts'
+import type { RunError, Unchanged } from '../words/run.ts'
 
 /** What was planned for a run: its statements, the rest of its response, and its time limit. */
 export interface Planned {
@@ -92,3 +93,21 @@ export const runErrorOf = ({ code, parts, details }: Problem): RunError => ({
   ...(details.sqlstate === undefined ? {} : { sqlstate: details.sqlstate }),
   ...(details.runningRunId === undefined ? {} : { runningRunId: details.runningRunId }),
 })
+
+/** Proves that a refresh of the view would change nothing; undefined if that cannot be proved. */
+export async function findUnchanged(sql: Sql, definitionId: number): Promise<Unchanged | undefined> {
+  const [row] = await sql<[{ unchanged: (Unchanged & { relation: number }) | null }]>`
+    select viewkeeper.unchanged(${definitionId}) as unchanged`
+  if (row.unchanged === null) return undefined
+  const { whyNotKnown } = await import('../slices/db/read-queries.ts')
+  return (await whyNotKnown(sql, row.unchanged.relation)) === null ? row.unchanged : undefined
+}
+
+const becauseOf = ({ counted, asOf }: Unchanged) =>
+  `${counted ? `nothing was committed before ${asOf} in what the view reads since its last refresh` : 'nothing that the view reads has been refreshed since'}; "force" refreshes it all the same`
+
+/** A run that would change nothing, if that is proved; undefined if the view has to be refreshed. */
+export async function skippedUnchanged(sql: Sql, definitionId: number): Promise<Skipped | undefined> {
+  const unchanged = await findUnchanged(sql, definitionId)
+  return unchanged && { ...skipped(becauseOf(unchanged)), unchanged }
+}

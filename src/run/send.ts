@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { closeUnclaimed } from '../record/runs/life.ts'
+import { type Run, type RunRequest, startRunHere } from '../record/runs/runs.ts'
 import type { Sql } from '../server/database.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { displayName } from '../words/names.ts'
 import { mayRetry, Problem } from '../words/problem.ts'
 import type { RunError } from '../words/run.ts'
 import { answer, type Call, deadlineOf, type Result, resultOf, waitForRun } from './call.ts'
-import { closeUnclaimed } from './db/life.ts'
-import { type Run, type RunRequest, startRunHere } from './db/runs.ts'
 import {
   type RunConnection,
   type SentRun,

@@ -1,5 +1,16 @@
 import type { ViewDefinition } from '../catalog/plan/definition.ts'
-import { recordEnded } from '../run/db/runs.ts'
+import { recordEnded } from '../record/runs/runs.ts'
+import {
+  forget,
+  lockMemory,
+  type MadeBy,
+  mayRecordRuns,
+  noteAction,
+  type SetAside as Remembered,
+  readSetAside,
+  remember,
+  runOf,
+} from '../record/set-aside/set-aside.ts'
 import { runErrorOf } from '../run/record.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { insistOnNoBackup } from '../server/standbys.ts'
@@ -11,17 +22,6 @@ import { lookInTheWay } from './db/locks.ts'
 import { analyzeAll, findRenamed, findTaken, makeAgain, makePossible } from './db/make.ts'
 import { executeFile } from './db/own-sql.ts'
 import { isThere, type Misfit } from './db/perform.ts'
-import {
-  forget,
-  lockMemory,
-  type MadeBy,
-  mayRecordRuns,
-  noteAction,
-  readSetAside,
-  remember,
-  runOf,
-  type SetAside,
-} from './db/record.ts'
 import { type AsideView, nameOf, type Touched, viewsOf } from './plan/items.ts'
 import {
   findRelations,
@@ -32,6 +32,9 @@ import {
   take,
   type Waiting,
 } from './take.ts'
+
+/** A view that is set aside, with all that it needs to be made again. */
+type SetAside = Remembered<AsideView>
 
 /** The relations that another tool will change, as in SQL. */
 export interface SetAsideRequest {
@@ -62,7 +65,7 @@ export const setAside = (
 ): Promise<SetAsideDone> =>
   longSession(database, 'viewkeeper set-aside', async (sql) => {
     const relations = await findRelations(sql, [], reading)
-    const before = await readSetAside(sql)
+    const before = await readSetAside<AsideView>(sql)
     const waiting = { until: Date.now() + huntMs, onWait }
     const plan = await lookInTheWay(sql, { relations, ...waiting })
     insistOnNoObstacle(plan)
@@ -73,7 +76,7 @@ export const setAside = (
     return withTransaction(sql, async (transaction) => {
       const items = await take(transaction, relations, waiting)
       await lockMemory(transaction)
-      insistOnNew(items, await readSetAside(transaction))
+      insistOnNew(items, await readSetAside<AsideView>(transaction))
       await remember(
         transaction,
         items,
@@ -154,7 +157,7 @@ export const putBack = (
   { given, forgotten, dryRun, requestedBy, onFill }: PutBackRequest,
 ): Promise<PutBack> =>
   longSession(database, 'viewkeeper put-back', async (sql) => {
-    const plan = await readSetAside(sql)
+    const plan = await readSetAside<AsideView>(sql)
     const unknown = forgotten.find((name) => !plan.some((each) => each.name === name))
     if (unknown !== undefined)
       throw new Problem('InvalidRequest', `--forget: ${unknown} is not set aside.`, { field: '--forget' })
@@ -162,7 +165,7 @@ export const putBack = (
       return { back: without(plan, forgotten), forgotten, misfits: [], left: [] }
     const done = await withTransaction(sql, async (transaction): Promise<PutBack> => {
       await lockMemory(transaction)
-      const wanted = without(await readSetAside(transaction), forgotten)
+      const wanted = without(await readSetAside<AsideView>(transaction), forgotten)
       const source = { given, advice: '', refuseThere: true }
       const items = wanted.map(({ item }) => item)
       insistOnKnown(given, items)

@@ -3,6 +3,7 @@ import type { Refusal } from '../rebuild/plan/fill.ts'
 import type { AroundFilling } from '../rebuild/plan/make.ts'
 import type { Filler } from '../rebuild/plan/plan.ts'
 import type { Rebuild, Scope } from '../rebuild/plan/scope.ts'
+import { noteWrong } from '../record/plan/wrong-slices.ts'
 import type { Sql } from '../server/database.ts'
 import type { Plan, Statement } from '../sql/plan.ts'
 import { displayName, displayPart } from '../words/names.ts'
@@ -24,7 +25,6 @@ import type { ChangeLog } from './plan/log.ts'
 import { compareUntouched, countTouched, rowsTouched } from './plan/rows.ts'
 import type { Shown } from './plan/shown.ts'
 import { type Known, type Mark, tooMany, wholeMsOf, whyDue, whyNotBelieved } from './plan/trust.ts'
-import { noteWrong } from './plan/wrong.ts'
 
 /**
  * Finds out by the log beside a view which of its rows a refresh has to compute anew. The log decides when the shadow is filled: here it is only read

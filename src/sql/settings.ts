@@ -106,3 +106,6 @@ export function settingTexts(view: string, settings: Record<string, unknown>): R
   }
   return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]))
 }
+
+/** The server's setting that notes the checks made in a transaction, as JSON. */
+export const madeChecks = 'viewkeeper.checks'

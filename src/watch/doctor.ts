@@ -1,4 +1,3 @@
-import { unknownView } from '../catalog/db/catalog.ts'
 import { readSnapshot } from '../catalog/db/live-view.ts'
 import { findLocked } from '../catalog/db/locked.ts'
 import { obstaclesIn, type ViewRights } from '../catalog/plan/abilities.ts'
@@ -7,6 +6,9 @@ import { type Fix, fixesOf, impossible, type Obstacle, type Requirement } from '
 import { readGroup, readReaders } from '../rebuild/db/group.ts'
 import { isReadByViews, requirementsOf, swapRequirements } from '../rebuild/plan/requirements.ts'
 import { together } from '../rebuild/plan/scope.ts'
+import { unknownView } from '../record/definitions/look.ts'
+import type { Silence } from '../record/plan/watch.ts'
+import { readSilence } from '../record/watch/incidents.ts'
 import { resolveNames } from '../run/name.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { mayUse } from '../server/rights.ts'
@@ -18,10 +20,9 @@ import { reached } from '../sql/walks.ts'
 import { moment } from '../words/phrases.ts'
 import { Problem } from '../words/problem.ts'
 import { type Examined, listExamined, readUntried, readViewRights } from './db/examined.ts'
-import { readSilence } from './db/incidents.ts'
 import { readAllUncounted } from './db/uncounted.ts'
 import { allUncountedWords } from './diagnosis/cause.ts'
-import type { Silence } from './plan/silence.ts'
+import { silenceOf } from './plan/silence.ts'
 
 /** What a role may do with the views of a database, and the SQL that gives what is missing. */
 export interface Findings {
@@ -83,7 +84,9 @@ export const doctor = (database: Database, { views, role, slices }: DoctorReques
       }
       if (role !== null) return said
       const uncounted = await readAllUncounted(sql, new Set(findings.views.map(({ view }) => view)))
-      const silence = (await mayUse(sql, 'select', 'switches')) ? await readSilence(sql) : undefined
+      const silence = (await mayUse(sql, 'select', 'switches'))
+        ? silenceOf(await readSilence(sql))
+        : undefined
       return {
         ...said,
         ...(silence && { silence }),

@@ -1,18 +1,16 @@
-import { dropShadows } from '../batch/db/batch-groups.ts'
-import { type Batch, closeLostBatch, findUnadvancedBatches } from '../batch/db/batches.ts'
-import { discoverDefinitions } from '../catalog/db/discovered.ts'
-import { readUnwell } from '../catalog/db/facts.ts'
-import { readDependencies } from '../catalog/db/graph.ts'
-import { endPauses } from '../catalog/db/pause.ts'
-import { expectFrom, writeExpectations } from '../due/db/expectations.ts'
 import { type Looks, lagsOf } from '../due/plan/lags.ts'
 import { quietUntil, type Schedules, scheduledInterval } from '../due/schedules.ts'
-import { forgetEvents, readWaitingSeconds } from '../events/db/outbox.ts'
-import { batchName, type Found, findWrong, type ViewKind, viewKinds } from '../events/plan/event.ts'
-import { closeLostRuns } from '../run/db/life.ts'
-import { readPause } from '../run/db/skip.ts'
-import type { Database } from '../server/database.ts'
-import { foldLogs } from '../slices/db/long.ts'
+import { dropShadows } from '../record/batches/batch-groups.ts'
+import { type Batch, closeLostBatch, findUnadvancedBatches } from '../record/batches/batches.ts'
+import { discoverDefinitions } from '../record/definitions/discovered.ts'
+import { expectFrom, writeExpectations } from '../record/definitions/expectations.ts'
+import { readUnwell } from '../record/definitions/facts.ts'
+import { readDependencies } from '../record/definitions/graph.ts'
+import { endPauses } from '../record/definitions/pause.ts'
+import { forgetEvents, readWaitingSeconds } from '../record/events/outbox.ts'
+import { isSlow } from '../record/plan/batch.ts'
+import { closeLostRuns } from '../record/runs/life.ts'
+import { readPause } from '../record/runs/skip.ts'
 import {
   isAnyUntold,
   mendEnds,
@@ -22,10 +20,13 @@ import {
   readFailingChannels,
   readLasting,
   readSlowRuns,
-} from './db/incidents.ts'
-import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
+} from '../record/watch/incidents.ts'
+import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../record/watch/publish.ts'
+import type { Database } from '../server/database.ts'
+import { foldLogs } from '../slices/db/long.ts'
+import { batchName, type ViewKind, viewKinds } from '../words/event.ts'
 import { type Hearers, usualTelling } from './plan/hearers.ts'
-import { isSlow } from './plan/runs.ts'
+import { type Found, findWrong } from './plan/wrong.ts'
 
 /** The monitor was away if its last look is longer ago than this, and than its telling lets expect. */
 const absentSeconds = 10 * 60
@@ -107,7 +108,7 @@ export function monitor(
       }
       const publishedRuns = await publishEndedRuns(sql, atOnce, publishRuns, programs !== null)
       const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
-      const { lookForLost } = await import('./db/parts.ts')
+      const { lookForLost } = await import('../record/watch/parts.ts')
       const lost = await lookForLost(sql, (await discoverDefinitions(sql)) || suspects.length > 0)
       const pause = await readPause(sql)
       const until = [pause?.until, telling.quiet && quietUntil(telling.quiet, await readClock(sql))]

@@ -1,11 +1,11 @@
-import { readFacts } from '../catalog/db/facts.ts'
-import { readDependencies } from '../catalog/db/graph.ts'
 import { lagViews, type PromisedLag, promisedLags, suspendedViews } from '../due/plan/lags.ts'
 import { type Schedules, type Turns, turnsBetween } from '../due/schedules.ts'
-import { readPause } from '../run/db/skip.ts'
+import { readFacts } from '../record/definitions/facts.ts'
+import { readDependencies } from '../record/definitions/graph.ts'
+import { readPause } from '../record/runs/skip.ts'
+import { readPlanned } from '../record/watch/incidents.ts'
 import type { Database } from '../server/database.ts'
 import { unknownDuration } from '../words/run.ts'
-import { readPlanned } from './db/incidents.ts'
 
 /** What runs in the coming 24 hours. */
 export interface DayPlan {

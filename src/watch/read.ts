@@ -1,19 +1,14 @@
-import { readView, unknownView } from '../catalog/db/catalog.ts'
 import { readViewDetails, type ViewDetails } from '../catalog/db/live-view.ts'
-import { readPauseEnds } from '../catalog/db/pause.ts'
 import { dependents } from '../catalog/plan/graph.ts'
 import { timeOfDay } from '../catalog/plan/scheduled.ts'
 import { type Schedules, unscheduled } from '../due/schedules.ts'
-import { readRuns } from '../run/db/history.ts'
-import type { Pause } from '../run/db/skip.ts'
-import { resolveName } from '../run/name.ts'
-import { findDefinitionIdOf, readRunNow, type ShownRun, shown } from '../run/read.ts'
-import type { Database, Sql } from '../server/database.ts'
-import type { CommandTarget } from '../words/commands.ts'
-import type { QualifiedName } from '../words/names.ts'
-import { type Action, type ActionFilter, readActions } from './db/actions.ts'
-import { readCause } from './db/failed-run.ts'
-import { readFailingChannels, readOpenIncidents, readSilence } from './db/incidents.ts'
+import { readView, unknownView } from '../record/definitions/look.ts'
+import { readPauseEnds } from '../record/definitions/pause.ts'
+import type { FailingChannel, ListedIncident, Silence } from '../record/plan/watch.ts'
+import { readRuns } from '../record/runs/history.ts'
+import type { Pause } from '../record/runs/skip.ts'
+import { type Action, type ActionFilter, readActions } from '../record/watch/actions.ts'
+import { readFailingChannels, readOpenIncidents, readSilence } from '../record/watch/incidents.ts'
 import {
   readDays,
   readViewMetrics,
@@ -21,10 +16,15 @@ import {
   type ViewDays,
   type ViewMetrics,
   type ViewStatus,
-} from './db/metrics.ts'
+} from '../record/watch/metrics.ts'
+import { resolveName } from '../run/name.ts'
+import { findDefinitionIdOf, readRunNow, type ShownRun, shown } from '../run/read.ts'
+import type { Database, Sql } from '../server/database.ts'
+import type { CommandTarget } from '../words/commands.ts'
+import type { QualifiedName } from '../words/names.ts'
+import { readCause } from './db/failed-run.ts'
 import type { Cause, Standing } from './diagnosis/cause.ts'
-import type { ListedIncident } from './plan/incidents.ts'
-import type { FailingChannel, Silence } from './plan/silence.ts'
+import { silenceOf } from './plan/silence.ts'
 import { readStandings, type Standings } from './standings.ts'
 
 type Unlisted =
@@ -83,7 +83,7 @@ export function listViews(
       views: standings.views.map(listed),
       paused: standings.pause,
       failing: await readFailingChannels(sql),
-      silence: await readSilence(sql),
+      silence: silenceOf(await readSilence(sql)),
     }
   })
 }

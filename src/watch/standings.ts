@@ -1,11 +1,11 @@
-import { readFacts } from '../catalog/db/facts.ts'
-import { readDependencies } from '../catalog/db/graph.ts'
 import type { ViewFacts } from '../catalog/plan/state.ts'
 import { lagsOf } from '../due/plan/lags.ts'
 import { nextScheduled, type Schedules, tooRare } from '../due/schedules.ts'
-import { type Pause, readPause } from '../run/db/skip.ts'
+import { readFacts } from '../record/definitions/facts.ts'
+import { readDependencies } from '../record/definitions/graph.ts'
+import { type Pause, readPause } from '../record/runs/skip.ts'
+import { readPlanned } from '../record/watch/incidents.ts'
 import type { Sql } from '../server/database.ts'
-import { readPlanned } from './db/incidents.ts'
 import { judge, type Standing } from './diagnosis/cause.ts'
 
 /** How every view stands, and what all have in common. */

@@ -1,18 +1,19 @@
 import { viewsAbove } from '../catalog/plan/graph.ts'
 import type { Schedules } from '../due/schedules.ts'
-import { mayCloseRuns } from '../run/db/history.ts'
-import { closeLostRuns } from '../run/db/life.ts'
+import type { HeldLock, Silence } from '../record/plan/watch.ts'
+import { mayCloseRuns } from '../record/runs/history.ts'
+import { closeLostRuns } from '../record/runs/life.ts'
+import { readSilence, slowAmong } from '../record/watch/incidents.ts'
 import { resolveName } from '../run/name.ts'
 import type { ShownRun } from '../run/read.ts'
 import type { Database } from '../server/database.ts'
 import type { CommandTarget } from '../words/commands.ts'
 import { utc } from '../words/phrases.ts'
-import { readSilence, slowAmong } from './db/incidents.ts'
-import type { Cause, Examined, HeldLock, Standing } from './diagnosis/cause.ts'
+import type { Cause, Examined, Standing } from './diagnosis/cause.ts'
 import { slowCause } from './diagnosis/run-cause.ts'
 import { whyOf } from './diagnosis/why.ts'
 import { examineViews } from './examine.ts'
-import type { Silence } from './plan/silence.ts'
+import { silenceOf } from './plan/silence.ts'
 import { insistOnView, readRecentRuns } from './read.ts'
 import { readStandings } from './standings.ts'
 
@@ -63,7 +64,7 @@ export function getWhy(database: Database, view: string, { schedules, typed }: W
     const byName = new Map(views.map((each) => [each.view, each]))
     const above = viewsAbove(subject.view, dependencies).flatMap((each) => byName.get(each) ?? [])
     const examined = await examineViews(sql, [subject, ...above], standings, subject)
-    const silence = await readSilence(sql, subject.view)
+    const silence = silenceOf(await readSilence(sql, subject.view))
     const slow = await slowAmong(sql, [subject.view])
     const [own, ...upstream] = examined as [Examined, ...Examined[]]
     const { id, state, culprit, staleMs, maxStaleMs, lastSuccessAt, asOf, heldBackBy, nextRun } = own

@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict'
 import { eventSchemas } from '../../src/api/events.ts'
-import {
-  type EventType,
-  eventSource,
-  eventTypes,
-  type ViewkeeperEvents,
-} from '../../src/events/plan/event.ts'
+import { type EventType, eventSource, eventTypes, type ViewkeeperEvents } from '../../src/words/event.ts'
 import { findAtGate, makeGatedView, withGateClosed } from '../support/views/slow-view.ts'
 import type { Deployed } from './support/deployed.ts'
 import { type ReceivedEvent, root } from './support/emulator/aws.ts'

@@ -80,7 +80,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'only a plan of the own login is executed',
-    file: 'src/run/envelope/claim.sql',
+    file: 'src/record/envelope/claim.sql',
     text: ' and r.planned_by = current_user',
     becomes: '',
     project: 'database',
@@ -89,7 +89,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'the work of a run that somebody has closed is undone',
-    file: 'src/run/envelope/success.sql',
+    file: 'src/record/envelope/success.sql',
     text: 'if counted <= cardinality(members) then',
     becomes: 'if counted < 0 then',
     project: 'database',
@@ -98,7 +98,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'the detail of an error that may quote rows is not kept',
-    file: 'src/run/envelope/record-failure.sql',
+    file: 'src/record/envelope/record-failure.sql',
     text: "'detail', case when not quotes_rows then nullif(det, '') end,",
     becomes: "'detail', nullif(det, ''),",
     project: 'database',
@@ -126,7 +126,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'the pause of everything holds up what schedules begin, and nothing else',
-    file: 'src/run/db/skip.ts',
+    file: 'src/record/runs/skip.ts',
     text: 'return allPaused && isScheduled(trigger)',
     becomes: 'return allPaused',
     project: 'database',
@@ -216,7 +216,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'the last success and the last failure of a view are kept',
-    file: 'src/watch/db/prune.ts',
+    file: 'src/record/watch/prune.ts',
     text: `       and r.id not in (select k.id from pg_temp.viewkeeper_kept k where k.id >= \${from} and k.id < \${end})\n`,
     becomes: '',
     project: 'database',

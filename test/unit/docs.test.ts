@@ -5,8 +5,8 @@ import { describe, expect, test, vi } from 'vitest'
 import { areOutdated, fingerprint, readFigures } from '../../bench/support/table.ts'
 import { main } from '../../cli/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
-import { kindWords, viewKinds } from '../../src/events/plan/event.ts'
 import { causeCodes } from '../../src/words/causes.ts'
+import { kindWords, viewKinds } from '../../src/words/event.ts'
 import { problemCodes, statusOf } from '../../src/words/problem.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))

@@ -1,4 +1,4 @@
-import type { MeasuredKind } from '../../events/plan/event.ts'
+import type { MeasuredKind } from '../../words/event.ts'
 
 export const metricNamespace = 'Viewkeeper'
 

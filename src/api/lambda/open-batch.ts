@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
-import type { StartedBatch } from '../../batch/db/batches.ts'
 import { type BatchRequest, startBatch, startDueBatch } from '../../batch/start.ts'
+import type { StartedBatch } from '../../record/batches/batches.ts'
 import { isOpenBatch } from '../../words/run.ts'
 import { text, validate } from '../fields.ts'
 import type { HttpAnswer } from '../http.ts'

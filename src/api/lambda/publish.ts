@@ -1,8 +1,9 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
-import type { Batch } from '../../batch/db/batches.ts'
-import type { Found, MeasuredKind, ViewKind } from '../../events/plan/event.ts'
-import type { EndedRun } from '../../watch/db/publish.ts'
-import { isSlow, isUnnoticedFailure } from '../../watch/plan/runs.ts'
+import type { Batch } from '../../record/batches/batches.ts'
+import { isSlow, isUnnoticedFailure } from '../../record/plan/batch.ts'
+import type { EndedRun } from '../../record/watch/publish.ts'
+import type { Found } from '../../watch/plan/wrong.ts'
+import type { MeasuredKind, ViewKind } from '../../words/event.ts'
 import {
   metricDimensions,
   metricNames,

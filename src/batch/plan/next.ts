@@ -1,4 +1,5 @@
-import { groupsByMember, isDone, type LatestRun, type TogetherGroup, waitsFor } from '../../run/plan/turn.ts'
+import { type LatestRun, passing, type TogetherGroup } from '../../record/plan/batch.ts'
+import { groupsByMember, isDone, waitsFor } from '../../run/plan/turn.ts'
 import type { ProblemCode } from '../../words/problem.ts'
 import { isEnded, type RunStatus } from '../../words/run.ts'
 
@@ -140,9 +141,6 @@ export function planNext<Node extends BatchNode>(
   if (next.giveUp.length > 0) next.ended = false
   return next
 }
-
-/** Failures of an exchange that the same shadows may survive. After any other failure, each view is refreshed by itself. */
-export const passing = ['Canceled', 'Deadlock', 'LockTimeout', 'RunLost', 'StatementTimeout']
 
 const cannotExchange = ({ status, built, class: why }: LatestRun, { inPlace }: TogetherGroup): boolean =>
   status === 'failed' && (built || inPlace) === true && !passing.includes(why ?? '')

@@ -1,7 +1,7 @@
 import { inDependencyOrder } from '../../catalog/plan/graph.ts'
+import type { BatchableView, PlannedView } from '../../record/plan/batch.ts'
 import type { Exchange } from '../../words/run.ts'
 import { unknownDuration } from '../../words/run.ts'
-import type { Selectable } from './selection.ts'
 
 /** How many runs of a batch may be running at once, at most. */
 export const mostConcurrent = 64
@@ -13,31 +13,6 @@ export interface BatchDefaults {
   exchange?: Exchange | undefined
   /** The room on disk that the shadows of one batch may take; undefined: no limit. */
   maxShadowBytes?: number | undefined
-}
-
-/** What planning a batch needs to know of a view. */
-export interface BatchableView extends Selectable {
-  /** The id of the view's definition. */
-  id: number
-  paused: boolean
-  retries: number
-  retryDelaySeconds: number
-  /** The view's usual duration; null if no refresh has succeeded. */
-  usualMs: number | null
-}
-
-/** A view's place in a batch. */
-export interface PlannedView {
-  id: number
-  schema: string
-  name: string
-  /** Ids of the views in this batch that the view reads. */
-  parents: number[]
-  retries: number
-  retryDelaySeconds: number
-  estimateMs: number
-  /** The longest time from the start of this view to the end of the batch, along the views that read it. */
-  remainingMs: number
 }
 
 /**

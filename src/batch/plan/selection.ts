@@ -1,6 +1,7 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
 import { dependents } from '../../catalog/plan/graph.ts'
 import type { ViewTimes } from '../../catalog/plan/scheduled.ts'
+import type { Selectable, Selection } from '../../record/plan/batch.ts'
 import { reached } from '../../sql/walks.ts'
 import { matchesGlob } from '../../words/glob.ts'
 import { didYouMean, parseName } from '../../words/names.ts'
@@ -24,30 +25,6 @@ export interface SelectionRequest {
   ancestors?: boolean | undefined
   /** Also every view that reads the selected views, directly or not. */
   descendants?: boolean | undefined
-}
-
-/** A selection in canonical form: equal selections are written alike, and views as SQL writes their names. */
-export type Selection = (
-  | { all: true }
-  | { views: string[] }
-  | { pattern: string }
-  | { scheduled: ViewTimes }
-) & {
-  ancestors?: true
-  descendants?: true
-}
-
-/** What selecting needs to know of a view. */
-export interface Selectable {
-  schema: string
-  name: string
-  /** The name as SQL writes it. */
-  view: string
-  /** Whether a batch of all views includes it. */
-  inAll: boolean
-  /** When its definition has it refreshed; null if the definition does not say. */
-  schedule: string | null
-  timeZone: string | null
 }
 
 /**

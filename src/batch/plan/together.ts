@@ -1,45 +1,17 @@
-import { type Strategy, traitsOf } from '../../catalog/plan/definition.ts'
+import { traitsOf } from '../../catalog/plan/definition.ts'
 import type { OutlinedReader, Reader } from '../../catalog/plan/live-view.ts'
 import {
   findUnfilled,
   isMaterialized,
   materialized,
   type OutlinedScope,
-  type Scope,
   tooMany,
   withRead,
 } from '../../rebuild/plan/scope.ts'
+import type { PlannedGroup, TogetherView } from '../../record/plan/batch.ts'
 import { quoteName } from '../../sql/names.ts'
 import { displayName } from '../../words/names.ts'
 import type { Exchange } from '../../words/run.ts'
-
-/** A view of a batch, or one that reads a view of the batch, as far as it matters for what is exchanged together. */
-export interface TogetherView {
-  /** The id of the view's definition. */
-  id: number
-  schema: string
-  name: string
-  /** Ids of the views in the batch that the view reads, in whatever way. */
-  parents: number[]
-  /** Whether the batch is to refresh the view. */
-  asked: boolean
-  /** Its data must stand still, whatever another view needs. */
-  paused: boolean
-  /** The strategy of the batch, or of the view's definition. */
-  strategy: Strategy
-  /** Whether a concurrent refresh is possible: the view has a usable unique index. */
-  hasKey: boolean
-  /** Whether the view fails. */
-  failed: boolean
-}
-
-/** Views of a batch that are built aside and exchanged at one moment. */
-export interface PlannedGroup<G = Scope> {
-  /** The ids of the materialized views whose shadows are filled, parents first. */
-  members: number[]
-  group: G
-  shadowBytes: number
-}
 
 /** A view that the batch was not to refresh, but rebuilds because readers would be locked out otherwise. */
 interface Included {
@@ -408,7 +380,7 @@ interface Candidate {
 export function viewsTogether<View extends Candidate>(
   candidates: View[],
   { included, parents }: Pick<PlannedTogether, 'included' | 'parents'>,
-  groups: Pick<PlannedGroup, 'members'>[],
+  groups: Pick<PlannedGroup<unknown>, 'members'>[],
 ): View[] {
   const grouped = new Set(groups.flatMap(({ members }) => members))
   const because = new Map(included.filter(({ id }) => grouped.has(id)).map((each) => [each.id, each.because]))

@@ -1,42 +1,12 @@
 import type { Sql } from '../../server/database.ts'
-import { lacking, mayUse } from '../../server/rights.ts'
-import { logName, logSchema, quoteName } from '../../sql/names.ts'
+import { lacking } from '../../server/rights.ts'
+import { batchPlaces, logName, logSchema, quoteName } from '../../sql/names.ts'
 import { rolePathSetting, safePath } from '../../sql/settings.ts'
-import type { QualifiedName, ViewName } from '../../words/names.ts'
-import { didYouMean } from '../../words/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import type { ViewFacts } from '../plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../plan/obstacles.ts'
 import { type Obstacle, obstaclesQuery, type Requirement, toSetRole } from '../plan/rights.ts'
-import { batchPlaces } from '../plan/shadow-names.ts'
-
-/** A view that is set aside: since when, and which role set it aside. */
-interface AsideView extends QualifiedName {
-  since: Date
-  by: string
-}
-
-/**
- * The views that are set aside; none if the login may not read which, or if schema `viewkeeper` is older than the table.
- */
-export const listAside = async (sql: Sql): Promise<AsideView[]> =>
-  (await mayUse(sql, 'select', 'set_aside'))
-    ? sql<AsideView[]>`
-        select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name, set_aside_at as since,
-               set_aside_by::text as by
-          from viewkeeper.set_aside where kind = 'view' order by 1, 2`
-    : []
-
-/** Since when a view is set aside, and what to do, as a sentence; empty if it is not. */
-export async function sinceAside(sql: Sql, { schema, name }: QualifiedName): Promise<string> {
-  if (!(await mayUse(sql, 'select', 'set_aside'))) return ''
-  const [row] = await sql<{ since: string }[]>`
-    select format('It has been set aside since %s UTC by role %I: npx viewkeeper put-back makes it again.',
-                  to_char(set_aside_at at time zone 'utc', 'YYYY-MM-DD HH24:MI'), set_aside_by) as since
-      from viewkeeper.set_aside
-     where kind = 'view' and item #>> '{live,view,schema}' = ${schema} and item #>> '{live,view,name}' = ${name}`
-  return row === undefined ? '' : row.since
-}
 
 /**
  * Digits for the names of a view's shadow: the OID (0 if there is no view yet), and more that nobody can guess. A role that
@@ -57,33 +27,6 @@ const kinds: Record<string, string> = {
   c: 'a type',
   f: 'a foreign table',
   p: 'a partitioned table',
-}
-
-/** What the catalog says about a view now. Throws UnknownView if nothing, or something else, has the name. */
-export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts> {
-  const view = await findView(sql, name)
-  if (view === undefined) throw await unknownView(sql, name)
-  return view
-}
-
-/**
- * The refusal of a view that is not there, with the view that was probably meant. If the view is set aside, or authored and gone, the
- * refusal says so instead.
- */
-export async function unknownView(sql: Sql, name: QualifiedName): Promise<Problem> {
-  const aside = await sinceAside(sql, name)
-  const gone = aside === '' ? await (await import('./gone.ts')).sinceGone(sql, name) : null
-  if (gone !== null)
-    return new Problem('UnknownView', gone, {
-      field: 'view',
-      next: 'viewkeeper migrate up --repair',
-    })
-  const more = aside === '' ? didYouMean(name, await listViewNames(sql)) : ` ${aside}`
-  return new Problem(
-    'UnknownView',
-    `There is no materialized view ${written(name)} in this database.${more}`,
-    { field: 'view' },
-  )
 }
 
 /**
@@ -152,56 +95,6 @@ export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<Qualifi
            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
    order by 1, 2`
 
-/** The names of these definitions, in the same order. Throws UnknownView for the first unknown id. */
-export async function readNamesOf(
-  sql: Sql,
-  definitionIds: number[],
-  field = 'view',
-): Promise<QualifiedName[]> {
-  if (definitionIds.length === 0) return []
-  const rows = await sql<(QualifiedName & { id: number })[]>`
-    select id, schema_name as schema, name from viewkeeper.definitions
-     where id in (select value::bigint from jsonb_array_elements_text(${sql.json(definitionIds)}))`
-  const names = new Map(rows.map(({ id, schema, name }) => [id, { schema, name }]))
-  return definitionIds.map((id) => {
-    const name = names.get(id)
-    if (name === undefined) throw new Problem('UnknownView', `There is no view with id ${id}.`, { field })
-    return name
-  })
-}
-
-/**
- * Finds the schema of each name that has none, along the search path of our role: the schema of the relation
- * with that name, else of a definition, else that of the only view with the name in any schema, else the schema in which the name would be created.
- */
-export async function qualify(sql: Sql, names: ViewName[]): Promise<QualifiedName[]> {
-  const bare = new Set(names.flatMap(({ schema, name }) => (schema === null ? [name] : [])))
-  const found = bare.size === 0 ? new Map<string, string>() : await findSchemas(sql, [...bare])
-  return names.map(({ schema, name }) => ({ schema: schema ?? found.get(name) ?? 'public', name }))
-}
-
-async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, string | null>> {
-  const rows = await sql<{ name: string; schema: string | null }[]>`
-    with role as materialized (${roleSchemas(sql)}),
-    path as (select p.* from role, json_array_elements_text(role.schemas) with ordinality as p(schema, at))
-    select a.name, coalesce(
-      (select p.schema
-         from path p join pg_catalog.pg_namespace n on n.nspname = p.schema
-         join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = a.name
-        order by p.at limit 1),
-      (select d.schema_name from viewkeeper.definitions d join path p on p.schema = d.schema_name
-        where d.name = a.name and d.removed_at is null order by p.at limit 1),
-      (select min(s.schema) from (
-         select n.nspname::text as schema from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-          where c.relkind = 'm' and c.relpersistence <> 't' and c.relname = a.name and n.nspname !~ ${batchPlaces}
-         union select d.schema_name from viewkeeper.definitions d where d.name = a.name and d.removed_at is null) s having count(*) = 1),
-      (select creation from role)) as schema
-      from jsonb_array_elements_text(${sql.json(names)}) as a(name)`
-  return new Map(rows.map(({ name, schema }) => [name, schema]))
-}
-
-const written = ({ schema, name }: QualifiedName): string => `${schema}.${name}`
-
 type UniqueIndex = ViewFacts['uniqueIndexes'][number] & { hasExpressions: boolean }
 
 /**
@@ -232,7 +125,7 @@ export const uniqueIndexes = (sql: Sql) => sql`
  * Selects the schemas on the search path of our login that exist, and the one in which a new relation would be made. The server
  * parses the whole statement under the safe path, and then computes the columns one after the other.
  */
-const roleSchemas = (sql: Sql) => sql`
+export const roleSchemas = (sql: Sql) => sql`
   select set_config('search_path', current_setting(${rolePathSetting}), false), to_json(current_schemas(true)) as schemas,
          current_schema()::text as creation, set_config('search_path', ${safePath}, false) as safe`
 

@@ -135,3 +135,44 @@ function referring(it: string, column: string, text: string): string {
 
 /** A literal of unknown type: it takes the type of what it is compared with. */
 const unknown = (value: string | number | boolean): string => `'${String(value).replaceAll("'", "''")}'`
+
+/** The checks that a run makes of the new data of a view. */
+export interface Checking {
+  checks: Checks
+  /** How many rows the view had at the last success; null: nobody knows. */
+  lastRows: number | null
+  /** The new data come from the same query, so they are compared with those that readers see. */
+  refreshes?: true
+}
+
+/** What is checked of a view; null without checks. */
+export const checkingOf = (
+  definition: { checks: Checks } | undefined,
+  lastRows: number | null = null,
+): Checking | null =>
+  definition === undefined || Object.keys(definition.checks).length === 0
+    ? null
+    : { checks: definition.checks, lastRows }
+
+/** A check that a run has made of the new data, as its record has it. */
+export interface MadeCheck {
+  name: string
+  /** The check only warns. */
+  severity?: 'warn' | undefined
+  /** How many rows it found. */
+  rows: number
+  ms: number
+  /** What a check that compares new data with old has counted. */
+  differs?: Counts | undefined
+  /** About how many rows the view has, if they are too many to be compared. */
+  about?: number | undefined
+}
+
+/** Counts of rows that were compared. */
+export interface Counts {
+  before: number
+  after: number
+  added: number
+  gone: number
+  changed: number
+}

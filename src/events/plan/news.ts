@@ -1,73 +1,13 @@
+import type { News, UntoldBatch, UntoldRun, WaitingEvent } from '../../record/plan/watch.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
-import type { BatchStatus, Operation, RunStatus, Trigger } from '../../words/run.ts'
 import {
   type BatchEnded,
   type EventOf,
   type EventType,
   eventSource,
   type ViewFailed,
-  type ViewkeeperEvents,
   type ViewRefreshed,
-} from './event.ts'
-
-// Makes events of what the record says. Pure.
-
-/** What an event says before it has a number: the rest is given to it when it is written down. Or a message for people. */
-export type News = { [Type in EventType]: NewsOf<Type> }[EventType] | MessageNews
-
-/** What people are told: the subject and the text of a mail, and the same as JSON for chat and programs. */
-export interface Message {
-  subject: string
-  text: string
-  chat: object
-  /** The mails for channels that hear a part of it, by their names. */
-  filtered: Record<string, { subject: string; text: string }>
-}
-
-interface MessageNews {
-  type: 'Message'
-  subject: string
-  at: Date
-  detail: Message
-}
-
-interface NewsOf<Type extends EventType> {
-  type: Type
-  /** The view or the batch. */
-  subject: string
-  at: Date
-  detail: Omit<ViewkeeperEvents[Type], keyof EventOf<Type>>
-}
-
-/** A run that has ended, and of which programs have to be told. */
-export interface UntoldRun {
-  id: number
-  view: string
-  batchId: string | null
-  operation: Operation
-  status: RunStatus
-  trigger: Trigger
-  attempt: number
-  fills: boolean
-  strategy: string | null
-  finishedAt: Date
-  durationMs: number | null
-  rows: number | null
-  error: ViewFailed['error'] | null
-  /** The moment whose data the view had before this run; null if no run had filled it. */
-  freshBefore: Date | null
-}
-
-/** A batch that has ended, and of which programs have to be told. */
-export interface UntoldBatch {
-  id: string
-  status: BatchStatus
-  trigger: Trigger
-  finishedAt: Date
-  durationMs: number | null
-  error: BatchEnded['error']
-  views: BatchEnded['views']
-}
+} from '../../words/event.ts'
 
 /** What a run that has ended means to programs; null: nothing, because it neither made a view fresh nor failed. */
 export function newsOfRun(run: UntoldRun, typed: CommandTarget): News | null {
@@ -98,16 +38,6 @@ type Body<Event extends EventOf<EventType>> = Omit<Event, keyof EventOf<EventTyp
 
 const secondsBetween = (from: Date, to: Date): number =>
   Math.max(0, Math.round((to.getTime() - from.getTime()) / 1000))
-
-/** An event for programs that waits for the bus, or a message for people. */
-export interface WaitingEvent {
-  sequence: number
-  id: string
-  type: EventType | 'Message'
-  subject: string
-  at: string
-  detail: Record<string, unknown>
-}
 
 /** What programs are told: the event with its number, as the bus delivers it. */
 export const detailOf = (

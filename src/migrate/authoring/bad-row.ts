@@ -7,9 +7,9 @@ import {
   seeTheSame,
   tryQuery,
 } from '../../catalog/db/bad-row.ts'
-import { readView } from '../../catalog/db/catalog.ts'
 import { isAsMighty } from '../../catalog/db/owner.ts'
 import { conditionOf, type Leaf, narrow, type Part, placeOf, rowsIn } from '../../catalog/plan/table-parts.ts'
+import { readView } from '../../record/definitions/look.ts'
 import type { Database, Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
 import { quoteIdentifier } from '../../sql/names.ts'

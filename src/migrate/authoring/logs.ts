@@ -1,5 +1,5 @@
-import { readView } from '../../catalog/db/catalog.ts'
 import type { Definition } from '../../catalog/plan/definition.ts'
+import { readView } from '../../record/definitions/look.ts'
 import type { Sql } from '../../server/database.ts'
 import { runPlainSql } from '../../set-aside/db/own-sql.ts'
 import { planLog, readLogged, whyNoLog } from '../../slices/slices.ts'

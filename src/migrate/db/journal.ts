@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { listAside, listViewNames } from '../../catalog/db/catalog.ts'
+import { listViewNames } from '../../catalog/db/catalog.ts'
+import { listAside } from '../../record/definitions/look.ts'
 import type { Database, Sql } from '../../server/database.ts'
 import { endTurn, inTheWay, takeTurn } from '../../server/sessions.ts'
 import { literal, quoteName } from '../../sql/names.ts'

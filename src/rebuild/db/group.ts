@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { readSnapshot } from '../../catalog/db/live-view.ts'
 import { closureOf, findLocked, lockedProblem } from '../../catalog/db/locked.ts'
-import { alreadyRunning, findRunningRun, type Patience, pauseMs } from '../../catalog/db/look.ts'
 import {
   type OutlinedReader,
   parentsFirst,
@@ -10,6 +9,7 @@ import {
 } from '../../catalog/plan/live-view.ts'
 import { hashesOf, liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { readableView } from '../../catalog/plan/server-sql.ts'
+import { alreadyRunning, findRunningRun, type Patience, pauseMs } from '../../record/definitions/look.ts'
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { lookAgain, unlessLocked } from '../../server/transactions.ts'

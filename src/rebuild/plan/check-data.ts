@@ -1,32 +1,16 @@
-import { type Checks, checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
+import type { Checking } from '../../catalog/plan/checks.ts'
+import { checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { answerSetting } from '../../sealed/plan/text.ts'
 import { literal, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
 import type { Plan, Seal, Statement } from '../../sql/plan.ts'
+import { madeChecks } from '../../sql/settings.ts'
 import { command } from '../../words/commands.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 
 import { setting } from './locks.ts'
-
-/** The checks that a run makes of the new data of a view. */
-export interface Checking {
-  checks: Checks
-  /** How many rows the view had at the last success; null: nobody knows. */
-  lastRows: number | null
-  /** The new data come from the same query, so they are compared with those that readers see. */
-  refreshes?: true
-}
-
-/** What is checked of a view; null without checks. */
-export const checkingOf = (
-  definition: { checks: Checks } | undefined,
-  lastRows: number | null = null,
-): Checking | null =>
-  definition === undefined || Object.keys(definition.checks).length === 0
-    ? null
-    : { checks: definition.checks, lastRows }
 
 /** What is checked: the view, and the relation that holds its new data, which is the view itself or its shadow. */
 export interface Checked {
@@ -74,9 +58,6 @@ const differing = ({ view }: Checked, comparison: string, atMost: number): strin
 /** The statements that make one check and note what it finds, which may be rows. See `madeChecks`. */
 export const measureCheck = (checked: Checked, check: DataCheck): Statement[] =>
   makeChecks(checked, [{ ...check, warns: true }])
-
-/** The server's setting that notes the checks made in a transaction, as JSON. */
-export const madeChecks = 'viewkeeper.checks'
 
 const makeChecks = (checked: Checked, checks: DataCheck[]): Statement[] =>
   checks.flatMap((check) => checkOne(checked, check))
@@ -208,29 +189,6 @@ export const ours = (sql: string, relation: QualifiedName): Statement => ({
   obstacles: hintsOn(relation, 'count'),
   hidden: true,
 })
-
-/** A check that a run has made of the new data, as its record has it. */
-export interface MadeCheck {
-  name: string
-  /** The check only warns. */
-  severity?: 'warn' | undefined
-  /** How many rows it found. */
-  rows: number
-  ms: number
-  /** What a check that compares new data with old has counted. */
-  differs?: Counts | undefined
-  /** About how many rows the view has, if they are too many to be compared. */
-  about?: number | undefined
-}
-
-/** Counts of rows that were compared. */
-export interface Counts {
-  before: number
-  after: number
-  added: number
-  gone: number
-  changed: number
-}
 
 /** What comes before the query that shows the rows, in the hint of a run that a check failed. */
 export const toSeeThem = 'To see them: '

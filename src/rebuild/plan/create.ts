@@ -1,3 +1,4 @@
+import type { Checking } from '../../catalog/plan/checks.ts'
 import type {
   Definition,
   GrantDefinition,
@@ -6,13 +7,12 @@ import type {
 } from '../../catalog/plan/definition.ts'
 import type { ViewFacts, ViewKind } from '../../catalog/plan/live-view.ts'
 import { hintsQuery, inPlaceOf, inSchema, missing, roleOf } from '../../catalog/plan/rights.ts'
-import { type CreateNames, namesBeside } from '../../catalog/plan/shadow-names.ts'
 import { lackedBy } from '../../sql/holders.ts'
-import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { type CreateNames, literal, namesBeside, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import type { QualifiedName, ViewName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
-import { type Checking, checkData, recordChecks, recordsFirst } from './check-data.ts'
+import { checkData, recordChecks, recordsFirst } from './check-data.ts'
 import { analyze, fill, uniqueIndexes } from './fill.ts'
 import { besideReaders, exclusively, lockWhatIsRead, ourselves } from './locks.ts'
 

@@ -1,10 +1,10 @@
+import type { Checking } from '../../catalog/plan/checks.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { KnownAges, LaterStatement, Plan, Statement } from '../../sql/plan.ts'
 import { displayName, type QualifiedName, type ViewName } from '../../words/names.ts'
 import type { Problem } from '../../words/problem.ts'
-import type { Checking } from './check-data.ts'
 
 /** Brings the planner's estimate up to date. */
 export const analyze = (view: QualifiedName): LaterStatement => ({

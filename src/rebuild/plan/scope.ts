@@ -5,8 +5,7 @@ import type {
   Reader,
   ViewSnapshot,
 } from '../../catalog/plan/live-view.ts'
-import { namesBeside, type ShadowNames } from '../../catalog/plan/shadow-names.ts'
-import { quoteName } from '../../sql/names.ts'
+import { namesBeside, quoteName, type ShadowNames } from '../../sql/names.ts'
 import { reached } from '../../sql/walks.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import { requalify } from './requalify.ts'

@@ -1,6 +1,6 @@
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
-import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
+import type { ShadowNames } from '../../sql/names.ts'
 import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Seal, Statement } from '../../sql/plan.ts'
 import { displayName, displayPart } from '../../words/names.ts'

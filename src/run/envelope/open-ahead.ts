@@ -1,11 +1,11 @@
+import { envelope } from '../../record/envelope/text.ts'
+import { noRun } from '../../record/runs/runs.ts'
 import type { Database, Sql } from '../../server/database.ts'
 import { problemOf } from '../../server/failures.ts'
 import { sendAhead } from '../../server/transactions.ts'
 import { loginSettings, makeSafe } from '../../sql/settings.ts'
 import { Problem } from '../../words/problem.ts'
-import { noRun } from '../db/runs.ts'
 import { execute, failuresSetting, type SentEnvelope, startUp, takeRun, type Work } from './run-connection.ts'
-import { envelope } from './text.ts'
 
 /** Connections for runs of a batch, opened before they are needed. Each has runs of one owner only. */
 export interface OpenedAhead {

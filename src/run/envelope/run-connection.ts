@@ -1,5 +1,7 @@
 import { hintsInPlace } from '../../catalog/plan/obstacles.ts'
 import { unfoundQuery } from '../../rebuild/db/unfound.ts'
+import { envelope } from '../../record/envelope/text.ts'
+import { type Run, readSentRun } from '../../record/runs/runs.ts'
 import type { Database, Sql } from '../../server/database.ts'
 import { problemOf, problemOfSqlstate, standardText, statesThatSay } from '../../server/failures.ts'
 import { readFix } from '../../server/rights.ts'
@@ -8,8 +10,6 @@ import { literal, onOneLine } from '../../sql/names.ts'
 import { type Plan, purposesOf } from '../../sql/plan.ts'
 import { makeSafe, safePath } from '../../sql/settings.ts'
 import { mayRetry, Problem, type ProblemCode, problemCodes } from '../../words/problem.ts'
-import { type Run, readSentRun } from '../db/runs.ts'
-import { envelope } from './text.ts'
 
 /** The session's setting with what the envelope has to know of failures. */
 export const failuresSetting = 'viewkeeper.failures'

@@ -1,34 +1,4 @@
-import type { RunStatus } from '../../words/run.ts'
-
-/** The latest run of a view in its batch. */
-export interface LatestRun {
-  runId: number
-  status: RunStatus
-  attempt: number
-  /** The class of the run's error; null if it has none. */
-  class: string | null
-  /** The SQLSTATE of the run's error; null if it has none. */
-  sqlstate: string | null
-  /** Whether the run's `not_before` has passed or is not set. */
-  due: boolean
-  /** Whether the view's shadow was whole when the run ended: only its exchange failed. */
-  built?: boolean
-  /** Whether the run was skipped because it would have changed nothing. */
-  unneeded?: boolean
-  /** Whether the run of another view does the work of this one, too. */
-  follows?: boolean
-  /** Whether the run has waited for a lock for a second: then its slot is free for another. */
-  waits?: boolean
-}
-
-/** Views of a batch whose new data appear at one moment. */
-export interface TogetherGroup {
-  number: number
-  /** The ids of the views. */
-  members: number[]
-  /** They are refreshed where they are, by one run in one transaction. Otherwise each has a run that fills its shadow. */
-  inPlace?: boolean
-}
+import type { LatestRun, TogetherGroup } from '../../record/plan/batch.ts'
 
 /** The group of each view that has one, by the ids of the views. */
 export const groupsByMember = (groups: TogetherGroup[]): Map<number, TogetherGroup> =>

@@ -3,6 +3,7 @@ import { lockedProblem } from '../../catalog/db/locked.ts'
 import type { Reader } from '../../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../../catalog/plan/rights.ts'
 import { readReaders } from '../../rebuild/db/group.ts'
+import { mayRecordRuns } from '../../record/set-aside/set-aside.ts'
 import type { Sql } from '../../server/database.ts'
 import { sessionOf } from '../../sql/holders.ts'
 import { logSchema, ofLog, quoteName, viewOfLog } from '../../sql/names.ts'
@@ -18,7 +19,6 @@ import {
   type InTheWay,
   type Touched,
 } from '../plan/items.ts'
-import { mayRecordRuns } from './record.ts'
 
 /** A relation that is touched, found in the catalog. */
 export interface TouchedRelation {

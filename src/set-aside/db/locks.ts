@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { dropShadows } from '../../batch/db/batch-groups.ts'
+import { dropShadows } from '../../record/batches/batch-groups.ts'
+import { mayRecordRuns } from '../../record/set-aside/set-aside.ts'
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { insistOnNoBackup, readBackup } from '../../server/standbys.ts'
@@ -11,7 +12,6 @@ import type { Statement } from '../../sql/plan.ts'
 import { Problem } from '../../words/problem.ts'
 import { type InTheWay, lockStatements, lockTable } from '../plan/items.ts'
 import { readInTheWay, type TouchedRelation } from './in-the-way.ts'
-import { mayRecordRuns } from './record.ts'
 
 // New readers wait while we queue for an exclusive lock, so we queue briefly and often. All locks of one try take less than
 // the usual `deadlock_timeout` of a second: otherwise the server could end a reader as part of a deadlock. What is read under

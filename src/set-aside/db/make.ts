@@ -7,7 +7,15 @@ import { analyze, fill, uniqueIndexes } from '../../rebuild/plan/fill.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
 import { withAllRights } from '../../rebuild/plan/make.ts'
 import { ownersSeal } from '../../rebuild/plan/shadow.ts'
-import { readCheckingOf } from '../../run/db/past.ts'
+import { readCheckingOf } from '../../record/runs/past.ts'
+import {
+  type Filled,
+  type MadeBy,
+  mayRecordRuns,
+  readClock,
+  readSeen,
+  recordFilled,
+} from '../../record/set-aside/set-aside.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayPass, problemOf, sqlstateOf } from '../../server/failures.ts'
 import { withSavepoint } from '../../server/transactions.ts'
@@ -37,7 +45,6 @@ import {
   type Source,
   statementsFor,
 } from './perform.ts'
-import { type Filled, type MadeBy, mayRecordRuns, readClock, readSeen, recordFilled } from './record.ts'
 
 /** How views are made again. */
 export interface MakeAgain extends Source {

@@ -1,5 +1,5 @@
-import { qualify } from '../../catalog/db/catalog.ts'
 import { readOwner } from '../../catalog/db/owner.ts'
+import { qualify } from '../../record/definitions/look.ts'
 import type { Sql } from '../../server/database.ts'
 import { lackingCharacter } from '../../server/encoding.ts'
 import { sqlstateOf } from '../../server/failures.ts'

@@ -3,7 +3,6 @@ import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf, type Obstacle, obstacle, type Requirement } from '../../catalog/plan/rights.ts'
 import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
-import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
 import { createStatements, queryOf, sealAll } from '../../rebuild/plan/create.ts'
 import { exclusiveLock } from '../../rebuild/plan/locks.ts'
 import { viewsNamedIn } from '../../rebuild/plan/requalify.ts'
@@ -17,6 +16,7 @@ import {
   sealedAsOwner,
   withOptions,
 } from '../../rebuild/plan/shadow.ts'
+import type { ShadowNames } from '../../sql/names.ts'
 import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { reached } from '../../sql/walks.ts'

@@ -1,10 +1,10 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
+import { wrongSlices } from '../../record/plan/wrong-slices.ts'
 import type { Sql } from '../../server/database.ts'
 import { literal } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import { type ChangeLog, logsOf } from '../plan/log.ts'
 import type { Known } from '../plan/trust.ts'
-import { wrongSlices } from '../plan/wrong.ts'
 
 /**
  * SQL for the world of a view: all that its rows depend on but rows of tables, as a JSON object. Of the plain view that it shows the text: an exchange

@@ -2,10 +2,10 @@ import { answer, ours } from '../../rebuild/plan/check-data.ts'
 import type { AroundFilling } from '../../rebuild/plan/make.ts'
 import { type Member, type Rebuild, shadowName } from '../../rebuild/plan/scope.ts'
 import { ownersSeal } from '../../rebuild/plan/shadow.ts'
+import { found } from '../../record/plan/wrong-slices.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { Seal, Statement } from '../../sql/plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
-import { found } from './wrong.ts'
 
 // What a refresh by slices finds out about itself while its shadow is built: in a setting of the transaction, because the record of the run
 // is written only when somebody may wait for it, right before the exchange.

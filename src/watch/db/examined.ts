@@ -1,8 +1,8 @@
 import { uniqueIndexes } from '../../catalog/db/catalog.ts'
 import { abilitiesQuery, type Found, type ViewRights } from '../../catalog/plan/abilities.ts'
 import { asked, impossible, lackingQuery, type Requirement } from '../../catalog/plan/rights.ts'
-import { batchPlaces } from '../../catalog/plan/shadow-names.ts'
 import type { Sql } from '../../server/database.ts'
+import { batchPlaces } from '../../sql/names.ts'
 
 /** A view whose rights are looked at, and why it cannot be refreshed concurrently. */
 export interface Examined {

@@ -1,5 +1,5 @@
-import { checkFailedSince } from '../../catalog/db/failing.ts'
-import type { Run } from '../../run/db/runs.ts'
+import { checkFailedSince } from '../../record/runs/failing.ts'
+import type { Run } from '../../record/runs/runs.ts'
 import type { Sql } from '../../server/database.ts'
 import type { CommandTarget } from '../../words/commands.ts'
 import { utc } from '../../words/phrases.ts'

@@ -1,11 +1,11 @@
-import { readLeft } from '../../catalog/db/discovered.ts'
+import { readLeft } from '../../record/definitions/discovered.ts'
+import type { HiddenBehind, Uncounted } from '../../record/plan/watch.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { skipsUnchanged } from '../../server/transactions.ts'
 import { whyNotKnown } from '../../slices/db/read-queries.ts'
 import { logNameOf, logSchema } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
-import type { HiddenBehind, Uncounted } from '../diagnosis/cause.ts'
 
 /**
  * A query for the SQL that ends each way to write without being counted which `viewkeeper.horizon()` finds. Only a superuser may

@@ -1,11 +1,10 @@
 import { viewsAbove } from '../../catalog/plan/graph.ts'
 import { type AnyState, isLeftOut, stateOf, type ViewFacts } from '../../catalog/plan/state.ts'
+import type { BatchFacts, HeldLock, RunFacts, Uncounted } from '../../record/plan/watch.ts'
 import { literal } from '../../sql/names.ts'
 import type { CauseCode } from '../../words/causes.ts'
 import type { CommandTarget } from '../../words/commands.ts'
 import { names } from '../../words/phrases.ts'
-import type { ProblemCode } from '../../words/problem.ts'
-import type { Operation, RunStatus } from '../../words/run.ts'
 
 /** One cause, for people. */
 export interface Cause {
@@ -20,61 +19,6 @@ export interface Cause {
   upstream?: CauseCode
   runId?: number
   batchId?: string
-}
-
-/** A lock of another session that is in the way of a refresh. What our role may not see is null. */
-export interface HeldLock {
-  /** Null: a prepared transaction. */
-  pid: number | null
-  role: string | null
-  application: string | null
-  state: string | null
-  /** When the transaction began. */
-  since: Date | null
-  mode: string
-  relation: string
-  /** The last statement of the session, without its constants. */
-  statement: string | null
-  /** SQL that ends the session; null for a run of Viewkeeper. */
-  end: string | null
-  /** The run whose session it is. */
-  runId?: number
-}
-
-/** A run, as far as it tells why a view is as old as it is. */
-export interface RunFacts {
-  id: number
-  operation: Operation
-  status: RunStatus
-  batchId: string | null
-  requestedAt: Date
-  /** The earliest start of a retry. */
-  notBefore: Date | null
-  finishedAt: Date | null
-  strategy: string | null
-  /** Why the run was skipped without an error. */
-  because: string | null
-  error: {
-    class: ProblemCode
-    message: string
-    sqlstate: string | null
-    detail?: string | null
-    hint?: string | null
-  } | null
-  /** Whether somebody canceled the whole batch of the run. */
-  batchCanceled: boolean
-  /** Whether the run was skipped because it would have changed nothing. */
-  unneeded?: boolean
-}
-
-/** The open batch of a view, or else the newest, even if that was skipped because of a pause. */
-export interface BatchFacts {
-  id: string
-  requestedAt: Date
-  finishedAt: Date | null
-  error: { class: ProblemCode; message: string } | null
-  /** While the view waits in the batch: the views that come first. */
-  waitsFor: string[]
 }
 
 /** How far a running run is. */
@@ -185,30 +129,6 @@ export function judge<Facts extends ViewFacts>(
     const culprit = found ?? old
     return { ...view, state: stateOf({ ...view, culprit }), culprit }
   })
-}
-
-/** An old transaction, which may hide commits of its session from the server's counters. */
-export interface HiddenBehind {
-  /** Null: a prepared transaction. */
-  pid: number | null
-  gid: string | null
-  since: Date
-  role: string | null
-  application: string | null
-  state: string | null
-}
-
-/** What keeps refreshes of a view from being left out because nothing has changed. */
-export interface Uncounted {
-  /** Why the view itself cannot be proved, as the schema says it; null if it can. */
-  because: string | null
-  /** SQL that lets the login see when the transactions of others began; null if it sees that. */
-  grant: string | null
-  /** Whether somebody may write without being counted. */
-  countsOff: boolean
-  /** SQL of a superuser after which everybody is counted; null if nothing needs it. */
-  counting: string | null
-  hidden: HiddenBehind | null
 }
 
 /** The same in words, with what to type; null if nothing keeps it from that. Pure. */

@@ -1,16 +1,9 @@
+import type { HeldLock, RunFacts } from '../../record/plan/watch.ts'
 import type { CauseCode } from '../../words/causes.ts'
 import { command } from '../../words/commands.ts'
 import { duration, names } from '../../words/phrases.ts'
 import { runbookOf } from '../../words/problem.ts'
-import {
-  type Cause,
-  type Examined,
-  type HeldLock,
-  heldBack,
-  type RunFacts,
-  type Surroundings,
-  uncountedWords,
-} from './cause.ts'
+import { type Cause, type Examined, heldBack, type Surroundings, uncountedWords } from './cause.ts'
 import { cause, recorded, runCause } from './run-cause.ts'
 
 const mostNames = 5

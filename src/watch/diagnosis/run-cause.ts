@@ -1,9 +1,10 @@
 import { toSeeThem } from '../../rebuild/plan/check-data.ts'
+import type { RunFacts, SlowRun } from '../../record/plan/watch.ts'
 import type { CauseCode } from '../../words/causes.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
 import { cut, duration } from '../../words/phrases.ts'
 import { mayRetry, type ProblemCode, problemCodes, sentences } from '../../words/problem.ts'
-import type { Cause, Examined, RunFacts, Surroundings } from './cause.ts'
+import type { Cause, Examined, Surroundings } from './cause.ts'
 
 const longestMessage = 600
 const longestQuery = 900
@@ -89,16 +90,6 @@ function wordsAfter(why: ProblemCode | undefined, view: string, id: number): str
   return why !== undefined && problemCodes.includes(why) && mayRetry(why)
     ? ['refresh', view]
     : ['runs', String(id)]
-}
-
-/** A successful refresh that took much longer than its view's usually do. */
-export interface SlowRun {
-  id: number
-  view: string
-  durationMs: number
-  usualMs: number
-  /** What else was not as in the success before: what, as it was, and as it is. */
-  changed: [what: string, before: string, now: string][]
 }
 
 /** That a refresh took long, and what was not as before. Pure. */

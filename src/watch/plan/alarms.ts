@@ -1,5 +1,5 @@
-import type { MeasuredKind } from '../../events/plan/event.ts'
 import { command } from '../../words/commands.ts'
+import type { MeasuredKind } from '../../words/event.ts'
 import { runbookOf } from '../../words/problem.ts'
 
 /** The names of the alarms of an environment, without the environment. */
@@ -100,9 +100,6 @@ export const silentMonitor = (environment: string) => ({
     'The monitor has published nothing, twice: it failed, or it was not called. Until it looks again, nobody is told of runs and views.',
   first: `aws logs tail /viewkeeper/${environment}/monitor --since 1h shows its errors.`,
 })
-
-/** So long a message or an event may wait: a channel that refuses for a moment is no news, and it is sent again. */
-export const mayWaitSeconds = 600
 
 /** What alarm unsent-messages of an environment says. */
 export const unsent = (environment: string) => ({

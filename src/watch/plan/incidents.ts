@@ -1,57 +1,11 @@
-import { type Found, type IncidentKind, incidentKinds, type ViewKind } from '../../events/plan/event.ts'
-import { type CauseCode, causeTones } from '../../words/causes.ts'
+import type { Incident, Judgement } from '../../record/plan/watch.ts'
+import { causeTones } from '../../words/causes.ts'
+import { incidentKinds } from '../../words/event.ts'
 import type { Telling } from './hearers.ts'
-
-// An incident is opened, changed and resolved by the looks of the monitor. Whoever tells what is wrong reads it.
-
-/** Why something is not well, as `viewkeeper why` says it. */
-export interface IncidentCause {
-  code: CauseCode
-  /** One or two sentences. */
-  text: string
-  /** What to type: a command line or SQL; null if nothing helps. */
-  next: string | null
-  /** The view at fault; null if no single view is. */
-  view: string | null
-  error: { class: string; sqlstate: string | null; message?: string } | null
-  runId: number | null
-  batchId: string | null
-  /** The views that wait for the one at fault, and keep their old data until then. */
-  holdsBack: string[]
-  /** The section of the runbook. */
-  runbook: string
-}
-
-/** What to fix first, and why. */
-export interface Judgement {
-  /** A view, a batch, a session; the subject itself if nothing else is. */
-  culprit: string
-  cause: IncidentCause
-}
+import type { Found } from './wrong.ts'
 
 /** The culprit if the server has no room, memory or connection left for any view. */
 export const theServer = 'the server'
-
-/** Something that is not well, or was. */
-export interface Incident extends Judgement {
-  subject: string
-  /** In the order in which they are told. */
-  kinds: IncidentKind[]
-  openedAt: Date
-  changedAt: Date
-  resolvedAt: Date | null
-  /** When a message last told of it. */
-  toldAt: Date | null
-  /** The key of the cause that people know; null: they know nothing of it, or know that it is resolved. */
-  toldCause: string | null
-}
-
-/** What lists say of an open incident of a view. */
-export interface ListedIncident
-  extends Pick<Incident, 'openedAt' | 'culprit'>,
-    Pick<IncidentCause, 'code' | 'text' | 'next'> {
-  kinds: ViewKind[]
-}
 
 /** What a look has changed about an incident. */
 export interface IncidentChange {

@@ -1,24 +1,27 @@
 import { dependents, viewsAbove } from '../../catalog/plan/graph.ts'
-import { batchName, type Found, type IncidentKind, isOfView } from '../../events/plan/event.ts'
+import type {
+  FailedBatch,
+  FailingChannel,
+  FoundWrong,
+  IncidentCause,
+  Judgement,
+  LostParts,
+  SlowRun,
+} from '../../record/plan/watch.ts'
 import { literal } from '../../sql/names.ts'
 import { type CauseCode, wordsOf } from '../../words/causes.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
+import { batchName, type IncidentKind, isOfView } from '../../words/event.ts'
 import { forPeople } from '../../words/for-people.ts'
 import { count, utc } from '../../words/phrases.ts'
 import { type ProblemCode, titleOf } from '../../words/problem.ts'
 import type { Cause, Examined, Surroundings } from '../diagnosis/cause.ts'
 import { ownCauses } from '../diagnosis/own-causes.ts'
-import { runCause, type SlowRun, slowCause } from '../diagnosis/run-cause.ts'
+import { runCause, slowCause } from '../diagnosis/run-cause.ts'
 import { whyOf } from '../diagnosis/why.ts'
-import { type IncidentCause, type Judgement, theServer } from './incidents.ts'
-import { type FailingChannel, failingText } from './silence.ts'
-
-/** A batch that failed, and not because of a view of it. */
-export interface FailedBatch {
-  id: string
-  finishedAt: Date
-  error: { class: string; sqlstate: string | null; message: string }
-}
+import { theServer } from './incidents.ts'
+import { failingText } from './silence.ts'
+import type { Found } from './wrong.ts'
 
 /** What judging needs to know. */
 export interface JudgeFacts extends Omit<Surroundings, 'clock'> {
@@ -28,21 +31,6 @@ export interface JudgeFacts extends Omit<Surroundings, 'clock'> {
   ages: Map<string, Date | null>
   /** Which views each view reads. */
   reads: Map<string, string[]>
-}
-
-/** A view of which a run has found that its strategy had left rows wrong, and what to say and to type. */
-export interface FoundWrong {
-  view: string
-  runId: number
-  text: string
-  next: string
-}
-
-/** A view that somebody else has dropped and made again, and what is missing since: each with the SQL that brings it back. */
-export interface LostParts {
-  view: string
-  since: Date
-  parts: { what: string; sql: string }[]
 }
 
 /** What is judged besides views. */

@@ -1,29 +1,22 @@
+import type { Incident, IncidentCause, News } from '../../record/plan/watch.ts'
+import { wordsOf } from '../../words/causes.ts'
+import { type CommandTarget, command } from '../../words/commands.ts'
 import {
   type EventOfCause,
-  type Found,
   type IncidentKind,
   incidentKinds,
   isOfView,
   viewKinds,
   kindWords as words,
-} from '../../events/plan/event.ts'
-import type { News } from '../../events/plan/news.ts'
-import { wordsOf } from '../../words/causes.ts'
-import { type CommandTarget, command } from '../../words/commands.ts'
+} from '../../words/event.ts'
 import { forPeople } from '../../words/for-people.ts'
 import { matchesGlob, withSchema } from '../../words/glob.ts'
 import { parseName } from '../../words/names.ts'
 import { count, cut, duration, names, utc } from '../../words/phrases.ts'
 import { runbookOf } from '../../words/problem.ts'
 import type { Filter, Links, People } from './hearers.ts'
-import {
-  type Incident,
-  type IncidentCause,
-  type IncidentChange,
-  keyOf,
-  type Tell,
-  theServer,
-} from './incidents.ts'
+import { type IncidentChange, keyOf, type Tell, theServer } from './incidents.ts'
+import type { Found } from './wrong.ts'
 
 /** What has something wrong, as a notice tells it. */
 interface ToldSubject {

@@ -1,33 +1,11 @@
+import type { FailingChannel, NotedSilence, Silence } from '../../record/plan/watch.ts'
 import { count, names, utc } from '../../words/phrases.ts'
-
-/** A channel of `viewkeeper serve` that has refused the message that waits longest for it. */
-export interface FailingChannel {
-  /** `mail ops@example.com`, `webhook cache`, `chat team` */
-  channel: string
-  since: Date
-  /** Why the last try failed, without addresses and secrets. */
-  error: string
-}
 
 /** That a channel fails, in the words of mails, of the page and of `ls`. */
 export const failingText = (
   { channel, error }: Pick<FailingChannel, 'channel' | 'error'>,
   since: string,
 ): string => `${channel.replace(/^mail /, 'mail to ')} has been failing since ${since}: ${error}`
-
-/** What would be silence, and how it is said. */
-export interface Silence {
-  /** One line for each, the same everywhere; none if all is well. */
-  lines: string[]
-  /** The views that nothing refreshes: no schedule, no target lag, and no definition says that something else does. */
-  unrefreshed: string[]
-  /** Whether anybody is told what goes wrong; null: nobody knows. */
-  told: boolean | null
-  /** The views that have been paused for a week or longer, without an end. */
-  forgotten: string[]
-  /** Since when the oldest message or event has waited that is not sent, if that is too long; null: nothing has. */
-  waitingSince: Date | null
-}
 
 const mostNamed = 3
 
@@ -55,3 +33,17 @@ export const silenceLines = ({
       ]),
   ...(told === false ? ['nobody is told what goes wrong: set alarmEmails or notify'] : []),
 ]
+
+/** What would be silence, and how it is said. Pure. */
+export const silenceOf = ({ lacks, migrates, ...noted }: NotedSilence): Silence => ({
+  ...noted,
+  lines: [...silenceLines(noted), ...lacksLine({ lacks, migrates })],
+})
+
+/** A hotswap changes the functions, and does not migrate. */
+const lacksLine = ({ lacks, migrates }: Pick<NotedSilence, 'lacks' | 'migrates'>): string[] =>
+  lacks === null
+    ? []
+    : [
+        `migration ${lacks} is deployed, and this database lacks it: cdk deploy --hotswap does not migrate. Apply it: ${migrates}`,
+      ]

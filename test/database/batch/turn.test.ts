@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { readBatchRuns } from '../../../src/batch/db/attempts.ts'
-import { readOpenGroups } from '../../../src/batch/db/batch-groups.ts'
+import { readBatchRuns } from '../../../src/record/batches/attempts.ts'
+import { readOpenGroups } from '../../../src/record/batches/batch-groups.ts'
 import { groupsByMember, waitsFor } from '../../../src/run/plan/turn.ts'
 import { runStatuses } from '../../../src/words/run.ts'
 import { useDatabase } from '../../support/servers/database.ts'
@@ -10,7 +10,7 @@ const { sql } = useDatabase()
 
 /** Whether view `v` of a batch has its turn, as the claim in the envelope asks it. */
 const [, hasItsTurn] = readFileSync(
-  new URL('../../../src/run/envelope/claim.sql', import.meta.url),
+  new URL('../../../src/record/envelope/claim.sql', import.meta.url),
   'utf8',
 ).match(/bool_and\(([^;]*)\)\s+from viewkeeper\.runs r join/)!
 

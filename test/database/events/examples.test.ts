@@ -8,7 +8,7 @@ import { handler as invalidateCache } from '../../../docs/examples/invalidate-ca
 import { handler as postToChat } from '../../../docs/examples/post-to-chat.ts'
 import { answerNews } from '../../../functions/monitor.ts'
 import { sendWaiting } from '../../../src/events/hand-out.ts'
-import type { WaitingEvent } from '../../../src/events/plan/news.ts'
+import type { WaitingEvent } from '../../../src/record/plan/watch.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createRole } from '../../../src/own-schema/create-role.ts'
+import { closeLostRuns } from '../../../src/record/runs/life.ts'
 import { create } from '../../../src/run/create.ts'
-import { closeLostRuns } from '../../../src/run/db/life.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Sql } from '../../../src/server/database.ts'
 import { isWorkedOn } from '../../../src/server/sessions.ts'

@@ -5,9 +5,6 @@ import { createToken, listTokens, revokeToken } from '../../../serve/tokens.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
 import { startBatch, startDueBatch } from '../../../src/batch/start.ts'
-import { readView } from '../../../src/catalog/db/catalog.ts'
-import { leaveToCron } from '../../../src/catalog/db/discovered.ts'
-import { readScheduled } from '../../../src/due/db/expectations.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { handOut } from '../../../src/events/hand-out.ts'
 import { prune } from '../../../src/keeper/jobs.ts'
@@ -27,9 +24,13 @@ import {
 import { migrate, readSchemaSteps } from '../../../src/own-schema/apply.ts'
 import { createRole, readSituation } from '../../../src/own-schema/create-role.ts'
 import { applySchema } from '../../../src/own-schema/db/apply.ts'
+import { leaveToCron } from '../../../src/record/definitions/discovered.ts'
+import { readScheduled } from '../../../src/record/definitions/expectations.ts'
+import { readView } from '../../../src/record/definitions/look.ts'
+import { giveKeyBack, hasExchangedMeanwhile } from '../../../src/record/runs/runs.ts'
+import { beginMonitoring } from '../../../src/record/watch/incidents.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
-import { giveKeyBack, hasExchangedMeanwhile } from '../../../src/run/db/runs.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
@@ -39,7 +40,6 @@ import { alter, putBack, setAside } from '../../../src/set-aside/set-aside.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { checkView } from '../../../src/watch/check.ts'
-import { beginMonitoring } from '../../../src/watch/db/incidents.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
@@ -67,11 +67,11 @@ const logins = [login, 'master', 'boss'] as const
 /** What sends a statement only at a moment that this test does not choose, or to AWS's own roles. */
 const mayStayUnsent = [
   'src/set-aside/db/locks.ts readHolders',
-  'src/batch/db/attempts.ts basisHolds',
-  'src/batch/db/attempts.ts insertRetry',
-  'src/batch/db/attempts.ts writeNextAttempts',
-  'src/run/db/history.ts readProgress',
-  'src/catalog/db/look.ts lockTimeout',
+  'src/record/batches/attempts.ts basisHolds',
+  'src/record/batches/attempts.ts insertRetry',
+  'src/record/batches/attempts.ts writeNextAttempts',
+  'src/record/runs/history.ts readProgress',
+  'src/record/definitions/look.ts lockTimeout',
   'src/watch/db/uncounted.ts readHidden',
   'src/catalog/db/owner.ts readMembershipAdvice',
   'src/catalog/db/owner.ts readReadersByOwner',
@@ -82,17 +82,17 @@ const mayStayUnsent = [
   'src/server/standbys.ts readAuroraReaders',
   'src/server/sessions.ts inTheWay',
   'src/own-schema/db/role.ts authenticateByIam',
-  'src/catalog/db/failing.ts findFailed',
-  'src/run/db/past.ts readLastRows',
-  'src/run/db/runs.ts replan',
-  'src/run/db/life.ts endFollowers',
-  'src/run/db/life.ts closeUnclaimed',
-  'src/run/db/life.ts skipUnclaimed',
-  'src/batch/db/batch-groups.ts endBuilt',
+  'src/record/runs/failing.ts findFailed',
+  'src/record/runs/past.ts readLastRows',
+  'src/record/runs/runs.ts replan',
+  'src/record/runs/life.ts endFollowers',
+  'src/record/runs/life.ts closeUnclaimed',
+  'src/record/runs/life.ts skipUnclaimed',
+  'src/record/batches/batch-groups.ts endBuilt',
   'src/watch/db/notice-facts.ts readSlowRuns',
   'src/migrate/drift.ts onlyReads',
   'src/migrate/drift.ts readQuery',
-  'src/batch/db/batch-groups.ts giveUpGroup',
+  'src/record/batches/batch-groups.ts giveUpGroup',
   'src/set-aside/db/in-the-way.ts readFunction',
 ]
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { closeLostRuns } from '../../../src/run/db/life.ts'
-import { readRun, startRun } from '../../../src/run/db/runs.ts'
+import { closeLostRuns } from '../../../src/record/runs/life.ts'
+import { readRun, startRun } from '../../../src/record/runs/runs.ts'
 import type { Plan } from '../../../src/sql/plan.ts'
 import { counts } from '../../support/counts.ts'
 import { sendEnvelope } from '../../support/processes/envelope.ts'

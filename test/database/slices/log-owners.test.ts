@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { readView } from '../../../src/catalog/db/catalog.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
+import { readView } from '../../../src/record/definitions/look.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { planLog, readLogged } from '../../../src/slices/db/log.ts'
 import { foldLogs } from '../../../src/slices/db/long.ts'

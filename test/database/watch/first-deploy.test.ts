@@ -1,8 +1,9 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { handler as migrate } from '../../../functions/migrate.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
+import { readSilence } from '../../../src/record/watch/incidents.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { readSilence } from '../../../src/watch/db/incidents.ts'
+import { silenceOf } from '../../../src/watch/plan/silence.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { usePublished } from './past.ts'
@@ -35,7 +36,7 @@ test('a hotswap, which deploys migrations and applies none, is said until a depl
   const said = async (newest: string) => {
     vi.stubEnv('NEWEST_MIGRATION', newest)
     await monitor({}, context)
-    const { lines } = await database.withConnection((connection) => readSilence(connection))
+    const { lines } = silenceOf(await database.withConnection((connection) => readSilence(connection)))
     return lines.filter((line) => line.includes('--hotswap'))
   }
   expect(await said('0')).toEqual([])

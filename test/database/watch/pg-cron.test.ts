@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
-import { discoverDefinitions } from '../../../src/catalog/db/discovered.ts'
 import { prune } from '../../../src/keeper/jobs.ts'
+import { discoverDefinitions } from '../../../src/record/definitions/discovered.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { muchLater } from '../../support/waiting/until.ts'

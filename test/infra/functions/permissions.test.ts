@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { eventSource } from '../../../src/events/plan/event.ts'
+import { eventSource } from '../../../src/words/event.ts'
 import { functionNames, kinds, outside, type Synthesized } from '../support/synth.ts'
 
 const inside = functionNames.filter((name) => !outside.includes(name))

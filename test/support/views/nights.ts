@@ -1,9 +1,10 @@
-import { type Found, findWrong } from '../../../src/events/plan/event.ts'
-import type { Examined, RunFacts } from '../../../src/watch/diagnosis/cause.ts'
+import type { Incident, RunFacts } from '../../../src/record/plan/watch.ts'
+import type { Examined } from '../../../src/watch/diagnosis/cause.ts'
 import { usualTelling } from '../../../src/watch/plan/hearers.ts'
-import { type Incident, keepIncidents } from '../../../src/watch/plan/incidents.ts'
+import { keepIncidents } from '../../../src/watch/plan/incidents.ts'
 import { type Besides, judgeFound } from '../../../src/watch/plan/judge.ts'
 import { type Notice, noticeOf } from '../../../src/watch/plan/notice.ts'
+import { type Found, findWrong } from '../../../src/watch/plan/wrong.ts'
 import type { ProblemCode } from '../../../src/words/problem.ts'
 import { examined } from './examined.ts'
 

@@ -1,4 +1,4 @@
-import type { Message } from '../../../src/events/plan/news.ts'
+import type { Message } from '../../../src/record/plan/watch.ts'
 import type { Sql } from '../../../src/server/database.ts'
 
 /** As if all that the monitor has found and told were this much longer ago. */

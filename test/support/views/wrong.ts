@@ -1,5 +1,5 @@
-import { type IncidentKind, incidentKinds } from '../../../src/events/plan/event.ts'
 import type { Monitored } from '../../../src/watch/monitor.ts'
+import { type IncidentKind, incidentKinds } from '../../../src/words/event.ts'
 
 /** The names that are wrong in each way, in the order in which the monitor found them. */
 export const namesByKind = (monitored: unknown): Record<IncidentKind, string[]> => {

@@ -4,7 +4,7 @@ import { type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns'
 import { describe, expect, test, vi } from 'vitest'
 import { deployedSender, type Looked, lookAndSend, type Sender } from '../../../src/api/lambda/send.ts'
 import type { HandOutRequest } from '../../../src/events/hand-out.ts'
-import type { WaitingEvent } from '../../../src/events/plan/news.ts'
+import type { WaitingEvent } from '../../../src/record/plan/watch.ts'
 import { useDeployed } from '../../support/aws/deployed.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 

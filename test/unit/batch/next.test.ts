@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type BatchNode, planNext } from '../../../src/batch/plan/next.ts'
-import { isDone, type LatestRun } from '../../../src/run/plan/turn.ts'
+import type { LatestRun } from '../../../src/record/plan/batch.ts'
+import { isDone } from '../../../src/run/plan/turn.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
 /** How one run of a view ends. */

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { planNext } from '../../../src/batch/plan/next.ts'
-import { planTogether, type TogetherView } from '../../../src/batch/plan/together.ts'
+import { planTogether } from '../../../src/batch/plan/together.ts'
 import type { Reader } from '../../../src/catalog/plan/live-view.ts'
 import { together } from '../../../src/rebuild/plan/scope.ts'
+import type { TogetherView } from '../../../src/record/plan/batch.ts'
 
 /** Views by their names, each with what it reads, parents first. A name that begins with `p` is a plain view. */
 function readersOf(graph: Record<string, string[]>): Reader[] {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { withoutConstants } from '../../../src/record/watch/held-locks.ts'
 import { literal, quoteIdentifier } from '../../../src/sql/names.ts'
-import { withoutConstants } from '../../../src/watch/db/held-locks.ts'
 import { counts } from '../../support/counts.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.

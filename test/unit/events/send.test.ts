@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { sendWaiting } from '../../../src/events/hand-out.ts'
-import type { WaitingEvent } from '../../../src/events/plan/news.ts'
+import type { WaitingEvent } from '../../../src/record/plan/watch.ts'
 
 afterEach(() => {
   vi.useRealTimers()

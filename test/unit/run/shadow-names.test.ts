@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { namesBeside, withoutShadowNames } from '../../../src/catalog/plan/shadow-names.ts'
+import { namesBeside, withoutShadowNames } from '../../../src/sql/names.ts'
 
 const aside = namesBeside('4711', 'app')
 

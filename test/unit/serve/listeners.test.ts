@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { afterEach, expect, test, vi } from 'vitest'
 import { makeListeners } from '../../../serve/http/events.ts'
-import type { WaitingEvent } from '../../../src/events/plan/news.ts'
+import type { WaitingEvent } from '../../../src/record/plan/watch.ts'
 
 afterEach(() => {
   vi.useRealTimers()

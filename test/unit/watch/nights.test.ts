@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { tellWrong } from '../../../src/slices/plan/wrong.ts'
+import { tellWrong } from '../../../src/record/plan/wrong-slices.ts'
 import { mailOf } from '../../../src/watch/plan/notice.ts'
 import {
   divided,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { BatchFacts, Cause, Examined, HeldLock, RunFacts } from '../../../src/watch/diagnosis/cause.ts'
+import type { BatchFacts, HeldLock, RunFacts } from '../../../src/record/plan/watch.ts'
+import type { Cause, Examined } from '../../../src/watch/diagnosis/cause.ts'
 import { whyOf } from '../../../src/watch/diagnosis/why.ts'
 import { moment } from '../../../src/words/phrases.ts'
 import { examined } from '../../support/views/examined.ts'

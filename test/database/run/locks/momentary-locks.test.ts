@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { readRun } from '../../../../src/record/runs/runs.ts'
 import type { Result } from '../../../../src/run/call.ts'
 import { create } from '../../../../src/run/create.ts'
-import { readRun } from '../../../../src/run/db/runs.ts'
 import { drop } from '../../../../src/run/drop.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
 import { eachCase } from '../../../support/deep.ts'

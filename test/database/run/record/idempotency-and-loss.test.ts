@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { closeLostRuns } from '../../../../src/record/runs/life.ts'
 import { cancel } from '../../../../src/run/cancel.ts'
-import { closeLostRuns } from '../../../../src/run/db/life.ts'
 import { getRun } from '../../../../src/run/read.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
 import { counts } from '../../../support/counts.ts'

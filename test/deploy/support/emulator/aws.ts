@@ -1,5 +1,5 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
-import type { EventType } from '../../../../src/events/plan/event.ts'
+import type { EventType } from '../../../../src/words/event.ts'
 import { type Emulator, rootKey } from './emulator.ts'
 import { type Answer, type Call, type Credentials, curl } from './signed-curl.ts'
 

@@ -1,0 +1,111 @@
+import type { Sql } from '../../server/database.ts'
+import { withTransaction } from '../../server/transactions.ts'
+import { logNameOf, logSchema } from '../../sql/names.ts'
+import type { Plan } from '../../sql/plan.ts'
+import type { QualifiedName } from '../../words/names.ts'
+import type { TogetherGroup } from '../plan/batch.ts'
+import { openBatch, sentOnce } from '../runs/runs.ts'
+
+/** The plain view, by OID, that view `c` reads, and nobody else, if something beside `c` has the name of a log of its changes. */
+export const shownBelow = (sql: Sql) => sql`
+  select min(q.oid::int8) from pg_class l join pg_rewrite w on w.ev_class = c.oid
+    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass and d.refobjid <> c.oid
+    join pg_class q on q.oid = d.refobjid
+   where l.relnamespace = to_regnamespace(${logSchema}) and l.relname = ${sql.unsafe(logNameOf('(select n.nspname from pg_namespace n where n.oid = c.relnamespace)', "c.relname || '_0'"))} and c.relispopulated
+  having count(distinct q.oid) = 1 and bool_and(q.relkind = 'v' and q.relowner = c.relowner and not exists (
+    select from pg_depend o join pg_rewrite r on o.classid = 'pg_rewrite'::regclass and r.oid = o.objid
+     where o.refclassid = 'pg_class'::regclass and o.refobjid = q.oid and r.ev_class not in (c.oid, q.oid)))`
+
+/** The numbers of the groups that the batch has, and of those whose places somebody else has taken. */
+export async function readTakenNumbers(
+  sql: Sql,
+  { id, serial }: { id: string; serial: number },
+): Promise<Set<string>> {
+  const rows = await sql<{ number: string }[]>`
+    select substring(nspname from ${`^viewkeeper_b${serial}_([0-9]+)_`}) as number from pg_catalog.pg_namespace
+     where nspname ~ ${`^viewkeeper_b${serial}_[0-9]+_`}
+    union
+    select number::text from viewkeeper.batch_groups where batch_id = ${id}`
+  return new Set(rows.map(({ number }) => number))
+}
+
+/** The facts from which the shadows of a group were made. */
+export async function readGroupFacts<Facts>(
+  sql: Sql,
+  batchId: string,
+  number: number,
+): Promise<Facts | undefined> {
+  const [row] = await sql<{ facts: Facts | null }[]>`
+    select facts from viewkeeper.batch_groups where batch_id = ${batchId} and number = ${number}`
+  return row?.facts ?? undefined
+}
+
+/** What a run has read of the log of a view's changes when it filled a shadow: what this snapshot sees. */
+interface LogRead extends QualifiedName {
+  snapshot: string
+}
+
+/**
+ * What the built runs of a group tell: `newer`: the views that somebody has filled since their shadows began to be filled, in words; null: none.
+ * `read`: the logs that were read.
+ */
+export async function readFilled(
+  sql: Sql,
+  batchId: string,
+  { members }: TogetherGroup,
+): Promise<{ newer: string | null; read: LogRead[] }> {
+  const [row] = await sql<[{ newer: string | null; read: LogRead[] }]>`
+    with built as (
+      select r.* from viewkeeper.runs r
+       where r.batch_id = ${batchId} and r.status = 'built'
+         and r.definition_id in (select value::integer from jsonb_array_elements_text(${sql.json(members)})))
+    select nullif(viewkeeper.newer('{}', array(select b.id from built b)), '') as newer,
+           (select coalesce(jsonb_agg(jsonb_build_object('schema', b.schema_name, 'name', b.view_name, 'snapshot', b.meta #> '{response,slices,read}')), '[]') from built b
+             where b.meta #> '{response,slices}' ? 'read') as read`
+  return row
+}
+
+/**
+ * Writes the plan of a group into the run of its first member, all of which have the status `from`; the runs of the others follow. Makes
+ * pending runs that are not there yet. Returns the first run's id, or null if not all of them have that status, the group was given up, or
+ * the batch does not go on. Holds the group, as `giveUpGroup` does: of several calls at once, one waits for the other.
+ */
+export function recordTogether(
+  sql: Sql,
+  batchId: string,
+  { number }: TogetherGroup,
+  from: 'pending' | 'built',
+  members: { id: number; meta?: object }[],
+  plan: Plan,
+): Promise<number | null> {
+  return withTransaction(sql, async (transaction) => {
+    const held = await transaction`
+      with place as (${openBatch(transaction, batchId)})
+      select from place, viewkeeper.batch_groups g
+       where g.batch_id = ${batchId} and g.number = ${number} and g.given_up is null for no key update of g`
+    if (held.length === 0) return null
+    const all = transaction`jsonb_to_recordset(${transaction.json(members as never)}) m(id integer, meta jsonb)`
+    if (from === 'pending')
+      await transaction`
+        insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id, meta)
+        select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, m.meta
+          from ${all}
+          join viewkeeper.batch_views v on v.batch_id = ${batchId} and v.definition_id = m.id
+          join viewkeeper.batches b on b.id = v.batch_id
+         where not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.definition_id = m.id)
+        on conflict do nothing`
+    const runs = await transaction<{ id: number; first: boolean }[]>`
+      with ready as (
+        select r.id, m.id = ${members[0]?.id ?? 0} as first, m.meta from ${all}
+          join viewkeeper.runs r on r.batch_id = ${batchId} and r.definition_id = m.id and r.status = ${from}
+         order by first desc, r.id for no key update of r),
+      made as (
+        update viewkeeper.runs r
+           set plan = case when n.first then ${sentOnce(transaction, plan)} end, meta = coalesce(n.meta, r.meta),
+               group_run_id = case when not n.first then (select f.id from ready f where f.first) end, updated_at = clock_timestamp()
+          from ready n where r.id = n.id
+        returning r.id, n.first)
+      select id, first from made`
+    return runs.length === members.length ? (runs.find(({ first }) => first)?.id ?? null) : null
+  })
+}

@@ -1,0 +1,215 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { findView, listViewNames, roleSchemas } from '../../catalog/db/catalog.ts'
+import { dependentsOf, type ViewFacts, type ViewSnapshot } from '../../catalog/plan/live-view.ts'
+import type { Sql } from '../../server/database.ts'
+import { mayUse } from '../../server/rights.ts'
+import { lookAgain } from '../../server/transactions.ts'
+import { type Holders, holdersQuery } from '../../sql/holders.ts'
+import { batchPlaces } from '../../sql/names.ts'
+import type { Plan } from '../../sql/plan.ts'
+import type { ViewName } from '../../words/names.ts'
+import { didYouMean, displayName, type QualifiedName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
+
+/** The id of the view's running run. `exchanges`: also if it exchanges a shadow of a batch, which may wait for readers for long. */
+export async function findRunningRun(
+  sql: Sql,
+  { schema, name }: QualifiedName,
+  exchanges = true,
+): Promise<number | undefined> {
+  const [row] = await sql<{ id: number }[]>`
+    select id from viewkeeper.runs
+     where schema_name = ${schema} and view_name = ${name} and status = 'running' and (${exchanges} or built_at is null)`
+  return row?.id
+}
+
+/** How to look at a view that somebody has locked exclusively, so that the server would make us wait. */
+export interface Patience {
+  /** Looks again until then (epoch milliseconds). Default: looks once. */
+  until?: number
+  /** Whether to wait for a run of the view, too. Default: `wait`. */
+  ifRunning?: Plan['ifRunning']
+}
+
+/** Between two looks at something locked. */
+export const pauseMs = 250
+
+/**
+ * What the catalog says about a view now, and the snapshot of that same relation if it `isWanted`. If somebody holds an
+ * exclusive lock on the view or on what it reads, looks again as patiently as asked; then throws AlreadyRunning if a run of
+ * the view is running, else LockTimeout, which names the holder. Throws UnknownView if the view is gone.
+ * The first look takes the view as it was `seen` a moment ago.
+ */
+export async function lookAtView(
+  sql: Sql,
+  name: QualifiedName,
+  isWanted: (view: ViewFacts) => boolean,
+  patience: Patience = {},
+  seen?: ViewFacts,
+): Promise<{ view: ViewFacts; snapshot: ViewSnapshot | null }> {
+  let first = seen
+  return untilUnlocked(sql, name, patience, async () => {
+    const { view, snapshot } = await lookAgain(async () => {
+      const view = first ?? (await readView(sql, name))
+      first = undefined
+      const snapshot = isWanted(view)
+        ? await (await import('../../catalog/db/live-view.ts')).readSnapshot(sql, view.oid)
+        : null
+      return snapshot === 'gone' ? snapshot : { view, snapshot }
+    })
+    return snapshot === 'locked' ? null : { view, snapshot }
+  })
+}
+
+/**
+ * Looks until somebody's lock keeps nothing of a view from being read any more (null), as patiently as asked; then throws what `lookAtView`
+ * throws.
+ */
+export async function untilUnlocked<T>(
+  sql: Sql,
+  name: QualifiedName,
+  { until = 0, ifRunning = 'wait' }: Patience,
+  look: () => Promise<T | null>,
+): Promise<T> {
+  for (;;) {
+    const found = await look()
+    if (found !== null) return found
+    const over = Date.now() >= until
+    const runningRunId = over || ifRunning === 'skip' ? await findRunningRun(sql, name) : undefined
+    if (runningRunId !== undefined) throw alreadyRunning(displayName(name), runningRunId)
+    if (over) throw await lockTimeout(sql, name)
+    await pause(pauseMs)
+  }
+}
+
+/** The same, always with the snapshot. */
+export async function readLiveView(
+  sql: Sql,
+  name: QualifiedName,
+  patience?: Patience,
+): Promise<{ view: ViewFacts; snapshot: ViewSnapshot }> {
+  const { view, snapshot } = await lookAtView(sql, name, () => true, patience)
+  return { view, snapshot: snapshot as ViewSnapshot }
+}
+
+/** What would be dropped with a view, as people name it: `view app.top`, `materialized view app.best`. */
+export async function readDependents(sql: Sql, name: QualifiedName, patience?: Patience): Promise<string[]> {
+  return dependentsOf((await readLiveView(sql, name, patience)).snapshot.live)
+}
+
+/** The refusal of a run whose view is busy. */
+export const alreadyRunning = (view: string, runningRunId: number): Problem =>
+  new Problem('AlreadyRunning', `Run ${runningRunId} of ${view} is still running.`, { runningRunId })
+
+async function lockTimeout(sql: Sql, view: QualifiedName): Promise<Problem> {
+  const [row] = await sql.unsafe<{ holders: Holders | null }[]>(
+    `select h as holders from (${holdersQuery([view], 'AccessShareLock')}) as x(h)`,
+  )
+  const { who, advice } = row?.holders ?? { who: 'a lock kept it from being read', advice: 'Try again.' }
+  return new Problem('LockTimeout', `${displayName(view)} is locked: ${who}. ${advice}`)
+}
+
+/** A view that is set aside: since when, and which role set it aside. */
+interface AsideView extends QualifiedName {
+  since: Date
+  by: string
+}
+
+/**
+ * The views that are set aside; none if the login may not read which, or if schema `viewkeeper` is older than the table.
+ */
+export const listAside = async (sql: Sql): Promise<AsideView[]> =>
+  (await mayUse(sql, 'select', 'set_aside'))
+    ? sql<AsideView[]>`
+        select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name, set_aside_at as since,
+               set_aside_by::text as by
+          from viewkeeper.set_aside where kind = 'view' order by 1, 2`
+    : []
+
+/** Since when a view is set aside, and what to do, as a sentence; empty if it is not. */
+export async function sinceAside(sql: Sql, { schema, name }: QualifiedName): Promise<string> {
+  if (!(await mayUse(sql, 'select', 'set_aside'))) return ''
+  const [row] = await sql<{ since: string }[]>`
+    select format('It has been set aside since %s UTC by role %I: npx viewkeeper put-back makes it again.',
+                  to_char(set_aside_at at time zone 'utc', 'YYYY-MM-DD HH24:MI'), set_aside_by) as since
+      from viewkeeper.set_aside
+     where kind = 'view' and item #>> '{live,view,schema}' = ${schema} and item #>> '{live,view,name}' = ${name}`
+  return row === undefined ? '' : row.since
+}
+
+/** What the catalog says about a view now. Throws UnknownView if nothing, or something else, has the name. */
+export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts> {
+  const view = await findView(sql, name)
+  if (view === undefined) throw await unknownView(sql, name)
+  return view
+}
+
+/**
+ * The refusal of a view that is not there, with the view that was probably meant. If the view is set aside, or authored and gone, the
+ * refusal says so instead.
+ */
+export async function unknownView(sql: Sql, name: QualifiedName): Promise<Problem> {
+  const aside = await sinceAside(sql, name)
+  const gone = aside === '' ? await (await import('./gone.ts')).sinceGone(sql, name) : null
+  if (gone !== null)
+    return new Problem('UnknownView', gone, {
+      field: 'view',
+      next: 'viewkeeper migrate up --repair',
+    })
+  const more = aside === '' ? didYouMean(name, await listViewNames(sql)) : ` ${aside}`
+  return new Problem(
+    'UnknownView',
+    `There is no materialized view ${written(name)} in this database.${more}`,
+    { field: 'view' },
+  )
+}
+
+/** The names of these definitions, in the same order. Throws UnknownView for the first unknown id. */
+export async function readNamesOf(
+  sql: Sql,
+  definitionIds: number[],
+  field = 'view',
+): Promise<QualifiedName[]> {
+  if (definitionIds.length === 0) return []
+  const rows = await sql<(QualifiedName & { id: number })[]>`
+    select id, schema_name as schema, name from viewkeeper.definitions
+     where id in (select value::bigint from jsonb_array_elements_text(${sql.json(definitionIds)}))`
+  const names = new Map(rows.map(({ id, schema, name }) => [id, { schema, name }]))
+  return definitionIds.map((id) => {
+    const name = names.get(id)
+    if (name === undefined) throw new Problem('UnknownView', `There is no view with id ${id}.`, { field })
+    return name
+  })
+}
+
+/**
+ * Finds the schema of each name that has none, along the search path of our role: the schema of the relation
+ * with that name, else of a definition, else that of the only view with the name in any schema, else the schema in which the name would be created.
+ */
+export async function qualify(sql: Sql, names: ViewName[]): Promise<QualifiedName[]> {
+  const bare = new Set(names.flatMap(({ schema, name }) => (schema === null ? [name] : [])))
+  const found = bare.size === 0 ? new Map<string, string>() : await findSchemas(sql, [...bare])
+  return names.map(({ schema, name }) => ({ schema: schema ?? found.get(name) ?? 'public', name }))
+}
+
+async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, string | null>> {
+  const rows = await sql<{ name: string; schema: string | null }[]>`
+    with role as materialized (${roleSchemas(sql)}),
+    path as (select p.* from role, json_array_elements_text(role.schemas) with ordinality as p(schema, at))
+    select a.name, coalesce(
+      (select p.schema
+         from path p join pg_catalog.pg_namespace n on n.nspname = p.schema
+         join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = a.name
+        order by p.at limit 1),
+      (select d.schema_name from viewkeeper.definitions d join path p on p.schema = d.schema_name
+        where d.name = a.name and d.removed_at is null order by p.at limit 1),
+      (select min(s.schema) from (
+         select n.nspname::text as schema from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+          where c.relkind = 'm' and c.relpersistence <> 't' and c.relname = a.name and n.nspname !~ ${batchPlaces}
+         union select d.schema_name from viewkeeper.definitions d where d.name = a.name and d.removed_at is null) s having count(*) = 1),
+      (select creation from role)) as schema
+      from jsonb_array_elements_text(${sql.json(names)}) as a(name)`
+  return new Map(rows.map(({ name, schema }) => [name, schema]))
+}
+
+const written = ({ schema, name }: QualifiedName): string => `${schema}.${name}`

@@ -1,0 +1,56 @@
+import type { ViewFacts } from '../../catalog/plan/state.ts'
+import { fails } from '../../catalog/plan/state.ts'
+import type { IncidentKind } from '../../words/event.ts'
+import { incidentKinds } from '../../words/event.ts'
+
+/** Something that a look finds wrong. */
+export interface Found {
+  kind: IncidentKind
+  /** A view as people write it: `app.sales`; a function that was set aside with its arguments; `batch <id>`; a channel: `mail ops@example.com`. */
+  name: string
+  /** How old the data of a stale view are, and may be; otherwise null. */
+  ageSeconds: number | null
+  maxStalenessSeconds: number | null
+}
+
+/** What planning has found, by the names of the views. */
+interface Planned {
+  /** The target lags that cannot be kept. */
+  lag: string[]
+  /** Those that scheduled refreshes leave out for a while. */
+  suspended: string[]
+}
+
+/**
+ * All that is wrong, the names of each kind in their order, of stale views the oldest data first. A paused view is at most stale.
+ * `lasting`: what has been set aside or paused for long, views whose last refresh was slow, whose slices were wrong, or that lost what hung on them, and batches and channels that have failed. Pure.
+ */
+export function findWrong(
+  views: ViewFacts[],
+  { lag, suspended }: Planned,
+  lasting: Record<'aside' | 'paused' | 'slow' | 'wrong' | 'lost' | 'batch' | 'channel', string[]>,
+): Found[] {
+  const tried = views.filter(({ pausedSince, aside }) => pausedSince === null && aside === null)
+  const namesOf = (which: (view: ViewFacts) => boolean): string[] =>
+    tried.filter(which).map(({ view }) => view)
+  const found = {
+    failing: namesOf((view) => !view.missing && fails(view)),
+    missing: namesOf(({ missing }) => missing),
+    lag: lag.toSorted(),
+    suspended: namesOf(({ view, missing }) => !missing && suspended.includes(view)),
+    ...lasting,
+  }
+  const stale = views.filter((view) => view.stale).sort((a, b) => (b.staleMs ?? 0) - (a.staleMs ?? 0))
+  return incidentKinds.flatMap((kind): Found[] =>
+    kind === 'stale'
+      ? stale.map(({ view, staleMs, maxStaleMs }) => ({
+          kind,
+          name: view,
+          ageSeconds: seconds(staleMs),
+          maxStalenessSeconds: seconds(maxStaleMs),
+        }))
+      : found[kind].map((name) => ({ kind, name, ageSeconds: null, maxStalenessSeconds: null })),
+  )
+}
+
+const seconds = (ms: number | null): number | null => (ms === null ? null : Math.round(ms / 1000))
