@@ -108,7 +108,7 @@ begin
   end if;
 
   -- 1. The claim. If it is not made, the run stays pending, and its sender sees that nobody works on it.
-  -- part: claim
+  -- part: claim.sql
   commit;
   if not claimed then
     return;
@@ -148,15 +148,15 @@ begin
           end if;
         end if;
         begin
-          -- part: locks
+          -- part: locks.sql
 
           for statement in select * from jsonb_array_elements(todo) loop
-            -- part: statement
+            -- part: statement.sql
           end loop;
 
           exit when stage = 'later';
           if stage = 'locked' then
-            -- part: success
+            -- part: success.sql
             succeeded := true;
             exit;
           end if;
@@ -192,9 +192,9 @@ begin
     -- "later" fails alone: the run has succeeded without it.
     exception when query_canceled or assert_failure or others then
       if stage <> 'later' then
-        -- part: failure
+        -- part: failure.sql
 
-        -- part: record-failure
+        -- part: record-failure.sql
       end if;
     end;
     commit;

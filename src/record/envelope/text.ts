@@ -26,7 +26,7 @@ const sealed = sealedText({
 /** A file of the envelope, with its parts in their places. */
 const read = (file: string): string =>
   readFileSync(new URL(file, import.meta.url), 'utf8').replaceAll(/^ *-- part: (\S+)$/gm, (_, part) =>
-    part === 'sealed' ? sealed : read(`${part}.sql`),
+    part === 'sealed' ? sealed : read(part),
   )
 
 /** The envelope as one reads it. */
