@@ -84,7 +84,7 @@ const writtenVersion: Plugin = {
 
 /** The envelope in a bundle, beside which `envelope.sql` does not stand. */
 export const ofEnvelope = {
-  filter: /[\\/]src[\\/]run[\\/]envelope[\\/]text\.ts$/,
+  filter: /[\\/]src[\\/]record[\\/]envelope[\\/]text\.ts$/,
   contents: `export const envelope = ${JSON.stringify(envelope)}`,
 }
 

@@ -199,7 +199,7 @@ export function readFigures(): Figures {
 /** A hash of all that the figures depend on most: the benchmarks and the envelope. */
 export function fingerprint(): string {
   const hash = createHash('sha256')
-  for (const file of globSync(['bench/**/*.ts', 'src/run/envelope/*.ts'], { cwd: root }).sort())
+  for (const file of globSync(['bench/**/*.ts', 'src/{run,record}/envelope/*.ts'], { cwd: root }).sort())
     hash.update(`${file}\n`).update(readFileSync(new URL(file, root)))
   return hash.digest('hex').slice(0, 12)
 }

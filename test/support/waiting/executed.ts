@@ -19,7 +19,7 @@ export async function whatIsExecuted(work: () => Promise<void>): Promise<Profile
 export async function withoutExecution(executed: Profiler.ScriptCoverage[]): Promise<string[]> {
   const missed: string[] = []
   for (const name of await readdir('src', { recursive: true })) {
-    if (!name.endsWith('.ts') || !/^server\/|\/(db|life|envelope)\//.test(name)) continue
+    if (!name.endsWith('.ts') || !/^(server|record)\/|\/(db|life|envelope)\//.test(name)) continue
     const file = `src/${name}`
     const executedHere = new Set(
       executed
