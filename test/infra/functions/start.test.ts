@@ -137,7 +137,11 @@ test.each([
     'src/batch/advance.ts',
     /^src\/(batch\/(groups|plan\/together)|rebuild\/plan\/(prove|scope))\.ts$/,
   ],
-  ['migrate', 'src/api/lambda/migrate.ts', /^src\/(migrate\/(apply|failures|plan)|record\/envelope\/text)\.ts$/],
+  [
+    'migrate',
+    'src/api/lambda/migrate.ts',
+    /^src\/(migrate\/(apply|failures|plan)|record\/envelope\/text)\.ts$/,
+  ],
 ])(
   'a call of %s loads at most 113 kB with a token, and what it seldom needs only then',
   (name, handler, seldom) => {
