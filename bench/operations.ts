@@ -5,7 +5,7 @@ import { planRebuild } from '../src/rebuild/plan/plan.ts'
 import { alone } from '../src/rebuild/plan/scope.ts'
 import { readView } from '../src/record/definitions/look.ts'
 import type { Sql } from '../src/server/database.ts'
-import type { Plan, Statement } from '../src/sql/plan.ts'
+import type { RunPlan, Statement } from '../src/sql/plan.ts'
 import { change, makeData, makeSecondLongView } from './support/data.ts'
 import {
   inRounds,
@@ -238,7 +238,7 @@ export const measureSealed = (): Promise<Row[]> =>
     ]
   })
 
-async function swap(server: BenchServer, name: string, change: (plan: Plan) => Plan): Promise<Sample> {
+async function swap(server: BenchServer, name: string, change: (plan: RunPlan) => RunPlan): Promise<Sample> {
   const view = await readView(server.sql, { schema: 'bench', name })
   const basis = await readSnapshot(server.sql, view.oid)
   if (typeof basis === 'string') throw new Error(`${name} is ${basis}`)
@@ -246,7 +246,7 @@ async function swap(server: BenchServer, name: string, change: (plan: Plan) => P
 }
 
 /** The same statements, executed as the owner without a seal. */
-const withoutSeal = ({ prepare, locked, ...plan }: Plan): Plan => {
+const withoutSeal = ({ prepare, locked, ...plan }: RunPlan): RunPlan => {
   const open = (statements: Statement[]): Statement[] =>
     statements.flatMap((statement): Statement[] =>
       statement.kind !== 'sealed'

@@ -1,8 +1,8 @@
-import type { Told } from '../src/config/fields.ts'
+import type { FieldHelp } from '../src/config/fields.ts'
 import { problemCodes } from '../src/words/problem.ts'
 
 /** A schema of JSON as routes and options have it, with what people are told of it. */
-export interface Schema extends Told {
+export interface Schema extends FieldHelp {
   $ref?: string
   type?: string | string[]
   enum?: unknown[]

@@ -7,7 +7,7 @@ import { endOn, LocalProblem } from '../serve/process.ts'
 import { fromUrl } from '../src/keeper/database-url.ts'
 import { docsOf, Problem } from '../src/words/problem.ts'
 import { targetOf as typedTarget } from './api/api-of.ts'
-import { exitCodeOf, problemLines, type Target, wrongCall } from './output/terminal.ts'
+import { exitCodeOf, problemLines, type TypedTarget, wrongCall } from './output/terminal.ts'
 
 /** Does what a command line says, and sets the exit code. */
 export async function main(args: string[]): Promise<void> {
@@ -18,7 +18,7 @@ export async function main(args: string[]): Promise<void> {
     process.exitCode = wrongCall
     return program.outputHelp({ error: true })
   }
-  let target: Target | null = null
+  let target: TypedTarget | null = null
   program.hook('preAction', async (_, command) => {
     target = targetOf(command)
     await takeLogin(command.optsWithGlobals())
@@ -69,7 +69,7 @@ const helpOn = (program: Command, [name, ...more]: string[]): string[] =>
     : [name]
 
 /** Which API a command works on; null if it works on DATABASE_URL, which perhaps no API serves. */
-function targetOf(command: Command): Target | null {
+function targetOf(command: Command): TypedTarget | null {
   const { env } = command.opts()
   const operates = command.options.some(({ long }) => long === '--url')
   return operates ? { typed: typedTarget(command.opts()) } : env !== undefined ? { typed: env } : null

@@ -13,7 +13,7 @@ import {
 import type { Looked, SendEvent } from '../src/api/lambda/send.ts'
 import { type HandedOut, type HandOutRequest, handOut } from '../src/events/hand-out.ts'
 import { look, measureWaiting } from '../src/keeper/jobs.ts'
-import type { Kept } from '../src/keeper/terms.ts'
+import type { KeptDatabase } from '../src/keeper/terms.ts'
 import type { Monitored } from '../src/watch/monitor.ts'
 
 /**
@@ -24,7 +24,7 @@ export async function monitorEnvironment({
   environment,
   metricsPerView,
   ...kept
-}: Kept & Pick<Configuration, 'environment' | 'metricsPerView'>): Promise<Monitored> {
+}: KeptDatabase & Pick<Configuration, 'environment' | 'metricsPerView'>): Promise<Monitored> {
   const monitored = await look(kept, {
     runs(ended) {
       if (metricsPerView) for (const run of ended) publishPerView(environment, run)

@@ -11,13 +11,13 @@ import type { CommandTarget } from '../src/words/commands.ts'
 import { forPeople } from '../src/words/for-people.ts'
 import { duration, rows } from '../src/words/phrases.ts'
 import { Problem, runbookOf, statusOf, titleOf } from '../src/words/problem.ts'
-import { hrefOf, type PageName, type Query, tokenCookie } from './address.ts'
+import { hrefOf, type PageName, type PageQuery, tokenCookie } from './address.ts'
 import { deeds } from './deeds.ts'
 import {
   Document,
   Failure,
   Head,
-  type Notice,
+  type PageNotice,
   type PageTarget,
   type Question,
   type Shown,
@@ -33,7 +33,7 @@ export type { PageTarget } from './frame.tsx'
 /** What a page is asked: what it is about, the query of its address, and how commands name the API. */
 interface Asked {
   subject: string
-  query: Query
+  query: PageQuery
   typed: CommandTarget
 }
 
@@ -54,7 +54,7 @@ const pages: [path: string, name: PageName, page: Page][] = [
 export interface Door {
   /** The API as whoever sends the request may use it; `token` is the one that they have signed in with. */
   apiOf(token: string | undefined): Api
-  notice?: Notice
+  notice?: PageNotice
   question?: Question & { fields: [name: string, value: string][] }
 }
 
@@ -70,7 +70,7 @@ interface PageOptions {
   onDefect: (error: unknown) => void
 }
 
-type Asking = Context<{ Bindings: Door }>
+type PageContext = Context<{ Bindings: Door }>
 
 /** The page runs its own script, uses its own style sheet, talks to its own server, and is framed by nobody. */
 const policy = [
@@ -111,7 +111,7 @@ export function pagesOf({
   })
 
   const show = async (
-    context: Asking,
+    context: PageContext,
     current: PageName | undefined,
     make: () => Promise<Shown>,
     status = 200,
@@ -157,10 +157,10 @@ export function pagesOf({
   }
 
   for (const [path, name, page] of pages)
-    app.get(path, (context: Asking) =>
+    app.get(path, (context: PageContext) =>
       show(context, name, () => {
         const { req } = context
-        const query: Query = req.query()
+        const query: PageQuery = req.query()
         return page(apiOf(context), {
           subject: req.param('subject') ?? '',
           query,
@@ -170,7 +170,7 @@ export function pagesOf({
     )
 
   // A form is sent to the page that it stands on, so that what comes of it is shown there, with a script and without.
-  app.post('*', async (context: Asking) => {
+  app.post('*', async (context: PageContext) => {
     const { req } = context
     const place = placeOf(req.url)
     const again = async (said: Pick<Door, 'notice' | 'question'>, status = 200) => {
@@ -229,7 +229,7 @@ export function pagesOf({
 
   app.notFound((context) =>
     show(
-      context as Asking,
+      context as PageContext,
       undefined,
       async () => ({
         title: 'No such page',
@@ -249,7 +249,7 @@ export function pagesOf({
   return app
 }
 
-const apiOf = (context: Asking): Api => context.env.apiOf(getCookie(context, tokenCookie))
+const apiOf = (context: PageContext): Api => context.env.apiOf(getCookie(context, tokenCookie))
 
 /**
  * The page of a request, without what it tells. The host may be none at all, and a path that begins with two slashes would be the address of
@@ -266,7 +266,7 @@ const noOrigin =
   'A form is sent from a page of this server. This one does not say where it comes from. Programs ask the API.'
 
 /** What came of a run, or that it goes on. */
-function endOf({ id, view, status, durationMs, rowCountAfter, error, result }: Run): Notice {
+function endOf({ id, view, status, durationMs, rowCountAfter, error, result }: Run): PageNotice {
   const link = { href: hrefOf('run', id), text: `run ${id}` }
   if (isOpen(status)) return { tone: 'busy', text: forPeople(`${view}: run ${id} has started`), link }
   const counted = rowCountAfter === null ? '' : `, ${rows(rowCountAfter)}`
@@ -288,7 +288,7 @@ interface Told {
   text: string
   /** The section of the runbook; undefined for what the API does not know of. */
   code: string | undefined
-  link: Notice['link']
+  link: PageNotice['link']
 }
 
 /** Why a page cannot be shown, or a deed was not done. What is no Problem is told to `onDefect` alone: it may quote rows. */

@@ -6,7 +6,7 @@ import {
   type Column,
   type Fact,
   isEmpty,
-  type Mark as MarkName,
+  type SignMark as MarkName,
   type Sign,
 } from '../src/resources/cell.ts'
 import { forPeople } from '../src/words/for-people.ts'

@@ -18,13 +18,13 @@ export interface Fields {
 }
 
 /** What came of a deed: a question that has to be answered first, where to go, a run to tell of, or a sentence. */
-export type Done = { ask: Question } | { to: string } | { run: number } | { said: string; bad?: true }
+export type DeedResult = { ask: Question } | { to: string } | { run: number } | { said: string; bad?: true }
 
 const key = () => ({ idempotencyKey: randomUUID() })
 const yes = (fields: Fields, name: string) => fields.get(name) === 'true' || undefined
 const isSure = (fields: Fields) => fields.get('sure') === 'yes'
 
-export const deeds: Record<string, (api: Api, fields: Fields) => Promise<Done>> = {
+export const deeds: Record<string, (api: Api, fields: Fields) => Promise<DeedResult>> = {
   async refresh(api, fields) {
     const view = await readView(api, fields.views[0] ?? '')
     const strategy = (fields.get('strategy') || undefined) as Strategy | undefined
@@ -130,7 +130,10 @@ export const deeds: Record<string, (api: Api, fields: Fields) => Promise<Done>> 
     startBatch(api, { retryOf: fields.get('id')!, descendants: yes(fields, 'descendants') }),
 }
 
-async function startBatch(api: Api, body: Parameters<typeof ask<'startBatch'>>[2]['body']): Promise<Done> {
+async function startBatch(
+  api: Api,
+  body: Parameters<typeof ask<'startBatch'>>[2]['body'],
+): Promise<DeedResult> {
   return { to: hrefOf('batch', (await ask(api, 'startBatch', { body, ...key() })).batchId) }
 }
 

@@ -24,7 +24,7 @@ export interface Shown {
 }
 
 /** What the page tells about something that was done, or that went wrong. */
-export interface Notice {
+export interface PageNotice {
   tone: 'good' | 'bad' | 'busy'
   text: Child
   /** What to do about it. */
@@ -48,7 +48,7 @@ interface DocumentOptions extends Shown {
   here: string
   current: PageName | undefined
   isSignedIn: boolean
-  notice: Notice | undefined
+  notice: PageNotice | undefined
   /** With the fields of the form that asked, which is sent again. */
   question: (Question & { fields: [name: string, value: string][] }) | undefined
 }
@@ -144,7 +144,7 @@ const Header: FC<Pick<DocumentOptions, 'current' | 'target' | 'isSignedIn'>> = (
 )
 
 /** What was done and what went wrong, at the foot of the page; a screen reader reads it when it comes. */
-const Told: FC<{ notice: Notice; close: string }> = ({ notice: { tone, text, more, link }, close }) => (
+const Told: FC<{ notice: PageNotice; close: string }> = ({ notice: { tone, text, more, link }, close }) => (
   <div class={`notice notice-${tone}`}>
     <p>
       {text} {link && <a href={link.href}>{link.text}</a>}

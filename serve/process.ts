@@ -148,7 +148,7 @@ export interface ProcessLogger extends Logger {
   with(fields: Record<string, unknown>): ProcessLogger
 }
 
-interface Line {
+interface LogLine {
   level: Level
   message: string
   timestamp: string
@@ -157,7 +157,7 @@ interface Line {
 /** Logs from this level on, each line as it is formed. */
 export function makeLogger(
   level: Level,
-  form: (line: Line & Record<string, unknown>) => string = (line) => JSON.stringify(line, visibly),
+  form: (line: LogLine & Record<string, unknown>) => string = (line) => JSON.stringify(line, visibly),
   write: (line: string) => unknown = (line) => process.stdout.write(line),
   always: Record<string, unknown> = {},
 ): ProcessLogger {
@@ -193,7 +193,7 @@ export function terminalLogger(env: NodeJS.ProcessEnv): { logger: ProcessLogger;
 }
 
 /** `  09:05:34 ERROR run ended   runId 8   view public.slow   status failed` */
-function readable({ level, message, timestamp, ...fields }: Line & Record<string, unknown>): string {
+function readable({ level, message, timestamp, ...fields }: LogLine & Record<string, unknown>): string {
   const shown = Object.entries(fields).map(
     ([name, value]) => `${name} ${forPeople(typeof value === 'string' ? value : JSON.stringify(value))}`,
   )

@@ -4,7 +4,7 @@ import type { Database, Sql } from '../src/server/database.ts'
 import { Problem } from '../src/words/problem.ts'
 
 /** Whose token a request has, and what it may. */
-interface Caller {
+interface TokenHolder {
   name: string
   may: PolicyName
 }
@@ -22,7 +22,7 @@ export interface Doorkeeper {
     needed: PolicyName,
     address: string,
     orBefore?: boolean,
-  ): Promise<Caller>
+  ): Promise<TokenHolder>
 }
 
 /** So long a token that was found valid is not looked up again: after it is revoked, it is let in no longer than this. */
@@ -34,7 +34,7 @@ const mostRemembered = 1000
 
 interface Remembered {
   at: number
-  answer: Promise<Caller | null>
+  answer: Promise<TokenHolder | null>
 }
 
 /**
@@ -47,7 +47,7 @@ export function makeDoorkeeper(database: Database, now = () => performance.now()
   const refusals = new Map<string, { since: number; count: number }>()
 
   const lookUp = (id: string, digest: Buffer) =>
-    database.withConnection(async (sql): Promise<Caller | null> => {
+    database.withConnection(async (sql): Promise<TokenHolder | null> => {
       const found = await findToken(sql, id)
       if (!isSame(digest, found?.digest) || found === undefined || found.expired) return null
       if (!found.noted) await noteUse(sql, id)
@@ -59,7 +59,7 @@ export function makeDoorkeeper(database: Database, now = () => performance.now()
     id: string,
     address: string,
     orBefore: boolean,
-  ): Promise<Caller | null> => {
+  ): Promise<TokenHolder | null> => {
     const digest = digestOf(token)
     const key = digest.toString('base64')
     const before = known.get(key)

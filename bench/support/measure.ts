@@ -2,7 +2,7 @@ import type { BatchRequest } from '../../src/batch/start.ts'
 import { failuresSetting } from '../../src/run/envelope/run-connection.ts'
 import type { RefreshRequest } from '../../src/run/refresh.ts'
 import type { Sql } from '../../src/server/database.ts'
-import type { Plan } from '../../src/sql/plan.ts'
+import type { RunPlan } from '../../src/sql/plan.ts'
 import type { Node } from './data.ts'
 import { type BenchServer, ownCode } from './server.ts'
 
@@ -109,7 +109,7 @@ export const runSettings = (id: number) => ({
 export async function sampleEnvelope(
   { database, sql, code = ownCode }: BenchServer,
   view: { schema: string; name: string },
-  plan: Plan,
+  plan: RunPlan,
   connect = (id: number): ReturnType<BenchServer['database']['open']> => database.open(runSettings(id)),
   envelope = code.envelope,
 ): Promise<Sample> {

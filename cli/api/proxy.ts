@@ -17,13 +17,13 @@ import { Problem } from '../../src/words/problem.ts'
 import type { Api } from './api.ts'
 
 /** A token that nobody can guess, for one run of the proxy. */
-interface Token {
+interface ProxyToken {
   readonly text: string
   /** Whether this is the token. Takes equally long for every other text. */
   fits(given: unknown): boolean
 }
 
-function createToken(): Token {
+function createToken(): ProxyToken {
   const text = randomBytes(32).toString('base64url')
   const digest = digestOf(text)
   return { text, fits: (given) => typeof given === 'string' && timingSafeEqual(digestOf(given), digest) }
@@ -93,7 +93,7 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
 }
 
 /** Why a request of this origin is not let in; undefined if it is. */
-function whyNotIn({ url = '' }: IncomingMessage, token: Token, isStranger: boolean): string | undefined {
+function whyNotIn({ url = '' }: IncomingMessage, token: ProxyToken, isStranger: boolean): string | undefined {
   if (isStranger) return 'This proxy answers only programs of the user who started it.'
   const given = /^\/([\w-]{43})\//.exec(url)?.[1]
   if (token.fits(given)) return undefined
@@ -134,7 +134,7 @@ async function listen(server: Server, port: number): Promise<void> {
 }
 
 /** The two ends of a connection of IPv4, as a server's socket sees them. */
-interface Connection {
+interface ConnectionEnds {
   remoteAddress?: string
   remotePort?: number
   localAddress?: string
@@ -149,7 +149,7 @@ const established = '01'
  * Linux tells the users of connections. Other systems do not: there the answer is false. A connection that is closed
  * already counts as another user's, because Linux has forgotten its user.
  */
-export function isOfOtherUser(connection: Connection, user = process.getuid?.()): boolean {
+export function isOfOtherUser(connection: ConnectionEnds, user = process.getuid?.()): boolean {
   const table = readTable()
   if (table === undefined || user === undefined) return false
   const row = rowOf(table, connection)
@@ -161,7 +161,7 @@ export function isOfOtherUser(connection: Connection, user = process.getuid?.())
 /** The row of the other end in the table of TCP connections (proc_net_tcp(5)); undefined if there is none. */
 export function rowOf(
   table: string,
-  { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 }: Connection,
+  { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 }: ConnectionEnds,
 ): { state: string; user: number } | undefined {
   const far = `${hexAddress(remoteAddress)}:${hexPort(remotePort)}`
   // The own address is compared, too: the same port of 127.0.0.2 may be a server of somebody else.

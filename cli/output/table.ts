@@ -1,5 +1,5 @@
 import { ageText } from '../../src/catalog/plan/state.ts'
-import type { Cell, Fact, Column as ResourceColumn, Tone } from '../../src/resources/cell.ts'
+import type { Cell, Fact, Column as ResourceColumn, SignTone } from '../../src/resources/cell.ts'
 import { type Paint, paint, type Style } from '../../src/terminal/report.ts'
 import { ago, ahead, moment } from '../../src/words/phrases.ts'
 import { cut, displayWidth, fill, harmless, type Output, short, styleOf, wrap } from './terminal.ts'
@@ -49,7 +49,7 @@ export function textOf(cell: Cell, now: Date, wide = false): string {
   return ''
 }
 
-function toneOf(cell: Cell): Tone | undefined {
+function toneOf(cell: Cell): SignTone | undefined {
   if (cell === null || typeof cell === 'string') return undefined
   if (Array.isArray(cell)) return cell.map(toneOf).find((tone) => tone !== undefined)
   if ('age' in cell) return cell.age.stale ? 'warn' : undefined
@@ -57,7 +57,7 @@ function toneOf(cell: Cell): Tone | undefined {
   return 'sign' in cell ? cell.sign.tone : undefined
 }
 
-export interface Column<Row> {
+export interface TextColumn<Row> {
   title: string
   cell(row: Row): string
   style?(row: Row): Style | undefined
@@ -76,7 +76,7 @@ const leastWidth = 8
  * those that matter least. Texts are cut with `…`.
  */
 export function tableLines<Row>(
-  columns: Column<Row>[],
+  columns: TextColumn<Row>[],
   rows: Row[],
   { width, paint, gap = '  ' }: { width: number; paint: Paint; gap?: string },
 ): string[] {
@@ -118,7 +118,7 @@ export function tableLines<Row>(
 }
 
 /** Rows of cells in columns, whole and without titles; `columns` says what differs from plain text at the left. */
-export const columnLines = (rows: string[][], columns: Partial<Column<string[]>>[] = []): string[] =>
+export const columnLines = (rows: string[][], columns: Partial<TextColumn<string[]>>[] = []): string[] =>
   tableLines(
     (rows[0] ?? []).map((_, at) => ({
       title: '',

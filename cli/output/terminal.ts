@@ -1,5 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util'
-import { type Mark, signOfRun, type Tone } from '../../src/resources/cell.ts'
+import { type SignMark, type SignTone, signOfRun } from '../../src/resources/cell.ts'
 import { type Paint, paint, type Style } from '../../src/terminal/report.ts'
 import { aimed, type CommandTarget, command } from '../../src/words/commands.ts'
 import { forPeople } from '../../src/words/for-people.ts'
@@ -112,7 +112,7 @@ export const typed = (view: string): string => harmless(view)
 export const withoutView = (message: string, view: string): string =>
   message.startsWith(`${view}: `) ? message.slice(view.length + 2) : message
 
-const styles: Record<Tone, Style> = {
+const styles: Record<SignTone, Style> = {
   bad: 'red',
   warn: 'yellow',
   held: 'yellow',
@@ -123,13 +123,13 @@ const styles: Record<Tone, Style> = {
 }
 
 /** The colour of a tone. */
-export function styleOf(tone: Tone): Style
-export function styleOf(tone: Tone | undefined): Style | undefined
-export function styleOf(tone: Tone | undefined): Style | undefined {
+export function styleOf(tone: SignTone): Style
+export function styleOf(tone: SignTone | undefined): Style | undefined
+export function styleOf(tone: SignTone | undefined): Style | undefined {
   return tone && styles[tone]
 }
 
-const characters: Partial<Record<Mark, string>> = {
+const characters: Partial<Record<SignMark, string>> = {
   check: '✓',
   cross: '✗',
   play: '●',
@@ -194,12 +194,12 @@ export function exitCodeOf(thrown: unknown): number {
 }
 
 /** The API that can tell more, as a command names it. */
-export interface Target {
+export interface TypedTarget {
   typed: CommandTarget
 }
 
 /** What went wrong and, if there is an API that knows more, what to type next: as lines for standard error. */
-export function problemLines(error: Problem, target: Target | null): string[] {
+export function problemLines(error: Problem, target: TypedTarget | null): string[] {
   const next = target === null ? null : nextOf(error, target)
   const message = `${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${error.message.split('\n').map(harmless).join('\n')}`
   const width = process.stderr.columns ?? Number.POSITIVE_INFINITY
@@ -213,7 +213,7 @@ export function problemLines(error: Problem, target: Target | null): string[] {
 }
 
 /** What to type about a problem that the message alone does not say. */
-function nextOf({ code, details }: Problem, { typed }: Target): string | null {
+function nextOf({ code, details }: Problem, { typed }: TypedTarget): string | null {
   const { next, runningRunId, openBatchId, runId, batchId } = details
   const type = (...words: string[]) => command(words, typed)
   if (next !== undefined) return aimed(next, typed)

@@ -11,10 +11,10 @@ import type { DoctorRequest, Findings } from '../../src/watch/doctor.ts'
 import { Problem } from '../../src/words/problem.ts'
 import { findEnvironment } from '../api/signed.ts'
 import { readFolders, regionOf } from '../project/folders.ts'
-import type { Listeners } from './mails.ts'
+import type { Subscribers } from './mails.ts'
 
 /** The database that a command works on, reached directly or through the deployed function. */
-export interface Target {
+export interface MigrationTarget {
   up(
     options: { withData: boolean; repair: boolean },
     onDone: (done: MigrationDone) => void,
@@ -32,7 +32,7 @@ export interface Target {
   }>
   describe(views: string[] | 'all'): Promise<Described[]>
   /** Of a deployed environment, also who gets its mails. */
-  doctor(request: DoctorRequest): Promise<Findings & { mails?: Listeners | null }>
+  doctor(request: DoctorRequest): Promise<Findings & { mails?: Subscribers | null }>
 }
 
 /** Longer than the longest life of the function. */
@@ -46,7 +46,7 @@ const wakingMs = 2 * 60_000
  * which the environment's parameter names, and no connection to the private database. The function applies and compares what
  * was deployed, never the files in the current folder. The caller compares these with what the environment has applied.
  */
-export function deployedTarget(environment: string): Target {
+export function deployedTarget(environment: string): MigrationTarget {
   const send = async <Answer>(command: object) => {
     const region = await regionOf(environment)
     const migrate = await findEnvironment(environment, region, 'migrateArn')

@@ -22,7 +22,7 @@ import { doctor } from '../../src/watch/doctor.ts'
 import { Problem } from '../../src/words/problem.ts'
 import { local } from '../api/api-of.ts'
 import { readConfig, readFolders } from '../project/folders.ts'
-import type { Target } from './deployed.ts'
+import type { MigrationTarget } from './deployed.ts'
 
 /**
  * The database of DATABASE_URL; `VIEW_OWNER` owns the views that are created there. Without DATABASE_URL, the refusal names
@@ -44,7 +44,7 @@ export function databaseFromUrl(
 const longestMs = 86_400_000
 
 /** The database of DATABASE_URL as a target, reached directly. */
-function directTarget(database: Database): Target {
+function directTarget(database: Database): MigrationTarget {
   const call = (more: Partial<MigrateCall> = {}): MigrateCall => ({
     database,
     trigger: 'cli',
@@ -80,7 +80,7 @@ function directTarget(database: Database): Target {
 }
 
 /** The deployed environment that `--env` names, or the database in DATABASE_URL, which `serve` or the local gateway serves. Only the first loads a client of AWS. */
-export async function targetOf({ env }: { env?: string }): Promise<Target> {
+export async function targetOf({ env }: { env?: string }): Promise<MigrationTarget> {
   const isDeployed = env !== undefined && env !== local && (await readConfig()).serve.environment !== env
   if (isDeployed) return (await import('./deployed.ts')).deployedTarget(env)
   return directTarget(databaseFromUrl())

@@ -3,7 +3,7 @@ import { findEnvironment } from '../api/signed.ts'
 import { regionOf } from '../project/folders.ts'
 
 /** Who listens to the mails of an environment. */
-export interface Listeners {
+export interface Subscribers {
   topic: string
   /** Subscriptions that get what is published. */
   confirmed: number
@@ -12,7 +12,7 @@ export interface Listeners {
 }
 
 /** Reads who listens to the mails; null if the caller may not ask, or nobody answers. */
-export async function readListeners(environment: string): Promise<Listeners | null> {
+export async function readListeners(environment: string): Promise<Subscribers | null> {
   try {
     const region = await regionOf(environment)
     const topic = await findEnvironment(environment, region, 'mailTopicArn')

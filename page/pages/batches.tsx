@@ -5,14 +5,14 @@ import { isOpen, isUnwell, pictured, signOf, signOfRun } from '../../src/resourc
 import { askedFor, batchColumns, countStatuses } from '../../src/resources/runs.ts'
 import { reached } from '../../src/sql/walks.ts'
 import { count, duration, elapsed } from '../../src/words/phrases.ts'
-import { hrefOf, type Query } from '../address.ts'
+import { hrefOf, type PageQuery } from '../address.ts'
 import { Badge, Bar, Deed, Filters, Legend, Listed, Moment, NameSearch, Table, Told } from '../cells.tsx'
 import { Failure, Head, type Shown } from '../frame.tsx'
 import { Graph, type Pictured } from '../pictures/graph.tsx'
 import { Timeline } from '../pictures/timeline.tsx'
 
 /** `/page/graph`: which view reads which, coloured by how they stand; with the batch that goes on. */
-export async function graphPage(api: Api, { query }: { query: Query }): Promise<Shown> {
+export async function graphPage(api: Api, { query }: { query: PageQuery }): Promise<Shown> {
   const [{ views }, { batches }] = await Promise.all([
     readViews(api),
     ask(api, 'listBatches', { query: { limit: 5 } }),
@@ -57,7 +57,7 @@ const isNamed =
   ({ view }: View) =>
     view.toLowerCase().includes(part.toLowerCase())
 
-function nothing({ view, q }: Query): string {
+function nothing({ view, q }: PageQuery): string {
   if (view) return `There is no view ${view}.`
   return q ? `No view has "${q}" in its name.` : 'No view reads another one.'
 }
@@ -105,7 +105,7 @@ function withBatch(views: View[], batch: BatchDetails | undefined): Pictured[] {
 }
 
 /** `/page/batches`: the batches, newest first. The bars compare their lengths. */
-export async function batchesPage(api: Api, { query }: { query: Query }): Promise<Shown> {
+export async function batchesPage(api: Api, { query }: { query: PageQuery }): Promise<Shown> {
   const { batches, next } = await ask(api, 'listBatches', { query: { cursor: query.before, limit: 50 } })
   const longest = Math.max(1, ...batches.map(({ elapsedMs }) => elapsedMs ?? 0))
   const took = ({ elapsedMs, status }: Batch) =>
@@ -155,7 +155,7 @@ export async function batchesPage(api: Api, { query }: { query: Query }): Promis
 /** `/page/batches/<id>`: one batch, as a timeline or as a graph. */
 export async function batchPage(
   api: Api,
-  { subject, query }: { subject: string; query: Query },
+  { subject, query }: { subject: string; query: PageQuery },
 ): Promise<Shown> {
   const batch = await readBatch(api, subject)
   const { id, status, error, views } = batch

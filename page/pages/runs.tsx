@@ -8,7 +8,7 @@ import { withSchema } from '../../src/words/glob.ts'
 import { count } from '../../src/words/phrases.ts'
 import { runbookOf } from '../../src/words/problem.ts'
 import { runStatuses } from '../../src/words/run.ts'
-import { hrefOf, type Query } from '../address.ts'
+import { hrefOf, type PageQuery } from '../address.ts'
 import {
   Badge,
   Command,
@@ -28,7 +28,7 @@ import {
 import { Head, type Shown } from '../frame.tsx'
 
 /** `/page/runs`: the runs of every view, as a list that the address narrows, or as a grid of days. */
-export async function runsPage(api: Api, { query }: { query: Query }): Promise<Shown> {
+export async function runsPage(api: Api, { query }: { query: PageQuery }): Promise<Shown> {
   const { busy, main } = await (query.as === 'days' ? dayGrid(api, query) : runList(api, query))
   return {
     title: 'Runs',
@@ -56,7 +56,7 @@ export async function runsPage(api: Api, { query }: { query: Query }): Promise<S
 const none = 'No run is like that.'
 
 /** The runs that fit the address, newest first. */
-async function runList(api: Api, query: Query): Promise<Omit<Shown, 'title'>> {
+async function runList(api: Api, query: PageQuery): Promise<Omit<Shown, 'title'>> {
   const { runs, next } = await ask(api, 'listRuns', { query: runsAsked(query, Date.now()) })
   return {
     busy: runs.some((run) => isOpen(run.status)),
@@ -96,7 +96,7 @@ const beginOf = (day: string) => (/^\d{4}-\d\d-\d\d$/.test(day) ? Date.parse(day
  * The question for the runs that an address narrows: to a `view` or to a part of names (`q`; what ends with a quote is a name), to a
  * `status`, to a time (`since`) or to a `day` (UTC), to those `before` a run.
  */
-export function runsAsked({ view, q, status, since, day, before }: Query, now: number) {
+export function runsAsked({ view, q, status, since, day, before }: PageQuery, now: number) {
   const begins = day ? beginOf(day) : since && now - (sinces[since as keyof typeof sinces]?.ms ?? 0)
   const moment = (at: number) => new Date(at).toISOString()
   const filled = {
@@ -112,9 +112,9 @@ export function runsAsked({ view, q, status, since, day, before }: Query, now: n
 }
 
 /** Narrows the runs to a status, a part of names and a time; a view or a day that the address names can be taken away. */
-const RunFilters: FC<{ query: Query }> = ({ query }) => {
+const RunFilters: FC<{ query: PageQuery }> = ({ query }) => {
   const { before: _before, q, since, status = '', ...kept } = query
-  const to = (change: Query) => hrefOf('runs', '', { ...kept, q, since, status, ...change })
+  const to = (change: PageQuery) => hrefOf('runs', '', { ...kept, q, since, status, ...change })
   return (
     <Filters action="page/runs" kept={{ status, ...kept }}>
       <ul class="chips">
@@ -179,12 +179,12 @@ export const RunTable: FC<{ runs: Run[]; withViews?: boolean }> = ({ runs, withV
 )
 
 type DaysOfView = DayList['views'][number]
-type Day = DaysOfView['days'][number]
+type DayOfView = DaysOfView['days'][number]
 
 const many = 14
 
 /** A cell for each view and day, by how the runs of the day ended. */
-async function dayGrid(api: Api, query: Query): Promise<Omit<Shown, 'title'>> {
+async function dayGrid(api: Api, query: PageQuery): Promise<Omit<Shown, 'title'>> {
   const part = (query.q ?? '').toLowerCase()
   const views = (await readDays(api, many)).filter(({ view }) => view.toLowerCase().includes(part))
   const { shown, more } = firstOf(views, query.rows)
@@ -234,7 +234,7 @@ async function dayGrid(api: Api, query: Query): Promise<Omit<Shown, 'title'>> {
 /** `Nov` */
 const monthOf = (day: string) => new Date(day).toLocaleString('en', { month: 'short', timeZone: 'UTC' })
 
-const DayCell: FC<{ view: string; day: Day }> = ({ view, day }) => {
+const DayCell: FC<{ view: string; day: DayOfView }> = ({ view, day }) => {
   const words = wordsOfDay(day)
   return (
     <a
@@ -249,13 +249,13 @@ const DayCell: FC<{ view: string; day: Day }> = ({ view, day }) => {
 }
 
 /** How a day of a view is shown: as its last run ended; a success after failures says both. */
-const signOfDay = ({ last, failed }: Pick<Day, 'last' | 'failed'>): Sign =>
+const signOfDay = ({ last, failed }: Pick<DayOfView, 'last' | 'failed'>): Sign =>
   last === 'success' && failed > 0
     ? { ...signOfRun('success'), word: 'success after failures', tone: 'warn' }
     : signOfRun(last)
 
 /** `3 runs, 1 failed; the last: success` */
-const wordsOfDay = ({ runs, failed, last }: Day): string =>
+const wordsOfDay = ({ runs, failed, last }: DayOfView): string =>
   `${count(runs, 'run')}${failed > 0 ? `, ${failed} failed` : ''}; the last: ${last}`
 
 /** So many days up to the one of this moment, in UTC: `2026-11-20`. */
@@ -386,7 +386,10 @@ const noActions =
   'Nobody has paused, canceled, forced, dropped or retried anything. Refreshes stand under the runs.'
 
 /** `/page/actions`: who did what, newest first, of everything or of one view. */
-export async function actionsPage(api: Api, { query: { view, before } }: { query: Query }): Promise<Shown> {
+export async function actionsPage(
+  api: Api,
+  { query: { view, before } }: { query: PageQuery },
+): Promise<Shown> {
   const { actions, next } = await ask(api, 'listActions', { query: { view, cursor: before, limit: 50 } })
   const title = view ? `Actions on ${view}` : 'Actions'
   return {

@@ -1,7 +1,7 @@
 import type { FC } from 'hono/jsx'
 import type { View, ViewList } from '../../src/api/answers.ts'
 import { type Api, ask, readViews } from '../../src/api/ask.ts'
-import { type Filter, filterNames, filters } from '../../src/catalog/plan/state.ts'
+import { filterNames, filters, type StateFilter } from '../../src/catalog/plan/state.ts'
 import { isOpen } from '../../src/resources/cell.ts'
 import {
   allPausedMeans,
@@ -13,12 +13,12 @@ import {
 } from '../../src/resources/views.ts'
 import { failingText } from '../../src/watch/plan/silence.ts'
 import { count } from '../../src/words/phrases.ts'
-import { hrefOf, type Query } from '../address.ts'
+import { hrefOf, type PageQuery } from '../address.ts'
 import { Ago, Deed, Filters, firstOf, NameSearch, RefreshIcon, Table, utc } from '../cells.tsx'
 import { Head, type Shown } from '../frame.tsx'
 
 /** `/`: every view, with its age against its limit, its last run and its next. */
-export async function viewsPage(api: Api, { query }: { query: Query }): Promise<Shown> {
+export async function viewsPage(api: Api, { query }: { query: PageQuery }): Promise<Shown> {
   const [list, { batches }] = await Promise.all([
     readViews(api),
     ask(api, 'listBatches', { query: { limit: 5 } }),
@@ -70,9 +70,9 @@ export async function viewsPage(api: Api, { query }: { query: Query }): Promise<
 }
 
 /** The views of a state whose names have all the words, in this order. Unknown states and orders change nothing. */
-export function select(views: View[], { q = '', state = '', sort }: Query): View[] {
+export function select(views: View[], { q = '', state = '', sort }: PageQuery): View[] {
   const words = q.toLowerCase().split(/\s+/).filter(Boolean)
-  const fits = filters[state as Filter] ?? (() => true)
+  const fits = filters[state as StateFilter] ?? (() => true)
   const chosen = views.filter(
     (view) => fits(view) && words.every((word) => view.view.toLowerCase().includes(word)),
   )
@@ -102,7 +102,7 @@ const Loud: FC<Pick<ViewList, 'failing' | 'silence'>> = ({ failing = [], silence
 )
 
 /** Narrows the list to a state or to a part of the name, and orders it. */
-const FilterBar: FC<{ views: View[]; query: Query }> = ({ views, query: { q, state = '', sort } }) => {
+const FilterBar: FC<{ views: View[]; query: PageQuery }> = ({ views, query: { q, state = '', sort } }) => {
   const counts = countStates(views)
   return (
     <Filters action={hrefOf('views')} kept={{ state }}>
@@ -183,7 +183,7 @@ const ViewTable: FC<{ views: View[]; all: number }> = ({ views, all }) => (
 )
 
 /** What can be done with the views whose boxes are checked: one batch, or a pause. */
-const SelectionBar: FC<{ query: Query }> = ({ query: { q, state } }) => (
+const SelectionBar: FC<{ query: PageQuery }> = ({ query: { q, state } }) => (
   <form id="chosen" class="selection" method="post" aria-label="The chosen views">
     <input type="hidden" name="does" value="chosen" />
     <strong>The chosen views</strong>

@@ -23,7 +23,7 @@ import type { LocalEvents } from './events.ts'
 import { answerOf, answerRoutes, indented } from './routes.ts'
 
 /** What a process tells of itself and of its database, beside the API. */
-export interface Watched {
+export interface ProcessState {
   /** Why it is not ready; null: it is. */
   whyNotReady(): Promise<ProblemCode | null>
   /** The answer for Prometheus. */
@@ -34,7 +34,7 @@ export interface Watched {
 async function answerHealth(
   { method, url }: IncomingMessage,
   response: ServerResponse,
-  { whyNotReady }: Watched,
+  { whyNotReady }: ProcessState,
 ): Promise<boolean> {
   const path = url!.split('?')[0]
   if (method !== 'GET' || (path !== '/healthz' && path !== '/readyz')) return false
@@ -49,7 +49,7 @@ async function answerHealth(
 async function answerMetrics(
   { headersDistinct, socket }: IncomingMessage,
   response: ServerResponse,
-  { metrics }: Watched,
+  { metrics }: ProcessState,
   doorkeeper: Doorkeeper | undefined,
 ): Promise<void> {
   // Without the database there are no numbers of views to keep from anybody; that it is away has to be told.
@@ -71,7 +71,7 @@ interface GatewayOptions {
   /** What `GET /events` streams. Default: nothing, there is no such route. */
   events?: LocalEvents | undefined
   /** What is told of the process. Default: nothing, there are no such routes. */
-  watched?: Watched | undefined
+  watched?: ProcessState | undefined
   /** Lets requests in by their tokens. Default: every request from this machine is let in. */
   doorkeeper?: Doorkeeper | undefined
   /** Whether the doorkeeper lets requests in that a program of this machine sends, as far as one can tell. Default: false. */

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { ViewFacts } from '../../src/catalog/plan/state.ts'
+import type { ViewStateFacts } from '../../src/catalog/plan/state.ts'
 import { readFacts } from '../../src/record/definitions/facts.ts'
 import { readWaitingSeconds } from '../../src/record/events/outbox.ts'
 import { isSlow } from '../../src/record/plan/batch.ts'
@@ -8,7 +8,7 @@ import { openSockets } from '../../src/server/connection.ts'
 import type { Database } from '../../src/server/database.ts'
 import { version } from '../../src/version.ts'
 import type { Publisher } from '../../src/watch/monitor.ts'
-import { type ViewKind, viewKinds } from '../../src/words/event.ts'
+import { type ViewIncidentKind, viewKinds } from '../../src/words/event.ts'
 import { Problem, type ProblemCode } from '../../src/words/problem.ts'
 import { operations, runStatuses } from '../../src/words/run.ts'
 import { type ChannelState, readChannels } from '../news/channel.ts'
@@ -51,7 +51,7 @@ export function makeMetrics(
     count('viewkeeper_batches_total', { status }, 0)
   gauge('viewkeeper_build_info').set({ version }, 1)
 
-  const show = ({ views, incidents, lookedAt, channels: states, waitingSeconds }: Measured) => {
+  const show = ({ views, incidents, lookedAt, channels: states, waitingSeconds }: MeasuredDatabase) => {
     const set = (name: PromMetric, labels: Record<string, string>, value: number | null) => {
       if (value !== null) gauge(name).set(labels, value)
     }
@@ -122,9 +122,9 @@ export function makeMetrics(
 const seconds = (ms: number | null | undefined): number | null => (ms == null ? null : ms / 1000)
 
 /** What is measured of a database. */
-interface Measured {
-  views: ViewFacts[]
-  incidents: { view: string; kind: ViewKind }[]
+interface MeasuredDatabase {
+  views: ViewStateFacts[]
+  incidents: { view: string; kind: ViewIncidentKind }[]
   /** When the monitor last looked; null: never. */
   lookedAt: Date | null
   channels: ChannelState[]
@@ -132,10 +132,10 @@ interface Measured {
 }
 
 /** Reads what is measured, on one connection. Never waits for a refresh. */
-const readMeasured = (database: Database, channels: string[]): Promise<Measured> =>
+const readMeasured = (database: Database, channels: string[]): Promise<MeasuredDatabase> =>
   database.withConnection(async (sql) => ({
     views: (await readFacts(sql)).views,
-    incidents: await sql<Measured['incidents']>`
+    incidents: await sql<MeasuredDatabase['incidents']>`
       select subject as view, kind from viewkeeper.incidents cross join unnest(kinds) kind
        where resolved_at is null and kind in (select value from jsonb_array_elements_text(${sql.json(viewKinds)}))`,
     lookedAt: await readLastLook(sql),

@@ -1,4 +1,4 @@
-import type { ViewKind } from '../../src/words/event.ts'
+import type { ViewIncidentKind } from '../../src/words/event.ts'
 
 /** What `GET /metrics` tells Prometheus: each metric with its help, its kind and its labels, besides `environment`, which all have. */
 export const promMetrics = {
@@ -60,5 +60,5 @@ export const promMetrics = {
 export type PromMetric = keyof typeof promMetrics
 
 /** The expression of PromQL that finds views with an incident of a kind, however many copies tell of them. */
-export const incidentExpression = (kind: ViewKind): string =>
+export const incidentExpression = (kind: ViewIncidentKind): string =>
   `max by (environment, view) (viewkeeper_view_incident{kind="${kind}"}) > 0`

@@ -1,7 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import type { Notify } from '../../src/config/fields.ts'
 import { readSecret, requireSecret } from '../../src/keeper/database-url.ts'
-import type { Filter } from '../../src/watch/plan/hearers.ts'
+import type { ChannelFilter } from '../../src/watch/plan/hearers.ts'
 import { asCode, fenced, type Mail } from '../../src/watch/plan/notice.ts'
 import { type EventType, eventTypes } from '../../src/words/event.ts'
 import { cut } from '../../src/words/phrases.ts'
@@ -54,13 +54,13 @@ export async function channelsOf(
 }
 
 /** What a channel made of a test: why it refused it; null if it took it. */
-export interface Tried {
+export interface TestedChannel {
   channel: string
   refused: string | null
 }
 
 /** Sends one message through each channel, all at once. */
-export function tryChannels(channels: readonly Channel[], environment: string): Promise<Tried[]> {
+export function tryChannels(channels: readonly Channel[], environment: string): Promise<TestedChannel[]> {
   const mail: Mail = {
     subject: `[${environment}] a test: nothing is wrong`,
     text: `Somebody has asked Viewkeeper in ${environment} for this message. What goes wrong there is told the same way.\n`,
@@ -72,7 +72,7 @@ export function tryChannels(channels: readonly Channel[], environment: string): 
     datacontenttype: 'application/json',
     data: {},
   }
-  const send = async ({ name, takes, send }: Channel): Promise<Tried> => {
+  const send = async ({ name, takes, send }: Channel): Promise<TestedChannel> => {
     const id = randomUUID()
     try {
       await send(takes === 'notices' ? mail : { ...event, id, time: new Date().toISOString() }, id)
@@ -85,13 +85,13 @@ export function tryChannels(channels: readonly Channel[], environment: string): 
   return Promise.all(channels.map(send))
 }
 
-type Kind = Notify['chat'][string]['kind']
+type ChatKind = Notify['chat'][string]['kind']
 
 /** The most characters of a text: what each chat takes in one message, less the frame. */
-const longest: Record<Kind, number> = { slack: 7500, teams: 7500, discord: 1700 }
+const longest: Record<ChatKind, number> = { slack: 7500, teams: 7500, discord: 1700 }
 
 /** What each kind of hook takes. Names of views are shown as they are: none is a link, and none calls a person. */
-const bodies: Record<Kind, (mail: Mail) => object> = {
+const bodies: Record<ChatKind, (mail: Mail) => object> = {
   // https://api.slack.com/messaging/webhooks: only these three have to be written differently.
   slack: ({ subject, text }) => {
     const plain = (words: string) =>
@@ -124,7 +124,7 @@ const bodies: Record<Kind, (mail: Mail) => object> = {
 const chatName = (name: string): string => `chat ${name}`
 
 /** What the chats hear that do not hear everything. */
-export const filtersOf = ({ chat }: Notify): Record<string, Filter> =>
+export const filtersOf = ({ chat }: Notify): Record<string, ChannelFilter> =>
   Object.fromEntries(
     Object.entries(chat).flatMap(([name, { kinds, views }]) =>
       (kinds ?? views) ? [[chatName(name), { kinds, views }]] : [],
@@ -134,7 +134,7 @@ export const filtersOf = ({ chat }: Notify): Record<string, Filter> =>
 /** A chat that gets what people are told. The address of its hook is a secret. */
 const chatChannel = (
   name: string,
-  { kind, url, isFiltered }: { kind: Kind; url: string; isFiltered: boolean },
+  { kind, url, isFiltered }: { kind: ChatKind; url: string; isFiltered: boolean },
 ): Channel => ({
   name: chatName(name),
   isFiltered,

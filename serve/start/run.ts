@@ -61,7 +61,7 @@ function mailOf(state: 'ALARM' | 'OK'): string[] {
   ]
 }
 
-interface Hints extends Pick<LocalProject, 'example' | 'addressCommand'> {
+interface StartHints extends Pick<LocalProject, 'example' | 'addressCommand'> {
   isEmbedded: boolean
   /** What commands have to name. */
   typed: CommandTarget
@@ -71,7 +71,7 @@ interface Hints extends Pick<LocalProject, 'example' | 'addressCommand'> {
 function printHints(
   api: string,
   views: Pick<ListedView, 'schema' | 'name'>[],
-  { example, addressCommand, isEmbedded, typed }: Hints,
+  { example, addressCommand, isEmbedded, typed }: StartHints,
 ): void {
   const view = views.find(({ name }) => name === example) ?? views[0]
   const type = (...words: string[]) => `npx ${command(words, typed)}`

@@ -18,7 +18,7 @@ import type { Database } from '../../src/server/database.ts'
 import { mayConnectLater } from '../../src/server/failures.ts'
 import type { CommandTarget } from '../../src/words/commands.ts'
 import { mayRetry, Problem, type ProblemCode } from '../../src/words/problem.ts'
-import { startGateway, type Watched } from '../http/gateway.ts'
+import { type ProcessState, startGateway } from '../http/gateway.ts'
 import { atMostOften, makeMetrics, whyLeaderless, whyNotReady } from '../metrics/metrics.ts'
 import { channelsOf, filtersOf } from '../news/channels.ts'
 import { type Follower, startNews } from '../news/news.ts'
@@ -185,7 +185,7 @@ async function extrasOf(
   { options, notify, typed }: Pick<Serving, 'options' | 'notify'> & { typed: CommandTarget },
   database: Database,
   logger: Logger,
-): Promise<{ doorkeeper: Doorkeeper; watched: Watched; start: StartOptions }> {
+): Promise<{ doorkeeper: Doorkeeper; watched: ProcessState; start: StartOptions }> {
   const channels = await channelsOf(notify, options.alarmEmails ?? [])
   const { length: steps } = await readSchemaSteps(schemaFolder)
   const heartbeatUrl = readSecret('VIEWKEEPER_HEARTBEAT_URL', process.env)

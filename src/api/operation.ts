@@ -11,7 +11,7 @@ export const operationFields = {
   }),
 }
 
-type Declared<Body extends z.ZodMiniObject, Text extends `/${string}`> = Pick<
+type DeclaredOperation<Body extends z.ZodMiniObject, Text extends `/${string}`> = Pick<
   Route<'POST', typeof viewPath, undefined, Body, z.core.$ZodType, Text>,
   'method' | 'path' | 'policy' | 'function' | 'says'
 > & {
@@ -23,7 +23,7 @@ type Declared<Body extends z.ZodMiniObject, Text extends `/${string}`> = Pick<
 export const operation = <Body extends z.ZodMiniObject, Text extends `/${string}`>({
   perform,
   ...declared
-}: Declared<Body, Text>) => ({
+}: DeclaredOperation<Body, Text>) => ({
   ...route({
     ...declared,
     waits: 'for the end',

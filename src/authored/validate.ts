@@ -13,11 +13,11 @@ import type { AuthoredView } from './define-view.ts'
 import { indexesOf, type SoundIndex } from './indexes.ts'
 import type { QueryInput } from './inputs.ts'
 import { readQuery, readsOf } from './sql/read.ts'
-import { type Place, type ViewProblem, ViewReport } from './view-report.ts'
+import { type FilePlace, type ViewProblem, ViewReport } from './view-report.ts'
 import { type GrantFields, grantSchema, type ViewFields, viewSchema } from './view-schema.ts'
 
 /** A sound definition, and where it is written. */
-export interface Located extends Place {
+export interface Located extends FilePlace {
   definition: Definition
   /** Whether the view gets a unique index that a concurrent refresh can use. */
   hasKey: boolean
@@ -245,12 +245,12 @@ function toGrant({ privileges, ...grant }: GrantFields): GrantDefinition {
   return { ...grant, privileges: privileges.includes('all') ? ['all'] : [...new Set(privileges)] }
 }
 
-type CheckedView = Awaited<ReturnType<typeof checkView>>
+type ValidatedView = Awaited<ReturnType<typeof checkView>>
 
 /** Reports views that are defined twice, and indexes whose name is taken in their schema. */
-function reportDuplicates(views: readonly CheckedView[]): void {
-  const taken = new Map<string, { what: string; place: Place }>()
-  const take = (schema: string, name: string, what: string, place: Place): string | null => {
+function reportDuplicates(views: readonly ValidatedView[]): void {
+  const taken = new Map<string, { what: string; place: FilePlace }>()
+  const take = (schema: string, name: string, what: string, place: FilePlace): string | null => {
     const key = JSON.stringify([schema, name])
     const first = taken.get(key)
     if (first === undefined) taken.set(key, { what, place })

@@ -6,7 +6,7 @@ import { Problem } from '../words/problem.ts'
 import type { AuthoredView } from './define-view.ts'
 
 /** A line of a file. */
-export interface Place {
+export interface FilePlace {
   /** Relative to the current folder. */
   file: string
   line: number
@@ -14,12 +14,12 @@ export interface Place {
 
 /** Says where a view and its query are written. */
 interface Places {
-  view: Place
+  view: FilePlace
   /**
    * The place of a line (from 1) of the query's text: in the imported file, or in the code. If the text is in
    * neither, the place of the view.
    */
-  query(text: string, line: number): Place
+  query(text: string, line: number): FilePlace
 }
 
 const call = 'defineView('
@@ -62,7 +62,7 @@ function readSource(path: string): string {
 }
 
 /** A problem that the author of a view has to solve. */
-export interface ViewProblem extends Place {
+export interface ViewProblem extends FilePlace {
   /** `schema.name`; null if the file has no view, or the view has no name. */
   view: string | null
   /** `indexes.0.columns`; null if the problem is one of the whole file or view. */

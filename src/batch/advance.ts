@@ -99,10 +99,10 @@ const unknown = (batchId: string): Advanced => ({
  * The batch, if it has ended; `gone` if the history has it no more. Null if the time is up first; `idle` if only retries wait whose
  * time has not come, and the call is not to wait with them.
  */
-type Ended = Batch | 'gone' | 'idle' | null
+type AdvancedBatch = Batch | 'gone' | 'idle' | null
 
 /** Goes through the phases of the batch with what they need: connections, the server's notifications, plans made ahead. */
-function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promise<Ended> {
+function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promise<AdvancedBatch> {
   const { database, batch, mostAtOnce, ahead, signal } = advancing
   const wake = makeWake()
   signal?.addEventListener('abort', wake.ring)
@@ -135,7 +135,7 @@ async function untilEnded(
   senders: Senders,
   wake: Wake,
   insistOnHearing: () => void,
-): Promise<Ended> {
+): Promise<AdvancedBatch> {
   const { sql, batch, latestRuns, until, signal } = advancing
   const look = makeLook(advancing)
   const settle = makeSettle(advancing)

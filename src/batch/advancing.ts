@@ -3,7 +3,7 @@ import { type BatchGroup, readOpenGroups } from '../record/batches/batch-groups.
 import type { BatchView } from '../record/batches/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from '../record/batches/batches.ts'
 import { closeLostRuns } from '../record/runs/life.ts'
-import type { Work } from '../run/envelope/run-connection.ts'
+import type { RunWork } from '../run/envelope/run-connection.ts'
 import type { Database, Sql } from '../server/database.ts'
 
 /** The server notifies us of the end of a run. A look finds the rest: a lost run, a due retry, a cancel. */
@@ -81,7 +81,7 @@ type Recording = (sql: Sql, take: (id: string) => string) => Promise<number | nu
 export interface Sendable {
   /** Its id, or what records it. */
   run: number | Recording
-  work: Work
+  work: RunWork
   owner: string | null
 }
 

@@ -76,7 +76,7 @@ async function endCanceled(sql: Sql, batchId: string, until: number): Promise<St
   }
 }
 
-interface Ended {
+interface EndedView {
   id: number
   view: string
   /** Set if the batch was not to refresh the view. */
@@ -94,12 +94,12 @@ const allPaused =
  * another view from being refreshed. `missing`: views that somebody wanted refreshed, and that are not in the database. Pure.
  */
 export function planBatchEnd(
-  views: Ended[],
+  views: EndedView[],
   latest: Map<number, LatestRun>,
   canceled: boolean,
   missing: string[] = [],
 ): BatchEnd {
-  const of = ({ id }: Ended) => latest.get(id)
+  const of = ({ id }: EndedView) => latest.get(id)
   const skipped = views.filter((view) => of(view)?.class === 'UpstreamFailed')
   const failed = views.filter(
     (view) =>

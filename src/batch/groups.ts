@@ -10,8 +10,8 @@ import { apart, batchKey, everything, materialized } from '../rebuild/plan/scope
 import { type PlanBasis, readPlanBasis, requestOf } from '../record/batches/attempts.ts'
 import {
   type BuiltElsewhere,
-  type Candidate,
   type FormedGroup,
+  type GroupCandidate,
   type Grouped,
   type Grouping,
   giveUpGroup,
@@ -151,7 +151,7 @@ async function form(
   sql: Sql,
   batch: Batch,
   planned: PlannedGroup<Scope>[],
-  candidates: Candidate[],
+  candidates: GroupCandidate[],
   isLastTry: boolean,
 ): Promise<{ groups: FormedGroup[]; each: RefreshedEach[] }> {
   const groups: FormedGroup[] = []

@@ -40,7 +40,7 @@ interface Answered {
 /** What the last look has found. */
 interface Turn {
   /** Most urgent first; what is begun is taken out. */
-  ready: Ready[]
+  ready: ReadyBatchView[]
   /** The views of which somebody else's run is running. */
   elsewhere: BatchView[]
   /** The owners that leave a place to others. */
@@ -51,7 +51,7 @@ interface Turn {
   at: number
 }
 
-type Ready = BatchNext<BatchView>['ready'][number]
+type ReadyBatchView = BatchNext<BatchView>['ready'][number]
 
 /**
  * Sends the runs of a batch, no more at once than its concurrency. When a run has ended, the next view that is ready and planned
@@ -172,7 +172,7 @@ export class Senders {
     await Promise.all([...this.sent.values()].map(async (sent) => (await sent)?.leave()))
   }
 
-  private isOurs({ node, exchange }: Pick<Ready, 'node' | 'exchange'>): boolean {
+  private isOurs({ node, exchange }: Pick<ReadyBatchView, 'node' | 'exchange'>): boolean {
     return (exchange?.members ?? [node.id]).some((id) => this.sent.has(id) || this.answered.has(id))
   }
 
@@ -202,7 +202,7 @@ export class Senders {
   }
 
   /** What is next by the last look: owners with rivals leave one place to them. */
-  private next(): Ready | undefined {
+  private next(): ReadyBatchView | undefined {
     const { batch, views, mostAtOnce } = this.advancing
     const { ready, rivals, elsewhere } = this.turn
     const most = Math.max(1, Math.min(batch.concurrency, mostAtOnce) - 1)
@@ -218,7 +218,7 @@ export class Senders {
     )
   }
 
-  private takeNext(): Ready | undefined {
+  private takeNext(): ReadyBatchView | undefined {
     const next = this.next()
     this.turn.ready = this.turn.ready.filter((each) => each !== next)
     return next

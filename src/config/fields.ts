@@ -5,7 +5,7 @@ import { nearest } from '../words/names.ts'
 import type { CommonOptions } from './options.ts'
 
 /** What people read of a field besides its check: `npm run docs` writes it into the types and into docs/. */
-export interface Told {
+export interface FieldHelp {
   text?: string
   /** What happens if the field is left out, and has no value for that. */
   otherwise?: string | undefined
@@ -14,7 +14,7 @@ export interface Told {
 }
 
 /** The texts of fields: of options, and of definitions. */
-export const texts = z.registry<Told>()
+export const texts = z.registry<FieldHelp>()
 
 /** A field with its text, the only one: what several fields share is made anew for each. Links are relative to docs/. */
 export function told<T extends z.ZodType>(field: T, text: string, otherwise?: string): T {

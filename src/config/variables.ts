@@ -2,18 +2,18 @@ import { Problem } from '../words/problem.ts'
 import { type CommonOptions, defaults } from './options.ts'
 
 /** Reads the text of a variable. */
-type Reader = (text: string, variable: string) => unknown
+type VariableReader = (text: string, variable: string) => unknown
 
 /** People set some of them, too: any other word is refused. */
 const oneOf =
-  (...words: string[]): Reader =>
+  (...words: string[]): VariableReader =>
   (text, variable) => {
     if (words.includes(text)) return text
     const problem = `${variable} is ${JSON.stringify(text)}. Set it to ${words.join(' or ')}, or to nothing.`
     throw new Problem('InvalidRequest', problem, { field: variable })
   }
-const isTrue: Reader = (...said) => oneOf('true', 'false')(...said) === 'true'
-const json: Reader = (text) => JSON.parse(text)
+const isTrue: VariableReader = (...said) => oneOf('true', 'false')(...said) === 'true'
+const json: VariableReader = (text) => JSON.parse(text)
 
 /** The options of an environment on AWS that its functions know. */
 interface OfFunctions extends CommonOptions {
@@ -42,7 +42,7 @@ const options = {
   pageUrl: String,
   runbookUrl: String,
   eventBus: (text) => text !== 'false' && text,
-} satisfies { [name in keyof OfFunctions]?: Reader }
+} satisfies { [name in keyof OfFunctions]?: VariableReader }
 
 /** The name of an option that functions obey. */
 export type FunctionOption = keyof typeof options

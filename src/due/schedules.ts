@@ -1,7 +1,7 @@
 import { Cron } from 'croner'
 import { outsideClock } from '../catalog/plan/definition.ts'
 import type { Quiet, ViewTimes } from '../catalog/plan/scheduled.ts'
-import type { ViewFacts } from '../catalog/plan/state.ts'
+import type { ViewStateFacts } from '../catalog/plan/state.ts'
 import type { ScheduledDefinition } from '../record/definitions/expectations.ts'
 import { duration } from '../words/phrases.ts'
 import type { Looks } from './plan/lags.ts'
@@ -54,7 +54,7 @@ interface NextScheduled {
  * refreshes the view.
  */
 export function nextScheduled(
-  definition: ScheduledDefinition & Partial<Pick<ViewFacts, 'targetLagSeconds' | 'promisedMs' | 'asOf'>>,
+  definition: ScheduledDefinition & Partial<Pick<ViewStateFacts, 'targetLagSeconds' | 'promisedMs' | 'asOf'>>,
   schedules: Schedules,
   now: Date,
 ): NextScheduled | null {
@@ -94,7 +94,7 @@ function nextTurn(schedule: string, timeZone: string, now: Date): Date | null {
 }
 
 /** The turns of a schedule within a time, and the views that each of them refreshes. */
-export interface Turns<View = ViewFacts> {
+export interface Turns<View = ViewStateFacts> {
   schedule: string
   timeZone: string
   by: 'view' | 'nightly'

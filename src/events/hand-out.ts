@@ -77,7 +77,7 @@ async function collect(sql: Sql, typed: CommandTarget): Promise<void> {
 const longestPutMs = 45_000
 
 /** What hands out what waits, and what takes it. */
-export interface Sending {
+export interface HandingOut {
   /** Asks for what waits: `handOut`, or the function that calls it. */
   ask(request: HandOutRequest): Promise<HandedOut>
   /** Sends, and says of each why it was refused; null: it was taken. Throws if nothing is known. */
@@ -87,7 +87,7 @@ export interface Sending {
 }
 
 /** What became of it. */
-export interface Sent {
+export interface HandedOutNews {
   sent: number
   /** Why something still waits; null: nothing does. */
   refused: string | null
@@ -97,7 +97,7 @@ export interface Sent {
  * Sends what waits, that of one subject in order. What is refused holds back the rest of its subject; it is sent again at the next
  * call. What was taken is said to be done afterwards: if this process dies in between, it is sent twice rather than never.
  */
-export async function sendWaiting({ ask, put, until }: Sending): Promise<Sent> {
+export async function sendWaiting({ ask, put, until }: HandingOut): Promise<HandedOutNews> {
   let sent = 0
   let request: HandOutRequest = { token: null, done: [], stop: false }
   for (;;) {
@@ -115,7 +115,7 @@ export async function sendWaiting({ ask, put, until }: Sending): Promise<Sent> {
 
 async function putInOrder(
   events: WaitingEvent[],
-  put: Sending['put'],
+  put: HandingOut['put'],
   askAgain: number,
   until: number,
 ): Promise<{ done: number[]; refused: string | null }> {

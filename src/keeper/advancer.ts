@@ -6,14 +6,14 @@ import { isRefusal, Problem } from '../words/problem.ts'
 import type { Logger } from './terms.ts'
 
 /** A limit on how much is done at once. Callers get their turns in the order in which they came. */
-interface Turns {
+interface TurnQueue {
   /** Waits for a turn; a heavy one counts as several. False if none has come when this is aborted. */
   take(until?: AbortSignal, weight?: number): Promise<boolean>
   /** Gives a turn back. */
   end(weight?: number): void
 }
 
-export function makeTurns(atOnce: number): Turns {
+export function makeTurns(atOnce: number): TurnQueue {
   let free = atOnce
   const waiting: { weight: number; begin(): void }[] = []
   const beginNext = () => {
@@ -55,9 +55,9 @@ export function makeTurns(atOnce: number): Turns {
  */
 export interface Connections {
   /** For work that is soon over, which does not wait for long runs; undefined: it needs no turn. */
-  brief?: Turns
+  brief?: TurnQueue
   /** For operations and batches. */
-  long: Turns
+  long: TurnQueue
   /** So many of `long` one batch takes: one to decide, one to listen, and those of its runs. */
   perBatch: number
 }
@@ -93,7 +93,7 @@ export async function inTurn<T>(
 }
 
 /** The same database, each of whose pieces of work waits for its turn. */
-export const withTurns = (database: Database, turns: Turns): Database => ({
+export const withTurns = (database: Database, turns: TurnQueue): Database => ({
   ...database,
   async withConnection(work, options) {
     await turns.take()
@@ -106,7 +106,7 @@ export const withTurns = (database: Database, turns: Turns): Database => ({
 })
 
 /** How a call is repeated that fails. */
-interface Patience {
+interface RepeatPatience {
   /** Ends the pauses. */
   signal?: AbortSignal
   /** Whether no retry mends a failure. Default: a refusal. */
@@ -126,7 +126,7 @@ const isRefused = (error: unknown) => error instanceof Problem && isRefusal(erro
 /** Repeats a call until it succeeds, with growing pauses. */
 export async function patiently<T>(
   call: () => Promise<T>,
-  { signal, isFinal = isRefused, onFailure, forMs = 3_600_000, ref = false }: Patience,
+  { signal, isFinal = isRefused, onFailure, forMs = 3_600_000, ref = false }: RepeatPatience,
 ): Promise<T> {
   const until = performance.now() + forMs
   for (let pauseMs = 1000; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {

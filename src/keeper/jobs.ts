@@ -8,16 +8,16 @@ import { prepareKept, pruneBatches, pruneRange, vacuumHistory } from '../record/
 import type { EndedRun } from '../record/watch/publish.ts'
 import type { Database } from '../server/database.ts'
 import { type Monitored, monitor, type Publisher } from '../watch/monitor.ts'
-import type { Found } from '../watch/plan/wrong.ts'
+import type { Finding } from '../watch/plan/wrong.ts'
 import { kindWords } from '../words/event.ts'
-import type { Kept, Logger } from './terms.ts'
+import type { KeptDatabase, Logger } from './terms.ts'
 
 // What the clock calls, through every door. A call does the job once, goes on where the last one stopped, and logs what it has done;
 // what fails is thrown, and the door tells it.
 
 /** Looks once with the monitor, and publishes what it finds as log lines. `also` is told the same. */
 export function look(
-  { database, logger, ...kept }: Omit<Kept, 'retention'>,
+  { database, logger, ...kept }: Omit<KeptDatabase, 'retention'>,
   also?: Partial<Publisher>,
 ): Promise<Monitored> {
   const lines = logging(logger)
@@ -46,7 +46,12 @@ export const measureWaiting = (database: Database): Promise<number | null> =>
 
 /** Removes the history that `retention` does not keep, until then (epoch milliseconds). */
 export async function removeHistory(
-  { database, logger, retention, programs }: Pick<Kept, 'database' | 'logger' | 'retention' | 'programs'>,
+  {
+    database,
+    logger,
+    retention,
+    programs,
+  }: Pick<KeptDatabase, 'database' | 'logger' | 'retention' | 'programs'>,
   until: number,
 ): Promise<Pruned> {
   const pruned = await prune(database, { ...retention, programs: programs !== null }, until)
@@ -70,7 +75,7 @@ const logging = (logger: Logger): Publisher => ({
 })
 
 /** `told` are the names that a message for people is about. */
-function logIncidents(logger: Logger, message: string, found: Found[], told: string[]): void {
+function logIncidents(logger: Logger, message: string, found: Finding[], told: string[]): void {
   if (found.length === 0) return
   logger.warn(message, {
     count: found.length,

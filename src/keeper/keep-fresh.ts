@@ -12,7 +12,7 @@ import {
   timeOfDay,
   type ViewTimes,
 } from '../catalog/plan/scheduled.ts'
-import type { ViewFacts } from '../catalog/plan/state.ts'
+import type { ViewStateFacts } from '../catalog/plan/state.ts'
 import { lagsOf } from '../due/plan/lags.ts'
 import { nextScheduled, type Schedules } from '../due/schedules.ts'
 import { readOpenBatches } from '../record/batches/batches.ts'
@@ -29,7 +29,7 @@ import { isOpenBatch } from '../words/run.ts'
 import { type Advancer, patiently } from './advancer.ts'
 import { look, removeHistory } from './jobs.ts'
 import { askEveryMs, type Leader } from './lead.ts'
-import type { Kept, Logger, Terms } from './terms.ts'
+import type { KeptDatabase, Logger, Terms } from './terms.ts'
 
 /** A turn that nobody has begun for so long is not caught up. */
 const mostLateMs = 24 * 3_600_000
@@ -64,7 +64,7 @@ async function saySchedules({ database, logger, told = null, schedules }: Said):
     return { ...facts, ...lagsOf(facts, await readDependencies(sql), schedules.looks) }
   })
   const there = views.filter(({ missing, aside, pausedSince }) => !missing && !aside && !pausedSince)
-  const isOwn = (view: ViewFacts) =>
+  const isOwn = (view: ViewStateFacts) =>
     promised.has(view.view) || nextScheduled(view, { ...schedules, nightly: null }, now) !== null
   const own = there.filter(isOwn)
   const {
@@ -95,7 +95,7 @@ async function saySchedules({ database, logger, told = null, schedules }: Said):
 }
 
 /** What the leading copy works with. */
-interface Keeping extends Terms, Kept {
+interface Keeping extends Terms, KeptDatabase {
   looks: Terms['looks']
   advancer: Advancer
   /** Is told what each look publishes, beside the log. */

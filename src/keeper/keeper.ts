@@ -7,7 +7,7 @@ import type { CommandTarget } from '../words/commands.ts'
 import { Problem } from '../words/problem.ts'
 import { type Advancer, type Connections, makeAdvancer, withTurns } from './advancer.ts'
 import { keepFresh } from './keep-fresh.ts'
-import { leadInTurn, type Standing } from './lead.ts'
+import { type CopyStanding, leadInTurn } from './lead.ts'
 import type { Logger } from './terms.ts'
 import { type Terms, termsOf } from './terms.ts'
 
@@ -43,7 +43,7 @@ export interface StartOptions {
   /** Hears of each look of the monitor, and of each that failed. */
   onLook?(look: Monitored | Error): void
   /** Hears whether this program leads. */
-  onStanding?(standing: Standing): void
+  onStanding?(standing: CopyStanding): void
   /** Works beside the schedules while this program leads. */
   whileLeading?(leading: { signal: AbortSignal }): Promise<void>
 }
@@ -123,7 +123,7 @@ export function keeperOf(
   }
 }
 
-const words: Record<Standing, string> = {
+const words: Record<CopyStanding, string> = {
   leads: 'leads: schedules, target lags and the monitor run here',
   follows: 'follows: another process leads',
   'follows others':

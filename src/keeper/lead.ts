@@ -33,14 +33,14 @@ export interface Leader {
  * What a copy does. `follows others`: the leader obeys other options. `cut off`: this copy cannot reach the database, and tries
  * again.
  */
-export type Standing = 'leads' | 'follows' | 'follows others' | 'cut off'
+export type CopyStanding = 'leads' | 'follows' | 'follows others' | 'cut off'
 
 interface LeadOptions {
   /** The same for all copies that obey the same options. */
   obeys: string
   signal: AbortSignal
   /** Hears of each change. */
-  onStanding(standing: Standing, why?: unknown): void
+  onStanding(standing: CopyStanding, why?: unknown): void
   work(leader: Leader): Promise<void>
 }
 
@@ -49,8 +49,8 @@ export async function leadInTurn(
   database: Database,
   { obeys, signal, onStanding, work }: LeadOptions,
 ): Promise<void> {
-  let before: Standing | undefined
-  const stand = (now: Standing, why?: unknown) => {
+  let before: CopyStanding | undefined
+  const stand = (now: CopyStanding, why?: unknown) => {
     if (now !== before && !signal.aborted) onStanding(now, why)
     before = now
   }

@@ -32,7 +32,7 @@ export interface Logger {
 }
 
 /** What the jobs work with. */
-export interface Kept {
+export interface KeptDatabase {
   database: Database
   logger: Logger
   schedules: Schedules

@@ -21,7 +21,7 @@ import { withTransaction } from '../server/transactions.ts'
 import { executeRecord, runPlainSql } from '../set-aside/db/own-sql.ts'
 import { withoutReadersOf } from '../set-aside/without-readers.ts'
 import { quoteName, withoutShadowNames } from '../sql/names.ts'
-import type { Plan, Statement } from '../sql/plan.ts'
+import type { RunPlan, Statement } from '../sql/plan.ts'
 import { displayName, type QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { Trigger } from '../words/run.ts'
@@ -221,7 +221,7 @@ function recordStatements(
 }
 
 /** The plan, with the statements that record its migration. */
-const withRecord = (plan: Plan, record: string[]): Plan => ({
+const withRecord = (plan: RunPlan, record: string[]): RunPlan => ({
   ...plan,
   locked: {
     ...plan.locked,

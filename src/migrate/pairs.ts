@@ -12,7 +12,7 @@ import type { Sql } from '../server/database.ts'
 import { undone } from '../server/transactions.ts'
 import { readSlicing } from '../slices/slices.ts'
 import { quoteName } from '../sql/names.ts'
-import type { Plan, Statement } from '../sql/plan.ts'
+import type { RunPlan, Statement } from '../sql/plan.ts'
 import { readMeaning, readShadow, takePath } from '../trial/db/shadows.ts'
 import { displayName, type QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
@@ -130,7 +130,7 @@ export function withoutPlain(planned: PlannedChange | null, gone: ViewFacts[]): 
     ...locked.statements.slice(at),
     ...plain.flatMap((view) => inPlaceOf(view.owner, [drop(view)])),
   ]
-  const plan: Plan = { ...planned.plan, locked: { ...locked, statements } }
+  const plan: RunPlan = { ...planned.plan, locked: { ...locked, statements } }
   return { ...planned, plan }
 }
 

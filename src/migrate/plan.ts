@@ -29,7 +29,7 @@ import { mayPass, sqlstateOf } from '../server/failures.ts'
 import { lacking } from '../server/rights.ts'
 import { quoteName } from '../sql/names.ts'
 import { insistOnFreeName } from '../sql/new-names.ts'
-import type { Plan } from '../sql/plan.ts'
+import type { RunPlan } from '../sql/plan.ts'
 import { readSettings } from '../sql/settings.ts'
 import { readShadow } from '../trial/db/shadows.ts'
 import { type QualifiedName, unquoted } from '../words/names.ts'
@@ -151,7 +151,7 @@ async function planViews(
   const [only] = definitions.length === 1 ? definitions : []
   const timeoutSeconds = Math.max(...definitions.map((each) => each.timeoutSeconds))
   const runs = { ...runOptions, timeoutSeconds, settings: settingsOf(definitions) }
-  const planned = (does: Change, plan: Plan | null) => plan && { does, plan, timeoutSeconds }
+  const planned = (does: Change, plan: RunPlan | null) => plan && { does, plan, timeoutSeconds }
   const changes = await readChanges(sql, before, definitions, deadline)
   const lead = changes.find(({ after }) => after.kind !== 'view') as LiveChange
   const { live } = lead.snapshot
@@ -343,7 +343,7 @@ async function planRename(
   if ((await findView(sql, from)) === undefined && (await findView(sql, to)) !== undefined) return null
   const view = await readView(sql, from)
   const timeoutSeconds = 3600
-  const plan: Plan = {
+  const plan: RunPlan = {
     ifRunning: 'skip',
     basis: null,
     result: 'updated',

@@ -18,7 +18,7 @@ import { viewArgument } from '../words/commands.ts'
 import { displayName, type QualifiedName } from '../words/names.ts'
 import { docsOf, Problem } from '../words/problem.ts'
 import { readViewJournal } from './db/journal.ts'
-import { findBadCheck, isNullSomewhere, type Key, readKey } from './db/lint.ts'
+import { findBadCheck, isNullSomewhere, type NullableKey, readKey } from './db/lint.ts'
 import { failed, notFrozen, wayBackFailed } from './failures.ts'
 import { asOneView } from './pairs.ts'
 import { moveToPlaceholders } from './placeholders.ts'
@@ -111,7 +111,7 @@ const isLocked = (error: unknown): boolean =>
   [error, (error as Error).cause].some((each) => sqlstateOf(each) === '55P03')
 
 /** What a trial tells by itself. Whether a key is null is found out afterwards, when no view is locked any more. */
-type Tried = Omit<Verified, 'nullKey'> & { keys: Key[] }
+type Tried = Omit<Verified, 'nullKey'> & { keys: NullableKey[] }
 
 const withNullKeys = (sql: Sql, tried: Tried[]): Promise<Verified[]> =>
   inTurn(tried, async ({ keys, ...each }) => {

@@ -9,6 +9,7 @@ import { namesIn, readSchemaSteps } from './apply.ts'
 import { settingUp } from './db/apply.ts'
 import { giveOwnViews, grantMaintain, handOver, readViewsOf } from './db/hand-over.ts'
 import {
+  AdministratorWork,
   hasIam,
   isLetInByIam,
   isOurLogin,
@@ -17,7 +18,6 @@ import {
   makeRoles,
   ownerRole,
   roleExists,
-  Work,
 } from './db/role.ts'
 
 /** What to do with the administrator's own views, of whose owner nobody can become a member. */
@@ -64,7 +64,7 @@ export async function createRole(sql: Sql, folder: URL, request: RoleRequest): P
     refuseIntruders(row.found)
     await insistOnPassword(transaction, request)
     await insistOnWayBack(transaction, request, me)
-    const work = await Work.in(transaction)
+    const work = await AdministratorWork.in(transaction)
     await makeRoles(transaction, work, request)
     const owners = await joinOwners(transaction, work, request.owners ?? [])
     await handOver(transaction, work, { from: [me, ...trusted], names })
@@ -75,7 +75,7 @@ export async function createRole(sql: Sql, folder: URL, request: RoleRequest): P
   const isOurs = isOwnedBy(request.owners)
   const swaps: Swaps = new Map()
   const granted = await settingUp(sql, async (transaction) => {
-    const work = await Work.in(transaction)
+    const work = await AdministratorWork.in(transaction)
     const found = await examine(transaction, request.login, isOurs, swaps)
     const grantees = [ownerRole, found.role, ...found.views.map(({ owner }) => owner)]
     const fixes = found.missing.filter((fix) =>

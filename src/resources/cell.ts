@@ -6,16 +6,26 @@ import { type BatchViewStatus, isEnded } from '../words/run.ts'
 /** How something stands: the word that people read, the colour, and the mark that says the same without colour. */
 export interface Sign {
   word: string
-  tone: Tone
-  mark: Mark
+  tone: SignTone
+  mark: SignMark
 }
 
-export type Tone = ViewTone | 'built'
-export type Mark = 'check' | 'clock' | 'cross' | 'play' | 'dots' | 'pause' | 'ring' | 'gone' | 'dash' | 'box'
+export type SignTone = ViewTone | 'built'
+export type SignMark =
+  | 'check'
+  | 'clock'
+  | 'cross'
+  | 'play'
+  | 'dots'
+  | 'pause'
+  | 'ring'
+  | 'gone'
+  | 'dash'
+  | 'box'
 
-const sign = (word: string, tone: Tone, mark: Mark): Sign => ({ word, tone, mark })
+const sign = (word: string, tone: SignTone, mark: SignMark): Sign => ({ word, tone, mark })
 
-const marks: Record<AnyState, Mark> = {
+const marks: Record<AnyState, SignMark> = {
   missing: 'gone',
   aside: 'gone',
   unpopulated: 'ring',
@@ -85,7 +95,7 @@ export type Cell =
   | { ahead: string }
   /** A moment in full. */
   | { moment: string }
-  | { text: string; tone: Tone | undefined }
+  | { text: string; tone: SignTone | undefined }
   /** A word for programs, which the terminal prints; the page has a sentence in its place. */
   | { code: string }
   /** In a narrow place the short text. */

@@ -1,7 +1,7 @@
 import type { View, ViewDetails } from '../api/answers.ts'
 import type { MadeCheck } from '../catalog/plan/checks.ts'
 import { outsideClock } from '../catalog/plan/definition.ts'
-import { byUrgency, type Filter, filters, retryText, wordsOfState } from '../catalog/plan/state.ts'
+import { byUrgency, filters, retryText, type StateFilter, wordsOfState } from '../catalog/plan/state.ts'
 import { heldBack } from '../watch/diagnosis/cause.ts'
 import { bytes, duration, moment, whole } from '../words/phrases.ts'
 import { isEnded } from '../words/run.ts'
@@ -119,7 +119,7 @@ export function firstToFix(views: View[]): string | null {
 }
 
 /** What a list can be narrowed to, and what that means. */
-export const filterTexts: Record<Filter, string> = {
+export const filterTexts: Record<StateFilter, string> = {
   stale: 'that are older than their limit',
   failed: 'of which a refresh failed, and none has succeeded since',
   heldBack: 'that wait for another view',
@@ -132,14 +132,14 @@ export const filterTexts: Record<Filter, string> = {
 }
 
 /** How a filter is called and coloured: as the state that it is named after. */
-export const wordsOfFilter = (filter: Filter): Pick<Sign, 'word' | 'tone'> =>
+export const wordsOfFilter = (filter: StateFilter): Pick<Sign, 'word' | 'tone'> =>
   filter === 'running' ? signOfRun('running') : wordsOfState(filter)
 
 /** How many views are in each state that the list can be narrowed to. */
-export const countStates = (views: View[]): Record<Filter, number> =>
+export const countStates = (views: View[]): Record<StateFilter, number> =>
   Object.fromEntries(
     Object.entries(filters).map(([filter, fits]) => [filter, views.filter(fits).length]),
-  ) as Record<Filter, number>
+  ) as Record<StateFilter, number>
 
 /** What a pause of a view means. */
 export const pausedMeans =

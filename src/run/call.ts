@@ -75,18 +75,18 @@ function statusOf(run: Run): Result['status'] {
 
 /** The refusals of requests about a run or a batch, which a caller names by its id or by an Idempotency-Key. */
 
-type Kind = 'run' | 'batch'
+type RunOrBatch = 'run' | 'batch'
 
 const codes = {
   run: { unknown: 'UnknownRun', ended: 'RunEnded' },
   batch: { unknown: 'UnknownBatch', ended: 'BatchEnded' },
 } as const
 
-export const unknown = (kind: Kind, id: number | string, field = 'id'): Problem =>
+export const unknown = (kind: RunOrBatch, id: number | string, field = 'id'): Problem =>
   new Problem(codes[kind].unknown, `There is no ${kind} ${id} in the history.`, { field })
 
 /** The refusal of a cancel that came too late. */
-export const endedBefore = (kind: Kind, id: number | string, status: string): Problem =>
+export const endedBefore = (kind: RunOrBatch, id: number | string, status: string): Problem =>
   new Problem(
     codes[kind].ended,
     `${kind === 'run' ? 'Run' : 'Batch'} ${id} ended before it could be canceled: its status is ${status}.`,
@@ -94,7 +94,7 @@ export const endedBefore = (kind: Kind, id: number | string, status: string): Pr
   )
 
 /** The refusal of a request whose Idempotency-Key belongs to another request. */
-const keyReused = (kind: Kind, id: number | string, key: string): Problem =>
+const keyReused = (kind: RunOrBatch, id: number | string, key: string): Problem =>
   new Problem(
     'IdempotencyKeyReused',
     `Idempotency-Key ${JSON.stringify(key)} already belongs to another request, which made ${kind} ${id}. ` +

@@ -14,8 +14,8 @@ import { readSettings } from '../sql/settings.ts'
 import { displayName, type QualifiedName, type ViewName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { Call, Result } from './call.ts'
-import { execute, patienceOf, type Target } from './execute.ts'
-import type { Planned } from './record.ts'
+import { execute, type OperationTarget, patienceOf } from './execute.ts'
+import type { PlannedRun } from './record.ts'
 
 /** A request for a create. */
 export interface CreateRequest {
@@ -33,7 +33,7 @@ export interface CreateRequest {
 export const create = (request: CreateRequest, call: Call): Promise<Result> =>
   execute({ name: 'create', find, plan }, request, call)
 
-interface CreateTarget extends Target {
+interface CreateTarget extends OperationTarget {
   /** Undefined for a view that nobody has authored. */
   authored: CreatableDefinition | undefined
 }
@@ -51,7 +51,7 @@ async function plan(
   { authored }: CreateTarget,
   request: CreateRequest,
   call: Call,
-): Promise<Planned | Skipped> {
+): Promise<PlannedRun | Skipped> {
   const view = await findView(sql, name)
   if (view !== undefined && !request.force) return skipped('the view exists already')
   if (!authored?.sql) throw definitionRequired(name)

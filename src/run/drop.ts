@@ -10,9 +10,9 @@ import { type Skipped, skipped } from '../record/runs/skip.ts'
 import type { Sql } from '../server/database.ts'
 import type { QualifiedName } from '../words/names.ts'
 import type { Call, Result } from './call.ts'
-import { execute, patienceOf, type Target } from './execute.ts'
+import { execute, type OperationTarget, patienceOf } from './execute.ts'
 import { planDrop } from './plan/drop.ts'
-import type { Planned } from './record.ts'
+import type { PlannedRun } from './record.ts'
 
 /** A request for a drop. */
 export interface DropRequest {
@@ -30,7 +30,7 @@ export interface DropRequest {
 export const drop = (request: DropRequest, call: Call): Promise<Result> =>
   execute({ name: 'drop', find, plan }, request, call)
 
-interface DropTarget extends Target {
+interface DropTarget extends OperationTarget {
   /** Undefined if the view does not exist. */
   there: { view: ViewFacts; definition: DefinitionDefaults } | undefined
 }
@@ -51,7 +51,7 @@ async function plan(
   { there }: DropTarget,
   request: DropRequest,
   call: Call,
-): Promise<Planned | Skipped> {
+): Promise<PlannedRun | Skipped> {
   if (there === undefined) return skipped('the view does not exist')
   const { view, definition } = there
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds

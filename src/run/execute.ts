@@ -9,23 +9,29 @@ import type { Call, Result } from './call.ts'
 import { answer, deadlineOf, replay } from './call.ts'
 import { type RunConnection, withRunConnection } from './envelope/run-connection.ts'
 import { insistOnCharacters, insistOnNameCharacters, resolveName } from './name.ts'
-import { type Planned, type Planning, planOrEnd, recordEnd } from './record.ts'
+import { type PlannedRun, type Planning, planOrEnd, recordEnd } from './record.ts'
 import { namingRun, sendNew, untilClaimed } from './send.ts'
 
 /** A request about a view, by its name or id; and texts that the database has to be able to store. */
-type Named = { view: string; slices?: object | undefined }
+type NamedRequest = { view: string; slices?: object | undefined }
 
 /** What distinguishes one operation from another. */
-interface Operation<Request extends Named, Found extends Target> {
+interface OperationSteps<Request extends NamedRequest, Found extends OperationTarget> {
   name: RunRequest['operation']
   /** Finds the target of the request, by its name. If it throws a Problem, that is the answer, and no run is made. */
   find(sql: Sql, name: QualifiedName, request: Request, call: Call): Promise<Found>
   /** Plans the run for the view as it is now. If it throws a Problem, the run ends as failed. */
-  plan(sql: Sql, name: QualifiedName, found: Found, request: Request, call: Call): Promise<Planned | Skipped>
+  plan(
+    sql: Sql,
+    name: QualifiedName,
+    found: Found,
+    request: Request,
+    call: Call,
+  ): Promise<PlannedRun | Skipped>
 }
 
 /** The view that a request is about. */
-export interface Target {
+export interface OperationTarget {
   /** Null for a view without a definition. */
   definitionId: number | null
   /** A run that is recent enough to be the answer: no new run is made. */
@@ -37,8 +43,8 @@ export interface Target {
  * key already, that run is the answer; so is a run that is recent enough. Otherwise a new run is planned,
  * recorded and executed by the server, and its record is the answer.
  */
-export const execute = <Request extends Named, Found extends Target>(
-  operation: Operation<Request, Found>,
+export const execute = <Request extends NamedRequest, Found extends OperationTarget>(
+  operation: OperationSteps<Request, Found>,
   request: Request,
   call: Call,
 ): Promise<Result> =>
@@ -77,9 +83,9 @@ export const execute = <Request extends Named, Found extends Target>(
   )
 
 /** Finds the target of a request, and closes lost runs of the view meanwhile. `find` finds it again. */
-async function findNamed<Request extends Named, Found extends Target>(
+async function findNamed<Request extends NamedRequest, Found extends OperationTarget>(
   sql: Sql,
-  operation: Operation<Request, Found>,
+  operation: OperationSteps<Request, Found>,
   request: Request,
   call: Call,
 ) {

@@ -7,7 +7,7 @@ import { lookAtView, type Patience } from '../record/definitions/look.ts'
 import { readChecking, readUsualDurations } from '../record/runs/past.ts'
 import type { Sql } from '../server/database.ts'
 import { lookAgain } from '../server/transactions.ts'
-import { type Plan, statementsOf } from '../sql/plan.ts'
+import { type RunPlan, statementsOf } from '../sql/plan.ts'
 import { readSettings } from '../sql/settings.ts'
 import type { QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
@@ -23,13 +23,13 @@ import {
   shortMs,
   usableIndex,
 } from './plan/strategy.ts'
-import type { Planned } from './record.ts'
+import type { PlannedRun } from './record.ts'
 
 /** What a plan takes from the request. The definition supplies what the request leaves open. */
-interface RefreshOptions extends Patience {
+interface RefreshPlanOptions extends Patience {
   strategy?: Strategy | undefined
   timeoutSeconds?: number | undefined
-  ifRunning: Plan['ifRunning']
+  ifRunning: RunPlan['ifRunning']
   /** Shows the new data without checks. */
   withoutChecks?: boolean | undefined
   /** The view as it was read a moment ago. */
@@ -43,7 +43,7 @@ interface RefreshOptions extends Patience {
 }
 
 /** A planned refresh, and the view as it was when it was planned. */
-export interface PlannedRefresh extends Planned {
+export interface PlannedRefresh extends PlannedRun {
   view: ViewFacts
 }
 
@@ -60,7 +60,7 @@ export const planRefresh = (
   sql: Sql,
   name: QualifiedName,
   definition: DefinitionDefaults,
-  request: RefreshOptions,
+  request: RefreshPlanOptions,
 ): Promise<PlannedRefresh> => lookAgain(() => planAsSeen(sql, name, definition, request))
 
 /** `gone`: the view was exchanged between the look at it and the look at what reads it. */
@@ -68,7 +68,7 @@ async function planAsSeen(
   sql: Sql,
   name: QualifiedName,
   definition: DefinitionDefaults,
-  request: RefreshOptions,
+  request: RefreshPlanOptions,
 ): Promise<PlannedRefresh | 'gone'> {
   const part = request.slices
   const asked = part ? 'swap' : (request.strategy ?? definition.strategy)

@@ -21,7 +21,7 @@ import type { Sql } from '../server/database.ts'
 import { besideCopy, brokenBackup, readHarmed } from '../server/standbys.ts'
 import { besideBackup } from '../sql/backups.ts'
 import { batchPlaces, quoteName } from '../sql/names.ts'
-import type { Plan } from '../sql/plan.ts'
+import type { RunPlan } from '../sql/plan.ts'
 import { displayName, type QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { UsualDurations } from '../words/run.ts'
@@ -32,7 +32,7 @@ interface GroupRefresh {
   /** What stands in the way; empty if nothing does. */
   refusals: Obstacle[]
   cost: GroupCost
-  plan(options: RunOptions): Plan
+  plan(options: RunOptions): RunPlan
 }
 
 interface SwapOptions extends Patience {

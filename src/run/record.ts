@@ -11,13 +11,13 @@ import type { Skipped } from '../record/runs/skip.ts'
 import { skipped } from '../record/runs/skip.ts'
 import type { Sql } from '../server/database.ts'
 import { problemOf } from '../server/failures.ts'
-import { type Plan, statementsOf } from '../sql/plan.ts'
+import { type RunPlan, statementsOf } from '../sql/plan.ts'
 import { Problem, type ProblemCode } from '../words/problem.ts'
 import type { RunError, Unchanged } from '../words/run.ts'
 
 /** What was planned for a run: its statements, the rest of its response, and its time limit. */
-export interface Planned {
-  plan: Plan
+export interface PlannedRun {
+  plan: RunPlan
   response: RunResponse
   timeoutSeconds: number
 }
@@ -32,10 +32,10 @@ const unreachable: ProblemCode[] = [
 ]
 
 /** Plans the run for the view as it is now, over this connection. If it throws a Problem, the plan is refused. */
-export type Planning = (sql: Sql) => Promise<Planned | Skipped>
+export type Planning = (sql: Sql) => Promise<PlannedRun | Skipped>
 
 /** Plans the run. If the plan is refused (a Problem), the run ends at once as failed. */
-export async function planOrEnd<P extends Planned>(
+export async function planOrEnd<P extends PlannedRun>(
   planning: () => Promise<P | Skipped>,
 ): Promise<P | EndedAtOnce> {
   try {
@@ -49,7 +49,7 @@ export async function planOrEnd<P extends Planned>(
 }
 
 /** What is recorded of a planned run. */
-export const recordedOf = ({ plan, response }: Planned): { plan: Plan; response: RunResponse } => ({
+export const recordedOf = ({ plan, response }: PlannedRun): { plan: RunPlan; response: RunResponse } => ({
   plan,
   response: { ...response, sql: statementsOf(plan) },
 })
@@ -62,7 +62,7 @@ export const recordedOf = ({ plan, response }: Planned): { plan: Plan; response:
 export async function recordPlan(
   sql: Sql,
   run: RunRequest,
-  work: Planned,
+  work: PlannedRun,
   { pending = null, provided }: { pending?: number | null; provided?: Parameters<typeof startRun>[4] } = {},
 ): Promise<number | null> {
   const { plan, response } = recordedOf(work)

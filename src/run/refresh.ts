@@ -11,7 +11,7 @@ import type { UsualDurations } from '../words/run.ts'
 import { isScheduled, type RunError } from '../words/run.ts'
 import type { Call, Result } from './call.ts'
 import { answer, deadlineOf, waitForRun } from './call.ts'
-import { execute, patienceOf, type Target } from './execute.ts'
+import { execute, type OperationTarget, patienceOf } from './execute.ts'
 import type { Asked } from './plan/strategy.ts'
 import { planRefresh } from './plan-refresh.ts'
 import { skippedUnchanged } from './record.ts'
@@ -50,7 +50,7 @@ export async function refresh(request: RefreshRequest, call: Call): Promise<Resu
 /** A rebuild is planned again so many times because others have exchanged views meanwhile. */
 const mostPlans = 3
 
-interface RefreshTarget extends Target {
+interface RefreshTarget extends OperationTarget {
   view: ViewFacts
   definition: DefinitionDefaults
   /** Why the view is not refreshed at present; null if nothing is paused. */

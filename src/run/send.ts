@@ -16,24 +16,24 @@ import {
   takeRun,
   withRunConnection,
 } from './envelope/run-connection.ts'
-import { type Planned, type Planning, recordedOf, recordPlan, runErrorOf } from './record.ts'
+import { type PlannedRun, type Planning, recordedOf, recordPlan, runErrorOf } from './record.ts'
 
 const mostSends = 8
 // Callers that refresh one view at once invalidate each other's plans. Random pauses separate them.
 const longestPauseMs = (sends: number): number => 20 * 2 ** sends
 
 /** A run that was sent, with its plan. */
-interface Sent extends SentRun {
+interface SentAttempt extends SentRun {
   runId: number
-  work: Planned
+  work: PlannedRun
 }
 
 /** Records a new run as pending, and sends it, in one message. Null in the cases of startRun. */
 export async function sendNew(
   connection: RunConnection,
   run: RunRequest,
-  work: Planned,
-): Promise<Sent | null> {
+  work: PlannedRun,
+): Promise<SentAttempt | null> {
   const { sql } = connection
   const recorded = startRunHere(sql, run, recordedOf(work), (id) => takeRun(id, work))
   const sent = sendEnvelope(connection)
@@ -66,7 +66,7 @@ export async function untilClaimed(
   connection: RunConnection,
   call: Call,
   run: RunRequest,
-  sent: Sent,
+  sent: SentAttempt,
   planning: Planning,
   sends = 1,
 ): Promise<Result> {
@@ -117,13 +117,13 @@ export async function untilClaimed(
 const longestLoginMs = 1000
 
 /** The answer, if the record says that the run has ended. */
-const endOf = ({ runId }: Sent, record: Run | undefined): Result | undefined =>
+const endOf = ({ runId }: SentAttempt, record: Run | undefined): Result | undefined =>
   record?.id === runId && record.status !== 'pending' && record.status !== 'running'
     ? resultOf(record)
     : undefined
 
 /** The answer of a run that nobody watches. */
-function goingOn(run: RunRequest, { runId, work }: Sent): Result {
+function goingOn(run: RunRequest, { runId, work }: SentAttempt): Result {
   const view = displayName(run)
   const unknown = { rowCountBefore: null, rowCountAfter: null, durationMs: null }
   const { response } = recordedOf(work)
@@ -146,12 +146,12 @@ async function sendAgain(
   on: RunConnection,
   call: Call,
   run: RunRequest,
-  { runId, answered }: Sent,
+  { runId, answered }: SentAttempt,
   planning: Planning,
   sends: number,
 ): Promise<Result> {
   const { sql } = on
-  let sent: Sent
+  let sent: SentAttempt
   try {
     const refused = await answered
     takeBack(on)

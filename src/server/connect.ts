@@ -118,7 +118,7 @@ const tooLate =
   'The time for the work on the database is over: the database has stopped answering, or it or this process is overloaded'
 
 /** What the login may be, who owns the views that it creates, how `auto` spares readers, and what is left out. */
-interface Terms extends SkipUnchanged {
+interface LoginTerms extends SkipUnchanged {
   /** Whether a login that is a superuser is refused (SuperuserRefused). */
   superuser?: 'allowed' | 'refused'
   /** The role that owns a view whose definition names no owner. Default: Viewkeeper's own role. */
@@ -138,7 +138,7 @@ const notSuperuser = { is_superuser: 'off' }
  */
 export function connectTo(
   source: ConnectionSource,
-  { superuser = 'allowed', viewOwner, regularUpToMs, waiting, ...rest }: Terms = {},
+  { superuser = 'allowed', viewOwner, regularUpToMs, waiting, ...rest }: LoginTerms = {},
 ): Database {
   const said = {
     ...(viewOwner ? { [defaultOwnerSetting]: viewOwner } : {}),

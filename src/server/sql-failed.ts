@@ -4,7 +4,7 @@ import { sqlstateOf, standardText } from './failures.ts'
 const untouched = 'The database is as it was before this step.'
 
 /** A part of a file's text, which a block executes, and where the part begins. */
-export interface Part {
+export interface TextPart {
   text: string
   from: number
 }
@@ -18,9 +18,9 @@ export function sqlFailed(
   text: string,
   error: unknown,
   end = untouched,
-  part: Part = { text, from: 0 },
+  part: TextPart = { text, from: 0 },
 ): Problem {
-  const refusal = error as Refusal
+  const refusal = error as ServerRefusal
   const { position, internal_position, internal_query } = refusal
   const at = position ?? (internal_query?.startsWith(part.text) ? internal_position : undefined)
   // Positions count characters; a JavaScript string may hold two units for one.
@@ -35,7 +35,7 @@ export function sqlFailed(
 }
 
 /** The server's error, as far as a message says something of it. */
-interface Refusal {
+interface ServerRefusal {
   message: string
   detail?: string
   constraint_name?: string
@@ -47,9 +47,9 @@ interface Refusal {
 }
 
 /** `raise` gives an error any SQLSTATE, names and detail; they may be data. */
-const isRaised = ({ routine }: Refusal): boolean => routine === 'exec_stmt_raise'
+const isRaised = ({ routine }: ServerRefusal): boolean => routine === 'exec_stmt_raise'
 
-function messageOf(refusal: Refusal, sqlstate: string | undefined, text: string): string {
+function messageOf(refusal: ServerRefusal, sqlstate: string | undefined, text: string): string {
   const { message, constraint_name: index } = refusal
   const standard = sqlstate && standardTextOf(sqlstate)
   if (!standard) return message
@@ -69,7 +69,7 @@ function saysOnly(message: string, text: string): boolean {
 }
 
 /** What is in the way of a statement that changes or drops something, as the server lists it. */
-const inTheWay = (refusal: Refusal, sqlstate: string | undefined): string | undefined =>
+const inTheWay = (refusal: ServerRefusal, sqlstate: string | undefined): string | undefined =>
   (sqlstate === '0A000' || sqlstate === '2BP01') && !isRaised(refusal)
     ? refusal.detail?.replaceAll('\n', '; ')
     : undefined

@@ -19,7 +19,7 @@ export interface Standbys {
 }
 
 /** A copy of this database that RDS feeds by logical replication: the green server of a blue/green deployment. */
-export interface Copy {
+export interface BlueGreenCopy {
   /** The slot from which it is fed. */
   slot: string
   /** On Aurora every refresh breaks the replication; elsewhere, whatever is DDL. */
@@ -55,8 +55,8 @@ select jsonb_build_object('slot', s.slot_name, 'isAurora', to_regproc('pg_catalo
  order by s.slot_name limit 1`
 
 /** The copy that RDS feeds from this database; null if it feeds none. */
-export async function readCopy(sql: Sql): Promise<Copy | null> {
-  const [row] = await sql.unsafe<{ copy: Copy }[]>(`select (${copyQuery}) as copy`)
+export async function readCopy(sql: Sql): Promise<BlueGreenCopy | null> {
+  const [row] = await sql.unsafe<{ copy: BlueGreenCopy }[]>(`select (${copyQuery}) as copy`)
   return row?.copy ?? null
 }
 
@@ -67,8 +67,8 @@ const readAuroraReaders = (sql: Sql): Promise<Standby[]> =>
      where session_id <> 'MASTER_SESSION_ID' order by 1`.catch(() => [])
 
 /** Whom an exchange would harm: who makes a backup, and the copy that RDS feeds. One statement. */
-export async function readHarmed(sql: Sql): Promise<{ backup: string | null; copy: Copy | null }> {
-  const [row] = await sql.unsafe<[{ backup: string | null; copy: Copy | null }]>(
+export async function readHarmed(sql: Sql): Promise<{ backup: string | null; copy: BlueGreenCopy | null }> {
+  const [row] = await sql.unsafe<[{ backup: string | null; copy: BlueGreenCopy | null }]>(
     `select (select who from (${backupsQuery}) b limit 1) as backup, (${copyQuery}) as copy`,
   )
   return row
@@ -94,11 +94,11 @@ export const brokenBackup = (who: string): Problem =>
   )
 
 /** Why a view is not swapped beside such a copy. */
-export const besideCopy = ({ slot }: Copy): string =>
+export const besideCopy = ({ slot }: BlueGreenCopy): string =>
   `RDS feeds the green server of a blue/green deployment from here (slot ${slot}), and an exchange is DDL, which degrades that`
 
 /** What to do about such a copy. */
-export const copyLine = (copy: Copy): string =>
+export const copyLine = (copy: BlueGreenCopy): string =>
   copy.isAurora
     ? `RDS feeds the green server of a blue/green deployment from here (slot ${copy.slot}), and on Aurora every refresh of a ` +
       `materialized view breaks that: npx viewkeeper pause --all, until the switchover (${docsOf('upgrading.md#a-bluegreen-deployment')}).`

@@ -21,16 +21,16 @@ import { type ReadLog, readLogs, type TouchedRelation } from './db/in-the-way.ts
 import { lookInTheWay } from './db/locks.ts'
 import { analyzeAll, findRenamed, findTaken, makeAgain, makePossible } from './db/make.ts'
 import { executeFile } from './db/own-sql.ts'
-import { isThere, type Misfit } from './db/perform.ts'
+import { type FailedItem, isThere } from './db/perform.ts'
 import { type AsideView, nameOf, type Touched, viewsOf } from './plan/items.ts'
 import {
   findRelations,
   insistOnKeptData,
   insistOnKnown,
   insistOnNoObstacle,
+  type LockWaiting,
   longSession,
   take,
-  type Waiting,
 } from './take.ts'
 
 /** A view that is set aside, with all that it needs to be made again. */
@@ -206,7 +206,7 @@ export const putBack = (
   })
 
 /** A materialized view that cannot be made again has a run that failed. */
-async function recordMisfits(sql: Sql, misfits: Misfit[], madeBy: MadeBy): Promise<void> {
+async function recordMisfits(sql: Sql, misfits: FailedItem[], madeBy: MadeBy): Promise<void> {
   if (!(await mayRecordRuns(sql))) return
   for (const { item, problem } of misfits) {
     if (item.live.view.kind === 'view' || problem.code === 'DependentsExist') continue
@@ -300,7 +300,7 @@ async function tryOut(
   sql: Sql,
   relations: TouchedRelation[],
   request: AlterRequest,
-  waiting: Waiting,
+  waiting: LockWaiting,
   { onTried }: AlterEvents,
 ): Promise<void> {
   const start = Date.now()

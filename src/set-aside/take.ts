@@ -39,7 +39,7 @@ export const longSession = <T>(
 const longestHuntMs = 600_000
 
 /** Waits for locks until then (epoch milliseconds), and tells who holds them. */
-export interface Waiting {
+export interface LockWaiting {
   until: number
   onWait?: ((holders: string) => void) | undefined
 }
@@ -95,7 +95,11 @@ export const insistOnKeptData = (sql: Sql, { items }: Pick<InTheWay, 'items'>): 
  * Locks what stands in the way, takes it away, and returns it; all in the transaction of the caller. That the items can be made again is
  * proved, as far as possible on placeholders before any lock is taken.
  */
-export async function take(sql: Sql, relations: TouchedRelation[], waiting: Waiting): Promise<AsideView[]> {
+export async function take(
+  sql: Sql,
+  relations: TouchedRelation[],
+  waiting: LockWaiting,
+): Promise<AsideView[]> {
   const seen = await lookInTheWay(sql, { relations, ...waiting })
   insistOnNoObstacle(seen)
   await insistOnKeptData(sql, seen)
@@ -156,11 +160,11 @@ async function hasQuery(sql: Sql, { live }: AsideView, query: string): Promise<b
 }
 
 /** How own SQL has views made again. */
-export type Making = Pick<MakeAgain, 'withData' | 'madeBy'>
+export type MakingOptions = Pick<MakeAgain, 'withData' | 'madeBy'>
 
 /** Takes away what reads some relations before own SQL, and makes it again after, in the same transaction. */
 export const withoutReaders =
-  (reading: string[], { withData, madeBy }: Making): WithoutReaders =>
+  (reading: string[], { withData, madeBy }: MakingOptions): WithoutReaders =>
   async (sql, work) => {
     const relations = await findRelations(sql, [], reading)
     const items = await take(sql, relations, { until: Date.now() + longestHuntMs })

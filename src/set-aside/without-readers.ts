@@ -1,5 +1,5 @@
 import type { WithoutReaders } from './db/own-sql.ts'
-import type { Making } from './take.ts'
+import type { MakingOptions } from './take.ts'
 
 /**
  * What own SQL asks for in its first line; undefined if it does not. Loads the code of it then only: few deploys have such a
@@ -7,7 +7,7 @@ import type { Making } from './take.ts'
  */
 export async function withoutReadersOf(
   { alters }: { alters?: string[] },
-  making: Making,
+  making: MakingOptions,
 ): Promise<WithoutReaders | undefined> {
   if (alters === undefined) return undefined
   const { withoutReaders } = await import('./take.ts')

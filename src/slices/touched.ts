@@ -5,7 +5,7 @@ import type { Filler } from '../rebuild/plan/plan.ts'
 import type { Rebuild, Scope } from '../rebuild/plan/scope.ts'
 import { noteWrong } from '../record/plan/wrong-slices.ts'
 import type { Sql } from '../server/database.ts'
-import type { Plan, Statement } from '../sql/plan.ts'
+import type { RunPlan, Statement } from '../sql/plan.ts'
 import { displayName, displayPart } from '../words/names.ts'
 import { duration } from '../words/phrases.ts'
 import { Problem } from '../words/problem.ts'
@@ -134,7 +134,7 @@ interface Touched {
   known: Known
   isBelieved: boolean
   isWhole: boolean
-  holds: NonNullable<Plan['basis']>
+  holds: NonNullable<RunPlan['basis']>
 }
 
 /** Why a member of a batch's group that shows this plain view is not computed by slices; null: it may be. */

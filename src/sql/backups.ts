@@ -1,5 +1,5 @@
 import { literal } from './names.ts'
-import type { Plan, Statement } from './plan.ts'
+import type { RunPlan, Statement } from './plan.ts'
 
 /**
  * A query for the sessions that dump this database, the oldest first: each with its `pid`, and `who` it is in words. A dump lists
@@ -41,7 +41,7 @@ select coalesce((select ${literal(`A ${running}: `)} || b.who || E'.\\x1e' || ${
  * after the commit, because it sends a dozen statements before. If there is one, all locks are let go, and the exchange is tried
  * again later. `otherwise`: the run goes on with its other plan instead, which no backup notices.
  */
-export const waitForBackup = (otherwise = false): NonNullable<Plan['locked']['last']> => ({
+export const waitForBackup = (otherwise = false): NonNullable<RunPlan['locked']['last']> => ({
   kind: 'check',
   phase: 'locking',
   sql: lookForBackup,

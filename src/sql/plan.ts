@@ -112,7 +112,7 @@ type Phase = 'counting' | 'locking' | 'building' | 'indexes' | 'exchange' | 'ana
  * All that the envelope does in a run, as data in `viewkeeper.runs.plan`. The envelope executes the plan on
  * the server; its own text never changes.
  */
-export interface Plan {
+export interface RunPlan {
   /** If another run of the view is running, `skip` ends this run as skipped, and `wait` leaves it pending. */
   ifRunning: 'skip' | 'wait'
   /** The run's `result` if it succeeds. */
@@ -156,7 +156,7 @@ export interface Plan {
    * What to do instead, in the same run, if this plan turns out to be impossible. `response` then replaces that part of the
    * run's answer; the failure is added to its `because`.
    */
-  otherwise?: { plan: Plan; response: { strategy: string; because: string; sql: string[] } }
+  otherwise?: { plan: RunPlan; response: { strategy: string; because: string; sql: string[] } }
   /**
    * The other views of a group, which the run refreshes, too: each has a run of its own, which begins and ends together with
    * this one. A view without data has one, too, so that no other run exchanges it meanwhile; `fills`: it gets data (default).
@@ -171,7 +171,7 @@ export interface Plan {
 }
 
 /** The roles of others as whom a plan's statements are parsed or executed, as SQL writes them. */
-export const actorsOf = ({ prepare, locked, later, otherwise }: Plan): string[] => [
+export const actorsOf = ({ prepare, locked, later, otherwise }: RunPlan): string[] => [
   ...[...prepare, ...locked.statements, ...later].flatMap((statement) =>
     'seal' in statement ? [statement.seal.role] : [],
   ),
@@ -179,7 +179,7 @@ export const actorsOf = ({ prepare, locked, later, otherwise }: Plan): string[] 
 ]
 
 /** What the statements of a plan do with views, as far as they have hints on it. */
-export const purposesOf = ({ prepare, locked, later, otherwise }: Plan): Purpose[] => [
+export const purposesOf = ({ prepare, locked, later, otherwise }: RunPlan): Purpose[] => [
   ...new Set([
     ...[...prepare, ...locked.statements, ...later].flatMap(({ obstacles }) =>
       typeof obstacles === 'object' ? [obstacles.to] : [],
@@ -191,7 +191,7 @@ export const purposesOf = ({ prepare, locked, later, otherwise }: Plan): Purpose
 /**
  * The statements that do the work, in order and without the machinery around them: what the run record shows.
  */
-export const statementsOf = (plan: Plan): string[] =>
+export const statementsOf = (plan: RunPlan): string[] =>
   [...plan.prepare, ...plan.locked.statements, ...plan.later]
     .filter(({ hidden }) => !hidden)
     .map(({ sql }) => sql)

@@ -26,7 +26,7 @@ interface MadeCheck {
   query: string
 }
 
-interface CheckedView {
+interface ViewVerdict {
   view: string
   /** Whether no check found anything, besides those that only warn. */
   passes: boolean
@@ -37,7 +37,7 @@ interface CheckedView {
 const mostMs = 18_000
 
 /** Makes the checks of a view on the data that readers see, and changes nothing. Throws ViewSqlFailed if the view holds no data. */
-export const checkView = (database: Database, written: string): Promise<CheckedView> =>
+export const checkView = (database: Database, written: string): Promise<ViewVerdict> =>
   database.withConnection(async (sql) => {
     const until = Date.now() + mostMs
     const name = await resolveName(sql, written)

@@ -19,7 +19,7 @@ import { literal } from '../sql/names.ts'
 import { reached } from '../sql/walks.ts'
 import { moment } from '../words/phrases.ts'
 import { Problem } from '../words/problem.ts'
-import { type Examined, listExamined, readUntried, readViewRights } from './db/examined.ts'
+import { listExamined, readUntried, readViewRights, type ViewToExamine } from './db/examined.ts'
 import { readAllUncounted } from './db/uncounted.ts'
 import { allUncountedWords } from './diagnosis/cause.ts'
 import { silenceOf } from './plan/silence.ts'
@@ -64,7 +64,7 @@ export const doctor = (database: Database, { views, role, slices }: DoctorReques
   database.withConnection(
     async (sql) => {
       const wanted = views === 'all' ? null : await resolveNames(sql, views)
-      const isWanted = ({ schema, name }: Examined) =>
+      const isWanted = ({ schema, name }: ViewToExamine) =>
         wanted?.some((each) => each.schema === schema && each.name === name) ?? true
       const findings = await examine(sql, role, isWanted)
       const found = new Set(findings.views.map(({ schema, name }) => JSON.stringify([schema, name])))
@@ -121,7 +121,7 @@ const readRestored = async (sql: Sql): Promise<{ text: string; next: string }[]>
 export async function examine(
   sql: Sql,
   role: string | null,
-  isWanted: (view: Examined) => boolean = () => true,
+  isWanted: (view: ViewToExamine) => boolean = () => true,
   seen: Swaps = new Map(),
 ): Promise<Findings> {
   const [asking] = await sql.unsafe<
@@ -165,9 +165,9 @@ export type Swaps = Map<number, Requirement[]>
  */
 async function withSwaps(
   sql: Sql,
-  views: Examined[],
+  views: ViewToExamine[],
   seen: Swaps,
-): Promise<(Examined & { swap: Requirement[] })[]> {
+): Promise<(ViewToExamine & { swap: Requirement[] })[]> {
   const unseen = views.flatMap(({ oid }) => (seen.has(oid) ? [] : oid))
   const read = unseen.length === 0 ? [] : await readReaders(sql, unseen)
   const readers = typeof read === 'string' ? [] : read
@@ -181,7 +181,7 @@ async function withSwaps(
       : swapRequirements(live)
     seen.set(oid, swap)
   }
-  const found: (Examined & { swap: Requirement[] })[] = []
+  const found: (ViewToExamine & { swap: Requirement[] })[] = []
   for (const view of views) {
     const swap = seen.get(view.oid)
     found.push(...(swap === undefined ? await examineView(sql, view) : [{ ...view, swap }]))
@@ -190,8 +190,8 @@ async function withSwaps(
 }
 
 /** None if the view is gone. A view that was exchanged meanwhile is looked at again. */
-function examineView(sql: Sql, first: Examined): Promise<(Examined & { swap: Requirement[] })[]> {
-  let view: Examined | undefined = first
+function examineView(sql: Sql, first: ViewToExamine): Promise<(ViewToExamine & { swap: Requirement[] })[]> {
+  let view: ViewToExamine | undefined = first
   return lookAgain(async () => {
     if (view === undefined) return []
     const swap = await readSwapRequirements(sql, view)
@@ -201,7 +201,7 @@ function examineView(sql: Sql, first: Examined): Promise<(Examined & { swap: Req
   })
 }
 
-async function readSwapRequirements(sql: Sql, { oid }: Examined): Promise<Requirement[] | 'gone'> {
+async function readSwapRequirements(sql: Sql, { oid }: ViewToExamine): Promise<Requirement[] | 'gone'> {
   const snapshot = await readSnapshot(sql, oid)
   if (snapshot === 'gone') return snapshot
   if (snapshot === 'locked') return locked(sql, oid)

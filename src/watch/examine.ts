@@ -10,7 +10,7 @@ import { readHeldLocks, readLastBatches, readLastRuns } from '../record/watch/he
 import { groupsByMember, waitsFor } from '../run/plan/turn.ts'
 import type { Sql } from '../server/database.ts'
 import { readOutside, readUncounted, readUnseen, readUnusedLog } from './db/uncounted.ts'
-import type { Examined, Standing } from './diagnosis/cause.ts'
+import type { ExaminedView, Standing } from './diagnosis/cause.ts'
 import { failedAtLock, runningRun, stoppedLast } from './diagnosis/own-causes.ts'
 import type { Standings } from './standings.ts'
 
@@ -32,11 +32,11 @@ export async function examineViews(
   views: Standing[],
   { schedules, now, pause }: Omit<Standings, 'views'>,
   asked?: Standing,
-): Promise<Examined[]> {
+): Promise<ExaminedView[]> {
   const ids = views.flatMap(({ id }) => id ?? [])
   const runsOf = Map.groupBy(await readLastRuns(sql, ids, tellingRuns), ({ definitionId }) => definitionId)
   const batches = await readBatches(sql, ids)
-  const examined: Examined[] = []
+  const examined: ExaminedView[] = []
   let looks = 0
   for (const view of views) {
     const runs = (runsOf.get(view.id ?? 0) ?? []).map(({ definitionId: _, ...run }) => run)
@@ -44,7 +44,7 @@ export async function examineViews(
     const isIdle = batch?.finishedAt !== null && runs.every(({ finishedAt }) => finishedAt !== null)
     // A view with a target lag is stale sooner than missed.
     const mayMiss = isIdle && pause === null && view.pausedSince === null && view.targetLagSeconds === null
-    const plain: Examined = {
+    const plain: ExaminedView = {
       ...view,
       missedAt: mayMiss ? missedAt(view, { runs, batch }, schedules, now) : null,
       runs,
@@ -82,7 +82,7 @@ export async function examineViews(
 /** When a schedule was due after the last run and the last batch, if that is past; null if no run was due. */
 function missedAt(
   { expectedSince, minIntervalSeconds, ...view }: Standing,
-  { runs, batch }: Pick<Examined, 'runs' | 'batch'>,
+  { runs, batch }: Pick<ExaminedView, 'runs' | 'batch'>,
   schedules: Schedules,
   now: Date,
 ): Date | null {
@@ -130,7 +130,7 @@ async function readWaits(sql: Sql, batchId: string): Promise<(definitionId: numb
 /** The phases in which a run waits for locks, if anybody holds them. */
 const lockingPhases = ['locking', 'exchange']
 
-async function withLocks(sql: Sql, view: Examined): Promise<Examined> {
+async function withLocks(sql: Sql, view: ExaminedView): Promise<ExaminedView> {
   const running = runningRun(view)
   const progress = running === undefined ? null : ((await readProgress(sql, running)) ?? null)
   const strategy = running?.strategy ?? view.strategy

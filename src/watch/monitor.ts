@@ -24,9 +24,9 @@ import {
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../record/watch/publish.ts'
 import type { Database } from '../server/database.ts'
 import { foldLogs } from '../slices/db/long.ts'
-import { batchName, type ViewKind, viewKinds } from '../words/event.ts'
+import { batchName, type ViewIncidentKind, viewKinds } from '../words/event.ts'
 import { type Hearers, usualTelling } from './plan/hearers.ts'
-import { type Found, findWrong } from './plan/wrong.ts'
+import { type Finding, findWrong } from './plan/wrong.ts'
 
 /** The monitor was away if its last look is longer ago than this, and than its telling lets expect. */
 const absentSeconds = 10 * 60
@@ -41,12 +41,12 @@ const atOnce = 1000
 export interface Publisher {
   runs(ended: EndedRun[]): void
   batches(ended: Batch[]): void
-  incidents(kind: ViewKind, found: Found[], told: string[]): void
+  incidents(kind: ViewIncidentKind, found: Finding[], told: string[]): void
 }
 
 /** The result of one look. */
 export interface Monitored {
-  incidents: Found[]
+  incidents: Finding[]
   /** Runs closed because their server process is gone. */
   lost: number
   publishedRuns: number

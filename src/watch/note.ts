@@ -11,7 +11,7 @@ import type { Hearers } from './plan/hearers.ts'
 import { keepIncidents, type Tell } from './plan/incidents.ts'
 import { type Besides, judgeFound, needsFacts, noViews } from './plan/judge.ts'
 import { chatOf, heardBy, mailOf, newsOfIncident, noticeOf } from './plan/notice.ts'
-import type { Found } from './plan/wrong.ts'
+import type { Finding } from './plan/wrong.ts'
 import { readStandings } from './standings.ts'
 
 /**
@@ -20,7 +20,7 @@ import { readStandings } from './standings.ts'
  */
 export async function noteIncidents(
   sql: Sql,
-  found: Found[],
+  found: Finding[],
   besides: Besides,
   { readAt, schedules, telling, programs, people }: Hearers & { readAt: Date; schedules: Schedules },
 ): Promise<Set<string>> {
@@ -53,7 +53,7 @@ export async function noteIncidents(
 /** Why what is wrong is so, by the rules of `viewkeeper why`. */
 async function judge(
   sql: Sql,
-  found: Found[],
+  found: Finding[],
   besides: Besides,
   { schedules, typed }: { schedules: Schedules; typed: CommandTarget },
 ): Promise<Map<string, Judgement>> {

@@ -1,4 +1,4 @@
-import { readViewDetails, type ViewDetails } from '../catalog/db/live-view.ts'
+import { type LiveDetails, readViewDetails } from '../catalog/db/live-view.ts'
 import { dependents } from '../catalog/plan/graph.ts'
 import { timeOfDay } from '../catalog/plan/scheduled.ts'
 import { type Schedules, unscheduled } from '../due/schedules.ts'
@@ -58,7 +58,7 @@ export interface ListedView extends Omit<Standing, Unlisted> {
   suspendedUntil: Date | null
 }
 
-interface DetailedView extends ListedView, ViewDetails {
+interface DetailedView extends ListedView, LiveDetails {
   /** Why its log of changes is not used, or that nothing checks it; null: nothing is to be said of it. */
   logNote: string | null
   recentRuns: ShownRun[]

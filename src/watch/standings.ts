@@ -1,4 +1,4 @@
-import type { ViewFacts } from '../catalog/plan/state.ts'
+import type { ViewStateFacts } from '../catalog/plan/state.ts'
 import { lagsOf } from '../due/plan/lags.ts'
 import { nextScheduled, type Schedules, tooRare } from '../due/schedules.ts'
 import { readFacts } from '../record/definitions/facts.ts'
@@ -50,7 +50,7 @@ export async function readStandings(sql: Sql, said: Schedules, { sizes = false }
 
 /** What refreshes a view next: a retry that waits, or what is due first. */
 function nextOf(
-  view: ViewFacts,
+  view: ViewStateFacts,
   schedules: Schedules,
   now: Date,
 ): { at: Date; by: NonNullable<Standing['nextBy']> } | null {

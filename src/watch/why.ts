@@ -9,7 +9,7 @@ import type { ShownRun } from '../run/read.ts'
 import type { Database } from '../server/database.ts'
 import type { CommandTarget } from '../words/commands.ts'
 import { utc } from '../words/phrases.ts'
-import type { Cause, Examined, Standing } from './diagnosis/cause.ts'
+import type { Cause, ExaminedView, Standing } from './diagnosis/cause.ts'
 import { slowCause } from './diagnosis/run-cause.ts'
 import { whyOf } from './diagnosis/why.ts'
 import { examineViews } from './examine.ts'
@@ -66,7 +66,7 @@ export function getWhy(database: Database, view: string, { schedules, typed }: W
     const examined = await examineViews(sql, [subject, ...above], standings, subject)
     const silence = silenceOf(await readSilence(sql, subject.view))
     const slow = await slowAmong(sql, [subject.view])
-    const [own, ...upstream] = examined as [Examined, ...Examined[]]
+    const [own, ...upstream] = examined as [ExaminedView, ...ExaminedView[]]
     const { id, state, culprit, staleMs, maxStaleMs, lastSuccessAt, asOf, heldBackBy, nextRun } = own
     return {
       view: own.view,

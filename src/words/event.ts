@@ -155,10 +155,11 @@ export type IncidentKind = keyof typeof kindWords
 export const incidentKinds = Object.keys(kindWords) as IncidentKind[]
 
 /** What may be wrong with a view. */
-export type ViewKind = Exclude<IncidentKind, 'batch' | 'channel'>
+export type ViewIncidentKind = Exclude<IncidentKind, 'batch' | 'channel'>
 /** Those of which there is a metric of how many views have it: not of what is told by mail alone, or counted by runs. */
-export type MeasuredKind = Exclude<ViewKind, 'paused' | 'slow' | 'wrong' | 'lost'>
-export const isOfView = (kind: IncidentKind): kind is ViewKind => kind !== 'batch' && kind !== 'channel'
+export type MeasuredKind = Exclude<ViewIncidentKind, 'paused' | 'slow' | 'wrong' | 'lost'>
+export const isOfView = (kind: IncidentKind): kind is ViewIncidentKind =>
+  kind !== 'batch' && kind !== 'channel'
 export const viewKinds = incidentKinds.filter(isOfView)
 
 /** What a batch is called among them. */

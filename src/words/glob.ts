@@ -43,15 +43,19 @@ const between = Symbol('.')
 const dot = Symbol('. or between')
 
 type Character = string | typeof between
-type Token = Character | typeof many | typeof one | typeof dot
+type GlobToken = Character | typeof many | typeof one | typeof dot
 
-function tokensOf(pattern: string): Token[] {
+function tokensOf(pattern: string): GlobToken[] {
   const pieces = pattern.match(/(?:U&)?"(?:[^"]|"")+"|[\s\S]/giu) ?? []
-  const meanings: Record<string, Token> = { '*': many, '?': one, '.': pieces.some(isQuoted) ? between : dot }
+  const meanings: Record<string, GlobToken> = {
+    '*': many,
+    '?': one,
+    '.': pieces.some(isQuoted) ? between : dot,
+  }
   return pieces.flatMap((piece) => (isQuoted(piece) ? [...folded(piece)] : (meanings[piece] ?? piece)))
 }
 
 const isQuoted = (piece: string): boolean => piece.length > 2
 
-const fits = (wanted: Token | undefined, character: Character): boolean =>
+const fits = (wanted: GlobToken | undefined, character: Character): boolean =>
   wanted === one || wanted === character || (wanted === dot && (character === between || character === '.'))

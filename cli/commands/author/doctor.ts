@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { abilities, type ViewRights } from '../../../src/catalog/plan/abilities.ts'
 import { fixLines, type Obstacle } from '../../../src/catalog/plan/rights.ts'
 import { standbysLine } from '../../../src/server/standbys.ts'
-import type { Slices } from '../../../src/slices/plan/prove.ts'
+import type { SliceKey } from '../../../src/slices/plan/prove.ts'
 import type { LoggableView } from '../../../src/slices/slices.ts'
 import { quoteName } from '../../../src/sql/names.ts'
 import { count, report } from '../../../src/terminal/report.ts'
@@ -14,7 +14,7 @@ import { columnLines } from '../../output/table.ts'
 import { harmless } from '../../output/terminal.ts'
 import { qualified } from '../../project/names.ts'
 import { targetOf } from '../../target/direct.ts'
-import type { Listeners } from '../../target/mails.ts'
+import type { Subscribers } from '../../target/mails.ts'
 import { environment, formatted } from '../asking.ts'
 
 interface DoctorOptions {
@@ -50,12 +50,12 @@ async function doctor({ views, role, slices, env, json }: DoctorOptions): Promis
 }
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
-export const findingsLines = (findings: Findings & { mails?: Listeners | null }): string[] =>
+export const findingsLines = (findings: Findings & { mails?: Subscribers | null }): string[] =>
   linesFor(findings)
     .flatMap((line) => printed(line).split('\n'))
     .map(harmless)
 
-function linesFor(findings: Findings & { mails?: Listeners | null }): string[] {
+function linesFor(findings: Findings & { mails?: Subscribers | null }): string[] {
   const {
     role,
     schema = [],
@@ -101,7 +101,7 @@ function linesFor(findings: Findings & { mails?: Listeners | null }): string[] {
 }
 
 /** Who gets the mails of an environment, if not everybody does. */
-function listenerLines(listeners: Listeners | null): string[] {
+function listenerLines(listeners: Subscribers | null): string[] {
   if (listeners === null)
     return [
       '! Nobody knows who gets the mails: your AWS credentials may not call sns:ListSubscriptionsByTopic, or SNS does not answer. ' +
@@ -128,7 +128,7 @@ const sliceLines = ({ view, because, tables, noLog }: LoggableView): string[] =>
         ...noLog.map((why) => `  not by a log of changes: ${why}`),
       ]
 
-const keyWords = (table: string, { by, column, bySettings }: Slices): string =>
+const keyWords = (table: string, { by, column, bySettings }: SliceKey): string =>
   `${by} (${table}.${column}${bySettings ? '; if TimeZone and the like are the same in every refresh' : ''})`
 
 /** ✗ a right is missing, – it is impossible for another reason */

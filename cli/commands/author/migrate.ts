@@ -13,7 +13,7 @@ import { columnLines, markdownLines } from '../../output/table.ts'
 import { print } from '../../output/terminal.ts'
 import { readLocated } from '../../project/authored.ts'
 import { readFolders } from '../../project/folders.ts'
-import type { Target } from '../../target/deployed.ts'
+import type { MigrationTarget } from '../../target/deployed.ts'
 import { targetOf } from '../../target/direct.ts'
 import { agrees, environment, formatted, positive, yes as yesOption } from '../asking.ts'
 import { diff, diffOption } from './diff.ts'
@@ -176,7 +176,7 @@ async function down({ env, count, yes }: { env?: string; count: number; yes?: tr
   report.line(undone.length === 0 ? 'nothing to undo' : `${counted(undone.length, 'migration')} undone`)
 }
 
-const mayUndo = (target: Target, count: number): Promise<boolean> =>
+const mayUndo = (target: MigrationTarget, count: number): Promise<boolean> =>
   agrees('nothing was undone', async () => {
     const { applied } = await target.status()
     const last = applied.slice(-count).toReversed()

@@ -46,7 +46,7 @@ const branches = {
   plain: { child: '  ', last: '  ', through: '  ', past: '  ' },
 }
 
-interface Line {
+interface GraphLine {
   /** What stands before the name. */
   before: string
   view: View
@@ -67,7 +67,7 @@ export function graphLines(
     from === undefined ? !dependsOn.some((read) => known.has(read)) : view === from
   const expanded = new Set<string>()
   const signs = branches[drawn ? 'drawn' : 'plain']
-  const below = (view: View, before: string): Line[] => {
+  const below = (view: View, before: string): GraphLine[] => {
     const readers = view.neededBy.flatMap((name) => known.get(name) ?? [])
     return readers.flatMap((reader, at) => {
       const isLast = at === readers.length - 1
@@ -78,7 +78,7 @@ export function graphLines(
       )
     })
   }
-  const branch = (view: View, before: string, after: string): Line[] => {
+  const branch = (view: View, before: string, after: string): GraphLine[] => {
     const again = expanded.has(view.view) && view.neededBy.length > 0
     expanded.add(view.view)
     return [{ before, view, again }, ...(again ? [] : below(view, after))]

@@ -18,7 +18,7 @@ import { noView, parseSelect } from '../../project/names.ts'
 import { startBatch, startRun } from '../../watch/watch.ts'
 import { type Asking, natural, operating, positive, watched, wrong } from '../asking.ts'
 
-interface RefreshOptions extends Asking {
+interface RefreshCommandOptions extends Asking {
   views: string[]
   all?: true
   select?: string[]
@@ -92,7 +92,7 @@ The exit code is 1 if a view was not refreshed.`,
  * Refreshes one view, or several in dependency order, and watches until they are done. With `wait` false, ends when
  * the refresh has begun.
  */
-async function refresh(given: RefreshOptions): Promise<void> {
+async function refresh(given: RefreshCommandOptions): Promise<void> {
   const options = withSelected(given)
   insist(options)
   const api = await apiOf(options)
@@ -126,7 +126,7 @@ async function refresh(given: RefreshOptions): Promise<void> {
 }
 
 /** The same call with `sales+`, `+sales` and `sales*` as `--select` has them: no name without quotes is written so. */
-function withSelected({ views, select = [], ...more }: RefreshOptions): RefreshOptions {
+function withSelected({ views, select = [], ...more }: RefreshCommandOptions): RefreshCommandOptions {
   const isSelect = (view: string) => /^\+|\+$/.test(view) || isGlob(view)
   const selected = [...select, ...views.filter(isSelect)]
   return {
@@ -137,7 +137,15 @@ function withSelected({ views, select = [], ...more }: RefreshOptions): RefreshO
 }
 
 /** Refuses calls that ask for nothing, or for what only one view or only several can have. */
-function insist({ views, all, select = [], strategy, concurrently, by, ...more }: RefreshOptions): void {
+function insist({
+  views,
+  all,
+  select = [],
+  strategy,
+  concurrently,
+  by,
+  ...more
+}: RefreshCommandOptions): void {
   if (views.length === 0 && !all && select.length === 0)
     throw wrong('view', 'Name the views to refresh, or write --all or --select <glob>.')
   if (all && (views.length > 0 || select.length > 0))
@@ -163,11 +171,11 @@ function insist({ views, all, select = [], strategy, concurrently, by, ...more }
     )
 }
 
-const strategyOf = ({ strategy, concurrently }: RefreshOptions): string | undefined =>
+const strategyOf = ({ strategy, concurrently }: RefreshCommandOptions): string | undefined =>
   concurrently ? 'concurrent' : strategy
 
 /** `a..b` is from a to b; `a` alone is that slice. */
-function slicesOf({ slices, by }: RefreshOptions): object | undefined {
+function slicesOf({ slices, by }: RefreshCommandOptions): object | undefined {
   const [from = '', to = from, ...more] = slices?.split('..') ?? []
   if (slices === undefined) return undefined
   if (from === '' || to === '' || more.length > 0)
@@ -179,7 +187,7 @@ function slicesOf({ slices, by }: RefreshOptions): object | undefined {
 }
 
 /** The fields of `POST /batches` that say which views. */
-async function selectionOf(api: Api, { views, all, select = [] }: RefreshOptions): Promise<object> {
+async function selectionOf(api: Api, { views, all, select = [] }: RefreshCommandOptions): Promise<object> {
   if (all) return { all: true }
   const selects = select.map(parseSelect)
   // With a selection, the API also takes views that are made before the batch begins, and the record has the selection.
@@ -198,7 +206,7 @@ function selectedOf(views: View[], select: string[]): string[] {
 }
 
 /** Prints which views a refresh would do in which order, how, why, and about how long: as the record tells. Begins nothing. */
-async function predict(api: Api, options: RefreshOptions): Promise<void> {
+async function predict(api: Api, options: RefreshCommandOptions): Promise<void> {
   const { views: names, all, select = [], force, json } = options
   const { views: known } = await readViews(api)
   const wanted = new Set([

@@ -13,7 +13,7 @@ import { noView } from '../../project/names.ts'
 import { hasEnded, watchRun } from '../../watch/watch.ts'
 import { type Asking, answer, between, commaSeparated, list, operating, positive, watch } from '../asking.ts'
 
-interface RunOptions extends Asking {
+interface RunCommandOptions extends Asking {
   watch?: true
   sql?: true
 }
@@ -68,7 +68,7 @@ Examples:
 }
 
 /** Shows one run, or watches it until its end. */
-async function showRun(id: number, { watch, sql, ...asking }: RunOptions): Promise<void> {
+async function showRun(id: number, { watch, sql, ...asking }: RunCommandOptions): Promise<void> {
   const api = await apiOf(asking)
   const found = await readRun(api, id)
   if (watch && !hasEnded(found)) return void (await watchRun(api, id, asking))

@@ -2,7 +2,7 @@ import { Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
 import type { View, ViewList, Why } from '../../../src/api/answers.ts'
 import { ask, readRefreshes, readView, readViews } from '../../../src/api/ask.ts'
-import { type Filter, filterNames, filters } from '../../../src/catalog/plan/state.ts'
+import { filterNames, filters, type StateFilter } from '../../../src/catalog/plan/state.ts'
 import {
   allPausedMeans,
   filterTexts,
@@ -50,7 +50,7 @@ Examples:
   viewkeeper ls --stale -o name | tr '\\n' '\\0' | xargs -0 viewkeeper refresh`,
     )
     .action(async (patterns, { sort, ...options }) => {
-      const chosen = filterNames.filter((filter) => (options as Partial<Record<Filter, true>>)[filter])
+      const chosen = filterNames.filter((filter) => (options as Partial<Record<StateFilter, true>>)[filter])
       const { env, url, json, output } = options
       let named: View[] = []
       await answer(
@@ -85,7 +85,7 @@ function matching(views: View[], patterns: string[]): View[] {
 
 function listLines(
   { views, paused, failing = [], silence }: Omit<ViewList, 'next'>,
-  { named, chosen }: { named: number; chosen: Filter[] },
+  { named, chosen }: { named: number; chosen: StateFilter[] },
   { api, now, output }: Printing,
 ): string[] {
   const words = chosen.map((filter) => wordsOfFilter(filter).word).join(' or ')

@@ -1,5 +1,5 @@
 import { type FunctionOptions, optionsOf, saidToDatabase } from '../../config/variables.ts'
-import { type Kept, localEnvironment, type Terms, termsOf } from '../../keeper/terms.ts'
+import { type KeptDatabase, localEnvironment, type Terms, termsOf } from '../../keeper/terms.ts'
 import type { Login } from '../../own-schema/db/role.ts'
 import { type ConnectionSource, connectTo } from '../../server/connect.ts'
 import type { Database } from '../../server/database.ts'
@@ -9,7 +9,7 @@ import { logger, waiting } from './lifetime.ts'
 import { fromSecret, fromToken } from './login.ts'
 
 /** What a function is told by environment variables, and so what its routes work with. */
-export interface Configuration extends Terms, Served, Kept {
+export interface Configuration extends Terms, Served, KeptDatabase {
   batchDefaults: Terms['batchDefaults']
   looks: Terms['looks']
   /** The name of the environment, as in `viewkeeper.config.ts`. */

@@ -49,7 +49,7 @@ const longestMs = 13 * 60_000
 
 const isRollback = (event: unknown): boolean => (event as { rollback?: unknown } | null)?.rollback === true
 
-type Served = Pick<Configuration, 'database' | 'administration' | 'viewMigrations'> &
+type MigratedEnvironment = Pick<Configuration, 'database' | 'administration' | 'viewMigrations'> &
   Partial<Pick<Configuration, 'environment'>>
 
 /**
@@ -58,7 +58,11 @@ type Served = Pick<Configuration, 'database' | 'administration' | 'viewMigration
  * applies only the schema steps; the commands work all the same, so that a person can bring the views up later on. A rollback
  * does not wait for a database that is away, since it goes on without the database.
  */
-export function serveMigrations(event: unknown, folders: MigrationFolders, served: Served): Promise<object> {
+export function serveMigrations(
+  event: unknown,
+  folders: MigrationFolders,
+  served: MigratedEnvironment,
+): Promise<object> {
   const work = () => serve(event, folders, served)
   return isRollback(event) ? withoutWaiting(work) : work()
 }
@@ -66,7 +70,7 @@ export function serveMigrations(event: unknown, folders: MigrationFolders, serve
 async function serve(
   event: unknown,
   folders: MigrationFolders,
-  { environment, database, administration, viewMigrations }: Served,
+  { environment, database, administration, viewMigrations }: MigratedEnvironment,
 ): Promise<object> {
   const isCommand = typeof event === 'object' && event !== null && 'command' in event
   const command = isCommand ? validate(commands, event, 'event') : { command: 'up' as const, repair: false }

@@ -17,13 +17,13 @@ import { endOfWork } from './lifetime.ts'
 const reserveMs = 10_000
 
 /** The route of an operation, and what performs it. */
-interface Operation extends AnyRoute {
+interface RoutedOperation extends AnyRoute {
   // biome-ignore lint/suspicious/noExplicitAny: what it takes is checked by the schema of its body
   perform(request: any, call: Call): Promise<Result>
 }
 
 /** The function of an operation. Its HTTP route and a schedule may make the same requests. */
-export const operationFunction = (route: Operation) =>
+export const operationFunction = (route: RoutedOperation) =>
   eventFunction<object, unknown>((event, context) =>
     'routeKey' in event
       ? answerEvent([route], event as HttpEvent, readConfiguration)
@@ -36,7 +36,7 @@ export const operationFunction = (route: Operation) =>
  * puts the event into the dead-letter queue. Events with the same scheduled time are one run.
  */
 async function onSchedule(
-  { takes, perform }: Operation,
+  { takes, perform }: RoutedOperation,
   event: unknown,
   context: Context,
   served: Pick<Configuration, 'database' | 'logger'>,

@@ -2,8 +2,8 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import type { Batch } from '../../record/batches/batches.ts'
 import { isSlow, isUnnoticedFailure } from '../../record/plan/batch.ts'
 import type { EndedRun } from '../../record/watch/publish.ts'
-import type { Found } from '../../watch/plan/wrong.ts'
-import type { MeasuredKind, ViewKind } from '../../words/event.ts'
+import type { Finding } from '../../watch/plan/wrong.ts'
+import type { MeasuredKind, ViewIncidentKind } from '../../words/event.ts'
 import {
   metricDimensions,
   metricNames,
@@ -33,17 +33,17 @@ export const publishWaiting = (environment: string, seconds: number | null): voi
   publish(metricDimensions(environment), { [metricNames.waitingSeconds]: seconds ?? 0 })
 
 /** Publishes how many incidents are open. A pause is one that somebody wants. */
-export const publishIncidents = (environment: string, incidents: Found[]): void =>
+export const publishIncidents = (environment: string, incidents: Finding[]): void =>
   publish(metricDimensions(environment), {
     [metricNames.incidents]: incidents.filter(({ kind }) => kind !== 'paused').length,
   })
 
 /** Publishes of how many views this is true now, if that has a metric. */
-export function publishViews(environment: string, kind: ViewKind, views: number): void {
+export function publishViews(environment: string, kind: ViewIncidentKind, views: number): void {
   if (isMeasured(kind)) publish(metricDimensions(environment), { [viewsMetrics[kind]]: views })
 }
 
-const isMeasured = (kind: ViewKind): kind is MeasuredKind => kind in viewsMetrics
+const isMeasured = (kind: ViewIncidentKind): kind is MeasuredKind => kind in viewsMetrics
 
 /** Publishes the outcome of one run with the name of its view. Runs that neither succeeded nor failed are left out. */
 export function publishPerView(environment: string, run: EndedRun): void {

@@ -2,7 +2,7 @@ import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { PublishCommand, type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns'
 import type { Context } from 'aws-lambda'
-import { type HandedOut, type Sending, type Sent, sendWaiting } from '../../events/hand-out.ts'
+import { type HandedOut, type HandedOutNews, type HandingOut, sendWaiting } from '../../events/hand-out.ts'
 import { detailOf } from '../../events/plan/news.ts'
 import type { Message, WaitingEvent } from '../../record/plan/watch.ts'
 import type { Monitored } from '../../watch/monitor.ts'
@@ -21,7 +21,7 @@ export interface Sender {
   /** Has the monitor look, or only measure for how long something has waited. */
   look(event: SendEvent, until: number): Promise<Looked>
   /** Sends what waits for people and programs. */
-  send(until: number): Promise<Sent>
+  send(until: number): Promise<HandedOutNews>
   /** Has `start-batch` start what is due, and does not wait for it. */
   startDue(): Promise<unknown>
 }
@@ -103,7 +103,7 @@ export function deployedSender(env: NodeJS.ProcessEnv = process.env): Sender {
     look: ({ look }, until) => askMonitor<Looked>({ look }, until),
     async send(until) {
       const lost: string[] = []
-      const put: Sending['put'] = (events) => {
+      const put: HandingOut['put'] = (events) => {
         const programs = events.filter(({ type }) => type !== 'Message')
         const onBus = putOnBus(programs)
         return Promise.all(

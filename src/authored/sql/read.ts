@@ -26,7 +26,7 @@ async function placeOf(error: unknown): Promise<number> {
 }
 
 /** A table, view or the like, as a statement names it. */
-interface Relation {
+interface WrittenRelation {
   schema: string | null
   name: string
 }
@@ -41,8 +41,8 @@ export function* entries(tree: unknown): Generator<[key: string, value: unknown]
 }
 
 /** The relations that a tree names, each once, without the names that its `with` clauses define. */
-function relationsOf(tree: unknown): Relation[] {
-  const found = new Map<string, Relation>()
+function relationsOf(tree: unknown): WrittenRelation[] {
+  const found = new Map<string, WrittenRelation>()
   visit(tree, new Set())
   return [...found.values()]
 
@@ -94,7 +94,7 @@ export async function readQuery(text: string): Promise<{ sql: string; faults: Qu
   const fault = (message: string, at = 0): QueryFault => ({ message, line: lineAt(lines, from + at) })
   const refused = (...faults: QueryFault[]) => ({ sql, faults })
 
-  let statements: Statement[]
+  let statements: ParsedStatement[]
   try {
     statements = await statementsOf(sql)
   } catch (error) {
@@ -165,7 +165,7 @@ export async function readIndex(on: string): Promise<{ fault: string | null; pla
   if (!/^\s*(\(|using\b)/i.test(on)) return refused(`has no columns: ${write}`)
   try {
     const statements = await statementsOf(`create index i on v ${on}`)
-    const [{ stmt, stmt_len }, second] = statements as [Statement, Statement | undefined]
+    const [{ stmt, stmt_len }, second] = statements as [ParsedStatement, ParsedStatement | undefined]
     if (second !== undefined || stmt_len !== undefined) return refused('must not hold a semicolon')
     if (await hasComment(on)) return refused('must not hold a comment')
     const { whereClause, indexParams } = stmt.IndexStmt as IndexStatement
@@ -191,9 +191,10 @@ export const canonicalSql = async (text: string): Promise<string> =>
   )
 
 /** The relations that a query reads by name, each once. Throws if the text is no SQL. */
-export const readsOf = async (text: string): Promise<Relation[]> => relationsOf(await statementsOf(text))
+export const readsOf = async (text: string): Promise<WrittenRelation[]> =>
+  relationsOf(await statementsOf(text))
 
-interface Statement {
+interface ParsedStatement {
   stmt: Record<string, unknown>
   /** In bytes, as all positions in the tree; 0 is left out. */
   stmt_location?: number
@@ -217,11 +218,11 @@ interface IndexStatement {
 }
 
 /** The statements of a text; a text of comments or nothing has none. */
-async function statementsOf(text: string): Promise<Statement[]> {
+async function statementsOf(text: string): Promise<ParsedStatement[]> {
   if (text === '') return []
   // The parser would stop at the NUL.
   if (text.includes('\0')) throw new Error('holds a NUL character')
-  return ((await parse(text)).stmts ?? []) as Statement[]
+  return ((await parse(text)).stmts ?? []) as ParsedStatement[]
 }
 
 const changesData = (query: Record<string, unknown>): boolean => !('SelectStmt' in query)

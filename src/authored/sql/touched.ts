@@ -17,7 +17,7 @@ export async function readTouched(file: string, text: string): Promise<Touched[]
     const names = new FollowedNames()
     return async (part: string): Promise<Touched[]> => {
       const { stmts = [] } = await parse(part)
-      return (stmts as unknown as { stmt: Tree }[]).flatMap(({ stmt }) => {
+      return (stmts as unknown as { stmt: ParsedNode }[]).flatMap(({ stmt }) => {
         insistOnTransaction(file, stmt)
         const touched = touchedBy(stmt).flatMap((each) => names.before(each))
         names.follow(stmt)
@@ -60,7 +60,7 @@ async function inParts(text: string, begin: () => (part: string) => Promise<Touc
   }
 }
 
-function touchedBy({ AlterTableStmt: alter, DropStmt: drop, RenameStmt: rename }: Tree): Touched[] {
+function touchedBy({ AlterTableStmt: alter, DropStmt: drop, RenameStmt: rename }: ParsedNode): Touched[] {
   if (alter !== undefined) {
     const commands = (alter.cmds as { AlterTableCmd: { subtype: string; name?: string } }[]).map(
       (each) => each.AlterTableCmd,
@@ -94,7 +94,7 @@ const locking = (relation: ViewName, done: Partial<Touched> = {}): Touched => ({
 const droppable = new Set(['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_FOREIGN_TABLE'])
 
 /** Refuses a statement that the server executes only outside a transaction, or that ends one. */
-function insistOnTransaction(file: string, stmt: Tree): void {
+function insistOnTransaction(file: string, stmt: ParsedNode): void {
   const [kind = '', body = {}] = Object.entries(stmt)[0] ?? []
   const refused = (what: string, advice: string) =>
     new Problem('MigrationFailed', `${file}: ${what}. ${advice} Nothing was changed.`)
@@ -127,7 +127,7 @@ const outside = new Set([
 ])
 
 /** A statement as the parser returns it. */
-export type Tree = Record<string, Record<string, unknown> | undefined>
+export type ParsedNode = Record<string, Record<string, unknown> | undefined>
 
 /** A relation's name as the parser returns it. */
 export interface RangeVar {
@@ -179,7 +179,7 @@ class FollowedNames {
     CreateStmt: table,
     CreateTableAsStmt: as,
     ViewStmt: view,
-  }: Tree): void {
+  }: ParsedNode): void {
     const into = as?.into as { rel?: RangeVar } | undefined
     const made = (table?.relation ?? into?.rel ?? view?.view) as RangeVar | undefined
     const mayBeThere = table?.if_not_exists === true || as?.if_not_exists === true || view?.replace === true

@@ -12,7 +12,7 @@ export interface BatchNode {
 }
 
 /** A view that can be refreshed now, with its pending run if there is one; the first view stands for its group. */
-interface Ready<Node extends BatchNode> {
+interface ReadyView<Node extends BatchNode> {
   node: Node
   pending: LatestRun | null
   /** The group that is exchanged, because all its shadows are built. */
@@ -22,7 +22,7 @@ interface Ready<Node extends BatchNode> {
 /** What to do for a batch at this moment. Each list keeps the order of the views. */
 export interface BatchNext<Node extends BatchNode> {
   /** What can be sent now: exchanges first, then views. */
-  ready: Ready<Node>[]
+  ready: ReadyView<Node>[]
   /** Views to be tried again, because their latest run failed. */
   retry: { node: Node; attempt: number; delaySeconds: number }[]
   /** Views that will not be refreshed in this batch, because the view `because` was not refreshed. */
@@ -79,7 +79,7 @@ export function planNext<Node extends BatchNode>(
   const open = new Set<number>()
   const culprits = new Map<number, Node>()
   const built = new Map<number, Node>()
-  const readyInPlace = new Map<TogetherGroup, Ready<Node>[]>()
+  const readyInPlace = new Map<TogetherGroup, ReadyView<Node>[]>()
   for (const node of nodes) {
     const last = latest.get(node.id)
     if (isDone(last)) continue
@@ -122,7 +122,7 @@ export function planNext<Node extends BatchNode>(
       }
     }
   }
-  const exchanges: Ready<Node>[] = []
+  const exchanges: ReadyView<Node>[] = []
   for (const group of groups) {
     const runs = group.members.flatMap((id) => latest.get(id) ?? [])
     const are = (status: RunStatus) => runs.every((run) => run.status === status)

@@ -367,7 +367,7 @@ function relatives(all: OutlinedScope, viewOf: ViewOf): number[] {
 }
 
 /** A view of a batch, or one that may come along. */
-interface Candidate {
+interface CandidateView {
   id: number
   asked: boolean
   includedBecause: string | null
@@ -377,7 +377,7 @@ interface Candidate {
 /**
  * The views of a batch on which it was decided: those that it was to refresh, and those that come along. Within a group a view waits for every member that it reads. `groups` are the groups that were made. Pure.
  */
-export function viewsTogether<View extends Candidate>(
+export function viewsTogether<View extends CandidateView>(
   candidates: View[],
   { included, parents }: Pick<PlannedTogether, 'included' | 'parents'>,
   groups: Pick<PlannedGroup<unknown>, 'members'>[],

@@ -68,7 +68,7 @@ export async function findView(
       { field: 'view' },
     )
   }
-  const indexes: UniqueIndex[] = row.unique_indexes
+  const indexes: ReadUniqueIndex[] = row.unique_indexes
   return {
     oid: row.oid,
     shadowKey: shadowKey(row.oid),
@@ -95,7 +95,7 @@ export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<Qualifi
            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
    order by 1, 2`
 
-type UniqueIndex = ViewFacts['uniqueIndexes'][number] & { hasExpressions: boolean }
+type ReadUniqueIndex = ViewFacts['uniqueIndexes'][number] & { hasExpressions: boolean }
 
 /**
  * Why `refresh … concurrently` cannot use unique index i; null if it can. The server requires an index that is valid,

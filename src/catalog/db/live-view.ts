@@ -38,7 +38,7 @@ export const readLivePlainView = (sql: Sql, view: string): Promise<LiveView | un
   })
 
 /** More about a view. `sql` and `definition`s are null while a refresh's lock keeps them from being read. */
-export interface ViewDetails {
+export interface LiveDetails {
   sql: string | null
   comment: string | null
   /** Null if the view is missing. */
@@ -49,8 +49,8 @@ export interface ViewDetails {
 }
 
 /** Reads more about one view, without waiting for the end of a refresh. */
-export async function readViewDetails(sql: Sql, name: QualifiedName): Promise<ViewDetails> {
-  const [base] = await sql<[Omit<ViewDetails, 'sql' | 'logBytes'>?]>`
+export async function readViewDetails(sql: Sql, name: QualifiedName): Promise<LiveDetails> {
+  const [base] = await sql<[Omit<LiveDetails, 'sql' | 'logBytes'>?]>`
     select obj_description(c.oid, 'pg_class') as comment, c.relowner::regrole::text as owner,
            (select coalesce(jsonb_agg(jsonb_build_object('name', x.relname, 'unique', i.indisunique) order by x.relname), '[]')
               from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid

@@ -6,7 +6,7 @@ import { impossible, roleOf, sayObstacles, toSetRole, viewsSuffix } from '../pla
 import { readObstacles } from './catalog.ts'
 
 /** A role that may come to own a view. */
-interface Candidate {
+interface OwnerCandidate {
   /** As SQL writes it. */
   role: string
   isSuperuser: boolean
@@ -103,8 +103,8 @@ async function readDefault(
   return row as { named: string | null; viewsRole: string | null; fallback: string }
 }
 
-async function readCandidate(sql: Sql, name: string): Promise<Candidate | undefined> {
-  const [row] = await sql<Candidate[]>`
+async function readCandidate(sql: Sql, name: string): Promise<OwnerCandidate | undefined> {
+  const [row] = await sql<OwnerCandidate[]>`
     select r.oid::regrole::text as role, r.rolsuper as "isSuperuser", r.rolname = current_user as "isLogin",
            coalesce(pg_has_role(r.oid, n.nspowner, 'MEMBER'), false) as "reachesRecord",
            pg_has_role(r.oid, ${sql.unsafe(toSetRole)}) as "mayActAs"
@@ -114,7 +114,7 @@ async function readCandidate(sql: Sql, name: string): Promise<Candidate | undefi
 }
 
 /** Why no view should belong to a role: what the code of the view could do. Null if nothing speaks against it. */
-function dangerOf({ isSuperuser, reachesRecord, isLogin }: Candidate): string | null {
+function dangerOf({ isSuperuser, reachesRecord, isLogin }: OwnerCandidate): string | null {
   if (isSuperuser) return 'is a superuser, so the code of its views could do anything'
   if (reachesRecord)
     return 'owns schema viewkeeper or may become its owner, so the code of its views could change the record'

@@ -36,13 +36,16 @@ interface Needs {
 }
 
 /** What is in the way: of this view, or, without one, of each whose operations need what is lacking. */
-export type Found = Obstacle & { at: number; view: number | null }
+export type FoundObstacle = Obstacle & { at: number; view: number | null }
 
 /** A query for what keeps a role from the operations on views (`Found`), and how its rows are the obstacles of each operation on each view. */
 export function abilitiesQuery(
   views: Needs[],
   role: string,
-): { query: string; rights(found: Found[]): Record<(typeof abilities)[number] | 'act', Obstacle[]>[] } {
+): {
+  query: string
+  rights(found: FoundObstacle[]): Record<(typeof abilities)[number] | 'act', Obstacle[]>[]
+} {
   const places = new Map<string, number>()
   const all: Requirement[] = []
   const placeOf = (requirement: Requirement): number => {
@@ -85,7 +88,7 @@ select at, view::int8 as view, because, fix from found order by because`,
 }
 
 /** Of several that one fix removes only the first. */
-const firstOfEachFix = (found: Found[]): Obstacle[] =>
+const firstOfEachFix = (found: FoundObstacle[]): Obstacle[] =>
   [
     ...new Map(
       found.toReversed().map(({ because, fix }) => [fix?.sql ?? because, { because, fix }] as const),

@@ -22,7 +22,7 @@ interface Retry {
 }
 
 /** What is true of one view now: all that lists, diagnoses, plans by target lags, the monitor and mails go by. One statement reads it. */
-export interface ViewFacts {
+export interface ViewStateFacts {
   /** Null until a run, a batch or the monitor gives the view a definition. */
   id: number | null
   /** The name as SQL writes it. */
@@ -104,7 +104,7 @@ interface PlannedFacts {
 
 /** What decides how a view stands: its facts, and who holds it back. */
 type Judged = Pick<
-  ViewFacts,
+  ViewStateFacts,
   | 'missing'
   | 'aside'
   | 'populated'
@@ -126,11 +126,14 @@ interface StateWords {
 }
 
 /** Whether a refresh of the view itself failed, and none has succeeded since. */
-export const fails = ({ failure }: Pick<ViewFacts, 'failure'>): boolean =>
+export const fails = ({ failure }: Pick<ViewStateFacts, 'failure'>): boolean =>
   failure !== null && failure.class !== 'NotExchanged'
 
 /** Whether the last attempt did not come to the view, or was undone, because another view failed. */
-export const isLeftOut = ({ failure, leftOutSince }: Pick<ViewFacts, 'failure' | 'leftOutSince'>): boolean =>
+export const isLeftOut = ({
+  failure,
+  leftOutSince,
+}: Pick<ViewStateFacts, 'failure' | 'leftOutSince'>): boolean =>
   leftOutSince !== null || failure?.class === 'NotExchanged'
 
 /**
@@ -206,8 +209,8 @@ export const filters = {
   missing: ({ state }) => state === 'missing',
   unpopulated: ({ populated, missing, aside }) => !populated && !missing && !aside,
 } satisfies Record<string, (view: ListedState) => boolean>
-export type Filter = keyof typeof filters
-export const filterNames = Object.keys(filters) as Filter[]
+export type StateFilter = keyof typeof filters
+export const filterNames = Object.keys(filters) as StateFilter[]
 
 const urgencyOf = ({ state }: ListedState): number => anyStates.indexOf(state)
 

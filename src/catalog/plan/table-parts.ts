@@ -10,7 +10,7 @@ export interface Leaf {
 const mostInPage = 2048
 
 /** A part of a table's rows, by their places in its pages, up to `to` and without it. */
-export interface Part {
+export interface RowRange {
   from: number
   to: number
 }
@@ -22,7 +22,7 @@ export const rowsIn = (leaves: Leaf[]): number =>
 const ctidOf = (at: number): string => `(${Math.floor(at / mostInPage)},${at % mostInPage})`
 
 /** The condition, in SQL, for the rows of a part. */
-export function conditionOf(leaves: Leaf[], { from, to }: Part, called: string): string {
+export function conditionOf(leaves: Leaf[], { from, to }: RowRange, called: string): string {
   const alias = quoteIdentifier(called)
   let begin = 0
   const parts = leaves.flatMap((leaf) => {
@@ -49,7 +49,7 @@ export function placeOf(leaves: Leaf[], at: number): { oid: number; ctid: string
 }
 
 /** Makes a part with which the query fails as small as the query lets it: halves, then the first and the last row. */
-export async function narrow(part: Part, failsWith: (part: Part) => Promise<boolean>): Promise<void> {
+export async function narrow(part: RowRange, failsWith: (part: RowRange) => Promise<boolean>): Promise<void> {
   const middle = () => Math.floor((part.from + part.to) / 2)
   while (part.to - part.from > 1) {
     const at = middle()

@@ -1,5 +1,5 @@
 import { outsideCircles } from '../../catalog/plan/graph.ts'
-import type { ViewFacts } from '../../catalog/plan/state.ts'
+import type { ViewStateFacts } from '../../catalog/plan/state.ts'
 import { unknownDuration } from '../../words/run.ts'
 
 /** What planning by target lags needs to know of a view. Times are epoch milliseconds, by the clock of the database. */
@@ -33,7 +33,7 @@ export interface LagView {
 }
 
 /** The facts of views as planning needs them; of those that were read without what planning goes by, none. */
-export const lagViews = (views: ViewFacts[]): LagView[] =>
+export const lagViews = (views: ViewStateFacts[]): LagView[] =>
   views.flatMap(
     ({ view, targetLagSeconds, schedule, pausedSince, missing, aside, asOf, heldBackBy, planned }) =>
       planned === null
@@ -181,7 +181,7 @@ const leadOf = (usualMs: number): number => overheadMs + margin * usualMs
 
 const doubled = (ms: number, times: number): number => ms * 2 ** Math.min(times, 30)
 
-interface Candidate {
+interface LagCandidate {
   view: string
   /** When the data become older than the lag. */
   deadline: number
@@ -276,7 +276,7 @@ class Lags {
   }
 
   /** What the view needs to be as fresh as promised again; null if it has no promise, or cannot be refreshed now. */
-  candidate(view: LagView): Candidate | null {
+  candidate(view: LagView): LagCandidate | null {
     const { lagMs, busy } = view
     if (lagMs === null || busy || !this.moves(view)) return null
     const { now, everyMs } = this.look
@@ -385,7 +385,7 @@ interface LagsNow {
 
 /** What has to begin now for the sake of target lags, which cannot be kept, and what is suspended. Pure. */
 export function lagsOf(
-  { now, views: facts }: { now: Date; views: ViewFacts[] },
+  { now, views: facts }: { now: Date; views: ViewStateFacts[] },
   dependencies: Map<string, string[]>,
   { everySeconds, concurrency = usualConcurrency }: Looks = { everySeconds: null },
 ): LagsNow {

@@ -8,7 +8,14 @@ import {
   tryQuery,
 } from '../../catalog/db/bad-row.ts'
 import { isAsMighty } from '../../catalog/db/owner.ts'
-import { conditionOf, type Leaf, narrow, type Part, placeOf, rowsIn } from '../../catalog/plan/table-parts.ts'
+import {
+  conditionOf,
+  type Leaf,
+  narrow,
+  placeOf,
+  type RowRange,
+  rowsIn,
+} from '../../catalog/plan/table-parts.ts'
 import { readView } from '../../record/definitions/look.ts'
 import type { Database, Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
@@ -47,7 +54,7 @@ export interface Culprit {
 /** A table where the query names it, and to which of its rows the query is restricted; null: it is not. */
 interface Source extends Place {
   leaves: Leaf[]
-  part: Part | null
+  part: RowRange | null
 }
 
 class OutOfTime extends Error {}
@@ -108,7 +115,7 @@ async function look(
   let open: Source | null = null
   try {
     for (const source of sources) {
-      const failsWith = (part: Part) => fails(restricted(text, sources, source, part))
+      const failsWith = (part: RowRange) => fails(restricted(text, sources, source, part))
       const all = { from: 0, to: rowsIn(source.leaves) }
       if ((await failsWith({ from: 0, to: 0 })) || !(await failsWith(all))) continue
       open = source
@@ -173,7 +180,7 @@ async function readSources(sql: Sql, query: string): Promise<Source[]> {
 }
 
 /** The query with each table restricted to its part; `one` to another part. The tables stay what they are, with their keys. */
-function restricted(query: string, sources: Source[], one?: Source, other: Part | null = null): string {
+function restricted(query: string, sources: Source[], one?: Source, other: RowRange | null = null): string {
   let text = query
   for (const [index, source] of [...sources.entries()].toReversed()) {
     const part = source === one ? other : source.part

@@ -1,6 +1,6 @@
 import { scheduleFault } from '../../authored/schedule.ts'
 import { entries, parse } from '../../authored/sql/read.ts'
-import { nameOf, type RangeVar, type Tree } from '../../authored/sql/touched.ts'
+import { nameOf, type ParsedNode, type RangeVar } from '../../authored/sql/touched.ts'
 import { isAsMighty } from '../../catalog/db/owner.ts'
 import { timeZoneFault } from '../../catalog/plan/scheduled.ts'
 import type { Sql } from '../../server/database.ts'
@@ -88,16 +88,16 @@ interface Refresh {
 
 /** What a job's SQL refreshes. Null: nothing in it says "refresh" or calls code. A text: nobody can know. */
 async function readCommand(text: string): Promise<{ refreshes: Refresh[]; others: number } | string | null> {
-  let statements: Tree[]
+  let statements: ParsedNode[]
   try {
-    statements = ((await parse(text)).stmts ?? []).map(({ stmt }) => stmt as unknown as Tree)
+    statements = ((await parse(text)).stmts ?? []).map(({ stmt }) => stmt as unknown as ParsedNode)
   } catch {
     return 'has a text that is not SQL of this parser'
   }
   const refreshes = statements.flatMap(({ RefreshMatViewStmt: refresh }) => (refresh ? [refresh] : []))
   const others = statements.length - refreshes.length
   if (refreshes.length > 0) return { refreshes: refreshes as unknown as Refresh[], others }
-  const calls = (each: Tree) =>
+  const calls = (each: ParsedNode) =>
     each.DoStmt ??
     each.CallStmt ??
     (each.SelectStmt && [...entries(each)].some(([key]) => key === 'FuncCall'))

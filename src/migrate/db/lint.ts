@@ -117,7 +117,7 @@ function refusal(error: unknown, say: (refused: StatementRefused) => string): st
 }
 
 /** A function of a user, and a query that calls it. */
-interface Call {
+interface FunctionCall {
   /** The function as SQL writes it. */
   of: string
   query: string
@@ -127,7 +127,7 @@ interface Call {
  * Calls of the functions of users that the query of a relation names, also behind operators, with a value for each argument:
  * a strict function is not called with nulls. A value that does not fit makes the call fail.
  */
-const callsOf = (sql: Sql, relation: QualifiedName): Promise<Call[]> => sql<Call[]>`
+const callsOf = (sql: Sql, relation: QualifiedName): Promise<FunctionCall[]> => sql<FunctionCall[]>`
   select p.oid::pg_catalog.regprocedure::text as of,
          pg_catalog.format('select from %I.%I(%s)', n.nspname, p.proname, (
            select pg_catalog.string_agg(pg_catalog.format('%s%L::%s',
@@ -149,7 +149,7 @@ const callsOf = (sql: Sql, relation: QualifiedName): Promise<Call[]> => sql<Call
 const keyLimitMs = 3000
 
 /** The unique key of a view, and the query that may have rows in which it is null. */
-export interface Key {
+export interface NullableKey {
   /** As SQL writes them. */
   columns: string
   /** The owner of the view, as SQL writes the role. */
@@ -159,7 +159,7 @@ export interface Key {
 }
 
 /** The unique key of the view that a definition has made; null if the view has none. */
-export async function readKey(sql: Sql, definition: ViewDefinition): Promise<Key | null> {
+export async function readKey(sql: Sql, definition: ViewDefinition): Promise<NullableKey | null> {
   const { schema, sql: query } = definition
   const view = await findView(sql, definition)
   const columns = view?.keyCandidate ?? null
@@ -170,7 +170,10 @@ export async function readKey(sql: Sql, definition: ViewDefinition): Promise<Key
  * Whether the key is null in some row of the query; false if there is no answer within `keyLimitMs`. Execute it while we lock
  * nobody out.
  */
-export async function isNullSomewhere(sql: Sql, { columns, role, schema, query }: Key): Promise<boolean> {
+export async function isNullSomewhere(
+  sql: Sql,
+  { columns, role, schema, query }: NullableKey,
+): Promise<boolean> {
   const seal = { role, schema: quoteIdentifier(schema), path: await readRolePath(sql) }
   try {
     return await undone(sql, async (part) => {

@@ -14,7 +14,7 @@ export interface JournalEntry {
 }
 
 /** A folder of frozen migrations compared with the journal of a database. */
-interface Compared {
+interface ComparedJournal {
   applied: JournalEntry[]
   pending: FrozenMigration[]
   /** Migrations that the database has and the folder lacks. */
@@ -45,7 +45,7 @@ const mostNamed = 3
  * it had been applied, a gap in the journal, and the journal of another folder. An empty folder is no error: an older
  * version of the folder may lack migrations that the database has.
  */
-export function compareJournal(migrations: FrozenMigration[], journal: JournalEntry[]): Compared {
+export function compareJournal(migrations: FrozenMigration[], journal: JournalEntry[]): ComparedJournal {
   if (migrations.length > 0) insistOnOwnFolder(migrations, journal)
   const journaled = new Map(journal.map((entry) => [entry.number, entry]))
   for (const { number, name, checksum } of migrations) {

@@ -16,7 +16,7 @@ import { type RunOptions, uniqueIndexes } from '../../rebuild/plan/fill.ts'
 import { besideReaders, exclusively } from '../../rebuild/plan/locks.ts'
 import { sealedIf } from '../../rebuild/plan/shadow.ts'
 import { namesBeside, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { Plan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/plan.ts'
 import { unquoted } from '../../words/names.ts'
 import type { Redefined } from './together.ts'
 
@@ -25,7 +25,7 @@ export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'
 
 export interface PlannedChange {
   does: Change
-  plan: Plan
+  plan: RunPlan
   timeoutSeconds: number
 }
 
@@ -43,7 +43,7 @@ export function planAlteration(
   { view, snapshot: { live, hash }, before, after, given }: LiveChange,
   shadow: LiveView,
   { ifRunning, settings, timeoutSeconds }: RunOptions,
-): Plan | null {
+): RunPlan | null {
   const wanted = wantedView(given, { before, after, shadow })
   const { building, locked, grants } = alterations(given, wanted, view.shadowKey)
   const asOwner = (some: Statement[]) => inPlaceOf(live.view.owner, some)

@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 import { literal } from '../../sql/names.ts'
-import { ownerRole, viewsRole, type Work } from './role.ts'
+import { type AdministratorWork, ownerRole, viewsRole } from './role.ts'
 
 /** An object, as `alter` names it: `table viewkeeper.runs`. Everything is written as in SQL. */
 interface Owned {
@@ -25,7 +25,11 @@ interface HandedOver {
  * Gives schema `viewkeeper` and what our steps made in it to role `viewkeeper`, and the views of role `viewkeeper` to
  * `viewkeeper_views`: somebody may have worked as an administrator first.
  */
-export async function handOver(sql: Sql, work: Work, { from, names }: HandedOver): Promise<void> {
+export async function handOver(
+  sql: Sql,
+  work: AdministratorWork,
+  { from, names }: HandedOver,
+): Promise<void> {
   const ours = await sql<Owned[]>`
     with trusted as (
       select oid from pg_catalog.pg_roles
@@ -56,13 +60,13 @@ export async function handOver(sql: Sql, work: Work, { from, names }: HandedOver
 }
 
 /** Gives the views of the role that we are to `viewkeeper_views`, of which we become a member. */
-export async function giveOwnViews(sql: Sql, work: Work, me: string): Promise<void> {
+export async function giveOwnViews(sql: Sql, work: AdministratorWork, me: string): Promise<void> {
   await work.member(viewsRole, me)
   await giveViews(sql, work, me)
 }
 
 /** Lets Viewkeeper refresh the views of a role without acting as the role, from PostgreSQL 17 on. */
-export async function grantMaintain(sql: Sql, work: Work, owner: string): Promise<void> {
+export async function grantMaintain(sql: Sql, work: AdministratorWork, owner: string): Promise<void> {
   for (const { view, ...each } of await readViewsOf(sql, owner)) {
     await work.ensure(onSchema(each, 'usage', ownerRole))
     const holds = `has_table_privilege('${ownerRole}', ${literal(view)}, 'MAINTAIN')`
@@ -98,7 +102,7 @@ const readSchemasBelow = (sql: Sql, owner: string) => sql<Pick<OwnedView, 'schem
    where c.relkind = 'm' and c.relpersistence = 'p' and r.rolname = ${owner} order by 1`
 
 /** Gives views with their statistics. Their new owner needs `create` in the schema, and has to look into those that the queries name. */
-async function giveViews(sql: Sql, work: Work, owner: string): Promise<void> {
+async function giveViews(sql: Sql, work: AdministratorWork, owner: string): Promise<void> {
   const views = await readViewsOf(sql, owner)
   for (const view of views) {
     for (const privilege of ['usage', 'create']) await work.ensure(onSchema(view, privilege, viewsRole))
@@ -114,7 +118,7 @@ async function giveViews(sql: Sql, work: Work, owner: string): Promise<void> {
 }
 
 /** Gives all objects or none. Waits only briefly for a lock: readers wait behind us. */
-async function give(work: Work, objects: Owned[], role: string): Promise<void> {
+async function give(work: AdministratorWork, objects: Owned[], role: string): Promise<void> {
   if (objects.length === 0) return
   const statements = objects.map(({ object }) => `alter ${object} owner to ${role}`)
   if (await work.try(["set local lock_timeout = '300ms'", ...statements])) work.done.push(...statements)

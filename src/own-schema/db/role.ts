@@ -33,7 +33,7 @@ export interface Login {
  */
 export async function makeRoles(
   sql: Sql,
-  work: Work,
+  work: AdministratorWork,
   { login, password, iam, connectionLimit }: Login,
 ): Promise<void> {
   const [row] = await sql<{ database: string; owner: string; half: number }[]>`
@@ -79,7 +79,7 @@ export async function makeRoles(
  * Makes `viewkeeper` a member of view owners, but not of a member of its own, and so never of a superuser, who is a member of every role.
  * Returns those of whom it was none, as SQL writes them.
  */
-export async function joinOwners(sql: Sql, work: Work, owners: string[]): Promise<string[]> {
+export async function joinOwners(sql: Sql, work: AdministratorWork, owners: string[]): Promise<string[]> {
   const rows = await sql<{ owner: string; written: string }[]>`
     select r.rolname as owner, quote_ident(r.rolname) as written from pg_catalog.pg_roles r
      where r.rolname in (select jsonb_array_elements_text(${sql.json(owners)}))
@@ -126,7 +126,7 @@ const isMember = (login: string) =>
 
 /** Gives a login a password, and lets it in with this password even if IAM let it in before. `user` is quoted. */
 async function authenticateByPassword(
-  work: Work,
+  work: AdministratorWork,
   { login, user, password }: { login: string; user: string; password: string },
 ): Promise<void> {
   const alter = (secret: string) => `alter role ${user} login password ${secret}`
@@ -137,7 +137,7 @@ async function authenticateByPassword(
 /** Lets a login in with a token of IAM, and takes its password away. `user` is quoted. */
 async function authenticateByIam(
   sql: Sql,
-  work: Work,
+  work: AdministratorWork,
   { login, user }: { login: string; user: string },
 ): Promise<void> {
   const [server] = await sql`select from pg_catalog.pg_roles where rolname = ${iamRole}`
@@ -182,7 +182,7 @@ interface Wanted {
 }
 
 /** What an administrator does in a transaction: only what is needed, and only what the server allows. */
-export class Work {
+export class AdministratorWork {
   private readonly sql: Sql
   readonly hasMembershipOptions: boolean
   /** The statements that changed something, in order. */
@@ -195,10 +195,10 @@ export class Work {
     this.hasMembershipOptions = hasMembershipOptions
   }
 
-  static async in(sql: Sql): Promise<Work> {
+  static async in(sql: Sql): Promise<AdministratorWork> {
     const [server] =
       await sql`select current_setting('server_version_num')::integer >= 160000 as "hasOptions"`
-    return new Work(sql, server?.hasOptions)
+    return new AdministratorWork(sql, server?.hasOptions)
   }
 
   /** Executes a statement that has to succeed. `shown` is the statement without its secret. */

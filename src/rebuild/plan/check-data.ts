@@ -4,7 +4,7 @@ import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { answerSetting } from '../../sealed/plan/text.ts'
 import { literal, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
-import type { Plan, Seal, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Seal, Statement } from '../../sql/plan.ts'
 import { madeChecks } from '../../sql/settings.ts'
 import { command } from '../../words/commands.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
@@ -174,10 +174,13 @@ export const recordChecksSoon = (checking: Checking | null | undefined): Stateme
 
 /** Records the checks of a plan, and `more`, before its exchange takes locks that readers notice. */
 export const recordsFirst = (
-  locked: Plan['locked'],
+  locked: RunPlan['locked'],
   checkings: (Checking | null | undefined)[],
   more: Statement[] = [],
-): Plan['locked'] => ({ ...locked, statements: [...more, ...recordChecks(checkings), ...locked.statements] })
+): RunPlan['locked'] => ({
+  ...locked,
+  statements: [...more, ...recordChecks(checkings), ...locked.statements],
+})
 
 /** What the query before has answered. */
 export const answer = `current_setting('${answerSetting}')::jsonb`

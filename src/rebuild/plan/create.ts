@@ -9,7 +9,7 @@ import type { ViewFacts, ViewKind } from '../../catalog/plan/live-view.ts'
 import { hintsQuery, inPlaceOf, inSchema, missing, roleOf } from '../../catalog/plan/rights.ts'
 import { lackedBy } from '../../sql/holders.ts'
 import { type CreateNames, literal, namesBeside, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { Plan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/plan.ts'
 import type { QualifiedName, ViewName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { checkData, recordChecks, recordsFirst } from './check-data.ts'
@@ -59,7 +59,7 @@ interface CreateOptions {
  * replaced in a short exchange at the end: the new view is built under another name first, so that readers
  * keep the old one meanwhile.
  */
-export function planCreate(definition: ViewDefinition, options: CreateOptions): Plan {
+export function planCreate(definition: ViewDefinition, options: CreateOptions): RunPlan {
   const { replaces, withData, timeoutSeconds, settings, owner } = options
   const checking = withData ? options.checking : null
   if (replaces !== null && replaces.dependents.length > 0) {

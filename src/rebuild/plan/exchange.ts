@@ -4,7 +4,7 @@ import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { treesHash } from '../../catalog/plan/tree/differences.ts'
 import type { ShadowNames } from '../../sql/names.ts'
 import { quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { Plan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/plan.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import type { RunOptions } from './fill.ts'
 import { alter, asOwner, exclusively, type Locked, setting } from './locks.ts'
@@ -108,7 +108,7 @@ const parsed = (view: PlainReader, sql: string): Statement => ({
 export function exchange(
   rebuild: Rebuild,
   { timeoutSeconds, otherwise }: Pick<RunOptions, 'timeoutSeconds' | 'otherwise'>,
-): Plan['locked'] {
+): RunPlan['locked'] {
   const { scope, place } = rebuild
   const { members } = scope
   const outside = outsideOf(scope)

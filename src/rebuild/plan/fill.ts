@@ -2,7 +2,7 @@ import type { Checking } from '../../catalog/plan/checks.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { quoteName } from '../../sql/names.ts'
-import type { KnownAges, LaterStatement, Plan, Statement } from '../../sql/plan.ts'
+import type { KnownAges, LaterStatement, RunPlan, Statement } from '../../sql/plan.ts'
 import { displayName, type QualifiedName, type ViewName } from '../../words/names.ts'
 import type { Problem } from '../../words/problem.ts'
 
@@ -14,7 +14,7 @@ export const analyze = (view: QualifiedName): LaterStatement => ({
   computesRows: true,
 })
 
-interface Index {
+interface IndexToMake {
   name: string
   unique?: boolean | undefined
   /** What follows the view's name in `create index`. */
@@ -22,7 +22,10 @@ interface Index {
 }
 
 /** The unique ones among `indexes` in words, as `Statement.unique` needs them. `meanwhile` is the name that an index has. */
-export const uniqueIndexes = (indexes: Index[], meanwhile: (at: number) => string): Record<string, string> =>
+export const uniqueIndexes = (
+  indexes: IndexToMake[],
+  meanwhile: (at: number) => string,
+): Record<string, string> =>
   Object.fromEntries(
     indexes.flatMap(({ name, unique, on }, at) =>
       unique ? [[meanwhile(at), `${displayName({ schema: null, name })} ${columnsOf(on)}`]] : [],
@@ -82,7 +85,7 @@ export type Refusal = Problem
  * A way to refresh a view. `plan` says how, or why not. A strategy that fills the shadow of a rebuild in a way of its own plans a `Filler`, by what it
  * reads itself.
  */
-export interface RefreshStrategy<Options = RunOptions, Planned = Plan> {
+export interface RefreshStrategy<Options = RunOptions, Planned = RunPlan> {
   name: string
   plan(view: ViewFacts, options: Options): Planned | Refusal
 }
@@ -91,7 +94,7 @@ export interface RefreshStrategy<Options = RunOptions, Planned = Plan> {
 export interface RunOptions {
   /** The run's whole time, waiting for locks included. */
   timeoutSeconds: number
-  ifRunning: Plan['ifRunning']
+  ifRunning: RunPlan['ifRunning']
   /** Session settings for this run only. */
   settings: Record<string, string>
   /** Refuses the refresh if the view was given away: the session has executed code of the owner, and of nobody else. */

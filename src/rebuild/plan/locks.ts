@@ -4,7 +4,7 @@ import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { waitForBackup } from '../../sql/backups.ts'
 import { holdersQuery } from '../../sql/holders.ts'
 import { literal, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
-import type { Plan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
 // New readers wait while we queue for an exclusive lock. So we queue for each lock briefly, and often. How long a try waits for
@@ -55,7 +55,7 @@ export const exclusively = (
   locked: Locked[],
   work: Statement[],
   { timeoutSeconds, guard = [], lasts, otherwise }: ExclusiveOptions,
-): Plan['locked'] => ({
+): RunPlan['locked'] => ({
   lockTimeoutMs: null,
   recordLockTimeoutMs: lasts === 'long' ? recordLockMs : null,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
@@ -88,7 +88,7 @@ export const withoutAltering = (
   view: QualifiedName,
   work: Statement[],
   timeoutSeconds: number,
-): Plan['locked'] => ({
+): RunPlan['locked'] => ({
   lockTimeoutMs: shortLockMs,
   recordLockTimeoutMs: recordLockMs,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
@@ -105,7 +105,7 @@ export const besideReaders = (
   view: QualifiedName,
   work: Statement[],
   timeoutSeconds: number,
-): Plan['locked'] => ({
+): RunPlan['locked'] => ({
   lockTimeoutMs: null,
   recordLockTimeoutMs: 0,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),

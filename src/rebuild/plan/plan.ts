@@ -1,7 +1,7 @@
 import type { Checking } from '../../catalog/plan/checks.ts'
 import type { LiveView, ViewFacts } from '../../catalog/plan/live-view.ts'
 import { literal, quoteName } from '../../sql/names.ts'
-import type { Plan } from '../../sql/plan.ts'
+import type { RunPlan } from '../../sql/plan.ts'
 import { displayName } from '../../words/names.ts'
 import { recordsFirst } from './check-data.ts'
 import { carry, exchange } from './exchange.ts'
@@ -40,13 +40,13 @@ export interface Filler {
    * Set if the strategy has found out by itself what to compute: parts of the run's answer that tell it more at the next refresh, which only it can read, and
    * what must hold when the run begins, besides what the rebuild stands on.
    */
-  found?: { answer: object; holds: NonNullable<Plan['basis']> }
+  found?: { answer: object; holds: NonNullable<RunPlan['basis']> }
   /** What fills the shadow so. Throws InvalidRequest if the plain view is not the view's own. */
   around(group: Scope): (rebuild: Rebuild) => AroundFilling
 }
 
 /** The plan of a rebuild, which stands on what its filler has found, too. */
-export const filledBy = (filler: Filler | undefined, plan: Plan): Plan => {
+export const filledBy = (filler: Filler | undefined, plan: RunPlan): RunPlan => {
   const { basis } = plan
   const holds = basis && filler?.found?.holds
   if (!holds) return plan
@@ -61,7 +61,7 @@ export const filledBy = (filler: Filler | undefined, plan: Plan): Plan => {
  * whose MVCC snapshot is older. It is made and filled as the view's owner, because row security may show the owner less than us.
  * SQL written by others is parsed sealed.
  */
-export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptions): Plan {
+export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptions): RunPlan {
   const { ifRunning, settings, checking, withData = true } = options
   const { of = () => ({ definitionId: 0, checking }) } = options
   const first = scope.members.find(({ oid }) => oid === lead.oid) as Member
@@ -117,7 +117,7 @@ export function planFilling(
   view: ViewFacts,
   { timeoutSeconds, ifRunning, settings, checking }: RunOptions,
   around?: AroundFilling,
-): Plan {
+): RunPlan {
   const shadow = literal(quoteName(shadowName(rebuild, member)))
   return {
     ifRunning,
@@ -135,8 +135,8 @@ export function planFilling(
 /** Plans the exchange to shadows that are all filled. The facts are those of this moment. Pure. */
 export const planExchange = (
   rebuild: Rebuild,
-  { timeoutSeconds, members }: { timeoutSeconds: number; members: NonNullable<Plan['members']> },
-): Plan => ({
+  { timeoutSeconds, members }: { timeoutSeconds: number; members: NonNullable<RunPlan['members']> },
+): RunPlan => ({
   ifRunning: 'wait',
   basis: basisOf(rebuild.scope),
   settings: {},

@@ -3,7 +3,7 @@ import { namedBy, readerOf } from '../../catalog/plan/rights.ts'
 import { sameTrees, treeDifferences } from '../../catalog/plan/tree/differences.ts'
 import { meaningQuery } from '../../catalog/plan/tree/normal-form.ts'
 import { literal, regclass } from '../../sql/names.ts'
-import type { Plan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/plan.ts'
 import { displayName } from '../../words/names.ts'
 import { type Member, type Rebuild, retyped, type Scope, shadowName, wantedOf } from './scope.ts'
 
@@ -19,7 +19,7 @@ export const basisOfShadows = (scope: Scope): Basis => {
   return hashes(scope, (oid) => changing.has(oid))
 }
 
-type Basis = NonNullable<Plan['basis']>
+type Basis = NonNullable<RunPlan['basis']>
 
 function hashes(scope: Scope, withGrants: (oid: number) => boolean): Basis {
   const views = scope.members.toSorted((a, b) => a.oid - b.oid)

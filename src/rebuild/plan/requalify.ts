@@ -60,7 +60,7 @@ function mentionsIn(sql: string): Mention[] {
   const tokens = [...tokensIn(sql)].filter(({ kind }) => kind !== 'space' && kind !== 'comment')
   const words = tokens.map(({ text }) => (/^[a-z]/i.test(text) ? text.toUpperCase() : text))
   const expressions = commonExpressions(tokens)
-  const scopes: Scope[] = [{ selects: true, from: false }]
+  const scopes: Parentheses[] = [{ selects: true, from: false }]
   const mentions: Mention[] = []
   tokens.forEach(({ kind, text, at }, index) => {
     const [word, before, after, beyond] = [
@@ -69,7 +69,7 @@ function mentionsIn(sql: string): Mention[] {
       words[index + 1],
       words[index + 3],
     ]
-    const scope = scopes.at(-1) as Scope
+    const scope = scopes.at(-1) as Parentheses
     if (word === '(')
       scopes.push({ selects: false, from: scope.from && startsRelation.has(before) && after !== 'WITH' })
     else if (word === ')') scopes.length > 1 && scopes.pop()
@@ -113,7 +113,7 @@ function commonExpressions(tokens: Token[]): Set<string> {
 }
 
 /** What a pair of parentheses holds. */
-interface Scope {
+interface Parentheses {
   /** A query, so FROM begins its FROM clause: `extract(year from day)` has none. */
   selects: boolean
   /** We are in a FROM clause. */

@@ -80,7 +80,7 @@ export const readThere = (sql: Sql, { id }: { id: string }, ids: number[], shown
    order by v.position`
 
 /** A view that a batch may exchange together with others. */
-export type Candidate = BatchView & TogetherView
+export type GroupCandidate = BatchView & TogetherView
 
 /** These views of a batch, and of what reads them that which has a definition: it may come along. */
 export async function readCandidates(
@@ -88,8 +88,10 @@ export async function readCandidates(
   batch: Batch,
   ids: number[],
   readers: QualifiedName[],
-): Promise<Candidate[]> {
-  const candidates = await sql<(Omit<Candidate, Durations> & { [duration in Durations]: number | null })[]>`
+): Promise<GroupCandidate[]> {
+  const candidates = await sql<
+    (Omit<GroupCandidate, Durations> & { [duration in Durations]: number | null })[]
+  >`
   select d.id, d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view,
          v.batch_id is not null as asked, v.included_because as "includedBecause", coalesce(to_jsonb(v.parents), '[]') as parents,
          d.paused_at is not null as paused, coalesce(${batch.strategy}, d.refresh_strategy) as strategy,

@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
 import { logNameOf, logSchema } from '../../sql/names.ts'
-import type { Plan } from '../../sql/plan.ts'
+import type { RunPlan } from '../../sql/plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import type { TogetherGroup } from '../plan/batch.ts'
 import { openBatch, sentOnce } from '../runs/runs.ts'
@@ -76,7 +76,7 @@ export function recordTogether(
   { number }: TogetherGroup,
   from: 'pending' | 'built',
   members: { id: number; meta?: object }[],
-  plan: Plan,
+  plan: RunPlan,
 ): Promise<number | null> {
   return withTransaction(sql, async (transaction) => {
     const held = await transaction`

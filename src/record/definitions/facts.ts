@@ -1,5 +1,5 @@
 import { definitionDefaults } from '../../catalog/plan/definition.ts'
-import type { ViewFacts } from '../../catalog/plan/state.ts'
+import type { ViewStateFacts } from '../../catalog/plan/state.ts'
 import type { Sql } from '../../server/database.ts'
 import { unlessLocked } from '../../server/transactions.ts'
 import { batchPlaces } from '../../sql/names.ts'
@@ -45,13 +45,13 @@ export async function readFacts(
     among = null,
     sizes: measured = false,
   }: { only?: QualifiedName | null; planning?: boolean; among?: number[] | null; sizes?: boolean } = {},
-): Promise<{ now: Date; views: ViewFacts[] }> {
+): Promise<{ now: Date; views: ViewStateFacts[] }> {
   const sizes = measured ? await readSizes(sql) : null
   const some = (id: string) =>
     among === null
       ? sql`true`
       : sql`${sql.unsafe(id)} = any (array(select value::integer from jsonb_array_elements_text(${sql.json(among)})))`
-  const rows = await sql<(ViewFacts & { oid: number | null; now: Date })[]>`
+  const rows = await sql<(ViewStateFacts & { oid: number | null; now: Date })[]>`
     with targets as materialized (
       select exists (select from viewkeeper.definitions where target_lag_seconds is not null and removed_at is null) as any),
     open_batches as materialized (
@@ -126,7 +126,7 @@ export async function readFacts(
  * The same without the views that are well, unless planning needs them or something is set aside. A smaller statement finds the others: to
  * plan the large one takes the server longer than to execute it.
  */
-export async function readUnwell(sql: Sql): Promise<{ now: Date; views: ViewFacts[] }> {
+export async function readUnwell(sql: Sql): Promise<{ now: Date; views: ViewStateFacts[] }> {
   const [{ now, all, unwell }] = await sql<[{ now: Date; all: boolean; unwell: number[] }]>`
     select statement_timestamp() as now,
            exists (select from viewkeeper.definitions where target_lag_seconds is not null and removed_at is null)

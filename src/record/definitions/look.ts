@@ -6,7 +6,7 @@ import { mayUse } from '../../server/rights.ts'
 import { lookAgain } from '../../server/transactions.ts'
 import { type Holders, holdersQuery } from '../../sql/holders.ts'
 import { batchPlaces } from '../../sql/names.ts'
-import type { Plan } from '../../sql/plan.ts'
+import type { RunPlan } from '../../sql/plan.ts'
 import type { ViewName } from '../../words/names.ts'
 import { didYouMean, displayName, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
@@ -28,7 +28,7 @@ export interface Patience {
   /** Looks again until then (epoch milliseconds). Default: looks once. */
   until?: number
   /** Whether to wait for a run of the view, too. Default: `wait`. */
-  ifRunning?: Plan['ifRunning']
+  ifRunning?: RunPlan['ifRunning']
 }
 
 /** Between two looks at something locked. */
@@ -110,7 +110,7 @@ async function lockTimeout(sql: Sql, view: QualifiedName): Promise<Problem> {
 }
 
 /** A view that is set aside: since when, and which role set it aside. */
-interface AsideView extends QualifiedName {
+interface AsideSince extends QualifiedName {
   since: Date
   by: string
 }
@@ -118,9 +118,9 @@ interface AsideView extends QualifiedName {
 /**
  * The views that are set aside; none if the login may not read which, or if schema `viewkeeper` is older than the table.
  */
-export const listAside = async (sql: Sql): Promise<AsideView[]> =>
+export const listAside = async (sql: Sql): Promise<AsideSince[]> =>
   (await mayUse(sql, 'select', 'set_aside'))
-    ? sql<AsideView[]>`
+    ? sql<AsideSince[]>`
         select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name, set_aside_at as since,
                set_aside_by::text as by
           from viewkeeper.set_aside where kind = 'view' order by 1, 2`

@@ -5,7 +5,7 @@ import type {
   EventType,
   IncidentKind,
   ViewFailed,
-  ViewKind,
+  ViewIncidentKind,
   ViewkeeperEvents,
 } from '../../words/event.ts'
 import type { ProblemCode } from '../../words/problem.ts'
@@ -167,7 +167,7 @@ export interface Incident extends Judgement {
 export interface ListedIncident
   extends Pick<Incident, 'openedAt' | 'culprit'>,
     Pick<IncidentCause, 'code' | 'text' | 'next'> {
-  kinds: ViewKind[]
+  kinds: ViewIncidentKind[]
 }
 
 /** A channel of `viewkeeper serve` that has refused the message that waits longest for it. */

@@ -1,6 +1,6 @@
 import type { MadeCheck } from '../../catalog/plan/checks.ts'
 import type { Sql } from '../../server/database.ts'
-import type { Plan } from '../../sql/plan.ts'
+import type { RunPlan } from '../../sql/plan.ts'
 import { mayRetry } from '../../words/problem.ts'
 import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../words/run.ts'
 import { endFollowers, isOpenBatch } from './life.ts'
@@ -87,7 +87,7 @@ const claimWithinSeconds = 60
 export const startRun = (
   sql: Sql,
   run: RunRequest,
-  plan: Plan,
+  plan: RunPlan,
   response: RunResponse,
   provided?: Condition,
 ): Promise<number | null> => insertRun(sql, run, pendingRun(plan, response), provided)
@@ -100,7 +100,7 @@ export const startRun = (
 export async function startRunHere(
   sql: Sql,
   run: RunRequest,
-  { plan, response }: { plan: Plan; response: RunResponse },
+  { plan, response }: { plan: RunPlan; response: RunResponse },
   take: (id: string) => string,
   provided?: Condition,
 ): Promise<number | null> {
@@ -112,7 +112,7 @@ export async function startRunHere(
 }
 
 /** A plan as an expression for jsonb. A plan that repeats itself, as swaps describe views, sends each line of its statements once. */
-export function sentOnce(sql: Sql, plan: Plan) {
+export function sentOnce(sql: Sql, plan: RunPlan) {
   const lines = JSON.stringify(plan).split(/(?<=\\n)/)
   const places = new Map([...new Set(lines)].map((line, at) => [line, at + 1]))
   if (lines.length < 2 * places.size) return sql.json(plan as never)
@@ -123,7 +123,7 @@ export function sentOnce(sql: Sql, plan: Plan) {
            string_to_table(${lines.map((line) => places.get(line)).join()}, ',') with ordinality as x(at, n))`
 }
 
-const pendingRun = (plan: Plan, response: RunResponse): NewRun => ({
+const pendingRun = (plan: RunPlan, response: RunResponse): NewRun => ({
   status: 'pending',
   plan,
   response,
@@ -134,7 +134,7 @@ const pendingRun = (plan: Plan, response: RunResponse): NewRun => ({
  * Gives a pending run another plan. The runs of other members belong to the plan before, and end. False if the run is not pending
  * any more.
  */
-export async function replan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<boolean> {
+export async function replan(sql: Sql, id: number, plan: RunPlan, response: RunResponse): Promise<boolean> {
   const { count } = await sql`
     with gone as (${endFollowers(sql, id)}),
     made as (
@@ -149,7 +149,7 @@ export async function replan(sql: Sql, id: number, plan: Plan, response: RunResp
 }
 
 /** The part of a statement that makes the pending runs of the other members of a group; `made` is the run of the first. */
-const followersOf = (sql: Sql, { members }: Pick<Plan, 'members'>) =>
+const followersOf = (sql: Sql, { members }: Pick<RunPlan, 'members'>) =>
   members === undefined
     ? sql``
     : sql`,
@@ -190,7 +190,7 @@ export type Condition = ReturnType<typeof openBatch>
 
 interface NewRun {
   status: 'pending' | 'failed' | 'skipped'
-  plan: Plan | null
+  plan: RunPlan | null
   response: RunResponse
   error: RunError | null
   unchanged?: Unchanged | undefined

@@ -5,7 +5,14 @@ import { problemOf } from '../../server/failures.ts'
 import { sendAhead } from '../../server/transactions.ts'
 import { loginSettings, makeSafe } from '../../sql/settings.ts'
 import { Problem } from '../../words/problem.ts'
-import { execute, failuresSetting, type SentEnvelope, startUp, takeRun, type Work } from './run-connection.ts'
+import {
+  execute,
+  failuresSetting,
+  type RunWork,
+  type SentEnvelope,
+  startUp,
+  takeRun,
+} from './run-connection.ts'
 
 /** Connections for runs of a batch, opened before they are needed. Each has runs of one owner only. */
 export interface OpenedAhead {
@@ -23,7 +30,7 @@ export interface OpenedAhead {
 const crowdedMs = 1000
 
 /** A connection that is ready, or soon will be. */
-interface Ready {
+interface ReadyConnection {
   connection: Promise<BatchConnection>
   /** Whose code it has executed; undefined: nobody's. */
   owner?: string
@@ -35,7 +42,7 @@ export async function withOpenedAhead<T>(
   { ahead, most }: { ahead: number; most: number },
   work: (connections: OpenedAhead) => Promise<T>,
 ): Promise<T> {
-  const ready: Ready[] = []
+  const ready: ReadyConnection[] = []
   let taken = 0
   /** Those of the taken that are on their way back. */
   const returning = new Set<Promise<void>>()
@@ -57,12 +64,12 @@ export async function withOpenedAhead<T>(
     }
   }
   const open = () => {
-    const made: Ready = { connection: openOne() }
+    const made: ReadyConnection = { connection: openOne() }
     // The caller of `take` gets any other error.
     made.connection.catch(() => isCrowded() && ready.includes(made) && ready.splice(ready.indexOf(made), 1))
     ready.push(made)
   }
-  const close = ({ connection }: Ready) =>
+  const close = ({ connection }: ReadyConnection) =>
     connection.then(
       ({ leave }) => leave(),
       () => {},
@@ -137,10 +144,10 @@ export const sessionEnvelope = {
 /** A connection for several runs of a batch, one after the other. */
 export interface BatchConnection {
   /** Sends the envelope of a recorded run. */
-  send(runId: number, work: Work): SentEnvelope
+  send(runId: number, work: RunWork): SentEnvelope
   /** Records a run by `record`, which gets columns of a `select` as `takeRun` makes them, and sends its envelope, in one message. */
   start<Id>(
-    work: Work,
+    work: RunWork,
     record: (sql: Sql, take: (id: string) => string) => Id,
   ): { recorded: Id } & SentEnvelope
   /**

@@ -7,7 +7,7 @@ import { problemOf, problemOfSqlstate, standardText, statesThatSay } from '../..
 import { readFix } from '../../server/rights.ts'
 import { sendAhead } from '../../server/transactions.ts'
 import { literal, onOneLine } from '../../sql/names.ts'
-import { type Plan, purposesOf } from '../../sql/plan.ts'
+import { purposesOf, type RunPlan } from '../../sql/plan.ts'
 import { makeSafe, safePath } from '../../sql/settings.ts'
 import { mayRetry, Problem, type ProblemCode, problemCodes } from '../../words/problem.ts'
 
@@ -27,7 +27,7 @@ const ofEveryRun = {
 }
 
 /** What the envelope has to know of the failures of this plan, as JSON. `hints`: a query for what was done with a view. */
-export const failuresOf = (plan: Plan): string => {
+export const failuresOf = (plan: RunPlan): string => {
   const purposes = purposesOf(plan)
   const key = purposes.join()
   const known = written.get(key)
@@ -59,13 +59,13 @@ export interface SentRun extends SentEnvelope {
 }
 
 /** What a session has to know of a recorded run. */
-export interface Work {
-  plan: Plan
+export interface RunWork {
+  plan: RunPlan
   timeoutSeconds: number
 }
 
 /** Makes the session that of a run, as columns of a `select`. `id` is an expression for the run's id. */
-export const takeRun = (id: string, { plan, timeoutSeconds }: Work): string =>
+export const takeRun = (id: string, { plan, timeoutSeconds }: RunWork): string =>
   Object.entries({
     'viewkeeper.run': `${id}::text`,
     [failuresSetting]: literal(failuresOf(plan)),
@@ -127,7 +127,7 @@ export function sendEnvelope({ sql, leave }: RunConnection): SentRun {
 }
 
 /** Sends the envelope of a recorded run. If the first message fails, the envelope has no run id and does nothing. */
-export function sendRun(connection: RunConnection, runId: number, work: Work): SentRun {
+export function sendRun(connection: RunConnection, runId: number, work: RunWork): SentRun {
   sendAhead(connection.sql, `select ${takeRun(String(runId), work)}`)
   return sendEnvelope(connection)
 }

@@ -2,7 +2,7 @@ import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { exclusively, ourselves } from '../../rebuild/plan/locks.ts'
 import { quoteName } from '../../sql/names.ts'
-import type { Plan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/plan.ts'
 import { Problem } from '../../words/problem.ts'
 
 export interface DropOptions {
@@ -17,7 +17,7 @@ export interface DropOptions {
  * Plans `drop materialized view`. Pure. `dependents` are the objects that depend on the view. Without
  * `cascade` the plan is refused (DependentsExist) if there are any, and the message names them.
  */
-export function planDrop(view: ViewFacts, dependents: string[], options: DropOptions): Plan {
+export function planDrop(view: ViewFacts, dependents: string[], options: DropOptions): RunPlan {
   if (dependents.length > 0 && !options.cascade) {
     throw new Problem(
       'DependentsExist',

@@ -11,13 +11,13 @@ import {
   withoutAltering,
 } from '../../rebuild/plan/locks.ts'
 import { literal, quoteName } from '../../sql/names.ts'
-import type { Plan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/plan.ts'
 import { displayName, unquoted } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { usableIndex } from './strategy.ts'
 
 /** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
-export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
+export function planRegularRefresh(view: ViewFacts, options: RunOptions): RunPlan {
   const { timeoutSeconds, checking } = options
   const work = [...refreshInPlace(view, options, 'fill'), ...recordChecksSoon(checking)]
   return {
@@ -35,9 +35,9 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
  */
 export function planRegularTogether(
   views: ViewFacts[],
-  members: NonNullable<Plan['members']>,
+  members: NonNullable<RunPlan['members']>,
   options: RunOptions,
-): Plan {
+): RunPlan {
   const refreshes = views.flatMap((view) =>
     refreshInPlace(view, options, 'fill').map((statement) => ({ ...statement, view: displayName(view) })),
   )
@@ -56,7 +56,7 @@ export function planRegularTogether(
 /**
  * Plans `refresh materialized view concurrently`, which changes only rows that differ, beside readers. Pure.
  */
-function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Plan {
+function planConcurrentRefresh(view: ViewFacts, options: RunOptions): RunPlan {
   const { timeoutSeconds, checking } = options
   const work = [
     lockWhatIsRead(view),

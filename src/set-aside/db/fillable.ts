@@ -11,11 +11,11 @@ import { tryShadow, tryShadows } from '../../trial/db/shadows.ts'
 import { Problem } from '../../words/problem.ts'
 import type { AsideView } from '../plan/items.ts'
 import { readUnlocked } from './in-the-way.ts'
-import { type Misfit, noLongerFits } from './perform.ts'
+import { type FailedItem, noLongerFits } from './perform.ts'
 
 /** Which views cannot be filled; and which could not be tried, with what reads them. */
 export interface Fillable {
-  misfits: Misfit[]
+  misfits: FailedItem[]
   untried: AsideView[]
 }
 

@@ -74,7 +74,7 @@ export async function readLogs(sql: Sql, relations: TouchedRelation[]): Promise<
 }
 
 /** A member of what stands in the way, before its documents are read. */
-interface Member {
+interface BlockingMember {
   class: 'pg_class' | 'pg_proc' | 'pg_policy' | 'other'
   oid: number
   description: string
@@ -94,7 +94,7 @@ export async function readInTheWay(
   before?: InTheWay,
 ): Promise<InTheWay> {
   const asked = relations.map(({ oid, touched: { columns, constraints } }) => ({ oid, columns, constraints }))
-  const members = await sql.unsafe<Member[]>(membersQuery, [JSON.stringify(asked)])
+  const members = await sql.unsafe<BlockingMember[]>(membersQuery, [JSON.stringify(asked)])
   const dropped = new Set(
     relations.filter(({ touched }) => touched.dropped).map(({ oid }) => `pg_class ${oid}`),
   )
@@ -183,7 +183,7 @@ export async function readUnlocked(sql: Sql, oids: number[]): Promise<Reader[]> 
 const gone = (description: string): Problem =>
   new Problem('CatalogChanged', `${description} was exchanged or dropped meanwhile`)
 
-const keyOf = ({ class: of, oid }: Pick<Member, 'class' | 'oid'>): string => `${of} ${oid}`
+const keyOf = ({ class: of, oid }: Pick<BlockingMember, 'class' | 'oid'>): string => `${of} ${oid}`
 
 /**
  * Rule `_RETURN` is the query of a view. A query or a function may also need the row type of what it reads, or the type's

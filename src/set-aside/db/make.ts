@@ -36,18 +36,18 @@ import {
   withReaders,
 } from '../plan/items.ts'
 import {
-  type Misfit,
+  type FailedItem,
+  type ItemSource,
   makeItem,
   perform,
   readKind,
   readOthers,
   readTheSame,
-  type Source,
   statementsFor,
 } from './perform.ts'
 
 /** How views are made again. */
-export interface MakeAgain extends Source {
+export interface MakeAgain extends ItemSource {
   /** Whether views that had data are filled. */
   withData: boolean
   /** Each materialized view has a run that says so; undefined: a trial has no runs. */
@@ -110,8 +110,8 @@ export async function makePossible(
   sql: Sql,
   items: AsideView[],
   how: MakeAgain,
-  misfits: Misfit[],
-): Promise<{ misfits: Misfit[]; left: AsideView[] }> {
+  misfits: FailedItem[],
+): Promise<{ misfits: FailedItem[]; left: AsideView[] }> {
   const found = [...misfits]
   const made = new Set<AsideView>()
   const gone = new Set<AsideView>()
@@ -213,7 +213,7 @@ interface MadeHere {
 }
 
 /** Makes everything, and returns what was really made here: at once, or one by one if that fails, so that the misfit is named. */
-async function makeAll(sql: Sql, items: AsideView[], source: Source, one?: Step): Promise<MadeHere[]> {
+async function makeAll(sql: Sql, items: AsideView[], source: ItemSource, one?: Step): Promise<MadeHere[]> {
   await executeStatements(sql, [setting('default_tablespace', '')], false)
   if (one === undefined) {
     const together = await makeTogether(sql, items, source)
@@ -238,7 +238,7 @@ async function makeAll(sql: Sql, items: AsideView[], source: Source, one?: Step)
  * Makes everything as it was in one message, because readers wait meanwhile. Null if that is not possible: a view is there
  * already, gets another definition, does not fit, or would read something else.
  */
-async function makeTogether(sql: Sql, items: AsideView[], { given }: Source): Promise<MadeHere[] | null> {
+async function makeTogether(sql: Sql, items: AsideView[], { given }: ItemSource): Promise<MadeHere[] | null> {
   const names = items.map(({ live: { view } }) => ({ schema: view.schema, name: view.name }))
   const isGiven = names.some((view) => given.some((each) => quoteName(each) === quoteName(view)))
   if (isGiven || (await readKind(sql, ...names)) !== null) return null
@@ -323,8 +323,8 @@ export async function findTaken(sql: Sql, items: AsideView[]): Promise<AsideView
 export async function findRenamed(
   sql: Sql,
   items: AsideView[],
-  { given, advice }: Source,
-): Promise<Misfit[]> {
+  { given, advice }: ItemSource,
+): Promise<FailedItem[]> {
   const changed = new Set(given.map(quoteName))
   const old = items.filter((item) => !changed.has(quoteName(item.live.view)))
   const { now, taken } = await readNames(

@@ -4,7 +4,7 @@ import type { Sql } from '../../server/database.ts'
 import { lackingCharacter } from '../../server/encoding.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { readWhoLacks } from '../../server/rights.ts'
-import { type Part, sqlFailed } from '../../server/sql-failed.ts'
+import { sqlFailed, type TextPart } from '../../server/sql-failed.ts'
 import {
   inTransaction,
   readRolePath,
@@ -45,8 +45,8 @@ export async function runPlainSql(
   if (isConcurrent && how === 'applied') return runConcurrently(sql, { file, text }, statements, record)
   // The login builds the index: the login may if the role may, and the table's owner owns the index anyway.
   const owner = isConcurrent ? null : await readOtherOwner(sql)
-  let part: Part | undefined
-  const onPart = (next: Part) => {
+  let part: TextPart | undefined
+  const onPart = (next: TextPart) => {
     part = next
   }
   try {
@@ -80,7 +80,7 @@ async function executeText(
   transaction: Sql,
   text: string,
   role: string | null,
-  onPart: (part: Part) => void,
+  onPart: (part: TextPart) => void,
 ): Promise<void> {
   let place = await readPlace(transaction, role)
   const savepoints = new Set<string>()
@@ -102,7 +102,7 @@ async function executeText(
 
 /** Executes a file of SQL as the login, in the transaction of the caller. Its failure names the file and the line. */
 export async function executeFile(transaction: Sql, { file, text }: SqlFile): Promise<void> {
-  let part: Part | undefined
+  let part: TextPart | undefined
   try {
     await executeText(transaction, text, null, (next) => {
       part = next
@@ -162,7 +162,7 @@ const statementsPerPart = 1000
  * The file in parts of many statements, or in one part for each statement if the file names `statement_timeout` or has a
  * savepoint: the server applies a new timeout only from the next message on, and refuses savepoints in `execute`.
  */
-function partsOf(text: string): Part[] {
+function partsOf(text: string): TextPart[] {
   const statements = statementsIn(text)
   const isSingle = /\bstatement_timeout\b/i.test(text) || statements.some(({ sql }) => isAboutSavepoint(sql))
   const size = isSingle ? 1 : statementsPerPart

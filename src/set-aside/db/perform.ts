@@ -13,7 +13,7 @@ import { type AsideView, adorn, type Below, type Making, makeFrom, makeView, nam
 import { readBelow } from './in-the-way.ts'
 
 /** From what items are made, and what to do if that fails. */
-export interface Source {
+export interface ItemSource {
   /** Definitions that take the place of the old ones. */
   given: Authored[]
   /** What to do if a view cannot be made: the end of the message. */
@@ -23,7 +23,7 @@ export interface Source {
 }
 
 /** How an item was made (as it was, only what hung on it, or not at all, because it is there), and by which statements. */
-export interface Made {
+export interface MadeItem {
   how: 'made' | 'adorned' | 'there'
   sql: string[]
 }
@@ -35,8 +35,8 @@ export interface Made {
 export async function makeItem(
   sql: Sql,
   item: AsideView,
-  { given, advice, refuseThere = false }: Source,
-): Promise<Made> {
+  { given, advice, refuseThere = false }: ItemSource,
+): Promise<MadeItem> {
   const { view } = item.live
   const there = await readKind(sql, view)
   if (there !== null && refuseThere) throw isThere(item)
@@ -147,7 +147,7 @@ export const isThere = (item: AsideView): Problem =>
   )
 
 /** An item that cannot be made again, and why. */
-export interface Misfit {
+export interface FailedItem {
   item: AsideView
   problem: Problem
 }

@@ -20,11 +20,11 @@ import type { ShadowNames } from '../../sql/names.ts'
 import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { reached } from '../../sql/walks.ts'
-import { type Copy, describeItem } from '../../trial/plan/copy.ts'
+import { describeItem, type ViewCopy } from '../../trial/plan/copy.ts'
 import { displayName, displayPart, type QualifiedName, type ViewName } from '../../words/names.ts'
 
 /** A view that is taken away and made again, with all that the catalog says about it. */
-export interface AsideView extends Copy {
+export interface AsideView extends ViewCopy {
   populated: boolean
   /** The size on disk with indexes and TOAST, as the server last knew it. */
   sizeBytes: number

@@ -4,7 +4,7 @@ import { displayName, displayPart, type QualifiedName } from '../../words/names.
 import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
 import { type ChangeLog, keyOf, logsOf, triggersOf } from '../plan/log.ts'
-import { proveSlices, type Slices } from '../plan/prove.ts'
+import { proveSlices, type SliceKey } from '../plan/prove.ts'
 import { shownOf } from '../plan/shown.ts'
 import { readQueries } from './read-queries.ts'
 
@@ -56,7 +56,7 @@ async function readLogKeys(
     ...proveSlices(found!, table, facts),
   }))
   const read = await readLoggable(sql, view.oid, proofs)
-  const isKept = ({ table }: { table: number }, { isColumn, column }: Slices) =>
+  const isKept = ({ table }: { table: number }, { isColumn, column }: SliceKey) =>
     isColumn && !read.computed.some(([id, name]) => id === table && name === column)
   const kept = proofs.flatMap((proof) =>
     proof.slices.filter((each) => isKept(proof, each)).map((key) => key.by),
@@ -130,7 +130,7 @@ async function readLogKeys(
 /** The names of a log's own columns. */
 const own = new Set(['whole', 'at'])
 
-const whyComputed = ({ by, column, bySettings }: Slices, table: string): string =>
+const whyComputed = ({ by, column, bySettings }: SliceKey, table: string): string =>
   `${displayPart(by)} is computed from ${table}.${displayPart(column)}, and a log has columns of tables. Make it a stored generated column of the table, and read that` +
   (bySettings ? ": it may not depend on settings, so name the zone, as in (at at time zone 'UTC')::date" : '')
 
@@ -184,7 +184,7 @@ interface Loggable {
 }
 
 /** What a log needs to know of the tables of a view; the collations of its columns that are not those of the types; which columns are computed when they are read. */
-async function readLoggable(sql: Sql, view: number, proofs: { table: number; slices: Slices[] }[]) {
+async function readLoggable(sql: Sql, view: number, proofs: { table: number; slices: SliceKey[] }[]) {
   const ids = `array[${proofs.map(({ table }) => table).join()}]::oid[]`
   const keys = JSON.stringify(proofs.map(({ table, slices }) => [table, slices.map(({ column }) => column)]))
   const [row] = await sql.unsafe<

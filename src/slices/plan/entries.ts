@@ -2,9 +2,9 @@ import type { SliceFacts } from './facts.ts'
 import { allNodes, isTrue, nodeIn, nodesIn, numberIn, type TreeNode, textIn } from './node-tree.ts'
 
 /** A query among others, for the names of its WITH. */
-export interface Scope {
+export interface QueryScope {
   query: TreeNode
-  outer: Scope | null
+  outer: QueryScope | null
 }
 
 /** What FROM has of a query, the branches of its set operations included. The range table has more: rules have OLD and NEW. */
@@ -22,9 +22,9 @@ export function indexesOf(item: TreeNode | null): number[] {
 /** The query that an entry of FROM stands for; null: a table. */
 export function readBy(
   entry: TreeNode,
-  scope: Scope,
+  scope: QueryScope,
   facts: SliceFacts,
-): { scope: Scope; place: string } | 'nothing' | null {
+): { scope: QueryScope; place: string } | 'nothing' | null {
   const alias = textIn(nodeIn(entry, 'eref') ?? entry, 'aliasname')
   switch (textIn(entry, 'rtekind')) {
     case '0': {

@@ -1,4 +1,4 @@
-import { entriesOf, readBy, type Scope } from './entries.ts'
+import { entriesOf, type QueryScope, readBy } from './entries.ts'
 import type { SliceFacts } from './facts.ts'
 import { resolve } from './key.ts'
 import {
@@ -39,7 +39,7 @@ export function exactColumns(
   }
 
   /** Which columns of a query are the same each time, by number, if its rows are. */
-  function certainOf(scope: Scope): Map<number, boolean> {
+  function certainOf(scope: QueryScope): Map<number, boolean> {
     const { query } = scope
     const before = known.get(query)
     if (before !== undefined) return before
@@ -64,7 +64,7 @@ export function exactColumns(
     return found
   }
 
-  function ofOperations(item: TreeNode, scope: Scope): Map<number, boolean> {
+  function ofOperations(item: TreeNode, scope: QueryScope): Map<number, boolean> {
     if (item.tag === 'RANGETBLREF') return certainOfEntry(numberIn(item, 'rtindex'), scope)!
     const [one, other] = [nodeIn(item, 'larg')!, nodeIn(item, 'rarg')!].map((side) =>
       ofOperations(side, scope),
@@ -77,7 +77,7 @@ export function exactColumns(
   }
 
   /** The same of what stands in FROM; null: all columns of it are those of a table, or of a function. */
-  function certainOfEntry(index: number, scope: Scope): Map<number, boolean> | null {
+  function certainOfEntry(index: number, scope: QueryScope): Map<number, boolean> | null {
     const entry = nodesIn(scope.query, 'rtable')[index - 1]!
     insist(!isTrue(entry, 'self_reference'))
     const below = readBy(entry, scope, facts)
@@ -86,7 +86,7 @@ export function exactColumns(
 
   const comparesBytes = (clause: TreeNode): boolean => facts.equalities.has(numberIn(clause, 'eqop'))
 
-  function isCertain(trees: Tree, scope: Scope): boolean {
+  function isCertain(trees: Tree, scope: QueryScope): boolean {
     const resolved = [trees].flat().map((each) => each && resolve(scope.query, noColumns, each as TreeNode))
     return allNodes(resolved).every((node) => {
       if (node.tag === 'AGGREF') return facts.unordered.has(numberIn(node, 'aggfnoid')) && isExact(node)
@@ -95,7 +95,7 @@ export function exactColumns(
     })
   }
 
-  function isCertainColumn(variable: TreeNode, scope: Scope): boolean {
+  function isCertainColumn(variable: TreeNode, scope: QueryScope): boolean {
     const [index, column] = [numberIn(variable, 'varno'), numberIn(variable, 'varattno')]
     if (column < 1 || numberIn(variable, 'varlevelsup') !== 0) return false
     if (textIn(nodesIn(scope.query, 'rtable')[index - 1]!, 'rtekind') === join) return false

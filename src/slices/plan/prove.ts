@@ -1,4 +1,4 @@
-import { entriesOf, indexesOf, readBy, type Scope, sublinksOf } from './entries.ts'
+import { entriesOf, indexesOf, type QueryScope, readBy, sublinksOf } from './entries.ts'
 import type { SliceFacts } from './facts.ts'
 import {
   type Carried,
@@ -16,7 +16,7 @@ import {
 import { isTrue, nodeIn, nodesIn, numberIn, numbersIn, type TreeNode, textIn } from './node-tree.ts'
 
 /** A column of a view by whose values it falls into slices, and the column of the table that these are computed from. */
-export interface Slices {
+export interface SliceKey {
   by: string
   column: string
   /** Whether that needs settings of the session, such as its time zone: these have to be the same for every refresh. */
@@ -26,7 +26,7 @@ export interface Slices {
 }
 
 /** What a view can be filled by, in part, when rows of one table change; or why it cannot. */
-export type Proof = { slices: Slices[]; because: null } | { slices: []; because: string }
+export type Proof = { slices: SliceKey[]; because: null } | { slices: []; because: string }
 
 /** The columns of a query that carry a key or have lost it, by number; null: it reads nothing of the table. */
 type Carrying = Map<number, Carried | Lost> | null
@@ -56,7 +56,7 @@ export function proveSlices(
     facts.relations.get(relation)?.heirs.some((heir) => heirs.includes(heir)) ?? false
 
   /** Whether a query reads the table, or a table that shares rows with it, anywhere. */
-  function touches({ query, outer }: Scope): boolean {
+  function touches({ query, outer }: QueryScope): boolean {
     const known = touched.get(query)
     if (known !== undefined) return known
     touched.set(query, false)
@@ -71,7 +71,7 @@ export function proveSlices(
     return found
   }
 
-  function readEntry(entry: TreeNode, scope: Scope): Carrying {
+  function readEntry(entry: TreeNode, scope: QueryScope): Carrying {
     const below = readBy(entry, scope, facts)
     if (below === 'nothing') return null
     if (below !== null) return readQuery(below.scope, below.place)
@@ -85,7 +85,7 @@ export function proveSlices(
       : null
   }
 
-  function readQuery(scope: Scope, place: string): Carrying {
+  function readQuery(scope: QueryScope, place: string): Carrying {
     const { query } = scope
     if (!touches(scope)) return null
     if (sublinksOf(query).some((sublink) => touches({ query: sublink, outer: scope })))
@@ -111,7 +111,7 @@ export function proveSlices(
     )
   }
 
-  const readsRecursively = (scope: Scope): boolean =>
+  const readsRecursively = (scope: QueryScope): boolean =>
     nodesIn(scope.query, 'cteList').some(
       (each) => isTrue(each, 'cterecursive') && touches({ query: nodeIn(each, 'ctequery')!, outer: scope }),
     )
@@ -157,7 +157,7 @@ export function proveSlices(
   }
 
   /** What FROM and WHERE make of the columns that carry a key; null if none of it reads the table. */
-  function readFrom(item: TreeNode, scope: Scope, place: string): From | null {
+  function readFrom(item: TreeNode, scope: QueryScope, place: string): From | null {
     const { query } = scope
     if (item.tag === 'RANGETBLREF') {
       const index = numberIn(item, 'rtindex')
@@ -214,7 +214,7 @@ export function proveSlices(
   }
 
   /** What the branches of UNION, EXCEPT and INTERSECT have in common. They compare whole rows, so never rows of two slices. */
-  function readOperations(item: TreeNode, scope: Scope, place: string): Carrying {
+  function readOperations(item: TreeNode, scope: QueryScope, place: string): Carrying {
     if (item.tag === 'RANGETBLREF')
       return readEntry(nodesIn(scope.query, 'rtable')[numberIn(item, 'rtindex') - 1]!, scope)
     const sides = [nodeIn(item, 'larg')!, nodeIn(item, 'rarg')!]

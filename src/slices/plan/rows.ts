@@ -4,14 +4,14 @@ import { type ChangeLog, logsOf, type TableLog } from './log.ts'
 import type { Shown } from './shown.ts'
 
 /** Which rows have a value of column `by` of the materialized view that is in a slice to be computed anew. */
-interface Part {
+interface SlicePart {
   by: string
   columns: Shown['columns']
 }
 
 /** The rows of a view: those of old slices, and those that its query computes anew. Each condition is one on a key, as SQL writes that. */
 function filled(
-  { by, columns }: Part,
+  { by, columns }: SlicePart,
   { kept, query }: { kept: string; query: string },
   { keeps, computes }: { keeps: (key: string) => string; computes: ((key: string) => string)[] },
 ): string {
@@ -31,7 +31,7 @@ function filled(
  * A query for how many slices were computed `anew`, and how many the view has, by the statistics of its analyzed shadow, which count a sample: `of`.
  * A number that nobody knows is left out: of those that are computed anew, because all are.
  */
-const counted = (anew: string, { by }: Part, shadow: string): string =>
+const counted = (anew: string, { by }: SlicePart, shadow: string): string =>
   `select jsonb_strip_nulls(jsonb_build_object('anew', (${anew}), 'of', (
     select round(case when s.n_distinct < 0 then -s.n_distinct * c.reltuples else s.n_distinct end) + (s.null_frac > 0)::int
       from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname
@@ -39,7 +39,7 @@ const counted = (anew: string, { by }: Part, shadow: string): string =>
 
 /** How many slices there are between two values, ends included. */
 export const countBetween =
-  (part: Part, from: string, to: string) =>
+  (part: SlicePart, from: string, to: string) =>
   (shadow: string): string => {
     const key = quoteIdentifier(part.by)
     return counted(
@@ -54,7 +54,7 @@ export const countBetween =
  * `rowsTouched`.
  */
 export const countTouched =
-  (part: Part, log: ChangeLog, isWhole: boolean, most: number | null = null) =>
+  (part: SlicePart, log: ChangeLog, isWhole: boolean, most: number | null = null) =>
   (shadow: string): string => {
     const read = logsOf(log).map(
       ({ log, table }) =>
@@ -95,7 +95,7 @@ const isBetween = (key: string, from: string, to: string): string =>
 
 /** The rows with the slices between two values anew, ends included. A null is in no slice between two values: its rows are kept. */
 export const rowsBetween =
-  (part: Part, from: string, to: string) =>
+  (part: SlicePart, from: string, to: string) =>
   (kept: string, query: string): string => {
     const isAnew = (key: string) => isBetween(key, from, to)
     return filled(
@@ -138,7 +138,7 @@ function untouched(log: ChangeLog, most: number | null = null) {
  * least `most` of them, the query is computed whole, and nothing else is.
  */
 export const rowsTouched =
-  (part: Part, log: ChangeLog, most: number | null = null) =>
+  (part: SlicePart, log: ChangeLog, most: number | null = null) =>
   (kept: string, query: string): string => {
     const conditions = untouched(log, most)
     const { all, none, touched } = conditions

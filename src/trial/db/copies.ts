@@ -11,7 +11,7 @@ import { problemOf, sqlstateOf } from '../../server/failures.ts'
 import { withSavepoint } from '../../server/transactions.ts'
 import { literal, quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
-import { type Copy, lost, type Meaning } from '../plan/copy.ts'
+import { lost, type Meaning, type ViewCopy } from '../plan/copy.ts'
 
 /** A cancel of one statement is meant for all of them. */
 const canceled = '57014'
@@ -62,7 +62,9 @@ export async function makePlaceholders(
     return null
   }
   const copies = views.map(
-    ({ live }): Copy => ({ live: { ...live, view: { ...live.view, schema: shadows(live.view.schema) } } }),
+    ({ live }): ViewCopy => ({
+      live: { ...live, view: { ...live.view, schema: shadows(live.view.schema) } },
+    }),
   )
   const originals = await readTrees(
     sql,
@@ -77,7 +79,7 @@ export async function makePlaceholders(
     `format('%I.%I', case n.nspname ${inViews} else n.nspname end, c.relname)`,
   )
   for (const [at, { live }] of views.entries()) {
-    const copy = named(found.get(copies[at] as Copy))
+    const copy = named(found.get(copies[at] as ViewCopy))
     const meaning = originals.get(quoteName(live.view))
     const before = { live, ...(meaning && { meaning }) }
     if (lost(before, copy, { exactly: true }).length > 0) return null
@@ -183,7 +185,7 @@ export async function readTrees(sql: Sql, names: string[], nameOf?: string): Pro
 }
 
 /** The items whose trees have to be as they were: what they name is there, with the same columns and types. */
-export async function findComparable<C extends Copy>(sql: Sql, items: C[]): Promise<Set<C>> {
+export async function findComparable<C extends ViewCopy>(sql: Sql, items: C[]): Promise<Set<C>> {
   const asked = items.map(({ meaning }) => meaning ?? { uses: [], state: '' })
   const rows = await sql.unsafe<{ at: number }[]>(`
     select at::integer - 1 as at from jsonb_array_elements(${literal(JSON.stringify(asked))}) with ordinality as y(item, at)
@@ -192,7 +194,11 @@ export async function findComparable<C extends Copy>(sql: Sql, items: C[]): Prom
 }
 
 /** Reads items again, by their names: what is there of them. All views at once, because the query takes long to plan. */
-export async function readAgain<C extends Copy>(sql: Sql, items: C[], nameOf?: string): Promise<Map<C, C>> {
+export async function readAgain<C extends ViewCopy>(
+  sql: Sql,
+  items: C[],
+  nameOf?: string,
+): Promise<Map<C, C>> {
   const names = items.map(({ live }) => quoteName(live.view))
   const meanings = await readTrees(sql, names, nameOf)
   const rows = await sql.unsafe<{ at: number; live: LiveView }[]>(

@@ -14,7 +14,7 @@ import type { Sql } from '../../server/database.ts'
 import { undone } from '../../server/transactions.ts'
 import { withoutLooks } from '../../sql/backups.ts'
 import { literal, quoteName } from '../../sql/names.ts'
-import type { Plan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/plan.ts'
 import { rolePathSetting } from '../../sql/settings.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
@@ -121,7 +121,7 @@ export const applySettings = (sql: Sql, settings: Record<string, string>): Promi
  * Performs a plan that fills no view, statement by statement, in the current transaction, whose settings are as before then. Throws
  * StatementRefused.
  */
-export async function performPlan(sql: Sql, { settings, prepare, locked }: Plan): Promise<void> {
+export async function performPlan(sql: Sql, { settings, prepare, locked }: RunPlan): Promise<void> {
   const [row] = await sql<[{ before: Record<string, string> }]>`
     select jsonb_object_agg(name, current_setting(name)) as before from jsonb_array_elements_text(${sql.json([rolePathSetting, ...Object.keys(settings)])}) n(name)`
   await applySettings(sql, settings)

@@ -2,7 +2,7 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { displayName } from '../../words/names.ts'
 
 /** A view as the catalog has it, or a copy of it, with what it means. */
-export interface Copy {
+export interface ViewCopy {
   live: LiveView
   /** What an older version has set aside lacks this. */
   meaning?: Meaning
@@ -18,7 +18,7 @@ export interface Meaning {
 }
 
 /** As people name it: `view app.sales`. */
-export const describeItem = ({ live: { view } }: Copy): string => `${view.kind} ${displayName(view)}`
+export const describeItem = ({ live: { view } }: ViewCopy): string => `${view.kind} ${displayName(view)}`
 
 /**
  * What was lost on the way, in words; empty if nothing was. OIDs and texts are not compared. Types and what else reads the
@@ -26,8 +26,8 @@ export const describeItem = ({ live: { view } }: Copy): string => `${view.kind} 
  * if it has to be `alike`.
  */
 export function lost(
-  before: Copy,
-  after: Copy | undefined,
+  before: ViewCopy,
+  after: ViewCopy | undefined,
   { exactly, alike = exactly }: { exactly: boolean; alike?: boolean },
 ): string[] {
   if (after === undefined) return [`${describeItem(before)} is not there`]
@@ -38,7 +38,7 @@ export function lost(
   return differing.map(([part]) => `the ${part} of ${describeItem(before)} are not as before`)
 }
 
-function comparable({ live, meaning }: Copy, exactly: boolean, alike: boolean): Record<string, unknown> {
+function comparable({ live, meaning }: ViewCopy, exactly: boolean, alike: boolean): Record<string, unknown> {
   const { view, columns, grants, dependents, triggers, indexes, statistics } = live
   return {
     attributes: { ...view, definition: null, path: null, meaning: null },

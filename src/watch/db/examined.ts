@@ -1,11 +1,11 @@
 import { uniqueIndexes } from '../../catalog/db/catalog.ts'
-import { abilitiesQuery, type Found, type ViewRights } from '../../catalog/plan/abilities.ts'
+import { abilitiesQuery, type FoundObstacle, type ViewRights } from '../../catalog/plan/abilities.ts'
 import { asked, impossible, lackingQuery, type Requirement } from '../../catalog/plan/rights.ts'
 import type { Sql } from '../../server/database.ts'
 import { batchPlaces } from '../../sql/names.ts'
 
 /** A view whose rights are looked at, and why it cannot be refreshed concurrently. */
-export interface Examined {
+export interface ViewToExamine {
   oid: number
   view: string
   schema: string
@@ -15,7 +15,7 @@ export interface Examined {
 }
 
 /** Each view, without those that belong to an extension. Needs no right on any of them, and waits for no lock. */
-export async function listExamined(sql: Sql): Promise<Examined[]> {
+export async function listExamined(sql: Sql): Promise<ViewToExamine[]> {
   const rows = await sql`
     select c.oid::int8 as oid, format('%I.%I', n.nspname, c.relname) as view, n.nspname as schema, c.relname as name,
            c.relowner::regrole::text as owner, c.relispopulated as populated, ${uniqueIndexes(sql)} as indexes
@@ -24,7 +24,7 @@ export async function listExamined(sql: Sql): Promise<Examined[]> {
              where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
      order by 3, 4`
   return rows.map(({ populated, indexes, ...view }) => ({
-    ...(view as Omit<Examined, 'concurrent'>),
+    ...(view as Omit<ViewToExamine, 'concurrent'>),
     concurrent: [...(populated ? [] : ['it is not populated']), ...flawsOf(indexes)],
   }))
 }
@@ -40,7 +40,7 @@ const flawsOf = (indexes: { name: string; unusableBecause: string | null }[]): s
 /** What `role` may do with views. `swap` is what a swap needs. */
 export async function readViewRights(
   sql: Sql,
-  views: (Examined & { swap: Requirement[] })[],
+  views: (ViewToExamine & { swap: Requirement[] })[],
   role: string,
 ): Promise<ViewRights[]> {
   if (views.length === 0) return []
@@ -54,7 +54,7 @@ export async function readViewRights(
     swap: view.swap.filter((each) => lacking.has(lackingQuery(each))),
   }))
   const { query, rights } = abilitiesQuery(needs, role)
-  const found = rights(await sql.unsafe<Found[]>(query))
+  const found = rights(await sql.unsafe<FoundObstacle[]>(query))
   return views.map(({ view, schema, name, owner }, at) => ({ view, schema, name, owner, ...found[at]! }))
 }
 

@@ -1,5 +1,5 @@
 import { viewsAbove } from '../../catalog/plan/graph.ts'
-import { type AnyState, isLeftOut, stateOf, type ViewFacts } from '../../catalog/plan/state.ts'
+import { type AnyState, isLeftOut, stateOf, type ViewStateFacts } from '../../catalog/plan/state.ts'
 import type { BatchFacts, HeldLock, RunFacts, Uncounted } from '../../record/plan/watch.ts'
 import { literal } from '../../sql/names.ts'
 import type { CauseCode } from '../../words/causes.ts'
@@ -29,7 +29,7 @@ interface RunProgress {
 }
 
 /** What is true of a view, with what schedules and other views make of it. */
-export interface Standing extends ViewFacts {
+export interface Standing extends ViewStateFacts {
   state: AnyState
   /** The view to fix first, because this one waits for it, or shows its old data; null: none is. */
   culprit: string | null
@@ -50,7 +50,7 @@ export const nextBys = ['view', 'nightly', 'lag', 'retry'] as const
 type NextBy = (typeof nextBys)[number]
 
 /** All that tells why one view is as old as it is. */
-export interface Examined extends Standing {
+export interface ExaminedView extends Standing {
   /** When a schedule was due last, if no run began then. */
   missedAt: Date | null
   /** What ended last comes first, after what has not ended. */
@@ -115,7 +115,7 @@ const isAtFault = ({ state }: { state: AnyState }): boolean => ['missing', 'asid
  * How views stand, in the order of `views`, and which view has to be fixed first for each that waits for another one, or whose data are
  * too old because of another one: the first above it that is at fault, or else the view that holds its data back. Pure.
  */
-export function judge<Facts extends ViewFacts>(
+export function judge<Facts extends ViewStateFacts>(
   views: Facts[],
   dependencies: Map<string, string[]>,
 ): (Facts & { state: AnyState; culprit: string | null })[] {

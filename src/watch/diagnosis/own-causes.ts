@@ -3,7 +3,7 @@ import type { CauseCode } from '../../words/causes.ts'
 import { command } from '../../words/commands.ts'
 import { duration, names } from '../../words/phrases.ts'
 import { runbookOf } from '../../words/problem.ts'
-import { type Cause, type Examined, heldBack, type Surroundings, uncountedWords } from './cause.ts'
+import { type Cause, type ExaminedView, heldBack, type Surroundings, uncountedWords } from './cause.ts'
 import { cause, recorded, runCause } from './run-cause.ts'
 
 const mostNames = 5
@@ -12,7 +12,7 @@ const mostNames = 5
  * The causes in the view itself that make its data as old as they are, the real cause first. A view that is well has one cause,
  * which says so. Pure.
  */
-export function ownCauses(view: Examined, around: Surroundings): Cause[] {
+export function ownCauses(view: ExaminedView, around: Surroundings): Cause[] {
   const facts = factsOf(view, around)
   const isGone = view.aside !== null || view.missing
   return (isGone ? rulesOfGone : rules).flatMap((rule) => rule(facts) ?? [])
@@ -20,7 +20,7 @@ export function ownCauses(view: Examined, around: Surroundings): Cause[] {
 
 /** What the rules know of a view. */
 interface Facts extends Surroundings {
-  view: Examined
+  view: ExaminedView
   /** The name of the view. */
   name: string
   /** The run that has not ended: the running one if there are several. */
@@ -36,7 +36,7 @@ interface Facts extends Surroundings {
   type: (...words: string[]) => string
 }
 
-function factsOf(view: Examined, around: Surroundings): Facts {
+function factsOf(view: ExaminedView, around: Surroundings): Facts {
   const type = (...words: string[]) => command(words, around.typed)
   const run = runningRun(view) ?? view.runs.find(({ finishedAt }) => finishedAt === null)
   const isPaused = view.pausedSince !== null || (around.allPaused !== null && view.scheduled)
@@ -50,7 +50,7 @@ function factsOf(view: Examined, around: Surroundings): Facts {
 type Rule = (facts: Facts) => Cause | null
 
 /** The last run that ended, without drops and runs that had nothing to do; of a paused view without what the pause left out. */
-export const lastEnded = ({ runs }: Examined, isPaused = false): RunFacts | undefined =>
+export const lastEnded = ({ runs }: ExaminedView, isPaused = false): RunFacts | undefined =>
   runs.find(
     ({ finishedAt, operation, status, error }) =>
       finishedAt !== null &&
@@ -60,14 +60,14 @@ export const lastEnded = ({ runs }: Examined, isPaused = false): RunFacts | unde
   )
 
 /** The run that the server works on. */
-export const runningRun = ({ runs }: Examined): RunFacts | undefined =>
+export const runningRun = ({ runs }: ExaminedView): RunFacts | undefined =>
   runs.find(({ status }) => status === 'running')
 
 /** Whether the last run ended because of a lock. */
-export const failedAtLock = (view: Examined): boolean => lastEnded(view)?.error?.class === 'LockTimeout'
+export const failedAtLock = (view: ExaminedView): boolean => lastEnded(view)?.error?.class === 'LockTimeout'
 
 /** Whether the last run may have ended because of this lock: not if the session began its transaction after the run ended. */
-export function stoppedLast(view: Examined, { since }: HeldLock): boolean {
+export function stoppedLast(view: ExaminedView, { since }: HeldLock): boolean {
   const end = lastEnded(view)?.finishedAt ?? null
   return failedAtLock(view) && (since === null || end === null || since <= end)
 }
@@ -184,7 +184,7 @@ const neverRefreshed: Rule = ({ view: { populated, lastSuccessAt }, name, isPaus
     : null
 
 /** Whether the data are older than the last refresh: because of a view that it read, or because it was one by slices. */
-const isOlder = (view: Examined): boolean =>
+const isOlder = (view: ExaminedView): boolean =>
   heldBack(view) !== null || (view.heldBackBy === view.view && view.asOf !== null)
 
 /** That a refresh succeeded, and yet the data are old. */
@@ -210,7 +210,7 @@ const unknownAge: Rule = ({ view, name, isPaused, open, type }) =>
 
 /** As of when the data of a view are, in spite of its last success. */
 const dataOf = (
-  { asOf, heldBackBy, lastSuccessAt }: Examined,
+  { asOf, heldBackBy, lastSuccessAt }: ExaminedView,
   name: string,
   clock: Surroundings['clock'],
 ): string => {

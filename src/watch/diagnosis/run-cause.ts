@@ -4,13 +4,13 @@ import type { CauseCode } from '../../words/causes.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
 import { cut, duration } from '../../words/phrases.ts'
 import { mayRetry, type ProblemCode, problemCodes, sentences } from '../../words/problem.ts'
-import type { Cause, Examined, Surroundings } from './cause.ts'
+import type { Cause, ExaminedView, Surroundings } from './cause.ts'
 
 const longestMessage = 600
 const longestQuery = 900
 
 /** A run that has ended, as far as it is known. */
-type EndedRun = Pick<RunFacts, 'id' | 'operation' | 'status'> &
+type EndedRunFacts = Pick<RunFacts, 'id' | 'operation' | 'status'> &
   Partial<Pick<RunFacts, 'batchId' | 'finishedAt' | 'because' | 'batchCanceled'>> & {
     error: EndedWith | null
   }
@@ -26,8 +26,8 @@ export function runCause(
     populated,
     staleMs = null,
     checkFailedSince = null,
-  }: Pick<Examined, 'view' | 'lastSuccessAt' | 'populated'> & Partial<Examined>,
-  run: EndedRun,
+  }: Pick<ExaminedView, 'view' | 'lastSuccessAt' | 'populated'> & Partial<ExaminedView>,
+  run: EndedRunFacts,
   { typed, clock, longest = longestMessage }: Pick<Surroundings, 'typed' | 'clock'> & { longest?: number },
 ): Cause {
   const { id, operation, status, batchId, finishedAt = null, error } = run

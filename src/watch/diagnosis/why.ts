@@ -1,5 +1,5 @@
 import { type CauseCode, causeTones } from '../../words/causes.ts'
-import type { Cause, Examined, Surroundings } from './cause.ts'
+import type { Cause, ExaminedView, Surroundings } from './cause.ts'
 import { lastEnded, ownCauses, runningRun } from './own-causes.ts'
 
 /** Whether a cause says that nothing is wrong with a view, or what goes on with it. */
@@ -27,8 +27,8 @@ const mostUpstream = 10
  * upstream is the reason, its cause comes first, as code `Upstream`. Pure.
  */
 export function whyOf(
-  view: Examined,
-  upstream: Examined[],
+  view: ExaminedView,
+  upstream: ExaminedView[],
   readsOf: (view: string) => string[],
   around: Surroundings,
 ): Cause[] {
@@ -49,15 +49,15 @@ export function whyOf(
 }
 
 /** Whether the last run ended as it did because of another view. */
-const suffersFromOthers = (view: Examined): boolean =>
+const suffersFromOthers = (view: ExaminedView): boolean =>
   ['UpstreamFailed', 'NotExchanged'].includes(lastEnded(view)?.error?.class ?? '')
 
 /** Whether a view has to wait for others of its batch itself. */
-const waitsForOthers = (view: Examined): boolean =>
+const waitsForOthers = (view: ExaminedView): boolean =>
   runningRun(view) === undefined && view.batch?.finishedAt === null && view.batch.waitsFor.length > 0
 
 /** Whether what happened upstream is the reason of how the view's last run ended, or of its wait. */
-function explains({ upstream, batchId, view: name }: Cause, view: Examined): boolean {
+function explains({ upstream, batchId, view: name }: Cause, view: ExaminedView): boolean {
   const { batch } = view
   const ended = lastEnded(view)
   if (batch !== null && batch.finishedAt === null && batch.waitsFor.length > 0)
@@ -71,8 +71,8 @@ function explains({ upstream, batchId, view: name }: Cause, view: Examined): boo
 
 /** The cause that a view upstream has of its own; none if that view is well, or suffers from a third one. */
 function upstreamCause(
-  view: Examined,
-  above: Examined,
+  view: ExaminedView,
+  above: ExaminedView,
   readsOf: (view: string) => string[],
   around: Surroundings,
 ): Cause[] {

@@ -14,7 +14,7 @@ export interface Links {
 }
 
 /** What a channel hears of: incidents of one of these kinds, and of views that match one of these globs. Left out: of all. */
-export interface Filter {
+export interface ChannelFilter {
   kinds?: readonly string[] | undefined
   views?: readonly string[] | undefined
 }
@@ -22,7 +22,7 @@ export interface Filter {
 /** How people are told. */
 export interface People {
   /** What channels hear that do not hear everything, by their names. */
-  filters?: Record<string, Filter> | undefined
+  filters?: Record<string, ChannelFilter> | undefined
   environment: string
   links: Links
   typed: CommandTarget

@@ -2,7 +2,7 @@ import type { Incident, Judgement } from '../../record/plan/watch.ts'
 import { causeTones } from '../../words/causes.ts'
 import { incidentKinds } from '../../words/event.ts'
 import type { Telling } from './hearers.ts'
-import type { Found } from './wrong.ts'
+import type { Finding } from './wrong.ts'
 
 /** The culprit if the server has no room, memory or connection left for any view. */
 export const theServer = 'the server'
@@ -22,7 +22,7 @@ export interface Tell {
 }
 
 /** What a look makes of the incidents. */
-export interface Kept {
+export interface KeptIncidents {
   /** Those that are not as they were. */
   written: Incident[]
   changes: IncidentChange[]
@@ -44,10 +44,10 @@ export const keyOf = ({ culprit, cause: { code, error } }: Judgement): string =>
  */
 export function keepIncidents(
   known: Incident[],
-  found: Found[],
+  found: Finding[],
   judged: Map<string, Judgement>,
   { now, telling }: { now: Date; telling: Telling | null },
-): Kept {
+): KeptIncidents {
   const before = new Map(known.map((each) => [each.subject, each]))
   const after = new Map(before)
   const changes: IncidentChange[] = []

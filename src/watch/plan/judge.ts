@@ -15,18 +15,18 @@ import { batchName, type IncidentKind, isOfView } from '../../words/event.ts'
 import { forPeople } from '../../words/for-people.ts'
 import { count, utc } from '../../words/phrases.ts'
 import { type ProblemCode, titleOf } from '../../words/problem.ts'
-import type { Cause, Examined, Surroundings } from '../diagnosis/cause.ts'
+import type { Cause, ExaminedView, Surroundings } from '../diagnosis/cause.ts'
 import { ownCauses } from '../diagnosis/own-causes.ts'
 import { runCause, slowCause } from '../diagnosis/run-cause.ts'
 import { whyOf } from '../diagnosis/why.ts'
 import { theServer } from './incidents.ts'
 import { failingText } from './silence.ts'
-import type { Found } from './wrong.ts'
+import type { Finding } from './wrong.ts'
 
 /** What judging needs to know. */
 export interface JudgeFacts extends Omit<Surroundings, 'clock'> {
   /** The views that are not well and those above them, by name. */
-  views: Map<string, Examined>
+  views: Map<string, ExaminedView>
   /** As of when the data of every view are, by name. */
   ages: Map<string, Date | null>
   /** Which views each view reads. */
@@ -54,12 +54,12 @@ export const noViews = {
 } satisfies Omit<JudgeFacts, 'typed'>
 
 /** Whether the cause follows from the facts of the view: a slow run that has ended says all itself, and so do wrong rows and lost parts. */
-export const needsFacts = ({ kind, name }: Found, { waits }: Pick<Besides, 'waits'>): boolean =>
+export const needsFacts = ({ kind, name }: Finding, { waits }: Pick<Besides, 'waits'>): boolean =>
   isOfView(kind) && kind !== 'wrong' && kind !== 'lost' && (kind !== 'slow' || waits.includes(name))
 
 /** Says why what was found is not well, as `viewkeeper why` does, and what to fix first, by subject. Pure. */
 export function judgeFound(
-  found: Found[],
+  found: Finding[],
   { slow, waits, wrong, lost, batches, channels }: Besides,
   facts: JudgeFacts,
 ): Map<string, Judgement> {
@@ -110,7 +110,7 @@ class Judge {
     return own ? this.told(own, view) : this.ofStanding(view)
   }
 
-  private ofStanding(view: Examined): Judgement {
+  private ofStanding(view: ExaminedView): Judgement {
     const { views, reads } = this.facts
     const above = viewsAbove(view.view, reads).flatMap((each) => views.get(each) ?? [])
     const [first] = whyOf(view, above, (each) => reads.get(each) ?? [], this.around)
@@ -123,7 +123,7 @@ class Judge {
     return fault && own ? this.told(own, fault) : this.told(first, view)
   }
 
-  private told({ code, text, next, view: above, runId, batchId }: Cause, view: Examined): Judgement {
+  private told({ code, text, next, view: above, runId, batchId }: Cause, view: ExaminedView): Judgement {
     const run = view.runs.find(({ id }) => id === runId)
     const isOfBatch = code === 'Canceled' && run?.batchCanceled === true
     const words = wordsOf(code)

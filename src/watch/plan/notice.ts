@@ -14,9 +14,9 @@ import { matchesGlob, withSchema } from '../../words/glob.ts'
 import { parseName } from '../../words/names.ts'
 import { count, cut, duration, names, utc } from '../../words/phrases.ts'
 import { runbookOf } from '../../words/problem.ts'
-import type { Filter, Links, People } from './hearers.ts'
+import type { ChannelFilter, Links, People } from './hearers.ts'
 import { type IncidentChange, keyOf, type Tell, theServer } from './incidents.ts'
-import type { Found } from './wrong.ts'
+import type { Finding } from './wrong.ts'
 
 /** What has something wrong, as a notice tells it. */
 interface ToldSubject {
@@ -66,7 +66,7 @@ export interface Notice {
 /** What people are told of these incidents, by causes. `found` has the ages. Pure. */
 export function noticeOf(
   { isReminder, open, resolved }: Tell,
-  found: Found[],
+  found: Finding[],
   { environment, links, typed, now }: People & { now: Date },
 ): Notice {
   const ages = new Map(found.flatMap((each) => (each.kind === 'stale' ? [[each.name, each] as const] : [])))
@@ -103,7 +103,7 @@ const mostTyped = 20
 function causeOf(
   key: string,
   alike: [Incident, ...Incident[]],
-  { ages, typed }: { ages: Map<string, Found>; typed: CommandTarget },
+  { ages, typed }: { ages: Map<string, Finding>; typed: CommandTarget },
 ): ToldCause {
   const { culprit, cause } = alike.find(({ subject, cause }) => subject === cause.view) ?? alike[0]
   // What several views have in common is not the fault of one of them, unless that one is the culprit.
@@ -172,7 +172,7 @@ function partsOf(subject: string): string[] {
 }
 
 /** What of a message passes a filter; null: nothing does. Pure. */
-export function heardBy({ kinds, views }: Filter, tell: Tell): Tell | null {
+export function heardBy({ kinds, views }: ChannelFilter, tell: Tell): Tell | null {
   const hears = ({ subject, kinds: of }: Incident) =>
     (kinds === undefined || of.some((kind) => kinds.includes(kind))) &&
     (views === undefined ||
@@ -182,7 +182,7 @@ export function heardBy({ kinds, views }: Filter, tell: Tell): Tell | null {
 }
 
 /** What has become of an incident, for programs; null if it is not about a view: other events tell that. `found` is what the monitor finds now. */
-export function newsOfIncident({ incident, what }: IncidentChange, found: Found[]): News | null {
+export function newsOfIncident({ incident, what }: IncidentChange, found: Finding[]): News | null {
   const { subject: view, kinds: all, openedAt, changedAt, resolvedAt, culprit, cause } = incident
   const kinds = viewKinds.filter((kind) => all.includes(kind))
   if (kinds.length === 0) return null

@@ -1,10 +1,10 @@
-import type { ViewFacts } from '../../catalog/plan/state.ts'
+import type { ViewStateFacts } from '../../catalog/plan/state.ts'
 import { fails } from '../../catalog/plan/state.ts'
 import type { IncidentKind } from '../../words/event.ts'
 import { incidentKinds } from '../../words/event.ts'
 
 /** Something that a look finds wrong. */
-export interface Found {
+export interface Finding {
   kind: IncidentKind
   /** A view as people write it: `app.sales`; a function that was set aside with its arguments; `batch <id>`; a channel: `mail ops@example.com`. */
   name: string
@@ -14,7 +14,7 @@ export interface Found {
 }
 
 /** What planning has found, by the names of the views. */
-interface Planned {
+interface PlannedFindings {
   /** The target lags that cannot be kept. */
   lag: string[]
   /** Those that scheduled refreshes leave out for a while. */
@@ -26,12 +26,12 @@ interface Planned {
  * `lasting`: what has been set aside or paused for long, views whose last refresh was slow, whose slices were wrong, or that lost what hung on them, and batches and channels that have failed. Pure.
  */
 export function findWrong(
-  views: ViewFacts[],
-  { lag, suspended }: Planned,
+  views: ViewStateFacts[],
+  { lag, suspended }: PlannedFindings,
   lasting: Record<'aside' | 'paused' | 'slow' | 'wrong' | 'lost' | 'batch' | 'channel', string[]>,
-): Found[] {
+): Finding[] {
   const tried = views.filter(({ pausedSince, aside }) => pausedSince === null && aside === null)
-  const namesOf = (which: (view: ViewFacts) => boolean): string[] =>
+  const namesOf = (which: (view: ViewStateFacts) => boolean): string[] =>
     tried.filter(which).map(({ view }) => view)
   const found = {
     failing: namesOf((view) => !view.missing && fails(view)),
@@ -41,7 +41,7 @@ export function findWrong(
     ...lasting,
   }
   const stale = views.filter((view) => view.stale).sort((a, b) => (b.staleMs ?? 0) - (a.staleMs ?? 0))
-  return incidentKinds.flatMap((kind): Found[] =>
+  return incidentKinds.flatMap((kind): Finding[] =>
     kind === 'stale'
       ? stale.map(({ view, staleMs, maxStaleMs }) => ({
           kind,

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { answerNews } from '../../../functions/monitor.ts'
 import { eventSchemas } from '../../../src/api/events.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
-import { handOut, type Sending, sendWaiting } from '../../../src/events/hand-out.ts'
+import { type HandingOut, handOut, sendWaiting } from '../../../src/events/hand-out.ts'
 import type { WaitingEvent } from '../../../src/record/plan/watch.ts'
 import { beginMonitoring } from '../../../src/record/watch/incidents.ts'
 import { cancel } from '../../../src/run/cancel.ts'
@@ -24,7 +24,7 @@ const whole = { token: null, done: [], stop: false }
 
 /** Puts what waits on a bus, which refuses what `refuses` says. */
 async function putOn(bus: WaitingEvent[], refuses: (event: WaitingEvent) => boolean = () => false) {
-  const put: Sending['put'] = async (events) =>
+  const put: HandingOut['put'] = async (events) =>
     events.map((event) => {
       const { type, id, sequence, at, detail } = event
       eventSchemas[type as EventType].parse({ type, id, sequence, at, environment, ...detail })
@@ -32,7 +32,7 @@ async function putOn(bus: WaitingEvent[], refuses: (event: WaitingEvent) => bool
       bus.push(event)
       return null
     })
-  const ask: Sending['ask'] = (request) => answerNews(request, { environment, database })
+  const ask: HandingOut['ask'] = (request) => answerNews(request, { environment, database })
   return sendWaiting({ ask, put, until: muchLater() })
 }
 const look = (programs: { typed: string } | null = { typed: environment }) =>
@@ -324,13 +324,13 @@ test('a bus that refuses for long delays no message for people, and topics that 
     await write(dead, 120)
     await write(alive, 3)
     const taken: WaitingEvent[] = []
-    const put: Sending['put'] = async (events) =>
+    const put: HandingOut['put'] = async (events) =>
       events.map((event) => {
         if (event.type === dead) return 'refused'
         taken.push(event)
         return null
       })
-    const ask: Sending['ask'] = (request) => answerNews(request, { environment, database })
+    const ask: HandingOut['ask'] = (request) => answerNews(request, { environment, database })
     expect(await sendWaiting({ ask, put, until: muchLater() })).toEqual({
       sent: 3,
       refused: 'refused',

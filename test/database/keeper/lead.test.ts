@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { type Leader, leadInTurn, type Standing } from '../../../src/keeper/lead.ts'
+import { type CopyStanding, type Leader, leadInTurn } from '../../../src/keeper/lead.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { administrator, useDatabase } from '../../support/servers/database.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -9,7 +9,7 @@ const { sql, database, url } = useDatabase()
 /** A copy that leads in turn with others, until the test ends. `pid` is the process of the server that it leads with. */
 function copyOf(on: Database = database) {
   const stop = new AbortController()
-  const copy = { standing: undefined as Standing | undefined, pid: 0, led: 0, stop: () => stop.abort() }
+  const copy = { standing: undefined as CopyStanding | undefined, pid: 0, led: 0, stop: () => stop.abort() }
   const done = leadInTurn(on, {
     obeys: 'the same',
     signal: stop.signal,

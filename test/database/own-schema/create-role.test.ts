@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole, type RoleMade, type RoleRequest } from '../../../src/own-schema/create-role.ts'
 import { settingUp } from '../../../src/own-schema/db/apply.ts'
-import { Work } from '../../../src/own-schema/db/role.ts'
+import { AdministratorWork } from '../../../src/own-schema/db/role.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
@@ -171,7 +171,7 @@ describe('what an administrator may not grant', () => {
     await rds.run('app_owner', 'create type shop.pair as (a int, b int)')
     await rds.as('app_owner').database.withConnection((connection) =>
       settingUp(connection, async (transaction) => {
-        const work = await Work.in(transaction)
+        const work = await AdministratorWork.in(transaction)
         for (const refused of ['grant select on shop.pair to master', 'grant select on shop.gone to master'])
           expect(await work.try([refused])).toBe(false)
         expect(await work.try(['grant select on shop.orders to master'])).toBe(true)

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { closeLostRuns } from '../../../src/record/runs/life.ts'
 import { readRun, startRun } from '../../../src/record/runs/runs.ts'
-import type { Plan } from '../../../src/sql/plan.ts'
+import type { RunPlan } from '../../../src/sql/plan.ts'
 import { counts } from '../../support/counts.ts'
 import { sendEnvelope } from '../../support/processes/envelope.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'
@@ -12,7 +12,7 @@ import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 
-const plan = (texts: string[], changes?: Partial<Plan>): Plan =>
+const plan = (texts: string[], changes?: Partial<RunPlan>): RunPlan =>
   planOf(
     texts.map((sql) => ({ phase: 'building', sql, kind: 'userCode' })),
     changes,
@@ -20,7 +20,7 @@ const plan = (texts: string[], changes?: Partial<Plan>): Plan =>
 
 let views = 0
 /** Writes a pending run of a new view, which need not exist: the envelope only knows statements. */
-async function pendingRun(work: Plan, view = `v${++views}`, by = database): Promise<number> {
+async function pendingRun(work: RunPlan, view = `v${++views}`, by = database): Promise<number> {
   const [definition] = await sql`
     insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${view}, 'discovered')
     on conflict (schema_name, name) do update set source = 'discovered' returning id`
@@ -44,7 +44,7 @@ async function send(runId: number, { timeoutSeconds = 60, as = database } = {}):
   await envelope.leave()
 }
 
-const outcome = async (work: Plan, options = {}) => {
+const outcome = async (work: RunPlan, options = {}) => {
   const id = await pendingRun(work)
   await send(id, options)
   return readRun(sql, id)

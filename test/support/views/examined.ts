@@ -1,10 +1,10 @@
 import { stateOf } from '../../../src/catalog/plan/state.ts'
-import type { Examined } from '../../../src/watch/diagnosis/cause.ts'
+import type { ExaminedView } from '../../../src/watch/diagnosis/cause.ts'
 
 /** A view of which everything is known and well, but for what is given; its state is what follows, unless it is given, too. */
-export function examined(name: string, more: Partial<Examined> = {}): Examined {
+export function examined(name: string, more: Partial<ExaminedView> = {}): ExaminedView {
   const [schema = '', bare = ''] = name.split('.')
-  const view: Examined = {
+  const view: ExaminedView = {
     id: 1,
     view: name,
     schema,

@@ -1,10 +1,10 @@
 import type { Incident, RunFacts } from '../../../src/record/plan/watch.ts'
-import type { Examined } from '../../../src/watch/diagnosis/cause.ts'
+import type { ExaminedView } from '../../../src/watch/diagnosis/cause.ts'
 import { usualTelling } from '../../../src/watch/plan/hearers.ts'
 import { keepIncidents } from '../../../src/watch/plan/incidents.ts'
 import { type Besides, judgeFound } from '../../../src/watch/plan/judge.ts'
 import { type Notice, noticeOf } from '../../../src/watch/plan/notice.ts'
-import { type Found, findWrong } from '../../../src/watch/plan/wrong.ts'
+import { type Finding, findWrong } from '../../../src/watch/plan/wrong.ts'
 import type { ProblemCode } from '../../../src/words/problem.ts'
 import { examined } from './examined.ts'
 
@@ -48,13 +48,13 @@ export const ended = (
   batchCanceled,
 })
 
-interface ViewOptions extends Partial<Examined> {
+interface ViewOptions extends Partial<ExaminedView> {
   hours?: number
   last?: RunFacts | null
 }
 
 /** A view with a schedule that succeeded last so many hours before dusk, and may be 25 hours old. */
-export const view = (name: string, { hours = 1, last = null, ...more }: ViewOptions = {}): Examined =>
+export const view = (name: string, { hours = 1, last = null, ...more }: ViewOptions = {}): ExaminedView =>
   examined(name, {
     stale: hours > 25,
     staleMs: hours * 60 * minuteMs,
@@ -82,7 +82,7 @@ export interface Look {
   at: number
   /** In a time in which nobody is told. */
   quiet?: boolean
-  views?: Examined[]
+  views?: ExaminedView[]
   reads?: Record<string, string[]>
   pause?: { since: Date; by: string } | null
   aside?: string[]
@@ -140,7 +140,7 @@ function judge({
   lost = [],
   batches = [],
   channels = [],
-}: Look): { found: Found[]; judged: ReturnType<typeof judgeFound> } {
+}: Look): { found: Finding[]; judged: ReturnType<typeof judgeFound> } {
   const found = findWrong(
     views,
     { lag, suspended },

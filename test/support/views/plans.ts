@@ -1,7 +1,7 @@
-import type { Plan, Statement } from '../../../src/sql/plan.ts'
+import type { RunPlan, Statement } from '../../../src/sql/plan.ts'
 
 /** A plan that fills a view by these statements under its lock. */
-export const planOf = (statements: Statement[], changes: Partial<Plan> = {}): Plan => ({
+export const planOf = (statements: Statement[], changes: Partial<RunPlan> = {}): RunPlan => ({
   ifRunning: 'skip',
   result: 'updated',
   fills: true,

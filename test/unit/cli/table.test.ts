@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { type Column, columnLines, pairLines, tableLines } from '../../../cli/output/table.ts'
+import { columnLines, pairLines, type TextColumn, tableLines } from '../../../cli/output/table.ts'
 import { plain } from '../../../src/terminal/report.ts'
 
 type Row = { name: string; rows: string; why: string }
 
-const columns: Column<Row>[] = [
+const columns: TextColumn<Row>[] = [
   { title: 'NAME', cell: ({ name }) => name },
   { title: 'ROWS', cell: ({ rows }) => rows, right: true, leaveOut: 2 },
   { title: 'WHY', cell: ({ why }) => why, leaveOut: 1, least: 6 },

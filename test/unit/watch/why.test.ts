@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { BatchFacts, HeldLock, RunFacts } from '../../../src/record/plan/watch.ts'
-import type { Cause, Examined } from '../../../src/watch/diagnosis/cause.ts'
+import type { Cause, ExaminedView } from '../../../src/watch/diagnosis/cause.ts'
 import { whyOf } from '../../../src/watch/diagnosis/why.ts'
 import { moment } from '../../../src/words/phrases.ts'
 import { examined } from '../../support/views/examined.ts'
@@ -8,7 +8,7 @@ import { examined } from '../../support/views/examined.ts'
 const now = new Date('2026-11-20T12:00:00Z')
 const at = (clock: string) => new Date(`2026-11-20T${clock}:00Z`)
 
-const standing = ({ view = 'app.top', ...more }: Partial<Examined> = {}): Examined =>
+const standing = ({ view = 'app.top', ...more }: Partial<ExaminedView> = {}): ExaminedView =>
   examined(view, {
     stale: true,
     staleMs: 97_200_000,
@@ -53,7 +53,7 @@ const reader = (since: Date | null): HeldLock => ({
   statement: null,
   end: 'select pg_terminate_backend(4711);',
 })
-const why = (view: Examined, upstream: Examined[] = [], allPaused: Date | null = null) =>
+const why = (view: ExaminedView, upstream: ExaminedView[] = [], allPaused: Date | null = null) =>
   inBrief(
     whyOf(view, upstream, (of) => (of === 'app.top' ? ['app.base'] : []), {
       now,
@@ -176,7 +176,7 @@ describe('a view that failed and is paused', () => {
 })
 
 describe('a view that reads another one', () => {
-  const base = (more: Partial<Examined> = {}) => standing({ view: 'app.base', ...more })
+  const base = (more: Partial<ExaminedView> = {}) => standing({ view: 'app.base', ...more })
   const suffers = standing({ runs: [failed('UpstreamFailed', { status: 'skipped' })] })
 
   test('was skipped because the other one failed, not because it is paused', () => {

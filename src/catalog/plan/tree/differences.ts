@@ -33,7 +33,7 @@ select string_agg(distinct case a.part when 'query' then ${placeQuery('a.tree', 
  * A query for one text, empty if the trees of views are those of their copies but for places and forms of texts, and for the copies that they read
  * instead of views: then `treeDifferences` of each finds nothing, and need not be planned. `read`: all copies; `shadow` is an expression for an OID.
  */
-export const sameTrees = (views: Copy[], read: Copy[]): string => `
+export const sameTrees = (views: CopiedRelation[], read: CopiedRelation[]): string => `
 select case when count(t.trees) = ${2 * views.length} and count(distinct (r.view, t.trees)) = ${views.length} then '' end
   from (values ${views.map(({ oid, shadow }) => `(${oid}, ${oid}::oid), (${oid}, ${shadow})`).join(', ')}) as r(view, relation), lateral (
     select string_agg(concat(t.part, t.tree), e'\n' order by t.part, t.tree collate "C") from (${partsQuery(
@@ -44,7 +44,7 @@ select case when count(t.trees) = ${2 * views.length} and count(distinct (r.view
       ),
     )}) as t) as t(trees)`
 
-interface Copy {
+interface CopiedRelation {
   oid: number
   shadow: string
 }

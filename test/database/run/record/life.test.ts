@@ -6,7 +6,7 @@ import { life } from '../../../../src/record/batches/transitions.ts'
 import { cancelRun } from '../../../../src/record/runs/cancel.ts'
 import { closeLostRuns, closeUnclaimed, skipUnclaimed } from '../../../../src/record/runs/life.ts'
 import { readRunStatus, replan } from '../../../../src/record/runs/runs.ts'
-import type { Plan } from '../../../../src/sql/plan.ts'
+import type { RunPlan } from '../../../../src/sql/plan.ts'
 import { type RunStatus, runStatuses } from '../../../../src/words/run.ts'
 import { sendEnvelope } from '../../../support/processes/envelope.ts'
 import { whileWorkedOn } from '../../../support/processes/worker.ts'
@@ -26,7 +26,7 @@ interface Row {
   serial: number
 }
 
-const planOfTexts = (texts: string[], changes?: Partial<Plan>): Plan =>
+const planOfTexts = (texts: string[], changes?: Partial<RunPlan>): RunPlan =>
   planOf(
     texts.map((sql) => ({ kind: 'command', phase: 'building', sql })),
     changes,
@@ -39,7 +39,7 @@ const columnsOf = (status: RunStatus) => sql`
   error = ${['failed', 'canceled'].includes(status) ? sql.json({ class: 'Canceled', message: 'before' }) : null}`
 
 let views = 0
-async function rowIn(status: RunStatus, plan: Plan | null = null, view = `v${++views}`): Promise<Row> {
+async function rowIn(status: RunStatus, plan: RunPlan | null = null, view = `v${++views}`): Promise<Row> {
   const [row] = await sql<[Row]>`
     with d as (
       insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${view}, 'discovered')
