@@ -1,4 +1,4 @@
-import { planBatch } from '../src/batch/plan/plan.ts'
+import { planBatch } from '../src/batch/plan/plan-batch.ts'
 import { selectViews } from '../src/batch/plan/selection.ts'
 import type { Strategy } from '../src/catalog/plan/definition.ts'
 import type { Sql } from '../src/server/database.ts'

@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { readSnapshot } from '../src/catalog/db/live-view.ts'
 import type { Strategy } from '../src/catalog/plan/definition.ts'
-import { planRebuild } from '../src/rebuild/plan/plan.ts'
+import { planRebuild } from '../src/rebuild/plan/plan-rebuild.ts'
 import { alone } from '../src/rebuild/plan/scope.ts'
 import { readView } from '../src/record/definitions/look.ts'
 import type { Sql } from '../src/server/database.ts'
-import type { RunPlan, Statement } from '../src/sql/plan.ts'
+import type { RunPlan, Statement } from '../src/sql/run-plan.ts'
 import { change, makeData, makeSecondLongView } from './support/data.ts'
 import {
   inRounds,

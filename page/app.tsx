@@ -20,7 +20,7 @@ import {
   type PageNotice,
   type PageTarget,
   type Question,
-  type Shown,
+  type ShownPage,
   SignIn,
 } from './frame.tsx'
 import { batchesPage, batchPage, graphPage } from './pages/batches.tsx'
@@ -31,15 +31,15 @@ import { viewsPage } from './pages/views.tsx'
 export type { PageTarget } from './frame.tsx'
 
 /** What a page is asked: what it is about, the query of its address, and how commands name the API. */
-interface Asked {
+interface AskedOfPage {
   subject: string
   query: PageQuery
   typed: CommandTarget
 }
 
-type Page = (api: Api, asked: Asked) => Promise<Shown>
+type PageOf = (api: Api, asked: AskedOfPage) => Promise<ShownPage>
 
-const pages: [path: string, name: PageName, page: Page][] = [
+const pages: [path: string, name: PageName, page: PageOf][] = [
   ['/', 'views', viewsPage],
   ['/page/views/:subject{[\\s\\S]+}', 'view', viewPage],
   ['/page/graph', 'graph', graphPage],
@@ -58,7 +58,7 @@ export interface Door {
   question?: Question & { fields: [name: string, value: string][] }
 }
 
-interface PageOptions {
+interface AppOptions {
   target: () => PageTarget & { typed?: CommandTarget | undefined }
   /** The script and the style sheet. */
   files: Record<'page.js' | 'page.css', string>
@@ -94,7 +94,7 @@ export function pagesOf({
   base = '/',
   signsIn = false,
   onDefect,
-}: PageOptions): Hono<{ Bindings: Door }> {
+}: AppOptions): Hono<{ Bindings: Door }> {
   const app = new Hono<{ Bindings: Door }>().basePath(base)
   const cookies = { path: base, httpOnly: true, sameSite: 'Lax' } as const
   app.use(compress(), async (context, next) => {
@@ -113,14 +113,14 @@ export function pagesOf({
   const show = async (
     context: PageContext,
     current: PageName | undefined,
-    make: () => Promise<Shown>,
+    make: () => Promise<ShownPage>,
     status = 200,
   ) => {
     const { env, req } = context
     const place = placeOf(req.url)
     const told = req.query('told')
     let { notice } = env
-    let shown: Shown
+    let shown: ShownPage
     try {
       // A run that is no longer on record is nothing to tell of.
       const run = notice || !told ? undefined : await readRun(apiOf(context), told).catch(() => undefined)

@@ -16,7 +16,7 @@ export interface PageTarget {
 }
 
 /** What a page is made of. */
-export interface Shown {
+export interface ShownPage {
   title: string
   main: Child
   /** Whether something goes on that the page shows, so that it is worth looking often. */
@@ -40,7 +40,7 @@ export interface Question {
   yes: string
 }
 
-interface DocumentOptions extends Shown {
+interface DocumentOptions extends ShownPage {
   target: PageTarget
   /** Where the pages stand: `/`. */
   base: string

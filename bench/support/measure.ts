@@ -2,7 +2,7 @@ import type { BatchRequest } from '../../src/batch/start.ts'
 import { failuresSetting } from '../../src/run/envelope/run-connection.ts'
 import type { RefreshRequest } from '../../src/run/refresh.ts'
 import type { Sql } from '../../src/server/database.ts'
-import type { RunPlan } from '../../src/sql/plan.ts'
+import type { RunPlan } from '../../src/sql/run-plan.ts'
 import type { Node } from './data.ts'
 import { type BenchServer, ownCode } from './server.ts'
 

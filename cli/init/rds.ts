@@ -1,6 +1,6 @@
 import { Problem } from '../../src/words/problem.ts'
 import { listIn, NotFound, type QueryApi, textIn, type Xml } from '../api/query-api.ts'
-import type { Known } from './template.ts'
+import type { KnownServer } from './template.ts'
 
 /** What AWS says about a server, and about the network in which it is. */
 interface FoundServer {
@@ -208,7 +208,7 @@ async function pages(
 }
 
 /** What is written of a server, and what to type next, in this order. */
-interface RdsEnvironment extends Known {
+interface RdsEnvironment extends KnownServer {
   commands: string[]
 }
 

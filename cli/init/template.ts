@@ -6,7 +6,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { templateFolder } from '../../src/package-files.ts'
 
 /** What is known of the server that the CDK app is for. */
-export interface Known {
+export interface KnownServer {
   account: string
   region: string
   /** The lines of the construct. */
@@ -25,7 +25,7 @@ export const packages = {
 export function filesOf(
   part: 'every' | 'aws' | 'serve',
   folder: string,
-  known?: Known,
+  known?: KnownServer,
 ): [path: string, text: string][] {
   const root = fileURLToPath(new URL(part, templateFolder))
   const files = readdirSync(root, { recursive: true, withFileTypes: true })
@@ -60,7 +60,7 @@ export function exampleConstruct(): string {
 }
 
 /** The text of a file with what is known instead of the examples. */
-function fill(text: string, { account, region, construct }: Known): string {
+function fill(text: string, { account, region, construct }: KnownServer): string {
   const filled = text
     .replace(constructInApp, () => `${construct.replaceAll(/^/gm, '    ')}\n`)
     .replace("'123456789012'", `'${account}'`)

@@ -20,7 +20,7 @@ import {
   progressText,
   stateText,
   viewLinesOf,
-} from '../output/runs.ts'
+} from '../output/run-lines.ts'
 import {
   exitCodeOf,
   failed,

@@ -7,12 +7,12 @@ import { reached } from '../../src/sql/walks.ts'
 import { count, duration, elapsed } from '../../src/words/phrases.ts'
 import { hrefOf, type PageQuery } from '../address.ts'
 import { Badge, Bar, Deed, Filters, Legend, Listed, Moment, NameSearch, Table, Told } from '../cells.tsx'
-import { Failure, Head, type Shown } from '../frame.tsx'
+import { Failure, Head, type ShownPage } from '../frame.tsx'
 import { Graph, type Pictured } from '../pictures/graph.tsx'
 import { Timeline } from '../pictures/timeline.tsx'
 
 /** `/page/graph`: which view reads which, coloured by how they stand; with the batch that goes on. */
-export async function graphPage(api: Api, { query }: { query: PageQuery }): Promise<Shown> {
+export async function graphPage(api: Api, { query }: { query: PageQuery }): Promise<ShownPage> {
   const [{ views }, { batches }] = await Promise.all([
     readViews(api),
     ask(api, 'listBatches', { query: { limit: 5 } }),
@@ -105,7 +105,7 @@ function withBatch(views: View[], batch: BatchDetails | undefined): Pictured[] {
 }
 
 /** `/page/batches`: the batches, newest first. The bars compare their lengths. */
-export async function batchesPage(api: Api, { query }: { query: PageQuery }): Promise<Shown> {
+export async function batchesPage(api: Api, { query }: { query: PageQuery }): Promise<ShownPage> {
   const { batches, next } = await ask(api, 'listBatches', { query: { cursor: query.before, limit: 50 } })
   const longest = Math.max(1, ...batches.map(({ elapsedMs }) => elapsedMs ?? 0))
   const took = ({ elapsedMs, status }: Batch) =>
@@ -156,7 +156,7 @@ export async function batchesPage(api: Api, { query }: { query: PageQuery }): Pr
 export async function batchPage(
   api: Api,
   { subject, query }: { subject: string; query: PageQuery },
-): Promise<Shown> {
+): Promise<ShownPage> {
   const batch = await readBatch(api, subject)
   const { id, status, error, views } = batch
   return {

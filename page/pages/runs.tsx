@@ -25,10 +25,10 @@ import {
   Table,
   ViewLink,
 } from '../cells.tsx'
-import { Head, type Shown } from '../frame.tsx'
+import { Head, type ShownPage } from '../frame.tsx'
 
 /** `/page/runs`: the runs of every view, as a list that the address narrows, or as a grid of days. */
-export async function runsPage(api: Api, { query }: { query: PageQuery }): Promise<Shown> {
+export async function runsPage(api: Api, { query }: { query: PageQuery }): Promise<ShownPage> {
   const { busy, main } = await (query.as === 'days' ? dayGrid(api, query) : runList(api, query))
   return {
     title: 'Runs',
@@ -56,7 +56,7 @@ export async function runsPage(api: Api, { query }: { query: PageQuery }): Promi
 const none = 'No run is like that.'
 
 /** The runs that fit the address, newest first. */
-async function runList(api: Api, query: PageQuery): Promise<Omit<Shown, 'title'>> {
+async function runList(api: Api, query: PageQuery): Promise<Omit<ShownPage, 'title'>> {
   const { runs, next } = await ask(api, 'listRuns', { query: runsAsked(query, Date.now()) })
   return {
     busy: runs.some((run) => isOpen(run.status)),
@@ -184,7 +184,7 @@ type DayOfView = DaysOfView['days'][number]
 const many = 14
 
 /** A cell for each view and day, by how the runs of the day ended. */
-async function dayGrid(api: Api, query: PageQuery): Promise<Omit<Shown, 'title'>> {
+async function dayGrid(api: Api, query: PageQuery): Promise<Omit<ShownPage, 'title'>> {
   const part = (query.q ?? '').toLowerCase()
   const views = (await readDays(api, many)).filter(({ view }) => view.toLowerCase().includes(part))
   const { shown, more } = firstOf(views, query.rows)
@@ -262,14 +262,14 @@ const wordsOfDay = ({ runs, failed, last }: DayOfView): string =>
 const lastDays = (now: number, many: number): string[] =>
   Array.from({ length: many }, (_, i) => new Date(now - (many - 1 - i) * dayMs).toISOString().slice(0, 10))
 
-interface Asked {
+interface AskedRun {
   subject: string
   /** How commands name the API. */
   typed: CommandTarget
 }
 
 /** `/page/runs/<id>`: one run, what it did, and why it failed. */
-export async function runPage(api: Api, { subject, typed }: Asked): Promise<Shown> {
+export async function runPage(api: Api, { subject, typed }: AskedRun): Promise<ShownPage> {
   const run = await readRun(api, subject)
   const { id, status, operation, view, progress, error, result } = run
   return {
@@ -389,7 +389,7 @@ const noActions =
 export async function actionsPage(
   api: Api,
   { query: { view, before } }: { query: PageQuery },
-): Promise<Shown> {
+): Promise<ShownPage> {
   const { actions, next } = await ask(api, 'listActions', { query: { view, cursor: before, limit: 50 } })
   const title = view ? `Actions on ${view}` : 'Actions'
   return {

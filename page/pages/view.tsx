@@ -9,11 +9,11 @@ import { aimed, type CommandTarget } from '../../src/words/commands.ts'
 import { forPeople } from '../../src/words/for-people.ts'
 import { hrefOf } from '../address.ts'
 import { Ago, Badge, Command, Deed, Facts, Mark, Name, Sql, Told, ViewLink } from '../cells.tsx'
-import { Head, type Shown } from '../frame.tsx'
+import { Head, type ShownPage } from '../frame.tsx'
 import { Plots } from '../pictures/timeline.tsx'
 import { ActionTable, Advice, RunTable } from './runs.tsx'
 
-interface Asked {
+interface AskedView {
   subject: string
   typed: CommandTarget
 }
@@ -22,7 +22,7 @@ const few = 5
 const recent = 20
 
 /** `/page/views/<view>`: one view, why it is as it is, and what can be done with it. */
-export async function viewPage(api: Api, { subject, typed }: Asked): Promise<Shown> {
+export async function viewPage(api: Api, { subject, typed }: AskedView): Promise<ShownPage> {
   const [view, why, { views }, { runs, next }, refreshes, { actions, next: earlier }] = await Promise.all([
     readView(api, subject),
     ask(api, 'getWhy', { view: subject }),
@@ -149,7 +149,7 @@ const addressesOf = ({ view, runId, batchId }: Cause, of: string): Record<string
 /** Whether somebody has to look at a cause. */
 const isBad = ({ code }: Pick<Cause, 'code'>): boolean => ['bad', 'warn'].includes(causeTones[code])
 
-interface Mention {
+interface LinkedText {
   text: string
   /** The address of what the text names; undefined for text in between. */
   href: string | undefined
@@ -159,13 +159,13 @@ interface Mention {
  * A text in pieces: where it first names a run, a batch or a view of `addresses`, the piece has an address. The names that
  * the text does not have come after it. Together the pieces are what a person reads.
  */
-export function withMentions(text: string, addresses: Record<string, string>): Mention[] {
+export function withMentions(text: string, addresses: Record<string, string>): LinkedText[] {
   const missing = { ...addresses }
   const names = Object.keys(addresses)
   const any = names.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|')
   // In upper or lower case; not inside a longer name or number.
   const pieces = any ? text.split(new RegExp(`(?<![\\w.-])(${any})(?![\\w-]|\\.\\w)`, 'i')) : [text]
-  const told: Mention[] = pieces.map((text) => {
+  const told: LinkedText[] = pieces.map((text) => {
     const name = names.find((each) => each.toLowerCase() === text.toLowerCase()) ?? ''
     const href = missing[name]
     delete missing[name]

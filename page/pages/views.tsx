@@ -15,10 +15,10 @@ import { failingText } from '../../src/watch/plan/silence.ts'
 import { count } from '../../src/words/phrases.ts'
 import { hrefOf, type PageQuery } from '../address.ts'
 import { Ago, Deed, Filters, firstOf, NameSearch, RefreshIcon, Table, utc } from '../cells.tsx'
-import { Head, type Shown } from '../frame.tsx'
+import { Head, type ShownPage } from '../frame.tsx'
 
 /** `/`: every view, with its age against its limit, its last run and its next. */
-export async function viewsPage(api: Api, { query }: { query: PageQuery }): Promise<Shown> {
+export async function viewsPage(api: Api, { query }: { query: PageQuery }): Promise<ShownPage> {
   const [list, { batches }] = await Promise.all([
     readViews(api),
     ask(api, 'listBatches', { query: { limit: 5 } }),

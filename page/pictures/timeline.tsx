@@ -25,14 +25,14 @@ export const Plots: FC<{ runs: Run[] }> = ({ runs }) => (
   </section>
 )
 
-interface Point {
+interface TimePoint {
   id: number
   at: string
   value: number
 }
 
 /** A number of each successful refresh, oldest first. */
-export const pointsOf = (runs: Run[], number: (run: Run) => number | null): Point[] =>
+export const pointsOf = (runs: Run[], number: (run: Run) => number | null): TimePoint[] =>
   runs
     .filter(({ status, operation }) => status === 'success' && operation === 'refresh')
     .flatMap((run) => {
@@ -43,7 +43,7 @@ export const pointsOf = (runs: Run[], number: (run: Run) => number | null): Poin
 
 interface PlotOptions {
   title: string
-  points: Point[]
+  points: TimePoint[]
   write: (value: number) => string
   /** What is said if there are no points. */
   none: string
@@ -77,8 +77,8 @@ const Plot: FC<PlotOptions> = ({ title, points, write, none, fromZero = false })
   const [least, most] = [fromZero ? 0 : Math.min(...values), Math.max(...values)]
   const spanMs = Date.parse(last.at) - Date.parse(first.at) || 1
   /** Where a point is, 0 to 100 from the left and from the top. */
-  const x = ({ at }: Point) => ((Date.parse(at) - Date.parse(first.at)) / spanMs) * 100
-  const y = ({ value }: Point) => (most === least ? 50 : 100 - ((value - least) / (most - least)) * 100)
+  const x = ({ at }: TimePoint) => ((Date.parse(at) - Date.parse(first.at)) / spanMs) * 100
+  const y = ({ value }: TimePoint) => (most === least ? 50 : 100 - ((value - least) / (most - least)) * 100)
   const line = points.map((point) => `${x(point).toFixed(2)},${y(point).toFixed(1)}`).join(' ')
   const summary = `${title} of ${points.length} refreshes: from ${write(Math.min(...values))} to ${write(most)}, the last ${write(last.value)}`
   return (
@@ -154,7 +154,7 @@ const tick = (ms: number) => (ms < 60_000 ? `${ms / 1000} s` : elapsed(ms).repla
 
 const percent = (part: number) => `${(part * 100).toFixed(2)}%`
 
-const TimelineRow: FC<{ row: Row; now: number | null } & Waiting> = ({
+const TimelineRow: FC<{ row: Row; now: number | null } & WaitingFor> = ({
   row: { view, bars, expected },
   now,
   locked,
@@ -190,13 +190,13 @@ const TimelineRow: FC<{ row: Row; now: number | null } & Waiting> = ({
 )
 
 /** What a view waits for besides other views: a lock, or a connection. */
-interface Waiting {
+interface WaitingFor {
   locked: string | undefined
   refused: string | null
 }
 
 /** Why a view is where it is. */
-const Note: FC<{ view: BatchView } & Waiting> = ({ view, locked, refused }) => {
+const Note: FC<{ view: BatchView } & WaitingFor> = ({ view, locked, refused }) => {
   const last = view.runs.at(-1)
   if (last?.message) return <span title={last.class ?? undefined}>{last.message}</span>
   if (locked) return <>waits: {locked}</>

@@ -2,13 +2,13 @@ import type { Sql } from '../../src/server/database.ts'
 import type { EventType } from '../../src/words/event.ts'
 
 /** What a channel takes: what people are told, or events for programs. */
-type Taken = 'notices' | { events: readonly EventType[] }
+type WhatIsTaken = 'notices' | { events: readonly EventType[] }
 
 /** Somebody who is told: an address of mail, a chat, or a program. */
 export interface Channel {
   /** As the metrics, the log and `viewkeeper.deliveries` call it: `mail ops@example.com`, `webhook cache`, `chat team`. */
   name: string
-  takes: Taken
+  takes: WhatIsTaken
   /** Hears only what its filter lets through. */
   isFiltered?: boolean
   /** Delivers a message, whose key is the same at each try. Throws Undelivered. */

@@ -277,7 +277,7 @@ export const apiRoutes = {
     takes: { query: z.strictObject({}) },
     gives: async () => (await import('./answers.ts')).plan,
     async answer({ database, schedules }) {
-      const { getPlan } = await import('../watch/plan.ts')
+      const { getPlan } = await import('../watch/day-plan.ts')
       const { lags, ...plan } = await getPlan(database, schedules)
       return { ...plan, lags: lags.map(({ view, lagMs, of }) => ({ view, lagMs, for: of })) }
     },

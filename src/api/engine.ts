@@ -63,14 +63,14 @@ export interface Keeper extends Methods {
 /** What the routes say of the methods. `Methods` is made of the same: a difference does not compile. */
 type MethodsOfRoutes = {
   [Name in RouteName]: (
-    input?: InputOf<NonNullable<Routes[Name]['takes']>>,
+    input?: EngineInput<NonNullable<Routes[Name]['takes']>>,
     options?: CallOptions,
   ) => Promise<Answer<Name>>
 }
-type InputOf<Takes extends NonNullable<Route['takes']>> = FieldsOf<NonNullable<Takes['path']>> &
-  FieldsOf<NonNullable<Takes['query']>> &
-  FieldsOf<NonNullable<Takes['body']>>
-type FieldsOf<Part> = [Part] extends [never]
+type EngineInput<Takes extends NonNullable<Route['takes']>> = EngineFields<NonNullable<Takes['path']>> &
+  EngineFields<NonNullable<Takes['query']>> &
+  EngineFields<NonNullable<Takes['body']>>
+type EngineFields<Part> = [Part] extends [never]
   ? unknown
   : Part extends z.ZodMiniObject
     ? Partial<z.input<Part>>

@@ -23,7 +23,7 @@ export const nameCursor = described(z.optional(text(1000)), {
 })
 
 /** A page of a list in an answer. `next` is the `cursor` of the next page, null on the last one. */
-interface Page<Item> {
+interface AnswerPage<Item> {
   page: Item[]
   next: string | null
 }
@@ -33,7 +33,7 @@ export function pageByKey<Item>(
   items: Item[],
   next: number | null,
   keyOf: (item: Item) => number,
-): Page<Item> {
+): AnswerPage<Item> {
   const page = firstFitting(items)
   const last = page.at(-1)
   const key = page.length < items.length && last !== undefined ? keyOf(last) : next
@@ -44,7 +44,7 @@ export function pageByKey<Item>(
 export function pageByName<Item extends { view: string }>(
   items: Item[],
   cursor: string | undefined,
-): Page<Item> {
+): AnswerPage<Item> {
   const left = items
     .filter(({ view }) => cursor === undefined || view > cursor)
     .sort((one, other) => (one.view < other.view ? -1 : 1))
@@ -56,7 +56,7 @@ export function pageInOrder<Item extends { view: string }>(
   items: Item[],
   cursor: string | undefined,
   most: number,
-): Page<Item> {
+): AnswerPage<Item> {
   const at = items.findIndex(({ view }) => view === cursor)
   if (cursor !== undefined && at === -1) {
     throw new Problem('InvalidRequest', 'cursor: must be the `next` of the page before', { field: 'cursor' })
@@ -65,7 +65,7 @@ export function pageInOrder<Item extends { view: string }>(
   return pageOf(left, firstFitting(left, most))
 }
 
-const pageOf = <Item extends { view: string }>(left: Item[], page: Item[]): Page<Item> => ({
+const pageOf = <Item extends { view: string }>(left: Item[], page: Item[]): AnswerPage<Item> => ({
   page,
   next: page.length < left.length ? (page.at(-1)?.view ?? null) : null,
 })

@@ -1,5 +1,5 @@
 import type * as z from 'zod/mini'
-import type { BatchDefaults } from '../batch/plan/plan.ts'
+import type { BatchDefaults } from '../batch/plan/plan-batch.ts'
 import type { Schedules } from '../due/schedules.ts'
 import type { Logger } from '../keeper/terms.ts'
 import type { Database } from '../server/database.ts'

@@ -119,7 +119,7 @@ async function formGroups(
 }
 
 /** What a call decides on. */
-interface Taken {
+interface TakenViews {
   /** These views, none if it is nobody's turn. */
   views: BatchView[]
   /** The ids of all views of their pieces. */
@@ -138,7 +138,7 @@ async function takePieces(
   views: BatchView[],
   { pieces, locked, isPatient }: Grouping,
   which: Which,
-): Promise<Taken> {
+): Promise<TakenViews> {
   const of = (ids: number[]) => views.filter(({ id }) => ids.includes(id))
   if (pieces !== null && which === 'locked') {
     const waiting = idsOf(views, locked)
@@ -186,7 +186,7 @@ async function decideOn(
   sql: Sql,
   batch: Batch,
   { isPatient, shadowBytes }: Grouping,
-  { views, among, again }: Taken,
+  { views, among, again }: TakenViews,
   isLastTry: boolean,
 ): Promise<Grouped | 'busy'> {
   const joined = await joinRefreshed(sql, batch, views)

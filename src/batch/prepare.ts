@@ -19,7 +19,7 @@ import {
   skippedUnchanged,
 } from '../run/record.ts'
 import type { Sql } from '../server/database.ts'
-import { actorsOf } from '../sql/plan.ts'
+import { actorsOf } from '../sql/run-plan.ts'
 import { Problem } from '../words/problem.ts'
 import type { AdvancingBatch, Prepared, Sendable } from './advancing.ts'
 import { joinRefreshed } from './leave-out.ts'

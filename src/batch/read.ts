@@ -15,7 +15,7 @@ import { groupsByMember, waitsFor } from '../run/plan/turn.ts'
 import type { Database } from '../server/database.ts'
 import type { BatchStatus, BatchViewStatus } from '../words/run.ts'
 import { retryDelayOf } from './plan/next.ts'
-import { estimateRest } from './plan/plan.ts'
+import { estimateRest } from './plan/plan-batch.ts'
 
 /** A view within a batch, with its attempts, oldest first. */
 interface BatchViewState {

@@ -1,12 +1,18 @@
 import { readGroup } from '../rebuild/db/group.ts'
 import type { RunOptions } from '../rebuild/plan/fill.ts'
-import { becauseTogether, filledBy, planExchange, planFilling, whatChanged } from '../rebuild/plan/plan.ts'
+import {
+  becauseTogether,
+  filledBy,
+  planExchange,
+  planFilling,
+  whatChanged,
+} from '../rebuild/plan/plan-rebuild.ts'
 import { apart, batchKey, type Scope } from '../rebuild/plan/scope.ts'
 import { type PlanBasis, readPlanBasis } from '../record/batches/attempts.ts'
 import { giveUpGroup } from '../record/batches/batch-groups.ts'
 import { type BatchView, followersIn } from '../record/batches/batch-views.ts'
 import type { Batch } from '../record/batches/batches.ts'
-import { readFilled, readGroupFacts, recordTogether } from '../record/batches/together.ts'
+import { readFilled, readGroupFacts, recordTogether } from '../record/batches/group-runs.ts'
 import { readView } from '../record/definitions/look.ts'
 import type { TogetherGroup } from '../record/plan/batch.ts'
 import { readChecking } from '../record/runs/past.ts'

@@ -36,7 +36,7 @@ import type { Sql } from '../server/database.ts'
 import { inTransaction, withTransaction } from '../server/transactions.ts'
 import { Problem } from '../words/problem.ts'
 import { type BatchError, type Exchange, isScheduled } from '../words/run.ts'
-import { type BatchDefaults, planBatch } from './plan/plan.ts'
+import { type BatchDefaults, planBatch } from './plan/plan-batch.ts'
 import {
   canonicalSelection,
   insistOnSelection,

@@ -1,4 +1,4 @@
-import type { BatchDefaults } from '../batch/plan/plan.ts'
+import type { BatchDefaults } from '../batch/plan/plan-batch.ts'
 import { everyDay } from '../catalog/plan/scheduled.ts'
 import { defaults, type ScheduleOptions } from '../config/options.ts'
 import type { FunctionOptions } from '../config/variables.ts'

@@ -21,7 +21,7 @@ import { withTransaction } from '../server/transactions.ts'
 import { executeRecord, runPlainSql } from '../set-aside/db/own-sql.ts'
 import { withoutReadersOf } from '../set-aside/without-readers.ts'
 import { quoteName, withoutShadowNames } from '../sql/names.ts'
-import type { RunPlan, Statement } from '../sql/plan.ts'
+import type { RunPlan, Statement } from '../sql/run-plan.ts'
 import { displayName, type QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { Trigger } from '../words/run.ts'
@@ -44,7 +44,7 @@ import {
 } from './plan/frozen.ts'
 import { declaredAmong, firstNeeded, isMadeAnyway, type LivingView } from './plan/journal.ts'
 import type { Change, PlannedChange } from './plan/redefine.ts'
-import { planChange, planFrozen } from './plan.ts'
+import { planChange, planFrozen } from './plan-change.ts'
 
 /** Who migrates the views of a database, how, and how long they wait. */
 export interface MigrateCall {
@@ -253,7 +253,7 @@ export const repairViews = (
   whileOnlyOneMigrates(call, async (sql) => {
     const { missing, pending } = await readMissing(sql, migrations)
     const left = new Set(missing.filter(({ definition }) => !isMadeAnyway(definition, pending)))
-    const refusals = new Map<LivingView, Refusal>()
+    const refusals = new Map<LivingView, RefusedMigration>()
     const repaired: MigrationDone[] = []
     for (let before = -1; repaired.length > before; ) {
       before = repaired.length
@@ -273,7 +273,7 @@ export const repairViews = (
     return {
       repaired,
       missing: [...left].map((view) => {
-        const { because, isFinal } = refusals.get(view) as Refusal
+        const { because, isFinal } = refusals.get(view) as RefusedMigration
         const first = isFinal ? [] : firstNeeded(view.definition, missingYet)
         return {
           view: displayName(view.definition),
@@ -284,7 +284,7 @@ export const repairViews = (
     }
   })
 
-interface Refusal {
+interface RefusedMigration {
   because: string
   /** Whether a run has failed: trying again would only fail again. */
   isFinal: boolean
@@ -295,7 +295,7 @@ async function makeAgain(
   call: MigrateCall,
   { definition, migration }: LivingView,
   left: LivingView[],
-): Promise<MigrationDone | Refusal> {
+): Promise<MigrationDone | RefusedMigration> {
   const [declared] = declaredAmong(
     definition,
     left.map((each) => each.definition),
@@ -318,7 +318,7 @@ async function makeAgain(
   return { name: displayName(definition), way: 'repair', does: 'create', runId, durationMs }
 }
 
-const refusal = (because: string, isFinal = false): Refusal => ({ because, isFinal })
+const refusal = (because: string, isFinal = false): RefusedMigration => ({ because, isFinal })
 
 /** What the server says, or we do, about a view that cannot be made now. */
 function reasonOf(thrown: unknown, view: string): string {

@@ -36,7 +36,7 @@ import {
 import { compareJournal, insistOnOwnFolder } from './plan/journal.ts'
 import type { Change } from './plan/redefine.ts'
 import { definitionAsLive, driftOf } from './plan/redefine.ts'
-import { planChange, planFrozen } from './plan.ts'
+import { planChange, planFrozen } from './plan-change.ts'
 
 /** What a migration did when it was tried. */
 export interface Verified {
@@ -111,9 +111,9 @@ const isLocked = (error: unknown): boolean =>
   [error, (error as Error).cause].some((each) => sqlstateOf(each) === '55P03')
 
 /** What a trial tells by itself. Whether a key is null is found out afterwards, when no view is locked any more. */
-type Tried = Omit<Verified, 'nullKey'> & { keys: NullableKey[] }
+type TriedFrozen = Omit<Verified, 'nullKey'> & { keys: NullableKey[] }
 
-const withNullKeys = (sql: Sql, tried: Tried[]): Promise<Verified[]> =>
+const withNullKeys = (sql: Sql, tried: TriedFrozen[]): Promise<Verified[]> =>
   inTurn(tried, async ({ keys, ...each }) => {
     for (const key of keys) if (await isNullSomewhere(sql, key)) return { ...each, nullKey: key.columns }
     return { ...each, nullKey: null }
@@ -126,7 +126,11 @@ async function inTurn<T, R>(all: T[], work: (each: T) => Promise<R>): Promise<R[
   return done
 }
 
-async function tryOnce(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Tried[]> {
+async function tryOnce(
+  sql: Sql,
+  frozen: FrozenMigration[],
+  fresh: FrozenMigration[],
+): Promise<TriedFrozen[]> {
   const journal = await readViewJournal(sql)
   insistOnOwnFolder(frozen, journal)
   const { pending } = compareJournal(frozen, journal)
@@ -139,7 +143,7 @@ async function tryOnPlaceholders(
   sql: Sql,
   pending: FrozenMigration[],
   fresh: FrozenMigration[],
-): Promise<Tried[] | null> {
+): Promise<TriedFrozen[] | null> {
   try {
     const tried = await undone(sql, async (part) => {
       const moved = await moveToPlaceholders(part, pending, fresh)
@@ -181,7 +185,11 @@ async function applyAll(sql: Sql, pending: FrozenMigration[], fresh: FrozenMigra
   }
 }
 
-async function tryAll(sql: Sql, pending: FrozenMigration[], fresh: FrozenMigration[]): Promise<Tried[]> {
+async function tryAll(
+  sql: Sql,
+  pending: FrozenMigration[],
+  fresh: FrozenMigration[],
+): Promise<TriedFrozen[]> {
   await applyAll(sql, pending, fresh)
   return inTurn(fresh, async ({ name, up, down }) => {
     try {
@@ -193,7 +201,12 @@ async function tryAll(sql: Sql, pending: FrozenMigration[], fresh: FrozenMigrati
   })
 }
 
-async function tryBothWays(sql: Sql, name: string, up: FrozenText, frozenDown: FrozenText): Promise<Tried> {
+async function tryBothWays(
+  sql: Sql,
+  name: string,
+  up: FrozenText,
+  frozenDown: FrozenText,
+): Promise<TriedFrozen> {
   const parts = await inTurn(partsOf(frozenDown.change), async (change): Promise<TriedPart> => {
     const before = await readAfter(sql, change)
     return { before, ...(await findWayBack(sql, change, before)) }

@@ -7,14 +7,14 @@ import { lookAtView, type Patience } from '../record/definitions/look.ts'
 import { readChecking, readUsualDurations } from '../record/runs/past.ts'
 import type { Sql } from '../server/database.ts'
 import { lookAgain } from '../server/transactions.ts'
-import { type RunPlan, statementsOf } from '../sql/plan.ts'
+import { type RunPlan, statementsOf } from '../sql/run-plan.ts'
 import { readSettings } from '../sql/settings.ts'
 import type { QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { UsualDurations } from '../words/run.ts'
 import { concurrent, regular } from './plan/refresh.ts'
 import {
-  type Asked,
+  type AskedOfStrategy,
   type Choice,
   chooseStrategy,
   type InBatch,
@@ -37,7 +37,7 @@ interface RefreshPlanOptions extends Patience {
   /** What its refreshes took, if that was read with it. */
   usual?: UsualDurations | undefined
   /** What of the view is computed, in the words of the strategy that does it. */
-  slices?: Asked | undefined
+  slices?: AskedOfStrategy | undefined
   /** Set in a batch, which rebuilds other views more carefully: see `planGroup`. */
   inBatch?: InBatch
 }

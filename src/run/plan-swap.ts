@@ -5,7 +5,7 @@ import type { Reader, ViewFacts, ViewSnapshot } from '../catalog/plan/live-view.
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
 import { lookAtGroup } from '../rebuild/db/group.ts'
 import type { RunOptions } from '../rebuild/plan/fill.ts'
-import { type Filler, filledBy, planRebuild } from '../rebuild/plan/plan.ts'
+import { type Filler, filledBy, planRebuild } from '../rebuild/plan/plan-rebuild.ts'
 import {
   isReadByViews,
   requirementsOf,
@@ -21,7 +21,7 @@ import type { Sql } from '../server/database.ts'
 import { besideCopy, brokenBackup, readHarmed } from '../server/standbys.ts'
 import { besideBackup } from '../sql/backups.ts'
 import { batchPlaces, quoteName } from '../sql/names.ts'
-import type { RunPlan } from '../sql/plan.ts'
+import type { RunPlan } from '../sql/run-plan.ts'
 import { displayName, type QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { UsualDurations } from '../words/run.ts'

@@ -11,7 +11,7 @@ import type { Skipped } from '../record/runs/skip.ts'
 import { skipped } from '../record/runs/skip.ts'
 import type { Sql } from '../server/database.ts'
 import { problemOf } from '../server/failures.ts'
-import { type RunPlan, statementsOf } from '../sql/plan.ts'
+import { type RunPlan, statementsOf } from '../sql/run-plan.ts'
 import { Problem, type ProblemCode } from '../words/problem.ts'
 import type { RunError, Unchanged } from '../words/run.ts'
 

@@ -12,7 +12,7 @@ import { isScheduled, type RunError } from '../words/run.ts'
 import type { Call, Result } from './call.ts'
 import { answer, deadlineOf, waitForRun } from './call.ts'
 import { execute, type OperationTarget, patienceOf } from './execute.ts'
-import type { Asked } from './plan/strategy.ts'
+import type { AskedOfStrategy } from './plan/strategy.ts'
 import { planRefresh } from './plan-refresh.ts'
 import { skippedUnchanged } from './record.ts'
 
@@ -28,7 +28,7 @@ export interface RefreshRequest {
   /** Shows the new data without the checks of the definition. Default: false. */
   withoutChecks?: boolean | undefined
   /** Computes only these rows anew. Such a refresh is the answer to no other request. */
-  slices?: Asked | undefined
+  slices?: AskedOfStrategy | undefined
 }
 
 /**

@@ -14,13 +14,13 @@ import { readFix } from './rights.ts'
 import { defaultOwnerSetting, regularUpToSetting, type SkipUnchanged, skipSettings } from './transactions.ts'
 
 /** Where we connect, and as whom. */
-interface Place {
+interface ConnectedPlace {
   database: string
   user: string
 }
 
 /** The meaning of each SQLSTATE that means something else, or needs other advice, while we connect. */
-const whileConnecting: Record<string, { code: ProblemCode; advice: (place: Place) => string }> = {
+const whileConnecting: Record<string, { code: ProblemCode; advice: (place: ConnectedPlace) => string }> = {
   '42501': {
     code: 'CredentialsRefused',
     advice: ({ database, user }) =>
@@ -39,7 +39,7 @@ const whileConnecting: Record<string, { code: ProblemCode; advice: (place: Place
 }
 
 /** The Problem for an error while connecting to a database. Any other error is returned unchanged. */
-function problemOfConnecting(error: unknown, place: Place): unknown {
+function problemOfConnecting(error: unknown, place: ConnectedPlace): unknown {
   const sqlstate = sqlstateOf(error)
   const known = sqlstate === undefined ? undefined : whileConnecting[sqlstate]
   if (known === undefined || !(error instanceof Error)) return problemOf(error)

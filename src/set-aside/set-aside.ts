@@ -34,7 +34,7 @@ import {
 } from './take.ts'
 
 /** A view that is set aside, with all that it needs to be made again. */
-type SetAside = Remembered<AsideView>
+type ViewSetAside = Remembered<AsideView>
 
 /** The relations that another tool will change, as in SQL. */
 export interface SetAsideRequest {
@@ -51,7 +51,7 @@ export interface SetAsideRequest {
 /** What was set aside now, and what was aside before. */
 interface SetAsideDone {
   items: AsideView[]
-  before: SetAside[]
+  before: ViewSetAside[]
 }
 
 /**
@@ -94,7 +94,7 @@ export const setAside = (
   })
 
 /** The memory has one view of a name. */
-function insistOnNew(items: AsideView[], before: SetAside[]): void {
+function insistOnNew(items: AsideView[], before: ViewSetAside[]): void {
   const known = before.filter(({ name }) => items.some((item) => nameOf(item) === name))
   if (known.length > 0)
     throw new Problem(
@@ -135,7 +135,7 @@ export interface PutBackRequest {
 
 /** What was made again, or would be, what was forgotten, and what stays remembered. */
 interface PutBack {
-  back: SetAside[]
+  back: ViewSetAside[]
   forgotten: string[]
   /** What cannot be made again or filled, and why; in the order of making. */
   misfits: { name: string; because: string }[]
@@ -214,7 +214,7 @@ async function recordMisfits(sql: Sql, misfits: FailedItem[], madeBy: MadeBy): P
   }
 }
 
-const without = (all: SetAside[], forgotten: string[]): SetAside[] =>
+const without = (all: ViewSetAside[], forgotten: string[]): ViewSetAside[] =>
   all.filter(({ name }) => !forgotten.includes(name))
 
 /** A file of SQL, and what it changes. */

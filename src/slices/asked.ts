@@ -1,7 +1,7 @@
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { insistOnChecking } from '../rebuild/plan/check-data.ts'
-import type { Filler } from '../rebuild/plan/plan.ts'
+import type { Filler } from '../rebuild/plan/plan-rebuild.ts'
 import { askSealed } from '../sealed/db/execute.ts'
 import type { Sql } from '../server/database.ts'
 import { sqlstateOf } from '../server/failures.ts'

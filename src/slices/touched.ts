@@ -1,11 +1,11 @@
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import type { Refusal } from '../rebuild/plan/fill.ts'
 import type { AroundFilling } from '../rebuild/plan/make.ts'
-import type { Filler } from '../rebuild/plan/plan.ts'
+import type { Filler } from '../rebuild/plan/plan-rebuild.ts'
 import type { Rebuild, Scope } from '../rebuild/plan/scope.ts'
 import { noteWrong } from '../record/plan/wrong-slices.ts'
 import type { Sql } from '../server/database.ts'
-import type { RunPlan, Statement } from '../sql/plan.ts'
+import type { RunPlan, Statement } from '../sql/run-plan.ts'
 import { displayName, displayPart } from '../words/names.ts'
 import { duration } from '../words/phrases.ts'
 import { Problem } from '../words/problem.ts'
@@ -86,7 +86,7 @@ export async function findTouched(
  * is believed. What was read leaves the log in the same transaction; in a group of a batch it is noted, and leaves the log at the exchange.
  */
 function fill(
-  { view, log, known, isBelieved, isWhole, holds }: Touched,
+  { view, log, known, isBelieved, isWhole, holds }: TouchedSlices,
   rebuild: Rebuild,
   members: Pick<SlicesAnew, 'view' | 'shown'>,
   isBeside: boolean,
@@ -128,7 +128,7 @@ function fill(
 }
 
 /** What a refresh by a log computes. `holds`: what its rows depend on besides rows of tables is the same. */
-interface Touched {
+interface TouchedSlices {
   view: ViewFacts
   log: ChangeLog
   known: Known

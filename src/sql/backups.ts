@@ -1,5 +1,5 @@
 import { literal } from './names.ts'
-import type { RunPlan, Statement } from './plan.ts'
+import type { RunPlan, Statement } from './run-plan.ts'
 
 /**
  * A query for the sessions that dump this database, the oldest first: each with its `pid`, and `who` it is in words. A dump lists

@@ -13,7 +13,7 @@ import { readSettings } from '../sql/settings.ts'
 import { Problem } from '../words/problem.ts'
 
 /** What a check has found in the data that readers see. */
-interface MadeCheck {
+interface CheckFinding {
   name: string
   /** It only warns. */
   severity?: 'warn'
@@ -30,7 +30,7 @@ interface ViewVerdict {
   view: string
   /** Whether no check found anything, besides those that only warn. */
   passes: boolean
-  checks: MadeCheck[]
+  checks: CheckFinding[]
 }
 
 /** All checks of one view take at most so long. */
@@ -49,7 +49,7 @@ export const checkView = (database: Database, written: string): Promise<ViewVerd
         'ViewSqlFailed',
         `${view.view} holds no data, so its checks have nothing to look at. Refresh it first: viewkeeper refresh ${view.view}`,
       )
-    const made: MadeCheck[] = []
+    const made: CheckFinding[] = []
     for (const check of all) {
       const checked = { view, relation: view, seal: insistOnChecking(view) }
       made.push(await checkOne(sql, checked, check, readSettings(view.view, settings), until))
@@ -67,7 +67,7 @@ async function checkOne(
   check: DataCheck,
   settings: Record<string, string>,
   until: number,
-): Promise<MadeCheck> {
+): Promise<CheckFinding> {
   const { name, query, warns } = check
   const of = { name, ...(warns && { severity: 'warn' as const }), query }
   try {

@@ -162,7 +162,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'a new owner takes a view from none of its readers',
-    file: 'src/migrate/plan.ts',
+    file: 'src/migrate/plan-change.ts',
     text: 'if (mayRead) continue',
     becomes: 'if (mayRead || reader) continue',
     project: 'database',

@@ -6,7 +6,7 @@ import { batchColumns } from '../../../src/resources/runs.ts'
 import { command } from '../../../src/words/commands.ts'
 import { batchStatuses } from '../../../src/words/run.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { batchHead, endOfBatch, progressLine, viewLinesOf } from '../../output/runs.ts'
+import { batchHead, endOfBatch, progressLine, viewLinesOf } from '../../output/run-lines.ts'
 import { watchBatch } from '../../watch/watch.ts'
 import { answer, list, operating, type Printing, positive, watch } from '../asking.ts'
 

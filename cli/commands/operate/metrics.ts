@@ -5,7 +5,7 @@ import type { Column } from '../../../src/resources/cell.ts'
 import { duration } from '../../../src/words/phrases.ts'
 import { pairLines, tableOf } from '../../output/table.ts'
 import { isTerminal } from '../../output/terminal.ts'
-import { plotPairs } from '../../output/views.ts'
+import { plotPairs } from '../../output/view-lines.ts'
 import { answer, operating } from '../asking.ts'
 
 /** Declares `metrics`, which prints how often views were refreshed, how long that took, and how often it failed. */

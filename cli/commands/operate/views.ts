@@ -29,7 +29,7 @@ import {
   typed,
   wrap,
 } from '../../output/terminal.ts'
-import { plotPairs, runsOfView, standingLine, summaryOf, viewLines } from '../../output/views.ts'
+import { plotPairs, runsOfView, standingLine, summaryOf, viewLines } from '../../output/view-lines.ts'
 import { noView } from '../../project/names.ts'
 import { answer, operating, type Printing } from '../asking.ts'
 

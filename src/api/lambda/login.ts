@@ -6,13 +6,13 @@ import { Problem } from '../../words/problem.ts'
 
 // Where the database of a function is, and how the function logs in: with a token of IAM, or with a secret.
 
-type Place = Pick<ConnectionOptions, 'host' | 'port' | 'database' | 'tls'>
+type ServerAddress = Pick<ConnectionOptions, 'host' | 'port' | 'database' | 'tls'>
 
 /**
  * The server and database that environment variables name, with TLS that the roots of RDS vouch for, or the authorities in
  * `DATABASE_CA` or the file `DATABASE_CA_FILE`.
  */
-const placeOf = async (env: NodeJS.ProcessEnv, fresh: boolean): Promise<Place> => ({
+const placeOf = async (env: NodeJS.ProcessEnv, fresh: boolean): Promise<ServerAddress> => ({
   host: env.DATABASE_HOST ?? '',
   port: Number(env.DATABASE_PORT ?? 5432),
   database: env.DATABASE_NAME ?? 'postgres',

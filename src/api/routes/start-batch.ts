@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { mostConcurrent } from '../../batch/plan/plan.ts'
+import { mostConcurrent } from '../../batch/plan/plan-batch.ts'
 import { strategies } from '../../catalog/plan/definition.ts'
 import { Problem } from '../../words/problem.ts'
 import { exchanges, isOpenBatch } from '../../words/run.ts'

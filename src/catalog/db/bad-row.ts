@@ -3,7 +3,7 @@ import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/transactions.ts'
 import { literal, quoteName } from '../../sql/names.ts'
-import type { Seal } from '../../sql/plan.ts'
+import type { Seal } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import type { Leaf } from '../plan/table-parts.ts'
 

@@ -1,5 +1,5 @@
 import { literal, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
-import type { Statement } from '../../sql/plan.ts'
+import type { Statement } from '../../sql/run-plan.ts'
 import { displayPart, type ViewName } from '../../words/names.ts'
 import type { Grant, LiveView } from './live-view.ts'
 import { inPlaceOf } from './rights.ts'

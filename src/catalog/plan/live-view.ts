@@ -1,4 +1,4 @@
-import type { Seal } from '../../sql/plan.ts'
+import type { Seal } from '../../sql/run-plan.ts'
 import { parentsFirst as inOrder } from '../../sql/walks.ts'
 
 /** As SQL names them. A LiveView of kind `view` is a plain view. */

@@ -1,5 +1,5 @@
 import { literal } from '../../sql/names.ts'
-import type { Hints, Purpose, ViewHints } from '../../sql/plan.ts'
+import type { Hints, Purpose, ViewHints } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import {
   asked,

@@ -1,5 +1,5 @@
 import { literal, onOneLine } from '../../sql/names.ts'
-import type { Statement } from '../../sql/plan.ts'
+import type { Statement } from '../../sql/run-plan.ts'
 import { sentences } from '../../words/problem.ts'
 
 // Who lacks which right, why that matters, and the SQL that gives it. The rules are texts of SQL, because a plan carries some

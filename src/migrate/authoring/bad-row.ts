@@ -20,7 +20,7 @@ import { readView } from '../../record/definitions/look.ts'
 import type { Database, Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
 import { quoteIdentifier } from '../../sql/names.ts'
-import type { Seal } from '../../sql/plan.ts'
+import type { Seal } from '../../sql/run-plan.ts'
 import { tokensIn } from '../../sql/sql-tokens.ts'
 import { command } from '../../words/commands.ts'
 import { displayName, type QualifiedName, unquoted } from '../../words/names.ts'
@@ -52,7 +52,7 @@ export interface Culprit {
 }
 
 /** A table where the query names it, and to which of its rows the query is restricted; null: it is not. */
-interface Source extends Place {
+interface Source extends NamedPlace {
   leaves: Leaf[]
   part: RowRange | null
 }
@@ -213,7 +213,7 @@ const doubt = ({ doubts }: Culprit, text: string): void => {
 }
 
 /** A place where a query names a relation with its schema. */
-interface Place {
+interface NamedPlace {
   relation: QualifiedName
   /** The name by which the query knows the relation's columns; null: it is the name of the relation. */
   alias: string | null
@@ -223,7 +223,7 @@ interface Place {
   to: number
 }
 
-interface Named {
+interface ParsedName {
   schemaname?: string
   relname: string
   /** Missing after `only`. */
@@ -237,7 +237,7 @@ interface Named {
  * The places in a query, as the server deparses it, where something can stand instead of a relation: not after `only`, not
  * before `tablesample`. Throws if the parser cannot read the query.
  */
-async function placesIn(query: string): Promise<Place[]> {
+async function placesIn(query: string): Promise<NamedPlace[]> {
   const bytes = Buffer.from(query)
   const all = [...entries((await parse(query)).stmts)]
   const sampled = new Set(
@@ -246,7 +246,7 @@ async function placesIn(query: string): Promise<Place[]> {
     ),
   )
   return all.flatMap(([key, value]) => {
-    const { schemaname: schema, relname: name, inh, alias, location = 0 } = value as Named
+    const { schemaname: schema, relname: name, inh, alias, location = 0 } = value as ParsedName
     if (key !== 'RangeVar' || schema === undefined || inh !== true || sampled.has(value)) return []
     const from = bytes.subarray(0, location).toString().length
     const ends = endsIn(query.slice(from), alias)
@@ -263,7 +263,7 @@ async function placesIn(query: string): Promise<Place[]> {
 }
 
 /** Where `schema.name` and its alias, with the names of columns, end. */
-function endsIn(text: string, alias: Named['alias']): { name: number; alias: number } {
+function endsIn(text: string, alias: ParsedName['alias']): { name: number; alias: number } {
   const more = alias === undefined ? 0 : 1
   let [left, name] = [3 + more, 0]
   for (const { kind, text: token, at } of tokensIn(text)) {

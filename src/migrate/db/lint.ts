@@ -11,7 +11,7 @@ import type { Sql } from '../../server/database.ts'
 import { conditionOf, mayPass, sqlstateOf } from '../../server/failures.ts'
 import { readRolePath, undone } from '../../server/transactions.ts'
 import { quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { Seal, Statement } from '../../sql/plan.ts'
+import type { Seal, Statement } from '../../sql/run-plan.ts'
 import { takePath } from '../../trial/db/shadows.ts'
 import type { QualifiedName } from '../../words/names.ts'
 

@@ -27,7 +27,7 @@ import {
   readsAfter,
   shadowAsView,
   withColumnsOf,
-} from '../plan/together.ts'
+} from '../plan/redefined.ts'
 
 /** Views as their changed definitions make them on this server. */
 export interface Tried {

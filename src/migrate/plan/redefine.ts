@@ -16,9 +16,9 @@ import { type RunOptions, uniqueIndexes } from '../../rebuild/plan/fill.ts'
 import { besideReaders, exclusively } from '../../rebuild/plan/locks.ts'
 import { sealedIf } from '../../rebuild/plan/shadow.ts'
 import { namesBeside, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { RunPlan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { unquoted } from '../../words/names.ts'
-import type { Redefined } from './together.ts'
+import type { Redefined } from './redefined.ts'
 
 /** What a migration does to a view, as reports name it. */
 export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'

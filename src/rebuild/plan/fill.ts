@@ -2,7 +2,7 @@ import type { Checking } from '../../catalog/plan/checks.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { quoteName } from '../../sql/names.ts'
-import type { KnownAges, LaterStatement, RunPlan, Statement } from '../../sql/plan.ts'
+import type { KnownAges, LaterStatement, RunPlan, Statement } from '../../sql/run-plan.ts'
 import { displayName, type QualifiedName, type ViewName } from '../../words/names.ts'
 import type { Problem } from '../../words/problem.ts'
 

@@ -4,7 +4,7 @@ import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { waitForBackup } from '../../sql/backups.ts'
 import { holdersQuery } from '../../sql/holders.ts'
 import { literal, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
-import type { RunPlan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
 // New readers wait while we queue for an exclusive lock. So we queue for each lock briefly, and often. How long a try waits for

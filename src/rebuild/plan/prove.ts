@@ -3,7 +3,7 @@ import { namedBy, readerOf } from '../../catalog/plan/rights.ts'
 import { sameTrees, treeDifferences } from '../../catalog/plan/tree/differences.ts'
 import { meaningQuery } from '../../catalog/plan/tree/normal-form.ts'
 import { literal, regclass } from '../../sql/names.ts'
-import type { RunPlan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { displayName } from '../../words/names.ts'
 import { type Member, type Rebuild, retyped, type Scope, shadowName, wantedOf } from './scope.ts'
 

@@ -179,15 +179,15 @@ const sealRequirement = (role: string): Requirement => ({
 })
 
 /** A privilege that a role of a swap needs on a schema. */
-interface Place {
+interface SchemaPrivilege {
   role: string
   privilege: 'usage' | 'create'
   schema: string
 }
 
 /** The schemas in which the roles of a swap make something. */
-function schemasOf({ view, statistics, dependents }: LiveView): Place[] {
-  const both = (role: string, schema: string): Place[] =>
+function schemasOf({ view, statistics, dependents }: LiveView): SchemaPrivilege[] {
+  const both = (role: string, schema: string): SchemaPrivilege[] =>
     (['usage', 'create'] as const).map((privilege) => ({ role, privilege, schema }))
   const places = [
     ...both(view.owner, view.schema),
@@ -199,7 +199,7 @@ function schemasOf({ view, statistics, dependents }: LiveView): Place[] {
     ]),
     ...dependents
       .flatMap((each) => each.view ?? [])
-      .flatMap((above): Place[] => [
+      .flatMap((above): SchemaPrivilege[] => [
         ...both(above.owner, above.schema),
         { role: above.owner, privilege: 'usage', schema: view.schema },
       ]),
@@ -207,7 +207,7 @@ function schemasOf({ view, statistics, dependents }: LiveView): Place[] {
   return [...new Map(places.map((place) => [JSON.stringify(place), place])).values()]
 }
 
-const placeRequirement = ({ role, privilege, schema }: Place, owner?: string): Requirement => ({
+const placeRequirement = ({ role, privilege, schema }: SchemaPrivilege, owner?: string): Requirement => ({
   ...inSchema(privilege, schema, roleOf(role)),
   because: literal(
     `${role === owner ? `its owner, ${role},` : role} may not ${

@@ -2,7 +2,7 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import type { ShadowNames } from '../../sql/names.ts'
 import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { Seal, Statement } from '../../sql/plan.ts'
+import type { Seal, Statement } from '../../sql/run-plan.ts'
 import { displayName, displayPart } from '../../words/names.ts'
 
 /** Builds the empty shadow of a view, plain or materialized, with all its attributes and comments. */

@@ -50,7 +50,7 @@ perform set_config('lock_timeout', ceil(1000 * extract(epoch from greatest('1ms'
   nullif(current_setting('lock_timeout')::interval, '0'), deadline - began,
   case when statement ? 'locksReaders' and statement ->> 'phase' = 'locking' then locked_since + patience - began end))))::text, true);
 
--- The kinds are those of Statement in src/sql/plan.ts. Any other fails the run (20000).
+-- The kinds are those of Statement in src/sql/run-plan.ts. Any other fails the run (20000).
 case statement ->> 'kind'
 when 'command' then
   execute command;

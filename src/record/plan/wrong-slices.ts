@@ -1,4 +1,4 @@
-import type { Statement } from '../../sql/plan.ts'
+import type { Statement } from '../../sql/run-plan.ts'
 import { command } from '../../words/commands.ts'
 
 /** The server's setting that holds what a refresh by slices has found out about itself, as a JSON object with numbers. */

@@ -1,6 +1,6 @@
 import type { MadeCheck } from '../../catalog/plan/checks.ts'
 import type { Sql } from '../../server/database.ts'
-import type { RunPlan } from '../../sql/plan.ts'
+import type { RunPlan } from '../../sql/run-plan.ts'
 import { mayRetry } from '../../words/problem.ts'
 import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../words/run.ts'
 import { endFollowers, isOpenBatch } from './life.ts'

@@ -7,7 +7,7 @@ import { problemOf, problemOfSqlstate, standardText, statesThatSay } from '../..
 import { readFix } from '../../server/rights.ts'
 import { sendAhead } from '../../server/transactions.ts'
 import { literal, onOneLine } from '../../sql/names.ts'
-import { purposesOf, type RunPlan } from '../../sql/plan.ts'
+import { purposesOf, type RunPlan } from '../../sql/run-plan.ts'
 import { makeSafe, safePath } from '../../sql/settings.ts'
 import { mayRetry, Problem, type ProblemCode, problemCodes } from '../../words/problem.ts'
 

@@ -11,7 +11,7 @@ import {
   withoutAltering,
 } from '../../rebuild/plan/locks.ts'
 import { literal, quoteName } from '../../sql/names.ts'
-import type { RunPlan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { displayName, unquoted } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { usableIndex } from './strategy.ts'

@@ -35,7 +35,7 @@ export interface Swap extends RefreshStrategy {
 }
 
 /** What is asked of a strategy about a part of a view, in its own words. */
-export type Asked = Readonly<Record<string, string | undefined>>
+export type AskedOfStrategy = Readonly<Record<string, string | undefined>>
 
 /** What a batch says about the rebuild of a view that it does not exchange together with others. */
 export interface InBatch {

@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { literal } from '../../sql/names.ts'
-import type { Seal } from '../../sql/plan.ts'
+import type { Seal } from '../../sql/run-plan.ts'
 import { safePath } from '../../sql/settings.ts'
 import { Problem } from '../../words/problem.ts'
 import { answerSetting, sealedText, sealedVariables } from '../plan/text.ts'

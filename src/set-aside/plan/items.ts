@@ -18,7 +18,7 @@ import {
 } from '../../rebuild/plan/shadow.ts'
 import type { ShadowNames } from '../../sql/names.ts'
 import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { Statement } from '../../sql/plan.ts'
+import type { Statement } from '../../sql/run-plan.ts'
 import { reached } from '../../sql/walks.ts'
 import { describeItem, type ViewCopy } from '../../trial/plan/copy.ts'
 import { displayName, displayPart, type QualifiedName, type ViewName } from '../../words/names.ts'

@@ -1,5 +1,5 @@
 /** Each an SQL expression that may use what stands around it: the kinds of nodes as text[], and what they name as oid[]. */
-interface Named {
+interface NodeKinds {
   tags: string
   /** Those that values of the query have. */
   types: string
@@ -13,7 +13,7 @@ interface Named {
  * the fingerprint; null: everything is known. Whatever is in none of these lists is not known. OIDs below 10000 are the same on every
  * server. Nobody knows what the code of users reads. Its names mean the server's own on our path.
  */
-export const notKnown = ({ tags, types, functions, operators }: Named): string => `(
+export const notKnown = ({ tags, types, functions, operators }: NodeKinds): string => `(
   select coalesce(
     -- Not among these: SQLVALUEFUNCTION (current_date, current_user), NEXTVALUEEXPR, TABLESAMPLECLAUSE, TABLEFUNC, XMLEXPR, JSONEXPR.
     (select format('its query has a %s, which is not known to depend only on what it reads', tag) from unnest(given.tags) tag

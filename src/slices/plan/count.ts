@@ -4,7 +4,7 @@ import { type Member, type Rebuild, shadowName } from '../../rebuild/plan/scope.
 import { ownersSeal } from '../../rebuild/plan/shadow.ts'
 import { found } from '../../record/plan/wrong-slices.ts'
 import { quoteName } from '../../sql/names.ts'
-import type { Seal, Statement } from '../../sql/plan.ts'
+import type { Seal, Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
 // What a refresh by slices finds out about itself while its shadow is built: in a setting of the transaction, because the record of the run

@@ -1,5 +1,5 @@
 import { literal, logName, logSchema, ofLog } from '../../sql/names.ts'
-import type { Seal, Statement } from '../../sql/plan.ts'
+import type { Seal, Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
 /** Beyond so many rows, a log means all slices. */

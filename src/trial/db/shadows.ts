@@ -14,7 +14,7 @@ import type { Sql } from '../../server/database.ts'
 import { undone } from '../../server/transactions.ts'
 import { withoutLooks } from '../../sql/backups.ts'
 import { literal, quoteName } from '../../sql/names.ts'
-import type { RunPlan, Statement } from '../../sql/plan.ts'
+import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { rolePathSetting } from '../../sql/settings.ts'
 import type { QualifiedName } from '../../words/names.ts'
 

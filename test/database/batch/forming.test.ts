@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
 import { getBatch } from '../../../src/batch/read.ts'
-import { recordTogether } from '../../../src/record/batches/together.ts'
+import { recordTogether } from '../../../src/record/batches/group-runs.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { closeLostRuns } from '../../../src/record/runs/life.ts'
 import { readRun, startRun } from '../../../src/record/runs/runs.ts'
-import type { RunPlan } from '../../../src/sql/plan.ts'
+import type { RunPlan } from '../../../src/sql/run-plan.ts'
 import { counts } from '../../support/counts.ts'
 import { sendEnvelope } from '../../support/processes/envelope.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'

@@ -140,7 +140,7 @@ test.each([
   [
     'migrate',
     'src/api/lambda/migrate.ts',
-    /^src\/(migrate\/(apply|failures|plan)|record\/envelope\/text)\.ts$/,
+    /^src\/(migrate\/(apply|failures|plan-change)|record\/envelope\/text)\.ts$/,
   ],
 ])(
   'a call of %s loads at most 113 kB with a token, and what it seldom needs only then',

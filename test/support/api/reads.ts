@@ -3,7 +3,7 @@ import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import type { Database } from '../../../src/server/database.ts'
-import { getPlan } from '../../../src/watch/plan.ts'
+import { getPlan } from '../../../src/watch/day-plan.ts'
 import { explainRun, getDays, getMetrics, getView, listActions, listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 

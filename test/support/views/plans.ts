@@ -1,4 +1,4 @@
-import type { RunPlan, Statement } from '../../../src/sql/plan.ts'
+import type { RunPlan, Statement } from '../../../src/sql/run-plan.ts'
 
 /** A plan that fills a view by these statements under its lock. */
 export const planOf = (statements: Statement[], changes: Partial<RunPlan> = {}): RunPlan => ({

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { planBatchEnd } from '../../../src/batch/end.ts'
-import { estimateRest, planBatch } from '../../../src/batch/plan/plan.ts'
+import { estimateRest, planBatch } from '../../../src/batch/plan/plan-batch.ts'
 import { canonicalSelection, selectViews } from '../../../src/batch/plan/selection.ts'
 import type { BatchableView } from '../../../src/record/plan/batch.ts'
 import { isGlob, matchesGlob, withSchema } from '../../../src/words/glob.ts'

@@ -7,9 +7,9 @@ import {
   runLines,
   stateText,
   viewLinesOf,
-} from '../../../cli/output/runs.ts'
+} from '../../../cli/output/run-lines.ts'
 import { tableOf } from '../../../cli/output/table.ts'
-import { summaryOf, viewLines } from '../../../cli/output/views.ts'
+import { summaryOf, viewLines } from '../../../cli/output/view-lines.ts'
 import { parseSelect } from '../../../cli/project/names.ts'
 import type { BatchDetails, BatchView, Run, View, ViewDetails } from '../../../src/api/answers.ts'
 import { readersOf } from '../../../src/api/ask.ts'

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { graphLines } from '../../../cli/commands/operate/graph.ts'
-import { plotPairs } from '../../../cli/output/views.ts'
+import { plotPairs } from '../../../cli/output/view-lines.ts'
 import { plain } from '../../../src/terminal/report.ts'
 import { startApi } from '../../support/api/fake-api.ts'
 import { caught } from '../../support/cli/printed.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { summaryOf } from '../../../cli/output/views.ts'
+import { summaryOf } from '../../../cli/output/view-lines.ts'
 import { anyStates, byUrgency, filters, states } from '../../../src/catalog/plan/state.ts'
 import { signOf as onPage } from '../../../src/resources/cell.ts'
 import { judge } from '../../../src/watch/diagnosis/cause.ts'

@@ -1,7 +1,7 @@
 import type { Checking } from '../../catalog/plan/checks.ts'
 import type { LiveView, ViewFacts } from '../../catalog/plan/live-view.ts'
 import { literal, quoteName } from '../../sql/names.ts'
-import type { RunPlan } from '../../sql/plan.ts'
+import type { RunPlan } from '../../sql/run-plan.ts'
 import { displayName } from '../../words/names.ts'
 import { recordsFirst } from './check-data.ts'
 import { carry, exchange } from './exchange.ts'

@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
 import { logNameOf, logSchema } from '../../sql/names.ts'
-import type { RunPlan } from '../../sql/plan.ts'
+import type { RunPlan } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import type { TogetherGroup } from '../plan/batch.ts'
 import { openBatch, sentOnce } from '../runs/runs.ts'

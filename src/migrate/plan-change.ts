@@ -10,7 +10,7 @@ import { readReaders } from '../rebuild/db/group.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { creating, type MadeView, madeBy, planCreate, queryViewOf } from '../rebuild/plan/create.ts'
 import { exclusively, ourselves } from '../rebuild/plan/locks.ts'
-import { planRebuild } from '../rebuild/plan/plan.ts'
+import { planRebuild } from '../rebuild/plan/plan-rebuild.ts'
 import {
   isReadByViews,
   namedRequirement,
@@ -29,7 +29,7 @@ import { mayPass, sqlstateOf } from '../server/failures.ts'
 import { lacking } from '../server/rights.ts'
 import { quoteName } from '../sql/names.ts'
 import { insistOnFreeName } from '../sql/new-names.ts'
-import type { RunPlan } from '../sql/plan.ts'
+import type { RunPlan } from '../sql/run-plan.ts'
 import { readSettings } from '../sql/settings.ts'
 import { readShadow } from '../trial/db/shadows.ts'
 import { type QualifiedName, unquoted } from '../words/names.ts'
@@ -47,7 +47,7 @@ import {
 } from './plan/frozen.ts'
 import type { Change, PlannedChange } from './plan/redefine.ts'
 import { type LiveChange, planAlteration } from './plan/redefine.ts'
-import { unfit } from './plan/together.ts'
+import { unfit } from './plan/redefined.ts'
 
 interface PlanOptions {
   /** Whether a new view is filled. A view that has data has data afterwards in any case. */

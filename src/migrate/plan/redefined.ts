@@ -75,18 +75,18 @@ export function unfit(changed: QualifiedName[], misfits: Misfit[]): Problem {
   )
 }
 
-type Column = LiveView['columns'][number]
+type ColumnPair = LiveView['columns'][number]
 
 /** A view with the columns that its empty shadow has; null if their types are the same. */
 export function withColumnsOf(live: LiveView, { columns }: LiveView): LiveView | null {
-  const isSame = ({ type }: Column, at: number) => type === live.columns[at]?.type
+  const isSame = ({ type }: ColumnPair, at: number) => type === live.columns[at]?.type
   if (columns.every(isSame)) return null
   const comments = new Map(live.columns.map(({ name, comment }) => [name, comment]))
   return {
     ...live,
     columns: columns.map((column, at) =>
       isSame(column, at)
-        ? (live.columns[at] as Column)
+        ? (live.columns[at] as ColumnPair)
         : { ...column, comment: comments.get(column.name) ?? null },
     ),
   }
