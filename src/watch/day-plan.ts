@@ -3,7 +3,7 @@ import { type Schedules, type Turns, turnsBetween } from '../due/schedules.ts'
 import { readFacts } from '../record/definitions/facts.ts'
 import { readDependencies } from '../record/definitions/graph.ts'
 import { readPause } from '../record/runs/skip.ts'
-import { readPlanned } from '../record/watch/incidents.ts'
+import { readPlanned } from '../record/watch/looks.ts'
 import type { Database } from '../server/database.ts'
 import { unknownDuration } from '../words/run.ts'
 

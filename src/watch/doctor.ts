@@ -8,7 +8,7 @@ import { isReadByViews, requirementsOf, swapRequirements } from '../rebuild/plan
 import { together } from '../rebuild/plan/scope.ts'
 import { unknownView } from '../record/definitions/look.ts'
 import type { Silence } from '../record/plan/watch.ts'
-import { readSilence } from '../record/watch/incidents.ts'
+import { readSilence } from '../record/watch/looks.ts'
 import { resolveNames } from '../run/name.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { mayUse } from '../server/rights.ts'

@@ -12,16 +12,14 @@ import { isSlow } from '../record/plan/batch.ts'
 import { closeLostRuns } from '../record/runs/life.ts'
 import { readPause } from '../record/runs/skip.ts'
 import {
-  isAnyUntold,
-  mendEnds,
-  noteLook,
-  readClock,
+  type EndedRun,
+  publishEndedBatches,
+  publishEndedRuns,
   readFailedBatches,
-  readFailingChannels,
-  readLasting,
   readSlowRuns,
-} from '../record/watch/incidents.ts'
-import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../record/watch/publish.ts'
+} from '../record/watch/ended.ts'
+import { isAnyUntold } from '../record/watch/incidents.ts'
+import { mendEnds, noteLook, readClock, readFailingChannels, readLasting } from '../record/watch/looks.ts'
 import type { Database } from '../server/database.ts'
 import { foldLogs } from '../slices/db/long.ts'
 import { batchName, type ViewIncidentKind, viewKinds } from '../words/event.ts'

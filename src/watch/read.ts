@@ -8,7 +8,8 @@ import type { FailingChannel, ListedIncident, Silence } from '../record/plan/wat
 import { readRuns } from '../record/runs/history.ts'
 import type { Pause } from '../record/runs/skip.ts'
 import { type Action, type ActionFilter, readActions } from '../record/watch/actions.ts'
-import { readFailingChannels, readOpenIncidents, readSilence } from '../record/watch/incidents.ts'
+import { readOpenIncidents } from '../record/watch/incidents.ts'
+import { readFailingChannels, readSilence } from '../record/watch/looks.ts'
 import {
   readDays,
   readViewMetrics,

@@ -4,7 +4,7 @@ import { nextScheduled, type Schedules, tooRare } from '../due/schedules.ts'
 import { readFacts } from '../record/definitions/facts.ts'
 import { readDependencies } from '../record/definitions/graph.ts'
 import { type Pause, readPause } from '../record/runs/skip.ts'
-import { readPlanned } from '../record/watch/incidents.ts'
+import { readPlanned } from '../record/watch/looks.ts'
 import type { Sql } from '../server/database.ts'
 import { judge, type Standing } from './diagnosis/cause.ts'
 

@@ -2,12 +2,11 @@ import * as z from 'zod/mini'
 import { type BatchRequest, startBatch, startDueBatch } from '../../batch/start.ts'
 import type { StartedBatch } from '../../record/batches/batches.ts'
 import { isOpenBatch } from '../../words/run.ts'
-import { text, validate } from '../fields.ts'
+import { scheduleFields, scheduleKey, text, validate } from '../fields.ts'
 import type { HttpAnswer } from '../http.ts'
 import type { Caller, Served } from '../route.ts'
 import { batchOptions, startBatch as route } from '../routes/start-batch.ts'
 import type { Configuration } from './configuration.ts'
-import { scheduleFields, scheduleKey } from './event-fields.ts'
 import { answerEvent, type HttpEvent } from './function.ts'
 
 /** What the function `batch` answers if it has recorded one: the answer for the caller over HTTP, and the batch that has to be advanced. */

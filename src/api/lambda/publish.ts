@@ -1,7 +1,7 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import type { Batch } from '../../record/batches/batches.ts'
 import { isSlow, isUnnoticedFailure } from '../../record/plan/batch.ts'
-import type { EndedRun } from '../../record/watch/publish.ts'
+import type { EndedRun } from '../../record/watch/ended.ts'
 import type { Finding } from '../../watch/plan/wrong.ts'
 import type { MeasuredKind, ViewIncidentKind } from '../../words/event.ts'
 import {

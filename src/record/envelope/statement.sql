@@ -44,7 +44,7 @@ began := clock_timestamp();
 if statement ? 'locksReaders' then
   locked_since := coalesce(locked_since, began);
 end if;
--- Since when it has waited for a lock: see src/record/watch/incidents.ts.
+-- Since when it has waited for a lock: see src/record/watch/looks.ts.
 perform set_config('application_name', format('viewkeeper run %s %s%s', run, statement ->> 'phase', case statement ->> 'phase' when 'locking' then waited end), false);
 perform set_config('lock_timeout', ceil(1000 * extract(epoch from greatest('1ms', least(
   nullif(current_setting('lock_timeout')::interval, '0'), deadline - began,

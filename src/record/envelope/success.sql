@@ -27,7 +27,7 @@ update viewkeeper.runs r set status = case when work ? 'builds' then 'built' els
                        where p.definition_id = r.definition_id and p.status = 'success' and p.fills order by p.id desc limit 1) p
              on (p.filled, p.touched) = (s.value ->> 'replaces', s.value ->> 'touched')
           cross join lateral (select coalesce(s.key, split_part(r.filled, ' ', 2))::oid as made) x),
-       -- Something of a plan is left while there is more to do: see src/record/watch/publish.ts.
+       -- Something of a plan is left while there is more to do: see src/record/watch/ended.ts.
        plan = case when jsonb_array_length(work -> 'later') > 0 and r.id = run then '{}'::jsonb end, updated_at = finished,
        duration_ms = case when r.built_at is not null then r.duration_ms::float8
                           when r.id = run then extract(epoch from finished - started) * 1000

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { handler as migrate } from '../../../functions/migrate.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
-import { readSilence } from '../../../src/record/watch/incidents.ts'
+import { readSilence } from '../../../src/record/watch/looks.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { silenceOf } from '../../../src/watch/plan/silence.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import type { Message } from '../../../src/record/plan/watch.ts'
-import { beginMonitoring } from '../../../src/record/watch/incidents.ts'
+import { beginMonitoring } from '../../../src/record/watch/looks.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import type { Notice } from '../../../src/watch/plan/notice.ts'

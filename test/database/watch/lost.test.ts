@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
-import { slowAmong } from '../../../src/record/watch/incidents.ts'
+import { slowAmong } from '../../../src/record/watch/ended.ts'
 import { lookForLost } from '../../../src/record/watch/parts.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'

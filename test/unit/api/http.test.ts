@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { batchPath, runPath, validate, viewPath } from '../../../src/api/fields.ts'
+import { batchPath, runPath, scheduleFields, validate, viewPath } from '../../../src/api/fields.ts'
 import {
   answerHttp,
   bodyOf,
@@ -8,7 +8,6 @@ import {
   problemAnswer,
   waitUntilOf,
 } from '../../../src/api/http.ts'
-import { scheduleFields } from '../../../src/api/lambda/event-fields.ts'
 import { logger } from '../../../src/api/lambda/lifetime.ts'
 import { deployedBatch, scheduledBatch } from '../../../src/api/lambda/open-batch.ts'
 import { operation } from '../../../src/api/operation.ts'

@@ -110,14 +110,14 @@ const nodes = (tree: string): string =>
  */
 const flattened = (tree: string): string =>
   `case when ${tree} !~ '${junction}\\(\\{BOOLEXPR :boolop \\1 ' then ${tree} else (
-with opening as (
+with o as (
 select *, token = '{' and lag(token) over w = '(' and next ~ '^${junction}$' and next = lag(token, 2) over w as opens
 from (${tokens(tree)}) x window w as (order by at)),
-closing as (select *, token = '}' and lag(opens, 1, false) over (partition by level order by at) as closes from opening),
-parts as (
-select *, opens or closes or lag(opens, 1, false) over w or lag(opens, 2, false) over w or lead(closes, 1, false) over w as is_needless
-from closing window w as (order by at))
-select string_agg(token, '' order by at) from parts where not is_needless) end`
+c as (select *, token = '}' and lag(opens, 1, false) over (partition by level order by at) as closes from o),
+p as (
+select *, opens or closes or lag(opens, 1, false) over w or lag(opens, 2, false) over w or lead(closes, 1, false) over w as gone
+from c window w as (order by at))
+select string_agg(token, '' order by at) from p where not gone) end`
 
 /** Marks the entries that a row of all columns stands for, which keep their lists: that of its number in the query so many levels above it. */
 const anonymousRow = 'VAR :varno (\\d+) :varattno 0 :vartype 2249 .* :varlevelsup (\\d+)'
@@ -174,9 +174,8 @@ const identity = `(select string_agg(i.identity, ' ') from (select (pg_identify_
                     from (values ('pg_class'), ('pg_type'), ('pg_proc'), ('pg_operator'), ('pg_collation')) k(class)
                   union all select concat(e.enumtypid::regtype, ' ', e.enumlabel) from pg_enum e where e.oid = o.oid) i)`
 
-/** The forms that are known to be equal, in the order in which trees are brought into one of them. */
+/** The forms that are known to be equal, in the order in which a tree without what is meaningless is brought into one of them. */
 const forms: ((tree: string) => string)[] = [
-  (tree) => replaced(tree, meaningless),
   marked,
   (tree) => replaced(tree, unused),
   flattened,
@@ -204,7 +203,7 @@ export const normalTree = (
               order by c.oid = o.oid desc limit 1)${all ? `, ${identity}` : ''})
              from (select case when v.number < 4294967296 then v.number::oid end from (select ${numberOf('x.found[1]')} offset 0) v(number)) as o(oid)
            ), x.found[1], ''), '' order by x.at)
-    from ${forms.reduce((from, form) => `(select ${form('t.tree')} as tree from ${from} t offset 0)`, `(select ${tree} as tree)`)} t,
+    from ${forms.reduce((from, form) => `(select ${form('t.tree')} as tree from ${from} t offset 0)`, `(select ${replaced(tree, meaningless)} as tree offset 0)`)} t,
          ${pieces('t.tree', oids)})`
 
 /** What stands between the places of a pattern, each with what follows it. */

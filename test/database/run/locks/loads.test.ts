@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { fromUrl } from '../../../../src/keeper/database-url.ts'
-import { readLasting } from '../../../../src/record/watch/incidents.ts'
+import { readLasting } from '../../../../src/record/watch/looks.ts'
 import type { Result } from '../../../../src/run/call.ts'
 import { create } from '../../../../src/run/create.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
