@@ -1,0 +1,21 @@
+import { expect, test } from 'vitest'
+import { objectsOf, placesIn } from '../../build/record.ts'
+
+const objects = objectsOf(`
+create table viewkeeper.runs (id int);
+create function viewkeeper.newer() returns text language sql as 'select 1';
+create view viewkeeper.standings as select 1;`)
+
+test('what names a table, a view or a function of the schema is counted, and nothing else', () => {
+  expect([...objects]).toEqual(['runs', 'newer', 'standings'])
+  expect(
+    placesIn('sql`select viewkeeper.newer() from viewkeeper.runs r, viewkeeper.standings`', objects),
+  ).toBe(3)
+  expect(placesIn("const setting = 'viewkeeper.run', other = 'viewkeeper.runs_of'", objects)).toBe(0)
+  expect(
+    placesIn(
+      '/** Of viewkeeper.runs. */\n// viewkeeper.runs\nconst url = "https://a/b" // viewkeeper.runs',
+      objects,
+    ),
+  ).toBe(0)
+})
