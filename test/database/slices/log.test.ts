@@ -150,6 +150,7 @@ test(`${refreshes} refreshes by slices beside writers have the rows of the whole
   timeout: 600_000,
 }, async () => {
   const log = await readLog()
+  if ((await whyNoLog(sql, log)) === undefined) await sql.unsafe(makeLog(log).join(';'))
   await sql.unsafe('create table kept as table sales')
   let over = false
   const writers = ['one', null, null].map((prepared) => write(() => over, prepared))
