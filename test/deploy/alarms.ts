@@ -110,15 +110,14 @@ async function loseSender(
     'without the schedule of send, what waits is an alarm past it, and every list says it',
     async () => {
       await aws.switchSchedule(environment, 'send', 'DISABLED')
-      // A call of send that began before may still take the first one.
-      const waited = await poll('what waits is measured', async () => {
+      // A call of send that began before may still take the first one, and a value at the end of a minute counts for the one before.
+      const waited = await poll('what waits is an alarm', async () => {
         await sql`
           insert into viewkeeper.events (type, subject, at, detail)
           values ('Message', 'people', clock_timestamp() - interval '15 minutes', '{"subject":"late","text":"late","chat":{}}')`
         const seconds = await measure()
-        return seconds >= 900 ? seconds : undefined
+        return seconds >= 900 && (await aws.readAlarmState(alarm)) === 'ALARM' ? seconds : undefined
       })
-      assert.equal(await aws.readAlarmState(alarm), 'ALARM')
       const mail = await inbox.find('the alarm', isIt)
       assert.match(
         alarmOf(mail)!.AlarmDescription,

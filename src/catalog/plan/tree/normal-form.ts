@@ -1,4 +1,4 @@
-import { literal } from '../../../sql/names.ts'
+import { flushLeft, literal } from '../../../sql/names.ts'
 
 /** A string in a tree: the server writes a backslash before each character that could end it. */
 const string = '(?:\\\\.|[^ (){}\\\\])+'
@@ -222,5 +222,7 @@ export const replaced = (text: string, patterns: [string, string][]): string =>
  */
 export const meaningQuery = (relation: string, nameOf?: string): string => {
   const [plain, made] = ['v', 'm'].map((kind) => `concat(':relid ', ${relation}, ' :relkind ${kind} ')`)
-  return `select md5(${normalTree(`replace(w.ev_action::text, ${plain}, ${made})`, relation, { nameOf })}) from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'`
+  return flushLeft(
+    `select md5(${normalTree(`replace(w.ev_action::text, ${plain}, ${made})`, relation, { nameOf })}) from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'`,
+  )
 }
