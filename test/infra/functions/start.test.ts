@@ -119,7 +119,8 @@ test.each(usual)('until it is logged in, %s loads at most 90 kB, 139 with a secr
 })
 
 test('a refresh loads what only a swap needs when it may swap', () => {
-  const swap = /^src\/(rebuild\/plan\/(plan-rebuild|prove|exchange|shadow)|catalog\/plan\/live-view-query)\.ts$/
+  const swap =
+    /^src\/(rebuild\/plan\/(plan-rebuild|prove|exchange|shadow)|catalog\/plan\/live-view-query)\.ts$/
   const before = loaded('refresh', [connection, token])
   expect(before.sources.filter((source) => swap.test(source))).toEqual([])
   const swapping = loaded('refresh', [connection, token, 'src/run/plan-swap.ts'])
