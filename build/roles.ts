@@ -41,7 +41,8 @@ export function placesIn(path: string, text: string): number {
   return texts.reduce((sum, each) => sum + [...each.matchAll(takes)].length, 0)
 }
 
-function textsOf(path: string, text: string): string[] {
+/** The texts and templates of a file of TypeScript. */
+export function textsOf(path: string, text: string): string[] {
   const texts: string[] = []
   const visit = (node: ts.Node) => {
     if (

@@ -5,8 +5,7 @@ import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts
 import { make } from '../rebuild/plan/make.ts'
 import { nothingStandsBetween, prove } from '../rebuild/plan/prove.ts'
 import { memberRequirements, placesRequirement } from '../rebuild/plan/requirements.ts'
-import type { Scope } from '../rebuild/plan/scope.ts'
-import { apart, batchKey, everything, materialized } from '../rebuild/plan/scope.ts'
+import { apart, batchKey, everything, materialized, type Scope } from '../rebuild/plan/scope.ts'
 import { type PlanBasis, readPlanBasis, requestOf } from '../record/batches/attempts.ts'
 import {
   type BuiltElsewhere,

@@ -1,7 +1,6 @@
 import { outsideCircles } from '../catalog/plan/graph.ts'
 import { requestOf } from '../record/batches/attempts.ts'
-import type { BatchView } from '../record/batches/batch-views.ts'
-import { readPausedIds } from '../record/batches/batch-views.ts'
+import { type BatchView, readPausedIds } from '../record/batches/batch-views.ts'
 import type { Batch } from '../record/batches/batches.ts'
 import { readDependencies } from '../record/definitions/graph.ts'
 import { skipped } from '../record/runs/skip.ts'

@@ -8,8 +8,7 @@ import { Problem } from '../words/problem.ts'
 import { type Advancer, type Connections, makeAdvancer, withTurns } from './advancer.ts'
 import { keepFresh } from './keep-fresh.ts'
 import { type CopyStanding, leadInTurn } from './lead.ts'
-import type { Logger } from './terms.ts'
-import { type Terms, termsOf } from './terms.ts'
+import { type Logger, type Terms, termsOf } from './terms.ts'
 
 /** Keeps the views of one database fresh, in turn with other processes, and advances its batches. */
 export interface Keeper {

@@ -45,8 +45,7 @@ import {
   type Together,
   type ViewChange,
 } from './plan/frozen.ts'
-import type { Change, PlannedChange } from './plan/redefine.ts'
-import { type LiveChange, planAlteration } from './plan/redefine.ts'
+import { type Change, type LiveChange, type PlannedChange, planAlteration } from './plan/redefine.ts'
 import { unfit } from './plan/redefined.ts'
 
 interface PlanOptions {

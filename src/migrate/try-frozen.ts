@@ -34,8 +34,7 @@ import {
   viewAfter,
 } from './plan/frozen.ts'
 import { compareJournal, insistOnOwnFolder } from './plan/journal.ts'
-import type { Change } from './plan/redefine.ts'
-import { definitionAsLive, driftOf } from './plan/redefine.ts'
+import { type Change, definitionAsLive, driftOf } from './plan/redefine.ts'
 import { planChange, planFrozen } from './plan-change.ts'
 
 /** What a migration did when it was tried. */

@@ -1,7 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { closeLostRuns } from '../record/runs/life.ts'
-import type { Run, RunResponse } from '../record/runs/runs.ts'
-import { findByKey, type Keyed, type Made, readRun, readRunStatus } from '../record/runs/runs.ts'
+import {
+  findByKey,
+  type Keyed,
+  type Made,
+  type Run,
+  type RunResponse,
+  readRun,
+  readRunStatus,
+} from '../record/runs/runs.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { Problem } from '../words/problem.ts'
 import type { Operation, RunError, Trigger } from '../words/run.ts'

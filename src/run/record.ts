@@ -7,8 +7,7 @@ import {
   replan,
   startRun,
 } from '../record/runs/runs.ts'
-import type { Skipped } from '../record/runs/skip.ts'
-import { skipped } from '../record/runs/skip.ts'
+import { type Skipped, skipped } from '../record/runs/skip.ts'
 import type { Sql } from '../server/database.ts'
 import { problemOf } from '../server/failures.ts'
 import { type RunPlan, statementsOf } from '../sql/run-plan.ts'

@@ -9,11 +9,18 @@ create view viewkeeper.standings as select 1;`)
 test('what names a table, a view or a function of the schema is counted, and nothing else', () => {
   expect([...objects]).toEqual(['runs', 'newer', 'standings'])
   expect(
-    placesIn('sql`select viewkeeper.newer() from viewkeeper.runs r, viewkeeper.standings`', objects),
+    placesIn(
+      'src/a.ts',
+      'sql`select viewkeeper.newer() from viewkeeper.runs r, viewkeeper.standings`',
+      objects,
+    ),
   ).toBe(3)
-  expect(placesIn("const setting = 'viewkeeper.run', other = 'viewkeeper.runs_of'", objects)).toBe(0)
+  expect(
+    placesIn('src/a.ts', "const setting = 'viewkeeper.run', other = 'viewkeeper.runs_of'", objects),
+  ).toBe(0)
   expect(
     placesIn(
+      'src/a.ts',
       '/** Of viewkeeper.runs. */\n// viewkeeper.runs\nconst url = "https://a/b" // viewkeeper.runs',
       objects,
     ),

@@ -1,7 +1,6 @@
 import { inDependencyOrder } from '../../catalog/plan/graph.ts'
 import type { BatchableView, PlannedView } from '../../record/plan/batch.ts'
-import type { Exchange } from '../../words/run.ts'
-import { unknownDuration } from '../../words/run.ts'
+import { type Exchange, unknownDuration } from '../../words/run.ts'
 
 /** How many runs of a batch may be running at once, at most. */
 export const mostConcurrent = 64

@@ -1,5 +1,4 @@
-import type { Tone } from '../../words/phrases.ts'
-import { duration, moment } from '../../words/phrases.ts'
+import { duration, moment, type Tone } from '../../words/phrases.ts'
 import type { RunStatus } from '../../words/run.ts'
 
 interface LastRun {

@@ -1,5 +1,4 @@
-import type { Checking } from '../../catalog/plan/checks.ts'
-import { checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
+import { type Checking, checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { answerSetting } from '../../sealed/plan/text.ts'

@@ -1,7 +1,6 @@
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
-import type { ShadowNames } from '../../sql/names.ts'
-import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { literal, quoteIdentifier, quoteName, type ShadowNames } from '../../sql/names.ts'
 import type { Seal, Statement } from '../../sql/run-plan.ts'
 import { displayName, displayPart } from '../../words/names.ts'
 

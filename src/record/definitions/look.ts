@@ -7,8 +7,7 @@ import { lookAgain } from '../../server/transactions.ts'
 import { type Holders, holdersQuery } from '../../sql/holders.ts'
 import { batchPlaces } from '../../sql/names.ts'
 import type { RunPlan } from '../../sql/run-plan.ts'
-import type { ViewName } from '../../words/names.ts'
-import { didYouMean, displayName, type QualifiedName } from '../../words/names.ts'
+import { didYouMean, displayName, type QualifiedName, type ViewName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 
 /** The id of the view's running run. `exchanges`: also if it exchanges a shadow of a batch, which may wait for readers for long. */

@@ -1,7 +1,6 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
 import type { ViewTimes } from '../../catalog/plan/scheduled.ts'
-import type { ProblemCode } from '../../words/problem.ts'
-import { mayRetry } from '../../words/problem.ts'
+import { mayRetry, type ProblemCode } from '../../words/problem.ts'
 import type { RunStatus, Trigger } from '../../words/run.ts'
 
 /** The latest run of a view in its batch. */

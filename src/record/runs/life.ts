@@ -1,8 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { isWorkedOn } from '../../server/sessions.ts'
 import { mayRetry } from '../../words/problem.ts'
-import type { Unchanged } from '../../words/run.ts'
-import { openBatchStatuses, type RunError, type RunStatus } from '../../words/run.ts'
+import { openBatchStatuses, type RunError, type RunStatus, type Unchanged } from '../../words/run.ts'
 
 /** A way in which the status of a run changes. A run that has ended never changes its status again. */
 export interface Transition {

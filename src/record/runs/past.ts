@@ -1,5 +1,4 @@
-import type { Checks } from '../../catalog/plan/checks.ts'
-import { type Checking, checkingOf } from '../../catalog/plan/checks.ts'
+import { type Checking, type Checks, checkingOf } from '../../catalog/plan/checks.ts'
 import type { Sql } from '../../server/database.ts'
 import { regularUpToSetting } from '../../server/transactions.ts'
 import type { QualifiedName } from '../../words/names.ts'

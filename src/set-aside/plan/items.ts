@@ -16,8 +16,7 @@ import {
   sealedAsOwner,
   withOptions,
 } from '../../rebuild/plan/shadow.ts'
-import type { ShadowNames } from '../../sql/names.ts'
-import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { literal, quoteIdentifier, quoteName, type ShadowNames } from '../../sql/names.ts'
 import type { Statement } from '../../sql/run-plan.ts'
 import { reached } from '../../sql/walks.ts'
 import { describeItem, type ViewCopy } from '../../trial/plan/copy.ts'

@@ -1,7 +1,5 @@
-import type { ViewStateFacts } from '../../catalog/plan/state.ts'
-import { fails } from '../../catalog/plan/state.ts'
-import type { IncidentKind } from '../../words/event.ts'
-import { incidentKinds } from '../../words/event.ts'
+import { fails, type ViewStateFacts } from '../../catalog/plan/state.ts'
+import { type IncidentKind, incidentKinds } from '../../words/event.ts'
 
 /** Something that a look finds wrong. */
 export interface Finding {
