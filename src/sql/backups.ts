@@ -1,4 +1,4 @@
-import { literal } from './names.ts'
+import { flushLeft, literal } from './names.ts'
 import type { RunPlan, Statement } from './run-plan.ts'
 
 /**
@@ -9,7 +9,7 @@ import type { RunPlan, Statement } from './run-plan.ts'
  * two locks of its first queries, which nobody else has for long but sessions of ours. A role that may read no table and no view
  * can dump nothing. `pg_stat_clear_snapshot` lets a transaction see more than the sessions of its first look.
  */
-export const backupsQuery = `
+export const backupsQuery = flushLeft(`
 select a.pid, format('process %s (%s)', a.pid, concat_ws(', ', 'role ' || a.usesysid::regrole, 'application ' || quote_ident(nullif(a.application_name, '')),
          'transaction began ' || date_trunc('second', a.xact_start))) as who
   from pg_catalog.pg_stat_get_activity(case when pg_catalog.pg_stat_clear_snapshot()::text is null then 0 end) a
@@ -23,7 +23,7 @@ select a.pid, format('process %s (%s)', a.pid, concat_ws(', ', 'role ' || a.uses
                   group by l.pid having count(*) = 2))
    and exists (select from pg_catalog.pg_class c where c.relkind in ('r', 'p', 'm') and c.oid >= 16384 and c.relpersistence <> 't'
                   and pg_catalog.has_table_privilege(a.usesysid, c.oid, 'select'))
- order by a.xact_start, a.pid`
+ order by a.xact_start, a.pid`)
 
 const running = 'backup of this database is running, which an exchange or a drop would break'
 

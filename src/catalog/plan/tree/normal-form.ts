@@ -1,4 +1,4 @@
-import { flushLeft, literal } from '../../../sql/names.ts'
+import { literal } from '../../../sql/names.ts'
 
 /** A string in a tree: the server writes a backslash before each character that could end it. */
 const string = '(?:\\\\.|[^ (){}\\\\])+'
@@ -110,14 +110,14 @@ const nodes = (tree: string): string =>
  */
 const flattened = (tree: string): string =>
   `case when ${tree} !~ '${junction}\\(\\{BOOLEXPR :boolop \\1 ' then ${tree} else (
-with o as (
+with opening as (
 select *, token = '{' and lag(token) over w = '(' and next ~ '^${junction}$' and next = lag(token, 2) over w as opens
 from (${tokens(tree)}) x window w as (order by at)),
-c as (select *, token = '}' and lag(opens, 1, false) over (partition by level order by at) as closes from o),
-p as (
+closing as (select *, token = '}' and lag(opens, 1, false) over (partition by level order by at) as closes from opening),
+parts as (
 select *, opens or closes or lag(opens, 1, false) over w or lag(opens, 2, false) over w or lead(closes, 1, false) over w as gone
-from c window w as (order by at))
-select string_agg(token, '' order by at) from p where not gone) end`
+from closing window w as (order by at))
+select string_agg(token, '' order by at) from parts where not gone) end`
 
 /** Marks the entries that a row of all columns stands for, which keep their lists: that of its number in the query so many levels above it. */
 const anonymousRow = 'VAR :varno (\\d+) :varattno 0 :vartype 2249 .* :varlevelsup (\\d+)'
@@ -222,7 +222,5 @@ export const replaced = (text: string, patterns: [string, string][]): string =>
  */
 export const meaningQuery = (relation: string, nameOf?: string): string => {
   const [plain, made] = ['v', 'm'].map((kind) => `concat(':relid ', ${relation}, ' :relkind ${kind} ')`)
-  return flushLeft(
-    `select md5(${normalTree(`replace(w.ev_action::text, ${plain}, ${made})`, relation, { nameOf })}) from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'`,
-  )
+  return `select md5(${normalTree(`replace(w.ev_action::text, ${plain}, ${made})`, relation, { nameOf })}) from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'`
 }
