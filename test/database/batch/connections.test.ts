@@ -14,7 +14,14 @@ async function loginFor(connections: number) {
   await sql.unsafe(
     `create role ${login} login password 'secret' connection limit ${connections}; grant postgres to ${login}`,
   )
-  onTestFinished(async () => void (await sql.unsafe(`drop role ${login}`)))
+  onTestFinished(async () => {
+    // A session that was left still drops its temporary functions, which belong to the role.
+    await until(
+      `no session of ${login} is left`,
+      async () => (await sql`select from pg_stat_activity where usename = ${login}`).length === 0,
+    )
+    await sql.unsafe(`drop role ${login}`)
+  })
   return { login, limited: as(login).database }
 }
 
