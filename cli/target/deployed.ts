@@ -8,6 +8,7 @@ import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
 import type { BroughtUp, MigrationStatus } from '../../src/migrate/migrate.ts'
 import { compareJournal } from '../../src/migrate/plan/journal.ts'
 import type { DoctorRequest, Findings } from '../../src/watch/doctor.ts'
+import type { CommandTarget } from '../../src/words/commands.ts'
 import { Problem } from '../../src/words/problem.ts'
 import { findEnvironment } from '../api/signed.ts'
 import { readFolders, regionOf } from '../project/folders.ts'
@@ -32,7 +33,7 @@ export interface MigrationTarget {
   }>
   describe(views: string[] | 'all'): Promise<Described[]>
   /** Of a deployed environment, also who gets its mails. */
-  doctor(request: DoctorRequest): Promise<Findings & { mails?: Subscribers | null }>
+  doctor(request: DoctorRequest, typed: CommandTarget): Promise<Findings & { mails?: Subscribers | null }>
 }
 
 /** Longer than the longest life of the function. */

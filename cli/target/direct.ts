@@ -75,7 +75,7 @@ function directTarget(database: Database): MigrationTarget {
       return { differences, pending: status?.pending ?? null, missing: status?.missing ?? [] }
     },
     describe: (views) => describeViews(database, views),
-    doctor: (request) => doctor(database, request),
+    doctor: (request, typed) => doctor(database, request, typed),
   }
 }
 

@@ -12,13 +12,17 @@ import {
   wordsOfFilter,
 } from '../../src/resources/views.ts'
 import { failingText } from '../../src/watch/plan/silence.ts'
+import { aimedLine, type CommandTarget } from '../../src/words/commands.ts'
 import { count } from '../../src/words/phrases.ts'
 import { hrefOf, type PageQuery } from '../address.ts'
 import { Ago, Deed, Filters, firstOf, NameSearch, RefreshIcon, Table, utc } from '../cells.tsx'
 import { Head, type ShownPage } from '../frame.tsx'
 
 /** `/`: every view, with its age against its limit, its last run and its next. */
-export async function viewsPage(api: Api, { query }: { query: PageQuery }): Promise<ShownPage> {
+export async function viewsPage(
+  api: Api,
+  { query, typed }: { query: PageQuery; typed: CommandTarget },
+): Promise<ShownPage> {
   const [list, { batches }] = await Promise.all([
     readViews(api),
     ask(api, 'listBatches', { query: { limit: 5 } }),
@@ -33,7 +37,7 @@ export async function viewsPage(api: Api, { query }: { query: PageQuery }): Prom
     main: (
       <>
         {paused && <AllPaused paused={paused} />}
-        <Loud {...list} />
+        <Loud {...list} typed={typed} />
         <Head
           title={
             <>
@@ -91,9 +95,16 @@ const AllPaused: FC<{ paused: NonNullable<ViewList['paused']> }> = ({ paused }) 
 )
 
 /** Says which channels do not take their messages, what nothing refreshes, and that nobody is told. */
-const Loud: FC<Pick<ViewList, 'failing' | 'silence'>> = ({ failing = [], silence }) => (
+const Loud: FC<Pick<ViewList, 'failing' | 'silence'> & { typed: CommandTarget }> = ({
+  failing = [],
+  silence,
+  typed,
+}) => (
   <>
-    {[...failing.map((each) => failingText(each, utc(each.since))), ...(silence?.lines ?? [])].map((line) => (
+    {[
+      ...failing.map((each) => failingText(each, utc(each.since))),
+      ...(silence?.lines ?? []).map((line) => aimedLine(line, typed)),
+    ].map((line) => (
       <div class="strip strip-warn">
         <p>{line}</p>
       </div>

@@ -90,9 +90,9 @@ export const apiRoutes = {
       }),
     },
     gives: async () => (await import('./answers.ts')).viewList,
-    async answer({ database, schedules }, { state, cursor }) {
+    async answer({ database, schedules, typed }, { state, cursor }) {
       const { listViews } = await import('../watch/read.ts')
-      const { views, ...rest } = await listViews(database, schedules)
+      const { views, ...rest } = await listViews(database, schedules, typed)
       const { page, next } = pageByName(state === undefined ? views : views.filter(filters[state]), cursor)
       return { views: page, ...rest, next }
     },

@@ -90,7 +90,10 @@ async function saySchedules({ database, logger, told = null, schedules }: Said):
     )
   if (cron.length > 0)
     logger.info(`leaves ${count(cron.length, 'view')} to pg_cron: ${names(namesOf(cron), mostNamed)}`, {})
-  for (const line of silenceLines({ unrefreshed: namesOf(nothing), told, forgotten: [], waitingSince: null }))
+  for (const line of silenceLines(
+    { unrefreshed: namesOf(nothing), told, forgotten: [], waitingSince: null },
+    null,
+  ))
     logger.warn(line, {})
 }
 

@@ -1,4 +1,5 @@
 import { backupsQuery, besideBackup } from '../sql/backups.ts'
+import { type CommandTarget, command } from '../words/commands.ts'
 import { count, duration } from '../words/phrases.ts'
 import { docsOf, Problem } from '../words/problem.ts'
 import type { Sql } from './database.ts'
@@ -97,11 +98,11 @@ export const brokenBackup = (who: string): Problem =>
 export const besideCopy = ({ slot }: BlueGreenCopy): string =>
   `RDS feeds the green server of a blue/green deployment from here (slot ${slot}), and an exchange is DDL, which degrades that`
 
-/** What to do about such a copy. */
-export const copyLine = (copy: BlueGreenCopy): string =>
+/** What to do about such a copy, and what to type on the target. */
+export const copyLine = (copy: BlueGreenCopy, typed: CommandTarget): string =>
   copy.isAurora
     ? `RDS feeds the green server of a blue/green deployment from here (slot ${copy.slot}), and on Aurora every refresh of a ` +
-      `materialized view breaks that: npx viewkeeper pause --all, until the switchover (${docsOf('upgrading.md#a-bluegreen-deployment')}).`
+      `materialized view breaks that: npx ${command(['pause', '--all'], typed)}, until the switchover (${docsOf('upgrading.md#a-bluegreen-deployment')}).`
     : `${besideCopy(copy)}: auto swaps nothing meanwhile. The views of green get no rows: refresh all after the switchover ` +
       `(${docsOf('upgrading.md#a-bluegreen-deployment')}).`
 

@@ -17,6 +17,7 @@ import { lookAgain } from '../server/transactions.ts'
 import type { LoggableView } from '../slices/slices.ts'
 import { literal } from '../sql/names.ts'
 import { reached } from '../sql/walks.ts'
+import type { CommandTarget } from '../words/commands.ts'
 import { moment } from '../words/phrases.ts'
 import { Problem } from '../words/problem.ts'
 import { listExamined, readUntried, readViewRights, type ViewToExamine } from './db/examined.ts'
@@ -59,14 +60,18 @@ export interface DoctorRequest {
   slices?: boolean | undefined
 }
 
-/** Finds what a role may do with views. Changes nothing, and needs no right on any view. */
-export const doctor = (database: Database, { views, role, slices }: DoctorRequest): Promise<Findings> =>
+/** Finds what a role may do with views, and what to type on the target. Changes nothing, and needs no right on any view. */
+export const doctor = (
+  database: Database,
+  { views, role, slices }: DoctorRequest,
+  typed: CommandTarget = null,
+): Promise<Findings> =>
   database.withConnection(
     async (sql) => {
       const wanted = views === 'all' ? null : await resolveNames(sql, views)
       const isWanted = ({ schema, name }: ViewToExamine) =>
         wanted?.some((each) => each.schema === schema && each.name === name) ?? true
-      const findings = await examine(sql, role, isWanted)
+      const findings = await examine(sql, role, isWanted, new Map(), typed)
       const found = new Set(findings.views.map(({ schema, name }) => JSON.stringify([schema, name])))
       const unknown = wanted?.find(({ schema, name }) => !found.has(JSON.stringify([schema, name])))
       if (unknown !== undefined) throw await unknownView(sql, unknown)
@@ -85,7 +90,7 @@ export const doctor = (database: Database, { views, role, slices }: DoctorReques
       if (role !== null) return said
       const uncounted = await readAllUncounted(sql, new Set(findings.views.map(({ view }) => view)))
       const silence = (await mayUse(sql, 'select', 'switches'))
-        ? silenceOf(await readSilence(sql))
+        ? silenceOf(await readSilence(sql), typed)
         : undefined
       return {
         ...said,
@@ -123,6 +128,7 @@ export async function examine(
   role: string | null,
   isWanted: (view: ViewToExamine) => boolean = () => true,
   seen: Swaps = new Map(),
+  typed: CommandTarget = null,
 ): Promise<Findings> {
   const [asking] = await sql.unsafe<
     ({ name: string; written: string } & Required<Pick<Findings, 'schema' | 'administrators'>>)[]
@@ -147,7 +153,7 @@ export async function examine(
     schema,
     administrators: asking.administrators,
     views,
-    ...(copy === null ? {} : { copy: copyLine(copy) }),
+    ...(copy === null ? {} : { copy: copyLine(copy, typed) }),
     replicas: await readStandbys(sql),
     missing,
   }

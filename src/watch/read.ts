@@ -71,6 +71,7 @@ const recentRuns = 10
 export function listViews(
   database: Database,
   schedules: Schedules = unscheduled,
+  typed: CommandTarget = null,
 ): Promise<{
   views: ListedView[]
   paused: Pause | null
@@ -84,7 +85,7 @@ export function listViews(
       views: standings.views.map(listed),
       paused: standings.pause,
       failing: await readFailingChannels(sql),
-      silence: silenceOf(await readSilence(sql)),
+      silence: silenceOf(await readSilence(sql), typed),
     }
   })
 }

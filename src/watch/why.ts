@@ -65,7 +65,7 @@ export function getWhy(database: Database, view: string, { schedules, typed }: W
     const byName = new Map(views.map((each) => [each.view, each]))
     const above = viewsAbove(subject.view, dependencies).flatMap((each) => byName.get(each) ?? [])
     const examined = await examineViews(sql, [subject, ...above], standings, subject)
-    const silence = silenceOf(await readSilence(sql, subject.view))
+    const silence = silenceOf(await readSilence(sql, subject.view), typed)
     const slow = await slowAmong(sql, [subject.view])
     const [own, ...upstream] = examined as [ExaminedView, ...ExaminedView[]]
     const { id, state, culprit, staleMs, maxStaleMs, lastSuccessAt, asOf, heldBackBy, nextRun } = own

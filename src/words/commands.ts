@@ -16,6 +16,10 @@ export function command(words: string[], target: CommandTarget): string {
 export const aimed = (suggested: string, target: CommandTarget): string =>
   named.test(suggested) ? suggested : [suggested, ...flagsOf(suggested, target)].join(' ')
 
+/** The same of a line that ends with such a command, after a colon. */
+export const aimedLine = (line: string, target: CommandTarget): string =>
+  line.replace(/(?<=: )viewkeeper [a-z].*$/, (suggested) => aimed(suggested, target))
+
 /** Whether a command is the one of these words, whatever it works on: it would lead to where one stands. */
 export const isCommand = (line: string, words: string[]): boolean =>
   line.split(named)[0] === command(words, null)

@@ -30,6 +30,12 @@ describe('viewkeeper doctor and create-role', () => {
   1 right is missing. When the SQL above has run, look again: npx viewkeeper doctor --role pg_monitor
 `)
 
+    // It works on DATABASE_URL without a word, where other commands work on another environment.
+    const elsewhere = await project.run(['doctor', '--role', 'pg_monitor'], {
+      env: { VIEWKEEPER_ENV: 'production' },
+    })
+    expect(elsewhere.out).toMatch(/look again: npx viewkeeper doctor --role pg_monitor --env local\n$/)
+
     const made = await project.run(['create-role', '--login', 'keeper_app'])
     expect(made.err).toMatch(
       /^ {2}keeper_app has all rights of app_owner: .*\n\n {2}✓ create role viewkeeper nologin\n/,

@@ -301,8 +301,15 @@ test('AWS: every command names the environment', async () => {
     AWS_SECRET_ACCESS_KEY: 'test',
     AWS_EC2_METADATA_DISABLED: 'true',
   }
-  const typed = await typeAll(project, await said(project, gateway.url, ['--env', 'production'], env), env)
-  expect([...typed]).toContain('viewkeeper migrate up --repair --env production')
+  const look = 'viewkeeper doctor --role pg_monitor --env production'
+  const printed = [
+    ...(await said(project, gateway.url, ['--env', 'production'], env)),
+    ...commandsIn(await types(project, look, env)),
+  ]
+  const typed = await typeAll(project, printed, env)
+  expect([...typed]).toEqual(
+    expect.arrayContaining(['viewkeeper migrate up --repair --env production', look]),
+  )
   // What works on DATABASE_URL alone.
   expect([...typed].filter((line) => !line.endsWith('--env production'))).toEqual([
     'viewkeeper bad-row public.bad',

@@ -7,9 +7,10 @@ import type { LoggableView } from '../../../src/slices/slices.ts'
 import { quoteName } from '../../../src/sql/names.ts'
 import { count, report } from '../../../src/terminal/report.ts'
 import type { Findings } from '../../../src/watch/doctor.ts'
-import { command } from '../../../src/words/commands.ts'
+import { aimedLine, type CommandTarget, command } from '../../../src/words/commands.ts'
 import { printed, unquoted } from '../../../src/words/names.ts'
 import { names } from '../../../src/words/phrases.ts'
+import { local, targetOf as typedOf } from '../../api/api-of.ts'
 import { columnLines } from '../../output/table.ts'
 import { harmless } from '../../output/terminal.ts'
 import { qualified } from '../../project/names.ts'
@@ -38,24 +39,32 @@ export function addTo(program: Command): void {
 
 /** Prints what a role may do with each view and the SQL that is missing. If a right is missing, the exit code is 1. */
 async function doctor({ views, role, slices, env, json }: DoctorOptions): Promise<void> {
-  const findings = await (await targetOf({ env })).doctor({
-    views: views.length === 0 ? 'all' : views.map((view) => quoteName(qualified(view, 'view'))),
-    role: role ?? null,
-    // A version from before this question refuses it.
-    ...(slices ? { slices } : {}),
-  })
+  // Without --env it works on DATABASE_URL, whatever VIEWKEEPER_ENV says.
+  const typed = typedOf({ env: env ?? local })
+  const findings = await (await targetOf({ env })).doctor(
+    {
+      views: views.length === 0 ? 'all' : views.map((view) => quoteName(qualified(view, 'view'))),
+      role: role ?? null,
+      // A version from before this question refuses it.
+      ...(slices ? { slices } : {}),
+    },
+    typed,
+  )
   if (json) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`)
-  else for (const line of findingsLines(findings)) report.line(line)
+  else for (const line of findingsLines(findings, typed)) report.line(line)
   if (findings.missing.length > 0) process.exitCode = 1
 }
 
-/** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
-export const findingsLines = (findings: Findings & { mails?: Subscribers | null }): string[] =>
-  linesFor(findings)
+/** What the doctor found on the target, as lines for people: a table, what stands in the way, and the SQL that is missing. */
+export const findingsLines = (
+  findings: Findings & { mails?: Subscribers | null },
+  typed: CommandTarget = null,
+): string[] =>
+  linesFor(findings, typed)
     .flatMap((line) => printed(line).split('\n'))
     .map(harmless)
 
-function linesFor(findings: Findings & { mails?: Subscribers | null }): string[] {
+function linesFor(findings: Findings & { mails?: Subscribers | null }, typed: CommandTarget): string[] {
   const {
     role,
     schema = [],
@@ -85,7 +94,7 @@ function linesFor(findings: Findings & { mails?: Subscribers | null }): string[]
       text,
       ...(next === null ? [] : [`  next: ${next}`]),
     ]),
-    ...(silence?.lines ?? []).flatMap((line) => ['', `! ${line}`]),
+    ...(silence?.lines ?? []).flatMap((line) => ['', `! ${aimedLine(line, typed)}`]),
     ...(mails === undefined ? [] : listenerLines(mails).flatMap((line) => ['', line])),
     ...(slices === undefined ? [] : ['', ...slices.flatMap(sliceLines)]),
     ...(standbys === null ? [] : ['', standbys]),
@@ -95,7 +104,7 @@ function linesFor(findings: Findings & { mails?: Subscribers | null }): string[]
     '',
     missing.length === 0
       ? `${count(views.length, 'view')}: no right is missing`
-      : `${count(missing.length, 'right is', 'rights are')} missing. When the SQL above has run, look again: npx ${command(['doctor', '--role', unquoted(role)], null)}`,
+      : `${count(missing.length, 'right is', 'rights are')} missing. When the SQL above has run, look again: npx ${command(['doctor', '--role', unquoted(role)], typed)}`,
   ]
   return lines[0] === '' ? lines.slice(1) : lines
 }

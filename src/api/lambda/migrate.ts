@@ -109,7 +109,7 @@ async function serve(
     }
     case 'doctor': {
       const { doctor } = await import('../../watch/doctor.ts')
-      return doctor(database, command)
+      return doctor(database, command, environment ?? null)
     }
   }
 }
@@ -153,7 +153,7 @@ async function upOfSchema(
     publishViews(environment, 'aside', aside.length)
     publishWaiting(environment, waitingSeconds)
   }
-  if (copy !== null) logger.warn(copyLine(copy))
+  if (copy !== null) logger.warn(copyLine(copy, environment ?? null))
   return schema
 }
 

@@ -1,4 +1,5 @@
 import type { FailingChannel, NotedSilence, Silence } from '../../record/plan/watch.ts'
+import { type CommandTarget, command } from '../../words/commands.ts'
 import { count, names, utc } from '../../words/phrases.ts'
 
 /** That a channel fails, in the words of mails, of the page and of `ls`. */
@@ -9,13 +10,11 @@ export const failingText = (
 
 const mostNamed = 3
 
-/** Says what was found. */
-export const silenceLines = ({
-  unrefreshed,
-  told,
-  forgotten,
-  waitingSince,
-}: Omit<Silence, 'lines'>): string[] => [
+/** Says what was found, with what to type on the target. */
+export const silenceLines = (
+  { unrefreshed, told, forgotten, waitingSince }: Omit<Silence, 'lines'>,
+  typed: CommandTarget,
+): string[] => [
   ...(unrefreshed.length === 0
     ? []
     : [
@@ -24,7 +23,7 @@ export const silenceLines = ({
   ...(forgotten.length === 0
     ? []
     : [
-        `paused for a week or longer, without an end: ${names(forgotten, mostNamed)}. Resume them, or say until when: viewkeeper pause --for 3d`,
+        `paused for a week or longer, without an end: ${names(forgotten, mostNamed)}. Resume them, or say until when: ${command(['pause', ...forgotten.slice(0, mostNamed), '--for', '3d'], typed)}`,
       ]),
   ...(waitingSince === null
     ? []
@@ -35,9 +34,9 @@ export const silenceLines = ({
 ]
 
 /** What would be silence, and how it is said. Pure. */
-export const silenceOf = ({ lacks, migrates, ...noted }: NotedSilence): Silence => ({
+export const silenceOf = ({ lacks, migrates, ...noted }: NotedSilence, typed: CommandTarget): Silence => ({
   ...noted,
-  lines: [...silenceLines(noted), ...lacksLine({ lacks, migrates })],
+  lines: [...silenceLines(noted, typed), ...lacksLine({ lacks, migrates })],
 })
 
 /** A hotswap changes the functions, and does not migrate. */

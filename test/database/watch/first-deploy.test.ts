@@ -36,7 +36,7 @@ test('a hotswap, which deploys migrations and applies none, is said until a depl
   const said = async (newest: string) => {
     vi.stubEnv('NEWEST_MIGRATION', newest)
     await monitor({}, context)
-    const { lines } = silenceOf(await database.withConnection((connection) => readSilence(connection)))
+    const { lines } = silenceOf(await database.withConnection((connection) => readSilence(connection)), null)
     return lines.filter((line) => line.includes('--hotswap'))
   }
   expect(await said('0')).toEqual([])

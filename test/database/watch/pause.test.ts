@@ -82,7 +82,7 @@ test('a pause of a week without an end is said everywhere, until it has one', as
   await sql`update viewkeeper.definitions set paused_at = now() - interval '8 days'`
   const lines = async () => (await list()).silence!.lines
   expect(await lines()).toEqual([
-    expect.stringMatching(/^paused for a week or longer, without an end: public\.sales\. /),
+    'paused for a week or longer, without an end: public.sales. Resume them, or say until when: viewkeeper pause public.sales --for 3d --env local',
   ])
   await pause({ until: inAnHour() })
   expect(await lines()).toEqual([])

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import { findingsLines } from '../../../cli/commands/author/doctor.ts'
+import { silenceOf } from '../../../src/watch/plan/silence.ts'
+import type { CommandTarget } from '../../../src/words/commands.ts'
 
 test('names of roles and views cannot move the cursor of a terminal, and are typed as they are printed', () => {
   const odd = '"red\u001b[31m\u202e\nname"'
@@ -27,6 +29,43 @@ test('names of roles and views cannot move the cursor of a terminal, and are typ
   } as never)
   expect(lines.join('\n')).toContain('U&"red\\001B[31m\\202E\\000Aname"')
   expect(lines.filter((line) => /[\p{Cc}\u202e]/u.test(line))).toEqual([])
+})
+
+test('what to type next works on the environment that was looked at', () => {
+  const unpause = 'viewkeeper pause public.sales --for 3d'
+  const silence = silenceOf(
+    {
+      unrefreshed: [],
+      told: true,
+      forgotten: ['public.sales'],
+      waitingSince: null,
+      lacks: null,
+      migrates: null,
+    },
+    null,
+  )
+  const lines = (typed: CommandTarget) =>
+    findingsLines(
+      {
+        role: 'keeper',
+        views: [],
+        missing: [{ sql: 'grant select on sales to keeper;', grants: true, by: [] }],
+        replicas: { standbys: [], hidden: 0 },
+        silence,
+      },
+      typed,
+    ).join('\n')
+  const again = 'look again: npx viewkeeper doctor --role keeper'
+  for (const typed of [
+    null,
+    'production',
+    { environment: 'production', url: 'http://127.0.0.1:1' },
+  ] as const) {
+    const named = typed === null ? '' : ' --env production'
+    expect(lines(typed)).toMatch(new RegExp(`${again}${named}$`))
+    const reached = typeof typed === 'object' && typed !== null ? `${named} --url ${typed.url}` : named
+    expect(lines(typed)).toContain(`or say until when: ${unpause}${reached}\n`)
+  }
 })
 
 test('each view is said to fall into slices of a table, or why it does not', () => {

@@ -258,7 +258,9 @@ describe('a copy that RDS feeds by logical replication', () => {
   test('is said by the doctor, and on Aurora that nothing may be refreshed', async () => {
     const { copy } = await doctor(database, { views: [], role: null })
     expect(copy).toMatch(/^RDS feeds the green server .*\(slot \w+\).*auto swaps nothing meanwhile/)
-    expect(copyLine({ slot: 'a', isAurora: true })).toMatch(/every refresh .* pause --all/)
+    expect(copyLine({ slot: 'a', isAurora: true }, 'shop')).toMatch(
+      /every refresh .* npx viewkeeper pause --all --env shop, until/,
+    )
   })
 
   test('lets auto choose what is no DDL, with the reason, and a swap when one is asked for', async () => {
