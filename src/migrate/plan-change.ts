@@ -12,6 +12,7 @@ import { creating, type MadeView, madeBy, planCreate, queryViewOf } from '../reb
 import { exclusively, ourselves } from '../rebuild/plan/locks.ts'
 import { planRebuild } from '../rebuild/plan/plan-rebuild.ts'
 import {
+  changeRequirements,
   isReadByViews,
   namedRequirement,
   nextOwnersRequirements,
@@ -281,7 +282,7 @@ async function insistOnRebuild(
   const names = changes.map(({ view }) => view.view).join(', ')
   const [requirements, what, advice] = isAlone
     ? [
-        changes.flatMap(({ given }) => swapRequirements(given)),
+        changes.flatMap(({ given }) => changeRequirements(given)),
         ', because ',
         'If something depends on the view, drop that by own SQL in an earlier migration, and make it again in a later one.',
       ]

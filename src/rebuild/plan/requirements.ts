@@ -4,6 +4,7 @@ import {
   inSchema,
   isMember,
   type Membership,
+  namedBy,
   onDatabase,
   type Requirement,
   roleOf,
@@ -11,7 +12,8 @@ import {
 import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
 import { sessionOf } from '../../sql/holders.ts'
 import { literal, quoteName } from '../../sql/names.ts'
-import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
+import { tokensIn } from '../../sql/sql-tokens.ts'
+import { displayName, displayPart, type QualifiedName, unquoted } from '../../words/names.ts'
 import { betweenQuery } from './prove.ts'
 import { findUnfilled, type Scope } from './scope.ts'
 
@@ -66,7 +68,13 @@ export const isReadByViews = ({ dependents }: LiveView): boolean =>
   dependents.some(({ reader, view }) => reader !== null && view === null)
 
 /** What a swap needs, each object by name, apart from the rights that every refresh needs. Pure. */
-export function swapRequirements(live: LiveView): Requirement[] {
+export const swapRequirements = (live: LiveView): Requirement[] => [
+  ...namedSchemas(live.view, live.view.owner),
+  ...changeRequirements(live),
+]
+
+/** The same for a view that gets another query: what its old one names is not read again. */
+export function changeRequirements(live: LiveView): Requirement[] {
   const { view, dependents, statistics, grants } = live
   const all = dependents.flatMap((each) => each.view ?? [])
   const readers = all.filter((each) => !isTemporary(each))
@@ -109,6 +117,7 @@ export function swapRequirements(live: LiveView): Requirement[] {
         `may not act as its owner, ${plain.owner}`,
       ]),
     ),
+    ...readers.flatMap((plain) => namedSchemas(plain)),
     ...statistics.map((each) =>
       memberOf(each.owner, literal(`statistics ${quoteName(each)}`), [
         `statistics ${displayName(each)} belong to ${each.owner}, and `,
@@ -205,6 +214,29 @@ function schemasOf({ view, statistics, dependents }: LiveView): SchemaPrivilege[
       ]),
   ]
   return [...new Map(places.map((place) => [JSON.stringify(place), place])).values()]
+}
+
+/**
+ * To look into the schemas that a query names: the server reads its text again as the owner of the view, which no other refresh
+ * does. A name before a dot may be that of a table. Uses of types and operators that the text leaves out need no right.
+ */
+function namedSchemas(
+  { schema, name, owner, definition }: QualifiedName & { owner: string; definition: string },
+  ofView?: string,
+): Requirement[] {
+  const tokens = [...tokensIn(definition)]
+  const named = tokens.flatMap(({ kind, text }, at) =>
+    ['word', 'name'].includes(kind) && tokens[at + 1]?.text === '.' ? unquoted(text) : [],
+  )
+  return [...new Set(named)].toSorted().map((each) => {
+    const place = placeRequirement({ role: owner, privilege: 'usage', schema: each }, ofView)
+    return {
+      ...place,
+      given: `${place.given} or not exists (
+        select from pg_class c join pg_namespace s on s.oid = c.relnamespace join ${namedBy('c')}, pg_identify_object(d.refclassid, d.refobjid, 0) o
+         where s.nspname = ${literal(schema)} and c.relname = ${literal(name)} and o.schema = quote_ident(n.nspname))`,
+    }
+  })
 }
 
 const placeRequirement = ({ role, privilege, schema }: SchemaPrivilege, owner?: string): Requirement => ({

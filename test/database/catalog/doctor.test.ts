@@ -127,6 +127,15 @@ const situations: { lacks: string; setUp: string; hinders: string[]; sql: string
     by: ['$other'],
   },
   {
+    lacks: 'usage of the owner on the schema of a table',
+    setUp: `grant $owner to $app$options; create schema $schema_far authorization $other; create table $schema_far.base as select 1 as id;
+        alter table $schema_far.base owner to $owner; drop materialized view $schema.kept;
+        create materialized view $schema.kept as select id from $schema_far.base; create unique index on $schema.kept (id); alter materialized view $schema.kept owner to $owner`,
+    hinders: ['swap', 'migrate'],
+    sql: ['grant usage on schema $schema_far to $owner;'],
+    by: ['$other'],
+  },
+  {
     lacks: 'execute of the owner on a function',
     setUp: `grant $owner to $app$options; create function $schema.one() returns int language sql as 'select 1'; revoke execute on function $schema.one from public;
         drop materialized view $schema.kept; create materialized view $schema.kept as select id + $schema.one() as id from $schema.base;
@@ -162,16 +171,17 @@ describe('the doctor', () => {
     })
   })
 
-  test('takes what is no privilege to read for none: a type, an index, and what another rule of a plain view writes', async () => {
+  test('takes what is no privilege to read for none: a type, an index, and what another rule of a plain view writes; nor an alias for a schema', async () => {
     const { look, view, app } = await makePlace(`
       grant $owner to $app$options; grant usage on schema $schema to $other;
+      create schema $schema_far authorization $other;
       create type $schema.pair as (a int, b int); alter type $schema.pair owner to $other;
       create table $schema.log (id int primary key); alter table $schema.log owner to $other;
       create view $schema.between as select id from $schema.base; alter view $schema.between owner to $owner;
       create rule keeps as on insert to $schema.between do instead insert into $schema.log select new.id;
       drop materialized view $schema.kept;
       create materialized view $schema.kept as
-        select id, (row(id, 2)::$schema.pair).a, '$schema.log_pkey'::regclass as key from $schema.between;
+        select $schema_far.id, (row(id, 2)::$schema.pair).a, '$schema.log_pkey'::regclass as key from $schema.between $schema_far;
       create unique index on $schema.kept (id); alter materialized view $schema.kept owner to $owner`)
     expect(await look()).toMatchObject({
       missing: [],
