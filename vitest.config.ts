@@ -99,7 +99,7 @@ export default defineConfig({
       {
         name: 'deep',
         description:
-          'Repeats at length what a quick test beside it promises: whole matrices of queries, settings and strategies, races, kills at any moment, hostile neighbours, generated views.',
+          'Repeats at length what a quick test promises: whole matrices of queries, settings and strategies, races, kills at any moment, hostile neighbours, generated views, a second door to what the database has shown, and journeys of many commands.',
       },
     ],
     reporters: ['default', './test/support/evidence/reporter.ts'],

@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { connectTo } from '../../src/server/connect.ts'
+import { deep } from '../support/deep.ts'
 import { schemaFolder } from '../support/servers/database.ts'
 import { startTestServer } from '../support/servers/test-server.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
@@ -43,26 +44,31 @@ test('on another Postgres only schema viewkeeper appears, and only requests refr
   expect(await sql`select ispopulated from pg_matviews`).toEqual([{ ispopulated: true }])
 })
 
-test('with --keep-fresh the schedules, target lags and the monitor of another Postgres run here', async () => {
-  const { url, sql } = await anotherPostgres()
-  await migrate(connectTo(fromUrl(url)), schemaFolder)
-  await sql.unsafe(`
+test(
+  'with --keep-fresh the schedules, target lags and the monitor of another Postgres run here',
+  deep,
+  async () => {
+    const { url, sql } = await anotherPostgres()
+    await migrate(connectTo(fromUrl(url)), schemaFolder)
+    await sql.unsafe(`
     create materialized view sales as select 1 as id;
     create materialized view totals as select 1 as id;
     insert into viewkeeper.definitions (schema_name, name, source, target_lag_seconds) values ('public', 'sales', 'discovered', 3600)`)
-  const started = await npmStart({ DATABASE_URL: url }, ['--', '--keep-fresh'])
-  await started.sees(/schedules, target lags and the monitor run here/)
-  await until('the view whose age nobody knows is refreshed for its target lag', async () => {
-    const runs = await sql`select status from viewkeeper.runs where trigger = 'batch' and view_name = 'sales'`
-    return runs[0]?.status === 'success'
-  })
-  const [, printed] = await started.sees(/ (npx viewkeeper ls\b.*)/)
-  const { stdout } = await promisify(execFile)('sh', ['-c', printed!])
-  expect(stdout).toMatch(/^sales +fresh +.* success .* in \d+ min .* within 60 min$/m)
-  expect(stdout).toMatch(/^totals +unknown .* in \d+ \w+ .* nightly/m)
-})
+    const started = await npmStart({ DATABASE_URL: url }, ['--', '--keep-fresh'])
+    await started.sees(/schedules, target lags and the monitor run here/)
+    await until('the view whose age nobody knows is refreshed for its target lag', async () => {
+      const runs =
+        await sql`select status from viewkeeper.runs where trigger = 'batch' and view_name = 'sales'`
+      return runs[0]?.status === 'success'
+    })
+    const [, printed] = await started.sees(/ (npx viewkeeper ls\b.*)/)
+    const { stdout } = await promisify(execFile)('sh', ['-c', printed!])
+    expect(stdout).toMatch(/^sales +fresh +.* success .* in \d+ min .* within 60 min$/m)
+    expect(stdout).toMatch(/^totals +unknown .* in \d+ \w+ .* nightly/m)
+  },
+)
 
-test('a batch whose gateway was killed goes on with the next start, on another Postgres', async () => {
+test('a batch whose gateway was killed goes on with the next start, on another Postgres', deep, async () => {
   const { url, sql } = await anotherPostgres()
   await makeGatedView(sql as never, 'low')
   await sql

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { deep } from '../support/deep.ts'
 import { useRds } from '../support/servers/rds.ts'
 import { Project } from './support/project.ts'
 
@@ -54,7 +55,7 @@ describe('viewkeeper set-aside and put-back', () => {
     new URL('../../node_modules/node-pg-migrate/bin/node-pg-migrate.js', import.meta.url),
   )
 
-  test('let node-pg-migrate, on a connection of its own, alter a column under the views', async () => {
+  test('let node-pg-migrate, on a connection of its own, alter a column under the views', deep, async () => {
     const { project, url, type, totals, sql } = await shop()
     project.write(
       'tool/1000_widen.js',

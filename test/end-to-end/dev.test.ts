@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
 import { expect, onTestFinished, test } from 'vitest'
+import { deep } from '../support/deep.ts'
 import { Project } from './support/project.ts'
 import { isAlive, serverPid, viewkeeperDev } from './support/viewkeeper.ts'
 
@@ -60,7 +61,7 @@ test('dev serves an own folder: author, freeze, apply, refresh, and find all of 
   expect(second.printed()).toContain('1 view, not refreshed now')
 })
 
-test('a view that is frozen elsewhere is made and filled by the next dev', async () => {
+test('a view that is frozen elsewhere is made and filled by the next dev', deep, async () => {
   const project = shop()
   const { out } = await project.run(['freeze', '-m', 'first', '--unverified'])
   expect(out).toContain('wrote db/frozen/002_sales')
@@ -69,20 +70,26 @@ test('a view that is frozen elsewhere is made and filled by the next dev', async
   expect(started.printed()).toMatch(/✓ sales +\w+ +[\d.]+ s +1 row/)
 })
 
-test('a migration that fails and a view that is not valid are told, and the rest is served', async () => {
-  const project = shop()
-  await project.run(['freeze', '-m', 'first', '--unverified'])
-  project.write('db/frozen/001_orders.up.sql', 'select 1;')
-  project.write('db/views/broken.ts', 'export default 1')
-  const started = await viewkeeperDev(project.folder)
-  await started.sees(ready)
-  expect(started.printed()).toMatch(/✗ migrations\/002_sales\.up\.sql, line \d+: .*orders.*42P01/)
-  expect(started.printed()).toMatch(/✗ db\/views\/ is not valid:\n +db\/views\/broken\.ts:1 +exports no view/)
-  const answer = await fetch(`http://127.0.0.1:${started.port}/views`)
-  expect(await answer.json()).toMatchObject({ views: [] })
-})
+test(
+  'a migration that fails and a view that is not valid are told, and the rest is served',
+  deep,
+  async () => {
+    const project = shop()
+    await project.run(['freeze', '-m', 'first', '--unverified'])
+    project.write('db/frozen/001_orders.up.sql', 'select 1;')
+    project.write('db/views/broken.ts', 'export default 1')
+    const started = await viewkeeperDev(project.folder)
+    await started.sees(ready)
+    expect(started.printed()).toMatch(/✗ migrations\/002_sales\.up\.sql, line \d+: .*orders.*42P01/)
+    expect(started.printed()).toMatch(
+      /✗ db\/views\/ is not valid:\n +db\/views\/broken\.ts:1 +exports no view/,
+    )
+    const answer = await fetch(`http://127.0.0.1:${started.port}/views`)
+    expect(await answer.json()).toMatchObject({ views: [] })
+  },
+)
 
-test('on the database of DATABASE_URL nothing is migrated and nothing refreshed', async () => {
+test('on the database of DATABASE_URL nothing is migrated and nothing refreshed', deep, async () => {
   const project = shop()
   const embedded = await viewkeeperDev(project.folder)
   await embedded.sees(ready)
@@ -100,7 +107,7 @@ test('on the database of DATABASE_URL nothing is migrated and nothing refreshed'
   expect(await answer.json()).toMatchObject({ views: [] })
 })
 
-test('docs/start.md shows what its commands print', async () => {
+test('docs/start.md shows what its commands print', deep, async () => {
   const project = new Project()
   const dev = await viewkeeperDev(project.folder)
   await dev.sees(ready)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { expect, onTestFinished, test } from 'vitest'
 import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
-import { eachCase } from '../support/deep.ts'
+import { deep, eachCase } from '../support/deep.ts'
 import { until } from '../support/waiting/until.ts'
 import { isAlive, serverPid, temporaryFolder } from './support/viewkeeper.ts'
 
@@ -37,7 +37,7 @@ test('it listens on loopback only, and asks for the password', async () => {
   expect(statSync(join(folder, 'password')).mode & 0o777).toBe(0o600)
 })
 
-test('a folder closed to others is no hindrance', async () => {
+test('a folder closed to others is no hindrance', deep, async () => {
   const closed = temporaryFolder()
   chmodSync(closed, 0o700)
   const { url } = await start(join(closed, 'inner'))
@@ -52,7 +52,7 @@ test('a folder in use is refused in one line, naming the server', async () => {
   )
 })
 
-test('two starts on an empty folder at once: one has it, the other is refused', async () => {
+test('two starts on an empty folder at once: one has it, the other is refused', deep, async () => {
   const folder = temporaryFolder()
   const both = await Promise.allSettled([start(folder), start(folder)])
   expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
@@ -60,19 +60,23 @@ test('two starts on an empty folder at once: one has it, the other is refused', 
   expect(refused?.reason.message).toMatch(/is in use by a PostgreSQL server/)
 })
 
-test('the lock of a dead server is no hindrance, even when its pid is that of another process', async () => {
-  const folder = temporaryFolder()
-  await (await start(folder)).stop()
-  const lock = (pid: number) => `${pid}\n${folder}/postgres-18\n1\n5432\n\n127.0.0.1\n1 2\nready\n`
-  for (const pid of [process.pid, 2 ** 22 + 1]) {
-    writeFileSync(join(folder, 'postgres-18', 'postmaster.pid'), lock(pid))
-    const { url, stop } = await start(folder)
-    expect(await query(url, 'select 1 as n')).toEqual([{ n: 1 }])
-    await stop()
-  }
-})
+test(
+  'the lock of a dead server is no hindrance, even when its pid is that of another process',
+  deep,
+  async () => {
+    const folder = temporaryFolder()
+    await (await start(folder)).stop()
+    const lock = (pid: number) => `${pid}\n${folder}/postgres-18\n1\n5432\n\n127.0.0.1\n1 2\nready\n`
+    for (const pid of [process.pid, 2 ** 22 + 1]) {
+      writeFileSync(join(folder, 'postgres-18', 'postmaster.pid'), lock(pid))
+      const { url, stop } = await start(folder)
+      expect(await query(url, 'select 1 as n')).toEqual([{ n: 1 }])
+      await stop()
+    }
+  },
+)
 
-test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
+eachCase(['SIGINT', 'SIGTERM', 'SIGKILL'] as const, { quick: 1 })(
   'the server ends with a process ended by %s',
   async (signal) => {
     const folder = temporaryFolder()
@@ -88,7 +92,7 @@ test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
   },
 )
 
-test('a server that cannot start says why, and leaves nothing behind', async () => {
+test('a server that cannot start says why, and leaves nothing behind', deep, async () => {
   const folder = temporaryFolder()
   await expect(startEmbeddedPostgres({ folder, parameters: { max_connections: 'many' } })).rejects.toThrow(
     /^embedded PostgreSQL did not start: .*max_connections.*$/,
@@ -96,7 +100,7 @@ test('a server that cannot start says why, and leaves nothing behind', async () 
   expect(serverPid(folder)).toBeUndefined()
 })
 
-test('a half-made data folder of a killed start is not taken for a whole one', async () => {
+test('a half-made data folder of a killed start is not taken for a whole one', deep, async () => {
   const folder = temporaryFolder()
   mkdirSync(join(folder, 'postgres-18.4711'))
   const { url } = await start(folder)

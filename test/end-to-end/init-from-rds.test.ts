@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { deep, eachCase } from '../support/deep.ts'
 import { Project } from './support/project.ts'
 
 // The query APIs of RDS and EC2: answers in the shape of their references, to the command as people type it.
@@ -139,46 +140,54 @@ test('writes the app for an instance, with what AWS does not tell beside its pro
   )
 })
 
-test('takes the cluster of an instance, with IAM up to PostgreSQL 15, and leaves open what RDS does not know', async () => {
-  answers = {
-    ...usual,
-    DescribeDBInstances: instance('<DBClusterIdentifier>shop</DBClusterIdentifier>'),
-    DescribeDBClusters: cluster.replace('16.6', '15.6'),
-    DescribeRouteTables: `<routeTableSet>${table(main, '')}</routeTableSet>`,
-    DescribeDBProxies: '<DBProxies/>',
-  }
-  const project = emptyProject()
-  const { code, out } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment() })
-  expect(code).toBe(0)
-  const app = project.read('bin/app.mts')
-  expect(app).toMatch(/Cluster shop, of which you named an instance/)
-  expect(app).toContain("DatabaseCluster.fromLookup(stack, 'Database', { clusterIdentifier: 'shop' })")
-  expect(app).toMatch(/authentication: 'iam',\n +loginUser: 'viewkeeper_iam'/)
-  expect(app).toMatch(/RDS does not know which databases .*\n +databaseName: ''/)
-  expect(app).not.toMatch(/addSecretsManagerEndpoint|Secret/)
-  expect(out).toContain('viewkeeper create-role --iam')
-  answers = { ...answers, DescribeDBClusters: cluster }
-  const newer = emptyProject()
-  const { out: next } = await newer.run(['init', '--from-rds', 'shop-db'], { env: environment() })
-  // From 16 on, the master user would be locked out.
-  expect(next).toContain('viewkeeper create-role --create-secret')
-  expect(newer.read('bin/app.mts')).toMatch(/takes tokens of IAM, too.*\n.*\n +loginSecret: /)
-})
+test(
+  'takes the cluster of an instance, with IAM up to PostgreSQL 15, and leaves open what RDS does not know',
+  deep,
+  async () => {
+    answers = {
+      ...usual,
+      DescribeDBInstances: instance('<DBClusterIdentifier>shop</DBClusterIdentifier>'),
+      DescribeDBClusters: cluster.replace('16.6', '15.6'),
+      DescribeRouteTables: `<routeTableSet>${table(main, '')}</routeTableSet>`,
+      DescribeDBProxies: '<DBProxies/>',
+    }
+    const project = emptyProject()
+    const { code, out } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment() })
+    expect(code).toBe(0)
+    const app = project.read('bin/app.mts')
+    expect(app).toMatch(/Cluster shop, of which you named an instance/)
+    expect(app).toContain("DatabaseCluster.fromLookup(stack, 'Database', { clusterIdentifier: 'shop' })")
+    expect(app).toMatch(/authentication: 'iam',\n +loginUser: 'viewkeeper_iam'/)
+    expect(app).toMatch(/RDS does not know which databases .*\n +databaseName: ''/)
+    expect(app).not.toMatch(/addSecretsManagerEndpoint|Secret/)
+    expect(out).toContain('viewkeeper create-role --iam')
+    answers = { ...answers, DescribeDBClusters: cluster }
+    const newer = emptyProject()
+    const { out: next } = await newer.run(['init', '--from-rds', 'shop-db'], { env: environment() })
+    // From 16 on, the master user would be locked out.
+    expect(next).toContain('viewkeeper create-role --create-secret')
+    expect(newer.read('bin/app.mts')).toMatch(/takes tokens of IAM, too.*\n.*\n +loginSecret: /)
+  },
+)
 
-test('adds an endpoint of Secrets Manager if the subnets have no way out, and says that every subnet is public', async () => {
-  answers = { ...usual, DescribeRouteTables: `<routeTableSet>${table(main, '')}</routeTableSet>` }
-  const isolated = emptyProject()
-  await isolated.run(['init', '--from-rds', 'shop-db'], { env: environment() })
-  expect(isolated.read('bin/app.mts')).toContain('addSecretsManagerEndpoint: true')
-  answers = { ...usual, DescribeRouteTables: `<routeTableSet>${table(main, internet)}</routeTableSet>` }
-  const open = emptyProject()
-  await open.run(['init', '--from-rds', 'shop-db'], { env: environment() })
-  expect(open.read('bin/app.mts')).toMatch(
-    /Every subnet of the server is public.*\n +vpcSubnets: \{ subnets: \[\] \}/,
-  )
-})
+test(
+  'adds an endpoint of Secrets Manager if the subnets have no way out, and says that every subnet is public',
+  deep,
+  async () => {
+    answers = { ...usual, DescribeRouteTables: `<routeTableSet>${table(main, '')}</routeTableSet>` }
+    const isolated = emptyProject()
+    await isolated.run(['init', '--from-rds', 'shop-db'], { env: environment() })
+    expect(isolated.read('bin/app.mts')).toContain('addSecretsManagerEndpoint: true')
+    answers = { ...usual, DescribeRouteTables: `<routeTableSet>${table(main, internet)}</routeTableSet>` }
+    const open = emptyProject()
+    await open.run(['init', '--from-rds', 'shop-db'], { env: environment() })
+    expect(open.read('bin/app.mts')).toMatch(
+      /Every subnet of the server is public.*\n +vpcSubnets: \{ subnets: \[\] \}/,
+    )
+  },
+)
 
-test('an app that exists is kept, and the construct is printed for it', async () => {
+test('an app that exists is kept, and the construct is printed for it', deep, async () => {
   const project = emptyProject()
   project.write('bin/app.mts', '// mine\n')
   const { code, out } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment() })
@@ -196,57 +205,65 @@ describe('is refused, and writes nothing', () => {
     expect(err).toContain('--region is the region of --from-rds')
   })
 
-  test.each<[string, Answers, Record<string, string>, RegExp]>([
+  eachCase<[string, Answers, Record<string, string>, RegExp]>(
     [
-      'an unknown identifier',
-      {
-        DescribeDBInstances: { status: 404, code: 'DBInstanceNotFound' },
-        DescribeDBClusters: { status: 404, code: 'DBClusterNotFoundFault' },
-      },
-      {},
-      /no instance and no cluster "shop-db".*describe-db-instances/s,
+      [
+        'an unknown identifier',
+        {
+          DescribeDBInstances: { status: 404, code: 'DBInstanceNotFound' },
+          DescribeDBClusters: { status: 404, code: 'DBClusterNotFoundFault' },
+        },
+        {},
+        /no instance and no cluster "shop-db".*describe-db-instances/s,
+      ],
+      ['MySQL', { DescribeDBInstances: instance().replace('>postgres<', '>mysql<') }, {}, /shop-db is mysql/],
+      [
+        'an old server',
+        { DescribeDBInstances: instance().replace('17.4', '14.2') },
+        {},
+        /PostgreSQL 14\.2.*15 and later/,
+      ],
+      [
+        'a missing right',
+        { DescribeDBProxies: { status: 403, code: 'AccessDenied' } },
+        {},
+        /may not call rds:DescribeDBProxies/,
+      ],
+      [
+        'an error that nobody foresaw',
+        { DescribeDBSubnetGroups: { status: 404, code: 'DBSubnetGroupNotFoundFault' } },
+        {},
+        /AWS did not say what is needed of shop-db: .* Nothing was written/,
+      ],
+      [
+        'a missing right of EC2',
+        { DescribeRouteTables: { status: 403, code: 'UnauthorizedOperation' } },
+        {},
+        /may not call ec2:DescribeRouteTables/,
+      ],
+      [
+        'credentials that AWS refuses',
+        { DescribeDBInstances: { status: 403, code: 'InvalidClientTokenId' } },
+        {},
+        /no valid AWS credentials/,
+      ],
+      [
+        'no credentials',
+        {},
+        { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' },
+        /no valid AWS credentials/,
+      ],
+      ['no region', {}, { AWS_REGION: '' }, /AWS region is not known/],
+      ['a region that is none', {}, { AWS_REGION: 'x y' }, /--region: must look like/],
+      [
+        'an address where nobody listens',
+        {},
+        { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' },
+        /127\.0\.0\.1:1 cannot be read/,
+      ],
     ],
-    ['MySQL', { DescribeDBInstances: instance().replace('>postgres<', '>mysql<') }, {}, /shop-db is mysql/],
-    [
-      'an old server',
-      { DescribeDBInstances: instance().replace('17.4', '14.2') },
-      {},
-      /PostgreSQL 14\.2.*15 and later/,
-    ],
-    [
-      'a missing right',
-      { DescribeDBProxies: { status: 403, code: 'AccessDenied' } },
-      {},
-      /may not call rds:DescribeDBProxies/,
-    ],
-    [
-      'an error that nobody foresaw',
-      { DescribeDBSubnetGroups: { status: 404, code: 'DBSubnetGroupNotFoundFault' } },
-      {},
-      /AWS did not say what is needed of shop-db: .* Nothing was written/,
-    ],
-    [
-      'a missing right of EC2',
-      { DescribeRouteTables: { status: 403, code: 'UnauthorizedOperation' } },
-      {},
-      /may not call ec2:DescribeRouteTables/,
-    ],
-    [
-      'credentials that AWS refuses',
-      { DescribeDBInstances: { status: 403, code: 'InvalidClientTokenId' } },
-      {},
-      /no valid AWS credentials/,
-    ],
-    ['no credentials', {}, { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' }, /no valid AWS credentials/],
-    ['no region', {}, { AWS_REGION: '' }, /AWS region is not known/],
-    ['a region that is none', {}, { AWS_REGION: 'x y' }, /--region: must look like/],
-    [
-      'an address where nobody listens',
-      {},
-      { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' },
-      /127\.0\.0\.1:1 cannot be read/,
-    ],
-  ])('%s', async (_, changed, env, message) => {
+    { quick: 2 },
+  )('%s', async (_, changed, env, message) => {
     answers = { ...usual, ...changed }
     const project = emptyProject()
     const { code, err } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment(env) })

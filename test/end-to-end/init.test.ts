@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { deep } from '../support/deep.ts'
 import { Project } from './support/project.ts'
 
 /** All files of a project, with their texts. */
@@ -34,7 +35,7 @@ test('init in an empty folder makes what check and new work with; a second init 
   expect(await project.succeed('drift', '--offline')).toContain('1 view: authored and frozen are the same')
 })
 
-test('init in a CDK app keeps its files, says what they lack, and shows the construct', async () => {
+test('init in a CDK app keeps its files, says what they lack, and shows the construct', deep, async () => {
   const project = new Project()
   const own = {
     'package.json': '{ "name": "shop", "type": "commonjs" }\n',

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { type Gateway, startGateway } from '../../serve/http/gateway.ts'
 import { servedOn } from '../support/api/served.ts'
 import { muteConsole } from '../support/console.ts'
+import { deep } from '../support/deep.ts'
 import { startOwnServer } from '../support/servers/own-server.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
 import { Project, type Ran } from './support/project.ts'
@@ -88,7 +89,7 @@ describe('a refresh', () => {
     )
   })
 
-  test('by slices says which ones, and what is wrong with others', async () => {
+  test('by slices says which ones, and what is wrong with others', deep, async () => {
     await sql.unsafe(`
       create view by_region as select region, count(*) as n from orders group by region;
       create materialized view regions as select * from by_region`)
@@ -100,7 +101,7 @@ describe('a refresh', () => {
     await sql`drop view by_region cascade`
   })
 
-  test('with --dry-run says what it would do, in its order, and begins nothing', async () => {
+  test('with --dry-run says what it would do, in its order, and begins nothing', deep, async () => {
     await succeed('refresh', 'sales', '--strategy', 'swap')
     await succeed('pause', 'ret*')
     try {
@@ -126,7 +127,7 @@ describe('a refresh', () => {
     expect(out).not.toContain(esc)
   })
 
-  test('that fails says why, what readers see and what to type, and exits with 1', async () => {
+  test('that fails says why, what readers see and what to type, and exits with 1', deep, async () => {
     await sql`update orders set n = 0 where amount = 5`
     try {
       const one = await run('refresh', 'sales', '--strategy', 'regular')
@@ -161,7 +162,7 @@ describe('a refresh', () => {
     }
   })
 
-  test('goes on after Ctrl-C, which exits with 130 and says how to cancel it', async () => {
+  test('goes on after Ctrl-C, which exits with 130 and says how to cancel it', deep, async () => {
     const id = await withGateClosed(sql, 'gated', async (open) => {
       const shown = terminal(['refresh', 'gated'])
       await shown.sees(/● gated {3}building/)
@@ -178,7 +179,7 @@ describe('a refresh', () => {
     expect(await succeed('runs', id, '--watch')).toMatch(/^(✓ gated|run \d+ {3}refresh of gated {3}success)/)
   })
 
-  test('with --no-wait ends when it has begun, and can be canceled', async () => {
+  test('with --no-wait ends when it has begun, and can be canceled', deep, async () => {
     await withGateClosed(sql, 'gated', async () => {
       const begun = await succeed('refresh', 'gated', '--no-wait')
       const id = runIn(begun)
@@ -195,7 +196,7 @@ describe('a refresh', () => {
 })
 
 describe('on a terminal of 80 columns', () => {
-  test('ls --stale lists what is too old, without colours if NO_COLOR is set', async () => {
+  test('ls --stale lists what is too old, without colours if NO_COLOR is set', deep, async () => {
     await succeed('refresh', '--all')
     await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'sales'`
     // A new limit counts from now on, unless the view was expected to be fresh before.
@@ -215,7 +216,7 @@ describe('on a terminal of 80 columns', () => {
     expect(await succeed('ls', '--stale')).not.toContain('sales')
   })
 
-  test('no line of a list is longer, and the terminal says in colour what is fresh', async () => {
+  test('no line of a list is longer, and the terminal says in colour what is fresh', deep, async () => {
     for (const words of ['ls', 'runs', 'batches', 'metrics', 'show sales_top', 'why sales_top']) {
       const shown = terminal(words.split(' '))
       expect(await shown.exitCode).toBe(0)

@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { expect, test } from 'vitest'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { refresh } from '../../src/run/refresh.ts'

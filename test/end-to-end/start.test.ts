@@ -9,6 +9,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { readLock } from '../../local/embedded/lock.ts'
 import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
 import { frozenState } from '../../src/migrate/plan/frozen.ts'
+import { deep } from '../support/deep.ts'
 import { listenTo } from '../support/waiting/listener.ts'
 import { until } from '../support/waiting/until.ts'
 import { isAlive, npmStart, serverPid, temporaryFolder } from './support/viewkeeper.ts'
@@ -17,7 +18,7 @@ const demo = new URL('../../local/demo/migrations/', import.meta.url)
 const demoViews = [...frozenState(await readFrozenMigrations(demo)).values()].map(({ name }) => name)
 const ready = /Ctrl-C stops everything/
 
-test('the first start refreshes every view, and the lines it prints work when copied', async () => {
+test('the first start refreshes every view, and the lines it prints work when copied', deep, async () => {
   const started = await npmStart()
   await started.sees(ready)
   const views = demoViews
@@ -97,7 +98,7 @@ test('the first start refreshes every view, and the lines it prints work when co
   await expect(fetch(api)).rejects.toThrow()
 })
 
-test('the next start keeps the data and refreshes nothing, after Ctrl-C as after kill -9', async () => {
+test('the next start keeps the data and refreshes nothing, after Ctrl-C as after kill -9', deep, async () => {
   const first = await npmStart()
   await first.sees(ready)
   const before = await newestRun(first.port)
@@ -119,7 +120,7 @@ test('the next start keeps the data and refreshes nothing, after Ctrl-C as after
   expect(isAlive(server)).toBe(false)
 })
 
-test('a start that was killed while it loaded the data is made up for by the next one', async () => {
+test('a start that was killed while it loaded the data is made up for by the next one', deep, async () => {
   const first = await npmStart()
   await first.sees(/postgres 18/)
   first.kill()
@@ -129,7 +130,7 @@ test('a start that was killed while it loaded the data is made up for by the nex
   await second.sees(/7 of 7 fresh/)
 })
 
-test('a batch that was under way when all was killed goes on with the next start at once', async () => {
+test('a batch that was under way when all was killed goes on with the next start at once', deep, async () => {
   const first = await npmStart()
   await first.sees(ready)
   await inDatabase(
@@ -169,7 +170,7 @@ test('a batch that was under way when all was killed goes on with the next start
   expect((await post(second.port)).code).toBe(202)
 })
 
-test('a view that fails does not keep the others from being refreshed', async () => {
+test('a view that fails does not keep the others from being refreshed', deep, async () => {
   const first = await npmStart()
   await first.sees(ready)
   await inDatabase(
@@ -188,7 +189,7 @@ test('a view that fails does not keep the others from being refreshed', async ()
   expect(second.printed()).toContain('1 of 2 fresh')
 })
 
-test('npm run database-url prints the address of its PostgreSQL, and only while it runs', async () => {
+test('npm run database-url prints the address of its PostgreSQL, and only while it runs', deep, async () => {
   const started = await npmStart()
   await started.sees(ready)
   const readUrl = () =>
@@ -206,7 +207,7 @@ test('npm run database-url prints the address of its PostgreSQL, and only while 
   })
 })
 
-test('a PostgreSQL that ends by itself ends everything, in one clear line', async () => {
+test('a PostgreSQL that ends by itself ends everything, in one clear line', deep, async () => {
   const started = await npmStart()
   await started.sees(ready)
   process.kill(serverPid(started.folder)!, 'SIGQUIT')

@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import type { Sql } from '../../src/server/database.ts'
 import { administrator } from '../support/servers/database.ts'

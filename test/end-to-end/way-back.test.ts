@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { describe, expect, test } from 'vitest'
 import type { Sql } from '../../src/server/database.ts'
 import { freeze, useProjects } from './command-line/projects.ts'

@@ -3,8 +3,9 @@ import { Key } from 'aws-cdk-lib/aws-kms'
 import { HostedRotation } from 'aws-cdk-lib/aws-secretsmanager'
 import { AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks } from 'cdk-nag'
 import type { IConstruct } from 'constructs'
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { encryptWith } from '../../docs/examples/own-key.ts'
+import { eachGroup } from '../support/deep.ts'
 import { created } from './support/environments.ts'
 import { instanceIn, ownStack, viewkeeperOn } from './support/own-app.ts'
 import { createStack, kinds } from './support/synth.ts'
@@ -28,10 +29,13 @@ test.each(stacks)('%s: cdk-nag finds nothing that is not explained', (_, stack) 
   expect(findingsOf(new AwsSolutionsChecks(), stack)).toEqual([])
 })
 
-describe.each([
-  ['HIPAA', new HIPAASecurityChecks()],
-  ['NIST 800-53', new NIST80053R5Checks()],
-])('the pack for %s', (_, checks) => {
+eachGroup(
+  [
+    ['HIPAA', new HIPAASecurityChecks()],
+    ['NIST 800-53', new NIST80053R5Checks()],
+  ],
+  { quick: 1 },
+)('the pack for %s', (_, checks) => {
   /** What is found in an environment on a server of the app, which may have a key and rotate the password of the role. */
   function findings(isHardened: boolean) {
     const { stack, vpc } = ownStack()

@@ -1,4 +1,5 @@
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { eachGroup } from '../support/deep.ts'
 import { created, imported, type TestEnvironment } from './support/environments.ts'
 import { createStack, Synthesized } from './support/synth.ts'
 
@@ -20,7 +21,7 @@ const inPlace = (stack: Synthesized, { partition, suffix }: (typeof places)[numb
     // The parts of a Fn::Join, as one text.
     .replaceAll('","', '')
 
-describe.each(places)('in $region', (place) => {
+eachGroup(places, { quick: 1 })('in $region', (place) => {
   const { partition, region, suffix } = place
   const env = { account: '123456789012', region }
   const options: Record<string, TestEnvironment> = {

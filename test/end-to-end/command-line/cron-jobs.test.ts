@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Sql } from '../../../src/server/database.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { deep } from '../../support/deep.ts'
 import { useProjects } from './projects.ts'
 
 const start = useProjects()
@@ -96,7 +97,7 @@ test('adopt shows what the jobs of pg_cron refresh, each with its schedule and t
   )
 })
 
-test('adopt says why it did not read cron.job, and which jobs row security may hide', async () => {
+test('adopt says why it did not read cron.job, and which jobs row security may hide', deep, async () => {
   const { project, sql, url } = await start()
   await sql.unsafe(`${views};
     create role cron_owner; create role cron_user login password 'secret';

@@ -5,6 +5,7 @@ import { unified } from 'unified'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { deep } from '../../support/deep.ts'
 import { freeze, useProjects } from './projects.ts'
 
 const start = useProjects()
@@ -24,7 +25,7 @@ describe('freezing', () => {
     expect(project.files('migrations')).toEqual(before)
   })
 
-  test('writes views that read each other in the order in which they can be made', async () => {
+  test('writes views that read each other in the order in which they can be made', deep, async () => {
     const { project, sql } = await start()
     project.author('a_last', 'select count(*) as n from public.b_middle, public.c_first')
     project.author('b_middle', 'select id from public.c_first')
@@ -39,7 +40,7 @@ describe('freezing', () => {
     expect(await sql`select n::int from a_last`).toEqual([{ n: 900 }])
   })
 
-  test('takes the word of a view that says what it reads in functions', async () => {
+  test('takes the word of a view that says what it reads in functions', deep, async () => {
     const { project, sql } = await start()
     await sql.unsafe(`create function counted() returns bigint language plpgsql as
       'begin return (select count(*) from public."Base"); end'`)
@@ -52,21 +53,25 @@ describe('freezing', () => {
     ])
   })
 
-  test('removes views in the order in which they can go, whenever they were frozen and whatever they were called', async () => {
-    const { project, sql } = await start()
-    project.author('below', 'select id from public.orders')
-    project.author('above', 'select id from public.below')
-    await project.succeed(...freeze())
-    project.unauthor('below')
-    project.author('base', 'select id from public.orders')
-    project.author('above', 'select id from public.base')
-    await project.succeed(...freeze('--rename', 'below=base'))
-    await project.succeed('migrate', 'up')
-    for (const name of ['base', 'above']) project.unauthor(name)
-    await project.succeed(...freeze('--remove', 'base', 'above'))
-    await project.succeed('migrate', 'up')
-    expect(await sql`select from pg_matviews`).toEqual([])
-  })
+  test(
+    'removes views in the order in which they can go, whenever they were frozen and whatever they were called',
+    deep,
+    async () => {
+      const { project, sql } = await start()
+      project.author('below', 'select id from public.orders')
+      project.author('above', 'select id from public.below')
+      await project.succeed(...freeze())
+      project.unauthor('below')
+      project.author('base', 'select id from public.orders')
+      project.author('above', 'select id from public.base')
+      await project.succeed(...freeze('--rename', 'below=base'))
+      await project.succeed('migrate', 'up')
+      for (const name of ['base', 'above']) project.unauthor(name)
+      await project.succeed(...freeze('--remove', 'base', 'above'))
+      await project.succeed('migrate', 'up')
+      expect(await sql`select from pg_matviews`).toEqual([])
+    },
+  )
 
   test('writes nothing where one of several does not run, and says where in which view', async () => {
     const { project, sql } = await start()
@@ -78,7 +83,7 @@ describe('freezing', () => {
     expect(await wholeCatalog(sql)).toEqual(before)
   })
 
-  test('is shown on a pull request by the step of the docs, as Markdown without rows', async () => {
+  test('is shown on a pull request by the step of the docs, as Markdown without rows', deep, async () => {
     const { project, sql } = await start()
     project.author('sales', 'select id, total from public.orders', `uniqueKey: ['id']`)
     await project.succeed(...freeze())

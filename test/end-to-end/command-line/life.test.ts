@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { describe, expect, test } from 'vitest'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { Project } from '../support/project.ts'

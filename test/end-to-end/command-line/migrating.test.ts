@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest'
+import { deep } from '../../support/deep.ts'
 import { freeze, useProjects } from './projects.ts'
 
 const start = useProjects()
 
 describe('checking', () => {
-  test('for machines is JSON and nothing else', async () => {
+  test('for machines is JSON and nothing else', deep, async () => {
     const { project, sql } = await start()
     project.author('sales', 'select id from public.orders', `comment: 'c'`)
     await project.succeed(...freeze())
@@ -33,7 +34,7 @@ describe('checking', () => {
 })
 
 describe('migrating', () => {
-  test('leaves new views empty where it is told to, and check says so', async () => {
+  test('leaves new views empty where it is told to, and check says so', deep, async () => {
     const { project, sql } = await start()
     project.author('sales', 'select id from public.orders')
     await project.succeed(...freeze())
@@ -51,7 +52,7 @@ describe('migrating', () => {
     ])
   })
 
-  test('down on a database that never was migrated has nothing to undo', async () => {
+  test('down on a database that never was migrated has nothing to undo', deep, async () => {
     const { project } = await start()
     project.author('sales', 'select id from public.orders')
     await project.succeed(...freeze())

@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { expect, test } from 'vitest'
 import { freeze, useProjects } from './projects.ts'
 

@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { useProjects } from './projects.ts'

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { findFreePort } from '../../../serve/process.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { Project } from '../support/project.ts'
 import { freeze, useProjects } from './projects.ts'
 
@@ -12,7 +13,7 @@ describe('without a database', () => {
   const unsetForFreeze =
     'DATABASE_URL is not set. Set it to postgres://user:password@host:5432/database, or write --unverified.'
 
-  test('what needs one says so, and what does not works', async () => {
+  test('what needs one says so, and what does not works', deep, async () => {
     const project = new Project()
     project.author('sales', 'select 1 as id')
     expect(await project.refused(...freeze())).toBe(unsetForFreeze)
@@ -35,44 +36,47 @@ describe('without a database', () => {
     )
   })
 
-  test.each([
+  eachCase(
     [
-      'nobody listens there',
-      async () => `postgres://me:hunter2@127.0.0.1:${await findFreePort()}/x`,
-      /cannot be reached/,
-      3,
+      [
+        'nobody listens there',
+        async (): Promise<string> => `postgres://me:hunter2@127.0.0.1:${await findFreePort()}/x`,
+        /cannot be reached/,
+        3,
+      ],
+      [
+        'the password is wrong',
+        async (): Promise<string> => (await start()).url.replace(/:[^:@]+@/, ':hunter2@'),
+        /password/,
+        3,
+      ],
+      [
+        'there is no such database',
+        async (): Promise<string> => (await start()).url.replace(/[^/]*$/, 'nowhere'),
+        /"nowhere" does not exist/,
+        3,
+      ],
+      [
+        'the URL is none',
+        async (): Promise<string> => 'postgres://me:hunter2@127.0.0.1:port/x',
+        /DATABASE_URL cannot be used/,
+        2,
+      ],
+      [
+        'the URL is of another kind',
+        async (): Promise<string> => 'mysql://me:hunter2@127.0.0.1/x',
+        /does not start with postgres:/,
+        2,
+      ],
+      [
+        'the password is no URL',
+        async (): Promise<string> => 'postgres://me:hunter2%@127.0.0.1/x',
+        /DATABASE_URL cannot be used/,
+        2,
+      ],
     ],
-    [
-      'the password is wrong',
-      async () => (await start()).url.replace(/:[^:@]+@/, ':hunter2@'),
-      /password/,
-      3,
-    ],
-    [
-      'there is no such database',
-      async () => (await start()).url.replace(/[^/]*$/, 'nowhere'),
-      /"nowhere" does not exist/,
-      3,
-    ],
-    [
-      'the URL is none',
-      async () => 'postgres://me:hunter2@127.0.0.1:port/x',
-      /DATABASE_URL cannot be used/,
-      2,
-    ],
-    [
-      'the URL is of another kind',
-      async () => 'mysql://me:hunter2@127.0.0.1/x',
-      /does not start with postgres:/,
-      2,
-    ],
-    [
-      'the password is no URL',
-      async () => 'postgres://me:hunter2%@127.0.0.1/x',
-      /DATABASE_URL cannot be used/,
-      2,
-    ],
-  ])('because %s, it is one line without the password', async (_, url, message, exitCode) => {
+    { quick: 1 },
+  )('because %s, it is one line without the password', async (_, url, message, exitCode) => {
     const project = new Project()
     project.author('sales', 'select 1 as id')
     const unreachable = await url()
@@ -87,27 +91,30 @@ describe('without a database', () => {
 })
 
 describe('the command line', () => {
-  test.each([
-    [[], /Usage: viewkeeper/],
-    [['freze'], /unknown command 'freze'/],
-    [['freeze'], /required option '-m, --message <why>'/],
-    [['migrate', 'down', '0'], /Write a number from 1 on/],
-    [['migrate', 'down', 'two'], /Write a number from 1 on/],
-    [['migrate', 'sideways'], /unknown command 'sideways'/],
-    [['freze'], /\(see npx viewkeeper --help\)/],
-    [['drift', '--jsn'], /unknown option '--jsn'[\s\S]*\(see npx viewkeeper drift --help\)/],
-    [['migrate', 'up', '--bogus'], /\(see npx viewkeeper migrate up --help\)/],
-    [['drift', 'sales'], /too many arguments/],
+  eachCase(
     [
-      ['create-role'],
-      /^viewkeeper: DATABASE_URL is not set\. .* administrator; .* or, on AWS, --secret <arn> may have the password\.\n$/,
+      [[], /Usage: viewkeeper/],
+      [['freze'], /unknown command 'freze'/],
+      [['freeze'], /required option '-m, --message <why>'/],
+      [['migrate', 'down', '0'], /Write a number from 1 on/],
+      [['migrate', 'down', 'two'], /Write a number from 1 on/],
+      [['migrate', 'sideways'], /unknown command 'sideways'/],
+      [['freze'], /\(see npx viewkeeper --help\)/],
+      [['drift', '--jsn'], /unknown option '--jsn'[\s\S]*\(see npx viewkeeper drift --help\)/],
+      [['migrate', 'up', '--bogus'], /\(see npx viewkeeper migrate up --help\)/],
+      [['drift', 'sales'], /too many arguments/],
+      [
+        ['create-role'],
+        /^viewkeeper: DATABASE_URL is not set\. .* administrator; .* or, on AWS, --secret <arn> may have the password\.\n$/,
+      ],
+      [
+        ['create-role', '--owner', 'a'],
+        /unknown option '--owner'[\s\S]*\(see npx viewkeeper create-role --help\)/,
+      ],
     ],
-    [
-      ['create-role', '--owner', 'a'],
-      /unknown option '--owner'[\s\S]*\(see npx viewkeeper create-role --help\)/,
-    ],
-  ])('with %j says what is wrong, and fails', async (args, message) => {
-    const { code, err } = await new Project().run(args)
+    { quick: 2 },
+  )('with %j says what is wrong, and fails', async (args, message) => {
+    const { code, err } = await new Project().run([...args])
     expect(code).toBe(2)
     expect(err).toMatch(message)
   })

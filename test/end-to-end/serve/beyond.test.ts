@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { createToken } from '../../../serve/tokens.ts'
 import type { PolicyName } from '../../../src/api/route.ts'
 import type { Sql } from '../../../src/server/database.ts'
+import { deep } from '../../support/deep.ts'
 import { until } from '../../support/waiting/until.ts'
 import { runCommand, serve, useServer } from '../support/copies.ts'
 import { raw } from '../support/gateway.ts'
@@ -115,7 +116,7 @@ test('a command sends the token of VIEWKEEPER_TOKEN, and a batch is recorded as 
   expectNoTokens()
 })
 
-test('the login of compose.yaml is no superuser, and enough to serve', async () => {
+test('the login of compose.yaml is no superuser, and enough to serve', deep, async () => {
   const { sql } = await databaseOf('shop')
   const { copy: served, as } = await loginOfCompose()
   await served.says(/^leads/)
@@ -137,7 +138,7 @@ async function loginOfCompose() {
   return { copy: await serve({ DATABASE_URL: url.href }), as: url.username }
 }
 
-test('forwarding headers do not help to guess tokens, and do not stop one that is valid', async () => {
+test('forwarding headers do not help to guess tokens, and do not stop one that is valid', deep, async () => {
   const { ask, make } = await beyond('guessing')
   const good = bearer(await make('good'))
   expect((await ask('GET /views', [good])).said).toBe('200')
@@ -149,82 +150,90 @@ test('forwarding headers do not help to guess tokens, and do not stop one that i
   expect((await ask('GET /views', [good])).said).toBe('200')
 })
 
-test('health needs no token and names neither login nor server; /metrics is text for Prometheus, for a token that may read', async () => {
-  const { ask, make, copy } = await beyond('health')
-  for (const path of ['/healthz', '/readyz']) expect((await ask(`GET ${path}`, [])).said).toBe('200')
-  // The page asks for one.
-  expect((await ask('GET /', [])).said).toBe('401')
-  const reader = bearer(await make('reader', 'read'))
-  for (const accept of ['application/openmetrics-text;version=1.0.0,text/plain;q=0.3', '*/*']) {
-    const { answer } = await ask('GET /metrics', [reader, `Accept: ${accept}`])
-    expect(answer).toMatch(/^Content-Type: text\/plain; version=0\.0\.4/im)
-    expect(answer).toMatch(/^viewkeeper_database_up{environment="[^"]+"} 1$/m)
-  }
-  expect((await ask('GET /view-metrics', [reader])).answer).toMatch(/^Content-Type: application\/json/im)
+test(
+  'health needs no token and names neither login nor server; /metrics is text for Prometheus, for a token that may read',
+  deep,
+  async () => {
+    const { ask, make, copy } = await beyond('health')
+    for (const path of ['/healthz', '/readyz']) expect((await ask(`GET ${path}`, [])).said).toBe('200')
+    // The page asks for one.
+    expect((await ask('GET /', [])).said).toBe('401')
+    const reader = bearer(await make('reader', 'read'))
+    for (const accept of ['application/openmetrics-text;version=1.0.0,text/plain;q=0.3', '*/*']) {
+      const { answer } = await ask('GET /metrics', [reader, `Accept: ${accept}`])
+      expect(answer).toMatch(/^Content-Type: text\/plain; version=0\.0\.4/im)
+      expect(answer).toMatch(/^viewkeeper_database_up{environment="[^"]+"} 1$/m)
+    }
+    expect((await ask('GET /view-metrics', [reader])).answer).toMatch(/^Content-Type: application\/json/im)
 
-  const elsewhere = (await databaseOf('elsewhere')).sql
-  await elsewhere.unsafe('alter database health allow_connections false')
-  await elsewhere`select pg_terminate_backend(pid) from pg_stat_activity where datname = 'health'`
-  const away = await until('the process is not ready', async () => {
-    const found = await ask('GET /readyz', [])
-    return found.said !== '200' && found
-  })
-  expect(away.said).toMatch(/^503 \w+$/)
-  const refused = await ask('GET /views', [unknown()])
-  expect(refused.said).toMatch(/^503 \w+$/)
-  // The alert can fire: a token that was valid is told that the database is away, and nothing else.
-  await until('the metrics say that the database is away', async () => {
-    const { answer } = await ask('GET /metrics', [reader])
-    return /^viewkeeper_database_up{.*} 0$/m.test(answer)
-  })
-  expect((await ask('GET /metrics', [unknown()])).said).toMatch(/^503 \w+$/)
-  expect((await ask('GET /views', [reader])).said).toMatch(/^503 \w+$/)
-  for (const told of [away, refused])
-    expect(told.answer).not.toMatch(/127\.0\.0\.1|"app"|\bapp\b|secret|5432/)
-  expect((await ask('GET /healthz', [])).said).toBe('200')
-  expect(copy.process.exitCode).toBeNull()
-})
+    const elsewhere = (await databaseOf('elsewhere')).sql
+    await elsewhere.unsafe('alter database health allow_connections false')
+    await elsewhere`select pg_terminate_backend(pid) from pg_stat_activity where datname = 'health'`
+    const away = await until('the process is not ready', async () => {
+      const found = await ask('GET /readyz', [])
+      return found.said !== '200' && found
+    })
+    expect(away.said).toMatch(/^503 \w+$/)
+    const refused = await ask('GET /views', [unknown()])
+    expect(refused.said).toMatch(/^503 \w+$/)
+    // The alert can fire: a token that was valid is told that the database is away, and nothing else.
+    await until('the metrics say that the database is away', async () => {
+      const { answer } = await ask('GET /metrics', [reader])
+      return /^viewkeeper_database_up{.*} 0$/m.test(answer)
+    })
+    expect((await ask('GET /metrics', [unknown()])).said).toMatch(/^503 \w+$/)
+    expect((await ask('GET /views', [reader])).said).toMatch(/^503 \w+$/)
+    for (const told of [away, refused])
+      expect(told.answer).not.toMatch(/127\.0\.0\.1|"app"|\bapp\b|secret|5432/)
+    expect((await ask('GET /healthz', [])).said).toBe('200')
+    expect(copy.process.exitCode).toBeNull()
+  },
+)
 
-test('on loopback, a request that a proxy has passed on needs a token, and with --require-tokens each one does', async () => {
-  const { url, sql } = await databaseOf('passed_on')
-  const copies = {
-    loopback: await serve({ DATABASE_URL: url }),
-    another: await serve({ DATABASE_URL: url }, ['--host', '127.0.0.2']),
-    strict: await serve({ DATABASE_URL: url }, ['--require-tokens']),
-  }
-  for (const copy of Object.values(copies)) await copy.says(/^serves/)
-  const token = await createToken(sql as unknown as Sql, { name: 'ci', may: 'read', days: 1, by: 'test' })
-  const ask = async (
-    which: keyof typeof copies,
-    headers: string[],
-    { version = '1.1', host = '127.0.0.1' } = {},
-  ) => {
-    const { port } = new URL(copies[which].url)
-    const address = which === 'another' ? '127.0.0.2' : '127.0.0.1'
-    const named = host.includes('example') ? host : `${host}:${port}`
-    const lines = [`GET /views HTTP/${version}`, `Host: ${named}`, 'Connection: close', ...headers, '', '']
-    return (await raw(Number(port), lines, address)).split(' ')[1]
-  }
-  const passedOn = [
-    'X-Forwarded-For: 10.0.0.1',
-    'X-Forwarded-Host: views.example.com',
-    'X-Forwarded-Proto: https',
-    'Forwarded: for=10.0.0.1',
-    'X-Real-IP: 10.0.0.1',
-    'Via: 1.1 proxy',
-  ]
-  for (const header of passedOn) {
-    expect({ header, status: await ask('loopback', [header]) }).toEqual({ header, status: '401' })
-    expect(await ask('loopback', [header, bearer(token)])).toBe('200')
-  }
-  // As nginx passes requests on by default, and one that keeps the name.
-  expect(await ask('loopback', [], { version: '1.0' })).toBe('401')
-  expect(await ask('loopback', [], { host: 'views.example.com' })).toBe('401')
-  expect(await ask('loopback', [bearer(token)], { host: 'views.example.com' })).toBe('200')
-  for (const host of ['127.0.0.1', '127.0.0.2', 'localhost', '[::1]'])
-    expect({ host, status: await ask('loopback', [], { host }) }).toEqual({ host, status: '200' })
-  expect(await ask('another', [], { host: '127.0.0.2' })).toBe('200')
-  expect(await ask('another', [], { host: '127.0.0.2.example.com' })).toBe('401')
-  expect(await ask('strict', [])).toBe('401')
-  expect(await ask('strict', [bearer(token)])).toBe('200')
-})
+test(
+  'on loopback, a request that a proxy has passed on needs a token, and with --require-tokens each one does',
+  deep,
+  async () => {
+    const { url, sql } = await databaseOf('passed_on')
+    const copies = {
+      loopback: await serve({ DATABASE_URL: url }),
+      another: await serve({ DATABASE_URL: url }, ['--host', '127.0.0.2']),
+      strict: await serve({ DATABASE_URL: url }, ['--require-tokens']),
+    }
+    for (const copy of Object.values(copies)) await copy.says(/^serves/)
+    const token = await createToken(sql as unknown as Sql, { name: 'ci', may: 'read', days: 1, by: 'test' })
+    const ask = async (
+      which: keyof typeof copies,
+      headers: string[],
+      { version = '1.1', host = '127.0.0.1' } = {},
+    ) => {
+      const { port } = new URL(copies[which].url)
+      const address = which === 'another' ? '127.0.0.2' : '127.0.0.1'
+      const named = host.includes('example') ? host : `${host}:${port}`
+      const lines = [`GET /views HTTP/${version}`, `Host: ${named}`, 'Connection: close', ...headers, '', '']
+      return (await raw(Number(port), lines, address)).split(' ')[1]
+    }
+    const passedOn = [
+      'X-Forwarded-For: 10.0.0.1',
+      'X-Forwarded-Host: views.example.com',
+      'X-Forwarded-Proto: https',
+      'Forwarded: for=10.0.0.1',
+      'X-Real-IP: 10.0.0.1',
+      'Via: 1.1 proxy',
+    ]
+    for (const header of passedOn) {
+      expect({ header, status: await ask('loopback', [header]) }).toEqual({ header, status: '401' })
+      expect(await ask('loopback', [header, bearer(token)])).toBe('200')
+    }
+    // As nginx passes requests on by default, and one that keeps the name.
+    expect(await ask('loopback', [], { version: '1.0' })).toBe('401')
+    expect(await ask('loopback', [], { host: 'views.example.com' })).toBe('401')
+    expect(await ask('loopback', [bearer(token)], { host: 'views.example.com' })).toBe('200')
+    for (const host of ['127.0.0.1', '127.0.0.2', 'localhost', '[::1]'])
+      expect({ host, status: await ask('loopback', [], { host }) }).toEqual({ host, status: '200' })
+    expect(await ask('another', [], { host: '127.0.0.2' })).toBe('200')
+    expect(await ask('another', [], { host: '127.0.0.2.example.com' })).toBe('401')
+    expect(await ask('strict', [])).toBe('401')
+    expect(await ask('strict', [bearer(token)])).toBe('200')
+  },
+)

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { findFreePort } from '../../../serve/process.ts'
+import { deep } from '../../support/deep.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { hourHalfADayAway } from '../../support/waiting/half-a-day.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -13,66 +14,74 @@ const { url: superuser, databaseOf } = useServer()
 const leaderOf = (copies: Copy[]) =>
   until('one copy leads', async () => copies.find((copy) => standingOf(copy) === 'leads'))
 
-test('a leader that is killed, frozen or cut off is followed by another within 15 s; a missed turn is caught up once', async () => {
-  const { url, sql } = await databaseOf('copies')
-  await sql`create materialized view sales as select 1 as id`
-  const file = join(temporaryFolder(), 'url')
-  writeFileSync(file, `${url}\n`)
-  const copies = [await serve({ DATABASE_URL: url }), await serve({ DATABASE_URL_FILE: file })]
-  await leaderOf(copies)
-  await until('the view has a definition', async () => {
-    const { count } = await sql`
+test(
+  'a leader that is killed, frozen or cut off is followed by another within 15 s; a missed turn is caught up once',
+  deep,
+  async () => {
+    const { url, sql } = await databaseOf('copies')
+    await sql`create materialized view sales as select 1 as id`
+    const file = join(temporaryFolder(), 'url')
+    writeFileSync(file, `${url}\n`)
+    const copies = [await serve({ DATABASE_URL: url }), await serve({ DATABASE_URL_FILE: file })]
+    await leaderOf(copies)
+    await until('the view has a definition', async () => {
+      const { count } = await sql`
       update viewkeeper.definitions set schedule = '* * * * *', time_zone = 'UTC' where name = 'sales'`
-    return count > 0
-  })
-  const turns = async () =>
-    (
-      await sql`
+      return count > 0
+    })
+    const turns = async () =>
+      (
+        await sql`
     select idempotency_key as key from viewkeeper.batches where trigger = 'schedule' order by serial`
-    ).map(({ key }) => key)
-  const blows = {
-    frozen: (leader: Copy) => leader.process.kill('SIGSTOP'),
-    'cut off': () => sql`
+      ).map(({ key }) => key)
+    const blows = {
+      frozen: (leader: Copy) => leader.process.kill('SIGSTOP'),
+      'cut off': () => sql`
       select pg_terminate_backend((value ->> 'pid')::integer) from viewkeeper.switches where key = 'leader'`,
-    killed: (leader: Copy) => leader.process.kill('SIGKILL'),
-  }
-  for (const [how, blow] of Object.entries(blows)) {
-    const leader = await leaderOf(copies)
-    const others = copies.filter((copy) => copy !== leader)
-    const before = (copy: Copy) => copy.lines.filter(({ message }) => message.startsWith('leads')).length
-    const led = new Map(copies.map((copy) => [copy, before(copy)]))
-    const since = Date.now()
-    await blow(leader)
-    const again = how === 'cut off' ? copies : others
-    await until(`another copy leads after one was ${how}`, async () =>
-      again.some((copy) => before(copy) > led.get(copy)!),
-    )
-    expect(Date.now() - since).toBeLessThan(15_000)
-    if (how === 'frozen') {
-      leader.process.kill('SIGCONT')
-      await stands(leader, 'follows')
+      killed: (leader: Copy) => leader.process.kill('SIGKILL'),
     }
-  }
-  const keys = await turns()
-  expect(new Set(keys).size).toBe(keys.length)
-})
+    for (const [how, blow] of Object.entries(blows)) {
+      const leader = await leaderOf(copies)
+      const others = copies.filter((copy) => copy !== leader)
+      const before = (copy: Copy) => copy.lines.filter(({ message }) => message.startsWith('leads')).length
+      const led = new Map(copies.map((copy) => [copy, before(copy)]))
+      const since = Date.now()
+      await blow(leader)
+      const again = how === 'cut off' ? copies : others
+      await until(`another copy leads after one was ${how}`, async () =>
+        again.some((copy) => before(copy) > led.get(copy)!),
+      )
+      expect(Date.now() - since).toBeLessThan(15_000)
+      if (how === 'frozen') {
+        leader.process.kill('SIGCONT')
+        await stands(leader, 'follows')
+      }
+    }
+    const keys = await turns()
+    expect(new Set(keys).size).toBe(keys.length)
+  },
+)
 
-test('a copy with other options than the leader says so, as that of another project; one with the same does not', async () => {
-  const { url } = await databaseOf('projects')
-  const leader = await serve({ DATABASE_URL: url })
-  await leader.says(/^leads/)
-  const same = await serve({ DATABASE_URL: url })
-  await same.says(/^follows: another process leads/)
-  const other = await serve({ DATABASE_URL: url }, [], '{ serve: { batchConcurrency: 4 } }')
-  await other.says(/^follows: the process that leads has other options/)
-  leader.process.kill('SIGTERM')
-  same.process.kill('SIGTERM')
-  await other.says(/^leads/)
-  const again = await serve({ DATABASE_URL: url })
-  await again.says(/^follows: the process that leads has other options/)
-})
+test(
+  'a copy with other options than the leader says so, as that of another project; one with the same does not',
+  deep,
+  async () => {
+    const { url } = await databaseOf('projects')
+    const leader = await serve({ DATABASE_URL: url })
+    await leader.says(/^leads/)
+    const same = await serve({ DATABASE_URL: url })
+    await same.says(/^follows: another process leads/)
+    const other = await serve({ DATABASE_URL: url }, [], '{ serve: { batchConcurrency: 4 } }')
+    await other.says(/^follows: the process that leads has other options/)
+    leader.process.kill('SIGTERM')
+    same.process.kill('SIGTERM')
+    await other.says(/^leads/)
+    const again = await serve({ DATABASE_URL: url })
+    await again.says(/^follows: the process that leads has other options/)
+  },
+)
 
-test('a turn that came while no copy was there is begun by the first leader, once', async () => {
+test('a turn that came while no copy was there is begun by the first leader, once', deep, async () => {
   const { url, sql } = await databaseOf('late')
   // No turn comes while the test goes on.
   const schedule = `0 ${hourHalfADayAway} * * *`
@@ -110,7 +119,7 @@ test('a turn that came while no copy was there is begun by the first leader, onc
   expect((await turns()).map(({ key }) => key)).toEqual([`${schedule} UTC ${turn.at.toISOString()}`])
 })
 
-test('SIGTERM: the answer that has begun is finished, and the run is on record', async () => {
+test('SIGTERM: the answer that has begun is finished, and the run is on record', deep, async () => {
   const { url, sql } = await databaseOf('ending')
   await makeGatedView(sql, 'slow')
   const copy = await serve({ DATABASE_URL: url })
@@ -126,7 +135,7 @@ test('SIGTERM: the answer that has begun is finished, and the run is on record',
   expect(await sql`select status from viewkeeper.runs`).toEqual([{ status: 'success' }])
 })
 
-test('what keeps a copy from starting is one clear line', async () => {
+test('what keeps a copy from starting is one clear line', deep, async () => {
   const { url } = await databaseOf('refused')
   const wrong = new URL(url)
   wrong.password = 'wrong'

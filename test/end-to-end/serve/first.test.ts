@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ViewList } from '../../../src/api/answers.ts'
+import { deep } from '../../support/deep.ts'
 import { until } from '../../support/waiting/until.ts'
 import { runCommand, serve, useServer } from '../support/copies.ts'
 
@@ -41,7 +42,7 @@ test('every view has a nightly batch and a limit; one line says so before, and t
   expect(await run('why', 'sales')).toMatch(/^! nobody is told/m)
 })
 
-test('without schedules, that nothing refreshes the views is as loud, everywhere', async () => {
+test('without schedules, that nothing refreshes the views is as loud, everywhere', deep, async () => {
   const { copy, list, run, url } = await first('silent', '{ serve: { schedules: false } }')
   const loud = /nothing refreshes 2 views: public\.customers, public\.sales/
   await copy.says(loud)

@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'

@@ -1,3 +1,5 @@
+// @module-tag deep
+
 import { expect, test } from 'vitest'
 import { asked, type Copy, serve, stands, useServer, waiting, warnings } from '../support/copies.ts'
 import { eachMinute } from '../support/minutes.ts'

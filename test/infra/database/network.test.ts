@@ -2,6 +2,7 @@ import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import { type CfnVPCEndpoint, GatewayVpcEndpointAwsService, Peer, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { describe, expect, test } from 'vitest'
+import { deep, eachCase } from '../../support/deep.ts'
 import { secretArn, throwaway } from '../support/environments.ts'
 import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
 import { createStack, everyFunction, functionNames, kinds, outside, Synthesized } from '../support/synth.ts'
@@ -92,15 +93,18 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
   })
 })
 
-test.each([
-  ['203.0.113.7/32', Peer.ipv4('203.0.113.7/32'), { CidrIp: '203.0.113.7/32' }, {}],
+eachCase(
   [
-    '2001:db8::/64',
-    Peer.ipv6('2001:db8::/64'),
-    { CidrIpv6: '2001:db8::/64' },
-    { Ipv6AllowedForDualStack: true },
+    ['203.0.113.7/32', Peer.ipv4('203.0.113.7/32'), { CidrIp: '203.0.113.7/32' }, {}],
+    [
+      '2001:db8::/64',
+      Peer.ipv6('2001:db8::/64'),
+      { CidrIpv6: '2001:db8::/64' },
+      { Ipv6AllowedForDualStack: true },
+    ],
   ],
-])('a server without a security group is reached at %s, and nothing else is', (_, peer, to, vpcConfig) => {
+  { quick: 1 },
+)('a server without a security group is reached at %s, and nothing else is', (_, peer, to, vpcConfig) => {
   const { stack, vpc } = ownStack()
   const loginSecret = new Secret(stack, 'Login')
   const database = { host: 'db.example.com', port: 6432, peer }
@@ -194,7 +198,7 @@ describe("with network: 'all'", () => {
       ])
   })
 
-  test('isolated subnets get a warning that names the endpoints; by default they get none', () => {
+  test('isolated subnets get a warning that names the endpoints; by default they get none', deep, () => {
     const warnings = (network: 'all' | 'database') => {
       const isolated = createStack({ ...throwaway, network })
       return Annotations.fromStack(isolated).findWarning(

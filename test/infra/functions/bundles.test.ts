@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { App } from 'aws-cdk-lib'
 import { afterAll, describe, expect, test } from 'vitest'
+import { deep } from '../../support/deep.ts'
 import { imported } from '../support/environments.ts'
 import { createStack, functionNames, outside, Synthesized } from '../support/synth.ts'
 
@@ -30,7 +31,7 @@ describe.each(functionNames)('the bundle of %s', (name) => {
       expect(readFileSync(join(folder, file), 'utf8')).toBe(imported.certificateAuthority)
   })
 
-  test('can be loaded, and exports its handler', () => {
+  test('can be loaded, and exports its handler', deep, () => {
     const url = pathToFileURL(join(folder, 'index.mjs')).href
     const program = `import(${JSON.stringify(url)}).then(({ handler }) => console.log(typeof handler))`
     expect(execFileSync(process.execPath, ['-e', program], { encoding: 'utf8' }).trim()).toBe('function')

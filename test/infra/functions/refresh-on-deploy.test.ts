@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { deep } from '../../support/deep.ts'
 import { throwaway } from '../support/environments.ts'
 import { createStack, functionNames, kinds, Synthesized } from '../support/synth.ts'
 
@@ -26,7 +27,7 @@ describe('with refreshOnDeploy', () => {
     expect(after).toEqual(expect.arrayContaining([...others, ...functions]))
   })
 
-  test('it may start that machine, by two resources more in all', () => {
+  test('it may start that machine, by two resources more in all', deep, () => {
     expect(stack.permissions('deploy')).toContainEqual({
       action: 'states:StartExecution',
       resource: { Ref: machine },

@@ -13,6 +13,7 @@ import { openapi } from '../../../src/api/openapi.ts'
 import { functionsFolder } from '../../../src/package-files.ts'
 import { version } from '../../../src/version.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { eachCase } from '../../support/deep.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-start-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -87,7 +88,7 @@ describe.each(names)('before its first call, %s', (name) => {
   })
 })
 
-test.each(names)('every file of %s can be loaded', (name) => {
+eachCase(names, { quick: 3 })('every file of %s can be loaded', (name) => {
   const files = readdirSync(join(folder, name)).filter((file) => file.endsWith('.mjs'))
   const program = 'modules.filter(({ handler }) => typeof handler === "function").length'
   expect(

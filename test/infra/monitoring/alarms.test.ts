@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { metricDimensions, metricNames, metricNamespace } from '../../../src/api/lambda/names.ts'
 import { tellingOf } from '../../../src/watch/plan/hearers.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { alarmsOf, everyAlarm, nameOf, withEveryAlarm, withPager } from '../support/alarms.ts'
 import { imported } from '../support/environments.ts'
 import { createStack, functionNames, kinds, Synthesized } from '../support/synth.ts'
@@ -237,7 +238,7 @@ test('the silence of a new monitor is no alarm: the alarm is made after the sche
   expect(silent.DependsOn).toContain(schedule)
 })
 
-test('reminders are a field: once a day, at another interval, or never', () => {
+test('reminders are a field: once a day, at another interval, or never', deep, () => {
   const remind = (options: object) =>
     new Synthesized(createStack({ ...imported, ...options })).fn('monitor')[1].Properties.Environment
       .Variables.REMIND_EVERY_HOURS
@@ -288,12 +289,15 @@ test('each new dead letter is an alarm, and the empty queue is a mail', () => {
   })
 })
 
-test.each([
-  [1, 300],
-  [5, 600],
-  [30, 3600],
-  [false as const, 300],
-])(
+eachCase(
+  [
+    [1, 300],
+    [5, 600],
+    [30, 3600],
+    [false as const, 300],
+  ],
+  { quick: 1 },
+)(
   'what waits for ten minutes is an alarm that CloudWatch mails, with a monitor that looks every %s minutes',
   (minutes, seconds) => {
     const looking = every(minutes)

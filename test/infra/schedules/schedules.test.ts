@@ -9,6 +9,7 @@ import {
   type ViewTimes,
 } from '../../../src/catalog/plan/scheduled.ts'
 import { defaults } from '../../../src/config/options.ts'
+import { deep } from '../../support/deep.ts'
 import { imported, scheduledViews } from '../support/environments.ts'
 import { createStack, kinds, Synthesized } from '../support/synth.ts'
 
@@ -100,7 +101,7 @@ test('views with the same schedule and time zone share one schedule, which names
   })
 })
 
-test('another view with a schedule that is there already changes nothing in the template', () => {
+test('another view with a schedule that is there already changes nothing in the template', deep, () => {
   const of = (views: ScheduledView[]) =>
     new Synthesized(
       createStack({ ...imported, schedules: {} }, [], { scheduledViews: views }),
@@ -130,21 +131,25 @@ test('where nothing is said of schedules, every view is refreshed each night, wi
   expect(everyDay(defaults.schedules.nightly)).toEqual({ schedule: '0 2 * * *', timeZone: 'Etc/UTC' })
 })
 
-test('a fleet is spread over that hour, each environment at its own minute; a time that the app says is kept', () => {
-  const expressionOf = (environmentName: string, schedules: ViewkeeperProps['schedules']) => {
-    const stack = new Synthesized(createStack({ ...imported, environmentName, schedules }))
-    return stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === `${environmentName}-nightly`)[1]
-      .Properties.ScheduleExpression as string
-  }
-  const tenants = ['tenant-1', 'tenant-2', 'tenant-3', 'tenant-4']
-  const all = tenants.map((tenant) => expressionOf(tenant, { nightly: { timeZone: 'Europe/Berlin' } }))
-  for (const each of all) expect(each).toMatch(/^cron\([0-5]?\d 2 \* \* \? \*\)$/)
-  expect(new Set(all).size).toBeGreaterThan(1)
-  expect(tenants.map((tenant) => expressionOf(tenant, { nightly: { timeZone: 'Europe/Berlin' } }))).toEqual(
-    all,
-  )
-  expect(expressionOf('tenant-1', { nightly: { at: '02:00' } })).toBe('cron(0 2 * * ? *)')
-})
+test(
+  'a fleet is spread over that hour, each environment at its own minute; a time that the app says is kept',
+  deep,
+  () => {
+    const expressionOf = (environmentName: string, schedules: ViewkeeperProps['schedules']) => {
+      const stack = new Synthesized(createStack({ ...imported, environmentName, schedules }))
+      return stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === `${environmentName}-nightly`)[1]
+        .Properties.ScheduleExpression as string
+    }
+    const tenants = ['tenant-1', 'tenant-2', 'tenant-3', 'tenant-4']
+    const all = tenants.map((tenant) => expressionOf(tenant, { nightly: { timeZone: 'Europe/Berlin' } }))
+    for (const each of all) expect(each).toMatch(/^cron\([0-5]?\d 2 \* \* \? \*\)$/)
+    expect(new Set(all).size).toBeGreaterThan(1)
+    expect(tenants.map((tenant) => expressionOf(tenant, { nightly: { timeZone: 'Europe/Berlin' } }))).toEqual(
+      all,
+    )
+    expect(expressionOf('tenant-1', { nightly: { at: '02:00' } })).toBe('cron(0 2 * * ? *)')
+  },
+)
 
 describe('an environment is loud', () => {
   const warningsOf = (more: object, told: object = {}) =>
@@ -210,7 +215,7 @@ describe('schedules that begin many batches at one moment', () => {
     ])
   })
 
-  test('are not, if they share a schedule or begin at other moments', () => {
+  test('are not, if they share a schedule or begin at other moments', deep, () => {
     expect(
       warningsOf(Array.from({ length: 10 }, () => ({ schedule: '0 6 * * *', timeZone: 'Etc/UTC' }))),
     ).toEqual([])

@@ -13,6 +13,7 @@ import type { ViewkeeperProps } from '../../../infra/props.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 import { metricDimensions } from '../../../src/api/lambda/names.ts'
 import { policyNames } from '../../../src/api/route.ts'
+import { eachCase } from '../../support/deep.ts'
 import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
 import { everyFunction, type Properties, type Resource, Synthesized } from '../support/synth.ts'
 
@@ -89,10 +90,13 @@ describe('a domain of the app', () => {
       regionalHostedZoneId: 'Z1',
     })
 
-  test.each([
-    [undefined, '/'],
-    ['shop', '/shop/'],
-  ])('leads to the API, and is the address that people and programs find (key %s)', (mappingKey, path) => {
+  eachCase(
+    [
+      [undefined, '/'],
+      ['shop', '/shop/'],
+    ],
+    { quick: 1 },
+  )('leads to the API, and is the address that people and programs find (key %s)', (mappingKey, path) => {
     const { stack: own, vpc } = ownStack()
     const apiDomain = { domainName: domainIn(own), ...(mappingKey === undefined ? {} : { mappingKey }) }
     const views = viewkeeperOn(own, { database: instanceIn(own, vpc), vpc }, { apiDomain })

@@ -4,6 +4,7 @@ import { SqsQueue } from 'aws-cdk-lib/aws-events-targets'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { expect, test } from 'vitest'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
 import { Synthesized } from '../support/synth.ts'
 
@@ -38,17 +39,20 @@ test('a rule takes the events of this environment, of this type and of these vie
   expect(EventBusName).toBe('default')
 })
 
-test.each([
-  ['onViewFailed', ['ViewFailed']],
-  ['onBatchEnded', ['BatchEnded']],
-  ['onIncidentOpened', ['IncidentOpened']],
-  ['onIncidentChanged', ['IncidentChanged']],
-  ['onIncidentResolved', ['IncidentResolved']],
+eachCase(
   [
-    'onEvent',
-    ['ViewRefreshed', 'ViewFailed', 'BatchEnded', 'IncidentOpened', 'IncidentChanged', 'IncidentResolved'],
-  ],
-] as const)('%s takes %j of every view', (name, types) => {
+    ['onViewFailed', ['ViewFailed']],
+    ['onBatchEnded', ['BatchEnded']],
+    ['onIncidentOpened', ['IncidentOpened']],
+    ['onIncidentChanged', ['IncidentChanged']],
+    ['onIncidentResolved', ['IncidentResolved']],
+    [
+      'onEvent',
+      ['ViewRefreshed', 'ViewFailed', 'BatchEnded', 'IncidentOpened', 'IncidentChanged', 'IncidentResolved'],
+    ],
+  ] as const,
+  { quick: 1 },
+)('%s takes %j of every view', (name, types) => {
   const { stack, views } = make()
   views[name]('Rule', { eventPattern: { detail: { kinds: ['stale'] } } })
   expect(patternOf(new Synthesized(stack)).EventPattern).toEqual({
@@ -74,7 +78,7 @@ test('nothing is sent before the rules of the construct are there, so a first de
   expect(new Synthesized(elsewhere).resources('AWS::Events::Rule')).toHaveLength(1)
 })
 
-test('a target in another stack, which needs the stack of the views, makes no circle', () => {
+test('a target in another stack, which needs the stack of the views, makes no circle', deep, () => {
   const account = '1'.repeat(12)
   const { stack, vpc } = ownStack({ env: { account, region: 'eu-west-1' } })
   const views = viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc })
@@ -106,7 +110,7 @@ test('another bus gets the events; another app finds it by the parameter of the 
   expect(JSON.stringify(patternOf(new Synthesized(elsewhere)).EventBusName)).toContain('eventBus')
 })
 
-test('a bus of the app may be named by its ARN; what may be a name or an ARN is refused', () => {
+test('a bus of the app may be named by its ARN; what may be a name or an ARN is refused', deep, () => {
   const { stack, vpc } = ownStack()
   const bus = new EventBus(stack, 'Bus')
   const database = { database: instanceIn(stack, vpc), vpc }
@@ -159,22 +163,29 @@ test('the schedule calls send, which calls the monitor and, for what is due, sta
     })
 })
 
-test('if no view is refreshed by its definition, nobody starts what is due', () => {
+test('if no view is refreshed by its definition, nobody starts what is due', deep, () => {
   for (const more of [{ schedules: { views: false } }, { monitorEveryMinutes: false }] as const) {
     const { Variables } = new Synthesized(make(more).stack).fn('send')[1].Properties.Environment
     expect(Variables).not.toHaveProperty('START_BATCH_FUNCTION')
   }
 })
 
-test('without a monitor events are sent each minute all the same; without events, too, nothing is called', () => {
-  const calls = (more: object) =>
-    new Synthesized(make({ monitorEveryMinutes: false, ...more }).stack)
-      .resources('AWS::Scheduler::Schedule')
-      .filter(([, { Properties }]) => Properties.Name === 'test-send')
-      .map(([, { Properties }]) => [Properties.ScheduleExpression, JSON.parse(Properties.Target.Input).look])
-  expect(calls({})).toEqual([['rate(1 minute)', false]])
-  expect(calls({ eventBus: false })).toEqual([])
-})
+test(
+  'without a monitor events are sent each minute all the same; without events, too, nothing is called',
+  deep,
+  () => {
+    const calls = (more: object) =>
+      new Synthesized(make({ monitorEveryMinutes: false, ...more }).stack)
+        .resources('AWS::Scheduler::Schedule')
+        .filter(([, { Properties }]) => Properties.Name === 'test-send')
+        .map(([, { Properties }]) => [
+          Properties.ScheduleExpression,
+          JSON.parse(Properties.Target.Input).look,
+        ])
+    expect(calls({})).toEqual([['rate(1 minute)', false]])
+    expect(calls({ eventBus: false })).toEqual([])
+  },
+)
 
 test('without events no bus is written, and a rule is refused', () => {
   const { stack, views } = make({ schedules: { views: true }, eventBus: false })

@@ -4,6 +4,7 @@ import { DatabaseInstance, type IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { describe, expect, test } from 'vitest'
 import { addFleet } from '../../../docs/examples/fleet.ts'
+import { eachCase } from '../../support/deep.ts'
 import { instanceIn, ownApp, ownStack, ownVpc, viewkeeperOn } from '../support/own-app.ts'
 import { everyFunction, Synthesized } from '../support/synth.ts'
 
@@ -91,21 +92,24 @@ describe('with one security group for all', () => {
     }
   })
 
-  test.each<[string, (beside: Stack, vpc: IVpc) => IDatabaseInstance, port: unknown]>([
-    ['that the app makes', instanceIn, expect.anything()],
+  eachCase<[string, (beside: Stack, vpc: IVpc) => IDatabaseInstance, port: unknown]>(
     [
-      'that the app imports',
-      (beside) =>
-        DatabaseInstance.fromDatabaseInstanceAttributes(beside, 'Db', {
-          instanceIdentifier: 'shop',
-          instanceEndpointAddress: 'shop.example.com',
-          port: 6432,
-          securityGroups: [SecurityGroup.fromSecurityGroupId(beside, 'DbGroup', 'sg-0123456789abcdef0')],
-          instanceResourceId: 'db-ABCDEFGHIJKL01234',
-        }),
-      6432,
+      ['that the app makes', instanceIn, expect.anything()],
+      [
+        'that the app imports',
+        (beside) =>
+          DatabaseInstance.fromDatabaseInstanceAttributes(beside, 'Db', {
+            instanceIdentifier: 'shop',
+            instanceEndpointAddress: 'shop.example.com',
+            port: 6432,
+            securityGroups: [SecurityGroup.fromSecurityGroupId(beside, 'DbGroup', 'sg-0123456789abcdef0')],
+            instanceResourceId: 'db-ABCDEFGHIJKL01234',
+          }),
+        6432,
+      ],
     ],
-  ])('a server %s for all of them has one rule, in its own stack', (_, serverIn, port) => {
+    { quick: 1 },
+  )('a server %s for all of them has one rule, in its own stack', (_, serverIn, port) => {
     const beside = new Stack(ownApp(), 'Beside')
     const vpc = ownVpc(beside)
     const securityGroup = new SecurityGroup(beside, 'Functions', { vpc })

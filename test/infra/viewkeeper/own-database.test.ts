@@ -25,6 +25,7 @@ import {
 } from 'aws-cdk-lib/aws-rds'
 import { HostedRotation, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { deep } from '../../support/deep.ts'
 import { clusterIn, instanceIn, ownApp, ownStack, ownVpc, viewkeeperOn } from '../support/own-app.ts'
 import { functionNames, outside, Synthesized } from '../support/synth.ts'
 
@@ -95,17 +96,21 @@ describe('on an instance of the app', () => {
     expect(DependsOn).toEqual(expect.arrayContaining([...needed, ...routes.map(([id]) => id)]))
   })
 
-  test('migrate is called when an endpoint is there that the app adds, and the rule of a group that the app makes', () => {
-    const { stack: own, vpc } = ownStack()
-    const securityGroups = [new SecurityGroup(own, 'Group', { vpc })]
-    viewkeeperOn(own, { database: instanceIn(own, vpc, 'Db', { securityGroups }), vpc })
-    vpc.addInterfaceEndpoint('Secrets', { service: InterfaceVpcEndpointAwsService.SECRETS_MANAGER })
-    const stack = new Synthesized(own)
-    const needed = ['VPCEndpoint', 'SecurityGroupIngress'].map((type) => stack.one(`AWS::EC2::${type}`)[0])
-    expect(stack.one('Custom::ViewkeeperMigration')[1].DependsOn).toEqual(expect.arrayContaining(needed))
-  })
+  test(
+    'migrate is called when an endpoint is there that the app adds, and the rule of a group that the app makes',
+    deep,
+    () => {
+      const { stack: own, vpc } = ownStack()
+      const securityGroups = [new SecurityGroup(own, 'Group', { vpc })]
+      viewkeeperOn(own, { database: instanceIn(own, vpc, 'Db', { securityGroups }), vpc })
+      vpc.addInterfaceEndpoint('Secrets', { service: InterfaceVpcEndpointAwsService.SECRETS_MANAGER })
+      const stack = new Synthesized(own)
+      const needed = ['VPCEndpoint', 'SecurityGroupIngress'].map((type) => stack.one(`AWS::EC2::${type}`)[0])
+      expect(stack.one('Custom::ViewkeeperMigration')[1].DependsOn).toEqual(expect.arrayContaining(needed))
+    },
+  )
 
-  test('there is no endpoint of Secrets Manager unless the app asks for it', () => {
+  test('there is no endpoint of Secrets Manager unless the app asks for it', deep, () => {
     expect(stack.resources('AWS::EC2::VPCEndpoint')).toEqual([])
     const asked = onInstance({ addSecretsManagerEndpoint: true }).stack
     expect(asked.one('AWS::EC2::VPCEndpoint')[1].Properties.SubnetIds).toHaveLength(2)
@@ -128,7 +133,7 @@ test('a cluster of the app is reached by its writer, with its secret', () => {
   )
 })
 
-test('a server of another stack gets its rule from the stack of Viewkeeper', () => {
+test('a server of another stack gets its rule from the stack of Viewkeeper', deep, () => {
   const app = ownApp()
   const first = new Stack(app, 'First')
   const vpc = ownVpc(first)
@@ -306,7 +311,7 @@ describe('with IAM', () => {
     expect(() => onInstance({ authentication: 'iam' })).toThrow(/ {2}loginUser: is required/)
   })
 
-  test('a server of the app that has too little memory for it gets a warning', () => {
+  test('a server of the app that has too little memory for it gets a warning', deep, () => {
     const warningsOn = (size: string) => {
       const { stack, vpc } = ownStack()
       const database = instanceIn(stack, vpc, 'Db', { instanceType: new InstanceType(size) })
@@ -350,7 +355,7 @@ describe('a secret', () => {
     expect(onKey('refresh')).toEqual(['kms:Decrypt'])
   })
 
-  test('with a customer key of another stack makes no circle of stacks', () => {
+  test('with a customer key of another stack makes no circle of stacks', deep, () => {
     const app = ownApp()
     const first = new Stack(app, 'First')
     const vpc = ownVpc(first)
@@ -364,7 +369,7 @@ describe('a secret', () => {
     expect(first.dependencies).toEqual([])
   })
 
-  test('that is imported by its name is named to policies without its last six characters', () => {
+  test('that is imported by its name is named to policies without its last six characters', deep, () => {
     const { stack: own, vpc } = ownStack()
     viewkeeperOn(
       own,
@@ -378,7 +383,7 @@ describe('a secret', () => {
   })
 })
 
-test('the password of the role is rotated as AWS does it, if the app says so', () => {
+test('the password of the role is rotated as AWS does it, if the app says so', deep, () => {
   const { stack: own, vpc } = ownStack()
   const { loginSecret, securityGroups } = viewkeeperOn(own, { database: instanceIn(own, vpc), vpc })
   loginSecret?.addRotationSchedule('Rotation', {
@@ -411,30 +416,34 @@ test('a server that is no RDS is told by its name, and by the group or the addre
   ).toThrow("authentication: 'iam' is for instances and clusters of aws-rds")
 })
 
-test('a server of another account, in a VPC that is shared, is reached by its addresses, and nothing of its account is changed', () => {
-  const { stack: own } = ownStack()
-  const vpc = Vpc.fromVpcAttributes(own, 'Shared', {
-    vpcId: 'vpc-0123456789abcdef0',
-    availabilityZones: ['a', 'b'],
-    privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
-  })
-  const database = { host: 'db.example.com', peer: Peer.ipv4('10.1.8.0/22') }
-  const { functionsSecurityGroup } = viewkeeperOn(
-    own,
-    { database, vpc },
-    { loginSecret: new Secret(own, 'Login') },
-  )
-  const stack = new Synthesized(own)
-  expect(stack.resources('AWS::EC2::SecurityGroupIngress')).toEqual([])
-  expect(stack.resources('AWS::EC2::SecurityGroupEgress')).toEqual([])
-  expect(stack.resources('AWS::EC2::VPCEndpoint')).toEqual([])
-  const [group, { Properties }] = stack.one('AWS::EC2::SecurityGroup')
-  expect(own.resolve(functionsSecurityGroup.securityGroupId)).toEqual({ 'Fn::GetAtt': [group, 'GroupId'] })
-  expect(Properties.SecurityGroupEgress).toMatchObject([
-    { CidrIp: '10.1.8.0/22', FromPort: 5432 },
-    { CidrIp: '0.0.0.0/0', FromPort: 443 },
-  ])
-})
+test(
+  'a server of another account, in a VPC that is shared, is reached by its addresses, and nothing of its account is changed',
+  deep,
+  () => {
+    const { stack: own } = ownStack()
+    const vpc = Vpc.fromVpcAttributes(own, 'Shared', {
+      vpcId: 'vpc-0123456789abcdef0',
+      availabilityZones: ['a', 'b'],
+      privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
+    })
+    const database = { host: 'db.example.com', peer: Peer.ipv4('10.1.8.0/22') }
+    const { functionsSecurityGroup } = viewkeeperOn(
+      own,
+      { database, vpc },
+      { loginSecret: new Secret(own, 'Login') },
+    )
+    const stack = new Synthesized(own)
+    expect(stack.resources('AWS::EC2::SecurityGroupIngress')).toEqual([])
+    expect(stack.resources('AWS::EC2::SecurityGroupEgress')).toEqual([])
+    expect(stack.resources('AWS::EC2::VPCEndpoint')).toEqual([])
+    const [group, { Properties }] = stack.one('AWS::EC2::SecurityGroup')
+    expect(own.resolve(functionsSecurityGroup.securityGroupId)).toEqual({ 'Fn::GetAtt': [group, 'GroupId'] })
+    expect(Properties.SecurityGroupEgress).toMatchObject([
+      { CidrIp: '10.1.8.0/22', FromPort: 5432 },
+      { CidrIp: '0.0.0.0/0', FromPort: 443 },
+    ])
+  },
+)
 
 test('a folder of migrations that is missing is a warning, unless the deploy leaves the migrations out', () => {
   const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-app-'))

@@ -14,6 +14,7 @@ import { Topic } from 'aws-cdk-lib/aws-sns'
 import { describe, expect, test } from 'vitest'
 import type { ViewkeeperProps } from '../../../infra/props.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
+import { eachCase } from '../../support/deep.ts'
 import { instanceIn, ownApp, ownVpc } from '../support/own-app.ts'
 import { everyFunction, functionNames, type Permission, Synthesized } from '../support/synth.ts'
 
@@ -60,35 +61,42 @@ describe('props that are not valid are refused, each by its name', () => {
   })
 
   const secret = () => new Secret(new Stack(), 'Secret')
-  test.each<[string, Record<string, unknown>, string]>([
-    ['no database', { database: undefined }, 'database: is required'],
-    ['a server without its network', { vpc: undefined }, 'vpc: is required'],
-    ['a deploy that says nonsense', { viewMigrations: 'maybe' }, 'viewMigrations: must be true or false'],
+  eachCase<[string, Record<string, unknown>, string]>(
     [
-      'mails to topics of others',
-      { alarmEmails: ['a@example.com'], topics: {} },
-      'alarmEmails: must be left out with topics',
+      ['no database', { database: undefined }, 'database: is required'],
+      ['a server without its network', { vpc: undefined }, 'vpc: is required'],
+      ['a deploy that says nonsense', { viewMigrations: 'maybe' }, 'viewMigrations: must be true or false'],
+      [
+        'mails to topics of others',
+        { alarmEmails: ['a@example.com'], topics: {} },
+        'alarmEmails: must be left out with topics',
+      ],
+      [
+        'a secret for IAM',
+        { authentication: 'iam', loginSecret: secret() },
+        "loginSecret: must be left out with authentication: 'iam'",
+      ],
+      [
+        'quiet hours that end as they begin',
+        { quiet: { from: '22:00', to: '22:00' } },
+        'quiet: to: must not be the time of from',
+      ],
+      [
+        'quiet hours of no time zone',
+        { quiet: { from: '22:00', to: '06:00', timeZone: 'Berlin' } },
+        'quiet.timeZone: must be the IANA name',
+      ],
+      ['quiet hours of no day', { quiet: { from: '22:00', to: '06:00', days: ['Sat'] } }, 'quiet.days.0: '],
+      [
+        'quiet hours of no time',
+        { quiet: { from: '22:00', to: '6:00' } },
+        'quiet.to: must look like "09:00"',
+      ],
+      ['a domain of no API', { api: 'none', apiDomain: {} }, "apiDomain: must be left out with api: 'none'"],
+      ['a user without IAM', { loginUser: 'views' }, "loginUser: is only for authentication: 'iam'"],
     ],
-    [
-      'a secret for IAM',
-      { authentication: 'iam', loginSecret: secret() },
-      "loginSecret: must be left out with authentication: 'iam'",
-    ],
-    [
-      'quiet hours that end as they begin',
-      { quiet: { from: '22:00', to: '22:00' } },
-      'quiet: to: must not be the time of from',
-    ],
-    [
-      'quiet hours of no time zone',
-      { quiet: { from: '22:00', to: '06:00', timeZone: 'Berlin' } },
-      'quiet.timeZone: must be the IANA name',
-    ],
-    ['quiet hours of no day', { quiet: { from: '22:00', to: '06:00', days: ['Sat'] } }, 'quiet.days.0: '],
-    ['quiet hours of no time', { quiet: { from: '22:00', to: '6:00' } }, 'quiet.to: must look like "09:00"'],
-    ['a domain of no API', { api: 'none', apiDomain: {} }, "apiDomain: must be left out with api: 'none'"],
-    ['a user without IAM', { loginUser: 'views' }, "loginUser: is only for authentication: 'iam'"],
-  ])('%s', (_, wrong, message) => {
+    { quick: 3 },
+  )('%s', (_, wrong, message) => {
     expect(() => create(wrong)).toThrow(message)
   })
 })
