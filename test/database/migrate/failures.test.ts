@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { eachCase } from '../../support/deep.ts'
 import { type TestDatabase, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -68,16 +69,19 @@ describe('a folder that is not what it was when it was applied', () => {
   const wasEditedLater = (name: string) =>
     `${name} was edited after it had been applied to this database. Restore the file, and freeze the change.`
 
-  test.each([
-    ['SQL of a way up', '002_a.up.sql', "is 'second'", "is 'other'", wasEdited('002_a.up.sql')],
-    ['header of a way up', '002_a.up.sql', '"second"', '"other"', wasEdited('002_a.up.sql')],
-    ['SQL of a way back', '001_a.down.sql', 'materialized view', 'view', wasEdited('001_a.down.sql')],
-    ['query of a way up', '002_a.up.sql', 'select 1 as id', 'select 3 as id', wasEditedLater('002_a')],
-    ['query of a way back', '004_a.down.sql', 'select 1 as id', 'select 3 as id', wasEditedLater('004_a')],
-    ['reason', '001_a.up.sql', '"why": "a test"', '"why": "no reason"', wasEditedLater('001_a')],
-    ['own SQL', '003_own.up.sql', 'id integer', 'id bigint', wasEditedLater('003_own')],
-    ['own way back', '003_own.down.sql', ';', ' cascade;', wasEditedLater('003_own')],
-  ])('because the %s was edited is refused', async (what, file, from, to, message) => {
+  eachCase(
+    [
+      ['SQL of a way up', '002_a.up.sql', "is 'second'", "is 'other'", wasEdited('002_a.up.sql')],
+      ['header of a way up', '002_a.up.sql', '"second"', '"other"', wasEdited('002_a.up.sql')],
+      ['SQL of a way back', '001_a.down.sql', 'materialized view', 'view', wasEdited('001_a.down.sql')],
+      ['query of a way up', '002_a.up.sql', 'select 1 as id', 'select 3 as id', wasEditedLater('002_a')],
+      ['query of a way back', '004_a.down.sql', 'select 1 as id', 'select 3 as id', wasEditedLater('004_a')],
+      ['reason', '001_a.up.sql', '"why": "a test"', '"why": "no reason"', wasEditedLater('001_a')],
+      ['own SQL', '003_own.up.sql', 'id integer', 'id bigint', wasEditedLater('003_own')],
+      ['own way back', '003_own.down.sql', ';', ' cascade;', wasEditedLater('003_own')],
+    ],
+    { quick: 3 },
+  )('because the %s was edited is refused', async (what, file, from, to, message) => {
     const copy = await copied(`edited ${what}`)
     await edit(copy, file, from, to)
     await refused(copy, message)
@@ -309,26 +313,33 @@ describe('a migration that fails', () => {
     })
   })
 
-  test.each<[string, Partial<Definition>, string, string]>([
+  eachCase<[string, Partial<Definition>, string, string]>(
     [
-      'its query',
-      { sql: `-- ${'😀'.repeat(60)}\nselect id,\n       nothing\n  from public.base` },
-      'nothing',
-      'column "nothing" does not exist (42703)',
+      [
+        'its query',
+        { sql: `-- ${'😀'.repeat(60)}\nselect id,\n       nothing\n  from public.base` },
+        'nothing',
+        'column "nothing" does not exist (42703)',
+      ],
+      [
+        'an index',
+        {
+          sql: 'select id\n  from public.base',
+          indexes: [{ name: 'lined_i', on: '(nothing)' }],
+          comment: 'c',
+        },
+        'nothing',
+        'column "nothing" does not exist (42703)',
+      ],
+      [
+        'a grant',
+        { comment: 'two\nlines', grants: [{ privileges: ['select'], to: `nobody_${suffix}` }] },
+        'nobody',
+        `role "nobody_${suffix}" does not exist (42704)`,
+      ],
     ],
-    [
-      'an index',
-      { sql: 'select id\n  from public.base', indexes: [{ name: 'lined_i', on: '(nothing)' }], comment: 'c' },
-      'nothing',
-      'column "nothing" does not exist (42703)',
-    ],
-    [
-      'a grant',
-      { comment: 'two\nlines', grants: [{ privileges: ['select'], to: `nobody_${suffix}` }] },
-      'nobody',
-      `role "nobody_${suffix}" does not exist (42704)`,
-    ],
-  ])('by a mistake in %s names the line of the file, and is no run', async (_, more, mistake, message) => {
+    { quick: 1 },
+  )('by a mistake in %s names the line of the file, and is no run', async (_, more, mistake, message) => {
     const frozen = await made()
     await frozen.freeze([definition('lined', 'select id from public.base', more)])
     const lines = (await readFile(join(frozen.path, '001_lined.up.sql'), 'utf8')).split('\n')
@@ -374,16 +385,19 @@ describe('a migration that fails', () => {
     expect(message).toMatch(/function "?public"?\.in_the_way|function in_the_way/)
   })
 
-  test.each([
-    ['a view of a column', 'create view in_the_way as select n from %v', /view "?public"?\."?in_the_way/],
-    ['an index on a column', 'create index in_the_way on %v (n)', /index "?in_the_way/],
+  eachCase(
     [
-      'statistics on it',
-      'create statistics in_the_way on id, n from %v',
-      /statistics "?(public"?\."?)?in_the_way/,
+      ['a view of a column', 'create view in_the_way as select n from %v', /view "?public"?\."?in_the_way/],
+      ['an index on a column', 'create index in_the_way on %v (n)', /index "?in_the_way/],
+      [
+        'statistics on it',
+        'create statistics in_the_way on id, n from %v',
+        /statistics "?(public"?\."?)?in_the_way/,
+      ],
+      ['a grant on a column', 'grant select (n) on %v to public', /grant.*\bn\b.*public/],
     ],
-    ['a grant on a column', 'grant select (n) on %v to public', /grant.*\bn\b.*public/],
-  ])('because of %s that goes says what stands in the way', async (_, statement, message) => {
+    { quick: 2 },
+  )('because of %s that goes says what stands in the way', async (_, statement, message) => {
     const name = `needed_${++names}`
     const view = definition(name, 'select id, n from public.base')
     const frozen = await made(view)

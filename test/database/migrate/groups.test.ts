@@ -94,7 +94,7 @@ describe('a view that materialized views read gets another query', () => {
     ])
   })
 
-  test('and gets the one before back', async () => {
+  test('and gets the one before back', deep, async () => {
     const frozen = await started(sales, above, beside)
     await sql.unsafe(`
       create view app.between with (security_barrier) as select total from app.sales where shop > 0;
@@ -113,29 +113,33 @@ describe('a view that materialized views read gets another query', () => {
     expect(await sql`select total from app.above`).toEqual([{ total: 465 }])
   })
 
-  test('unless one of them is paused: the change is refused by its name, and its data stand still', async () => {
-    const frozen = await started(sales, above, beside)
-    const other = { ...sales, sql: salesQuery.replace('total)', 'total + 1)') }
-    await frozen.freezeOn(database, [other, above, beside])
-    for (const [name, alone] of [
-      ['above', false],
-      ['sales', true],
-    ] as const) {
-      if (alone) await sql`drop materialized view app.above, app.beside`
-      await sql`update viewkeeper.definitions set paused_at = case when name = ${name} then clock_timestamp() end`
-      const before = await wholeCatalog(sql)
-      const refusal = await refusalOf(migrateUp(migrateCall(database), await frozen.read()))
-      expect(refusal.message).toContain(
-        `app.${name} is paused, and a new query would give it other data. Nothing was changed. ` +
-          `End the pause first: viewkeeper resume 'app.${name}'`,
-      )
-      expect(await wholeCatalog(sql)).toEqual(before)
-    }
-    await sql`update viewkeeper.definitions set paused_at = null`
-    expect((await migrateUp(migrateCall(database), await frozen.read())).applied).toHaveLength(1)
-  })
+  test(
+    'unless one of them is paused: the change is refused by its name, and its data stand still',
+    deep,
+    async () => {
+      const frozen = await started(sales, above, beside)
+      const other = { ...sales, sql: salesQuery.replace('total)', 'total + 1)') }
+      await frozen.freezeOn(database, [other, above, beside])
+      for (const [name, alone] of [
+        ['above', false],
+        ['sales', true],
+      ] as const) {
+        if (alone) await sql`drop materialized view app.above, app.beside`
+        await sql`update viewkeeper.definitions set paused_at = case when name = ${name} then clock_timestamp() end`
+        const before = await wholeCatalog(sql)
+        const refusal = await refusalOf(migrateUp(migrateCall(database), await frozen.read()))
+        expect(refusal.message).toContain(
+          `app.${name} is paused, and a new query would give it other data. Nothing was changed. ` +
+            `End the pause first: viewkeeper resume 'app.${name}'`,
+        )
+        expect(await wholeCatalog(sql)).toEqual(before)
+      }
+      await sql`update viewkeeper.definitions set paused_at = null`
+      expect((await migrateUp(migrateCall(database), await frozen.read())).applied).toHaveLength(1)
+    },
+  )
 
-  test('and a column more', async () => {
+  test('and a column more', deep, async () => {
     const frozen = await started(sales, above, beside)
     await change(
       frozen,
@@ -221,7 +225,7 @@ describe('a reader that does not fit any more is named', () => {
     ])
   })
 
-  test('with the server’s words, if a column has a type that its query cannot use', async () => {
+  test('with the server’s words, if a column has a type that its query cannot use', deep, async () => {
     const frozen = await started(sales, above)
     const [message] = await refused(
       frozen,
@@ -247,7 +251,7 @@ describe('a reader that does not fit any more is named', () => {
     )
   })
 
-  test('with the names of the views, in however many schemas they are', async () => {
+  test('with the names of the views, in however many schemas they are', deep, async () => {
     const frozen = await started(sales)
     const schemas = Array.from({ length: 11 }, (_, at) => `app_${String(at).padStart(2, '0')}`)
     for (const [at, schema] of schemas.entries())
@@ -348,7 +352,7 @@ describe('views that change together', () => {
     ])
   })
 
-  test('name the line of the file, if the server refuses one of them', async () => {
+  test('name the line of the file, if the server refuses one of them', deep, async () => {
     const frozen = await started(salesBefore, above)
     await frozen.freeze(
       [salesAfter, { ...aboveAfter, sql: 'select max(s.amount) as most,\n s.nothing\nfrom app.sales s' }],
@@ -384,7 +388,7 @@ describe('views that change together', () => {
     expect(await sql`select count(*)::int as n from app.two`).toEqual([{ n: 30 }])
   })
 
-  test('are refused, if they would read each other', async () => {
+  test('are refused, if they would read each other', deep, async () => {
     const frozen = await started(salesBefore, above)
     const [message] = await refused(
       frozen,

@@ -10,6 +10,7 @@ import { migrate } from '../../../src/own-schema/apply.ts'
 import type { Sql } from '../../../src/server/database.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { deep } from '../../support/deep.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -124,20 +125,24 @@ describe('missing views', () => {
     expect(await wholeCatalog(sql)).toEqual(catalog)
   })
 
-  test('are made in the order in which they read each other, which is not that in which they were frozen', async () => {
-    const early = inShop('early', 'select 1 as id')
-    const late = inShop('late', 'select id from public.orders')
-    const frozen = await applied(
-      [early, late],
-      [{ ...early, sql: 'select max(id) as id from shop.late' }, late],
-    )
-    await sql`drop materialized view shop.late cascade`
-    expect(await missingIn(frozen)).toEqual(['shop.early', 'shop.late'])
-    expect(await repairedIn(frozen)).toEqual(['shop.late', 'shop.early'])
-    expect(await sql`select id from shop.early`).toEqual([{ id: 30 }])
-  })
+  test(
+    'are made in the order in which they read each other, which is not that in which they were frozen',
+    deep,
+    async () => {
+      const early = inShop('early', 'select 1 as id')
+      const late = inShop('late', 'select id from public.orders')
+      const frozen = await applied(
+        [early, late],
+        [{ ...early, sql: 'select max(id) as id from shop.late' }, late],
+      )
+      await sql`drop materialized view shop.late cascade`
+      expect(await missingIn(frozen)).toEqual(['shop.early', 'shop.late'])
+      expect(await repairedIn(frozen)).toEqual(['shop.late', 'shop.early'])
+      expect(await sql`select id from shop.early`).toEqual([{ id: 30 }])
+    },
+  )
 
-  test('that read others inside a function wait for those that they declare', async () => {
+  test('that read others inside a function wait for those that they declare', deep, async () => {
     await sql.unsafe(`create function shop.newest() returns bigint language plpgsql as
       'begin return (select max(id) from shop.sales); end'`)
     const above = inShop('above', 'select 1::bigint as id')
@@ -148,19 +153,23 @@ describe('missing views', () => {
     expect(await sql`select id::int from shop.above`).toEqual([{ id: 30 }])
   })
 
-  test('that were renamed come back under their new name, and removed ones do not come back', async () => {
-    const to = { schema: 'shop', name: 'turnover' }
-    const gone = inShop('gone', 'select 1 as id')
-    const frozen = await applied([sales, gone])
-    await frozen.freeze([{ ...sales, ...to }], { renames: [{ from: sales, to }], removes: [gone] })
-    await up(frozen)
-    await sql`drop materialized view shop.turnover`
-    expect((await up(frozen)).missing).toEqual([
-      { view: 'shop.turnover', migration: '003_turnover', because: null },
-    ])
-    expect(await repairedIn(frozen)).toEqual(['shop.turnover'])
-    expect(await differences(frozen)).toEqual([])
-  })
+  test(
+    'that were renamed come back under their new name, and removed ones do not come back',
+    deep,
+    async () => {
+      const to = { schema: 'shop', name: 'turnover' }
+      const gone = inShop('gone', 'select 1 as id')
+      const frozen = await applied([sales, gone])
+      await frozen.freeze([{ ...sales, ...to }], { renames: [{ from: sales, to }], removes: [gone] })
+      await up(frozen)
+      await sql`drop materialized view shop.turnover`
+      expect((await up(frozen)).missing).toEqual([
+        { view: 'shop.turnover', migration: '003_turnover', because: null },
+      ])
+      expect(await repairedIn(frozen)).toEqual(['shop.turnover'])
+      expect(await differences(frozen)).toEqual([])
+    },
+  )
 
   test('that were adopted come back, and those that an undone migration had made are not missing', async () => {
     await sql`create materialized view shop.sales as select id from orders`
@@ -191,7 +200,7 @@ describe('missing views', () => {
 })
 
 describe('a missing view that cannot be made again is named with the reason, and the others are made', () => {
-  test('the plain view under it is own SQL, which is not made again', async () => {
+  test('the plain view under it is own SQL, which is not made again', deep, async () => {
     const frozen = await newFolder()
     await frozen.freeze([sales])
     await frozen.write(
@@ -216,7 +225,7 @@ describe('a missing view that cannot be made again is named with the reason, and
     expect(await up(frozen, true)).toMatchObject({ repaired: [], missing: [] })
   })
 
-  test('a table under it is gone, and a view that reads it waits', async () => {
+  test('a table under it is gone, and a view that reads it waits', deep, async () => {
     const frozen = await applied([sales, byShop, inShop('free', 'select 1 as id')])
     await sql`drop table orders cascade`
     await sql`drop materialized view shop.free`
@@ -282,7 +291,7 @@ describe('a migration that the database lacks', () => {
     expect(await up(frozen)).toMatchObject({ applied: [{ name: '002_over_left_out', does: 'create' }] })
   })
 
-  test('renames a missing view: it fails and names the view; with repair it is applied', async () => {
+  test('renames a missing view: it fails and names the view; with repair it is applied', deep, async () => {
     const frozen = await applied([sales])
     await sql`drop materialized view shop.sales`
     const to = { schema: 'shop', name: 'turnover' }
@@ -294,7 +303,7 @@ describe('a migration that the database lacks', () => {
     })
   })
 
-  test('makes a missing view itself: it is made once, and what reads it afterwards', async () => {
+  test('makes a missing view itself: it is made once, and what reads it afterwards', deep, async () => {
     const frozen = await applied([sales, byShop])
     await sql`drop materialized view shop.sales cascade`
     await frozen.freeze([{ ...sales, sql: 'select id, shop, total + 1 as total from public.orders' }, byShop])
@@ -325,7 +334,7 @@ describe('the deployed function', () => {
       { database, administration: undefined, viewMigrations: true },
     )
 
-  test('names missing views in its answer and its log, and the deploy does not fail', async () => {
+  test('names missing views in its answer and its log, and the deploy does not fail', deep, async () => {
     const frozen = await applied([sales])
     await sql`drop materialized view shop.sales`
     const warned = vi.spyOn(logger, 'warn').mockReturnValue()
@@ -349,7 +358,7 @@ describe('the deployed function', () => {
 describe('a login that is no superuser', () => {
   const place = useDatabase({ migrated: false })
 
-  test('makes missing views again for the role that owns what it creates', async () => {
+  test('makes missing views again for the role that owns what it creates', deep, async () => {
     const suffix = randomUUID().slice(0, 8)
     const [app, keeper] = [`missing_app_${suffix}`, `missing_keeper_${suffix}`]
     await place.sql.unsafe(`

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -86,28 +87,27 @@ describe("somebody's own SQL", () => {
     expect(await sql`select to_regclass('public.by_path')::text as there`).toEqual([{ there: 'by_path' }])
   })
 
-  test.each(['set search_path = ', 'set session search_path to ', `select set_config('search_path', '`])(
-    'may set the search path for itself: "%s…"',
-    async (begins) => {
-      const path = begins.includes('set_config') ? `${begins}shop', false);` : `${begins}shop;`
-      const view = definition('in_shop', 'select id from shop.goods', { schema: 'shop' })
-      const frozen = await own(
-        'drop schema if exists shop cascade; create schema shop; create table shop.goods as select 1 as id;',
-      )
-      await frozen.freeze([view])
-      await frozen.write('003_path.up.sql', `${path}\ncreate table more as select 2 as id;`)
-      await frozen.freeze([{ ...view, comment: 'c' }])
-      await frozen.freeze([{ ...view, comment: 'c', sql: 'select id from shop.more' }])
-      expect((await up(frozen)).applied.map(({ does }) => does)).toEqual([
-        'sql',
-        'create',
-        'sql',
-        'alter',
-        'rebuild',
-      ])
-      expect(await sql`select id from shop.in_shop`).toEqual([{ id: 2 }])
-    },
-  )
+  eachCase(['set search_path = ', 'set session search_path to ', `select set_config('search_path', '`], {
+    quick: 1,
+  })('may set the search path for itself: "%s…"', async (begins) => {
+    const path = begins.includes('set_config') ? `${begins}shop', false);` : `${begins}shop;`
+    const view = definition('in_shop', 'select id from shop.goods', { schema: 'shop' })
+    const frozen = await own(
+      'drop schema if exists shop cascade; create schema shop; create table shop.goods as select 1 as id;',
+    )
+    await frozen.freeze([view])
+    await frozen.write('003_path.up.sql', `${path}\ncreate table more as select 2 as id;`)
+    await frozen.freeze([{ ...view, comment: 'c' }])
+    await frozen.freeze([{ ...view, comment: 'c', sql: 'select id from shop.more' }])
+    expect((await up(frozen)).applied.map(({ does }) => does)).toEqual([
+      'sql',
+      'create',
+      'sql',
+      'alter',
+      'rebuild',
+    ])
+    expect(await sql`select id from shop.in_shop`).toEqual([{ id: 2 }])
+  })
 
   test('may take a role and settings for itself, and nothing after it has them', async () => {
     const role = `plain_role_${url.slice(-8)}`
@@ -157,28 +157,40 @@ describe("somebody's own SQL", () => {
   })
 
   const a = 'create table a (id integer)'
-  test.each([
-    ['ends the transaction', `${a}; commit; create table b (id integer);`],
-    ['has a transaction of its own', `begin;\n${a};\ncommit;\nselect 1 / 0;`],
-    ['has one of its own that is sound', `begin;\n${a};\ncommit;`],
-    ['undoes its own work', `${a}; rollback;`],
-    ['ends the transaction between odd names', "create table \"it's\" (id integer); commit; select 'x';"],
-    ['ends the transaction in other words', `${a}; END WORK;`],
-    ['prepares the transaction', `${a}; prepare transaction 'later';`],
-    ['begins another one at once', `${a}; commit and chain;`],
-    ['goes back to a savepoint that is not its own', `${a}; rollback to s0;`],
-    ['ends a savepoint that is not its own', `savepoint mine; ${a}; release s0;`],
-    ['ends it behind quotes that only the server can read', `${a}; select $é$'$é$; commit; select $é$'$é$;`],
-    ['ends the transaction in a block', `${a}; do $$ begin commit; end $$;`],
-    ['ends the transaction in a statement of a block', `${a}; do $$ begin execute 'commit'; end $$;`],
+  eachCase(
     [
-      'calls a procedure that ends the transaction',
-      `${a}; create procedure p() language plpgsql as $$ begin commit; end $$; call p();`,
+      ['ends the transaction', `${a}; commit; create table b (id integer);`],
+      ['has a transaction of its own', `begin;\n${a};\ncommit;\nselect 1 / 0;`],
+      ['has one of its own that is sound', `begin;\n${a};\ncommit;`],
+      ['undoes its own work', `${a}; rollback;`],
+      ['ends the transaction between odd names', "create table \"it's\" (id integer); commit; select 'x';"],
+      ['ends the transaction in other words', `${a}; END WORK;`],
+      ['prepares the transaction', `${a}; prepare transaction 'later';`],
+      ['begins another one at once', `${a}; commit and chain;`],
+      ['goes back to a savepoint that is not its own', `${a}; rollback to s0;`],
+      ['ends a savepoint that is not its own', `savepoint mine; ${a}; release s0;`],
+      [
+        'ends it behind quotes that only the server can read',
+        `${a}; select $é$'$é$; commit; select $é$'$é$;`,
+      ],
+      ['ends the transaction in a block', `${a}; do $$ begin commit; end $$;`],
+      ['ends the transaction in a statement of a block', `${a}; do $$ begin execute 'commit'; end $$;`],
+      [
+        'calls a procedure that ends the transaction',
+        `${a}; create procedure p() language plpgsql as $$ begin commit; end $$; call p();`,
+      ],
+      [
+        'ends the transaction after a savepoint',
+        `${a}; savepoint s; select $é$'$é$; commit; select $é$'$é$;`,
+      ],
+      ['ends the transaction beside a savepoint', `${a}; savepoint $é$'$é$; commit; select $é$'$é$;`],
+      [
+        'ends the transaction after a limit of its own',
+        `set local statement_timeout = '1min'; ${a}; commit;`,
+      ],
     ],
-    ['ends the transaction after a savepoint', `${a}; savepoint s; select $é$'$é$; commit; select $é$'$é$;`],
-    ['ends the transaction beside a savepoint', `${a}; savepoint $é$'$é$; commit; select $é$'$é$;`],
-    ['ends the transaction after a limit of its own', `set local statement_timeout = '1min'; ${a}; commit;`],
-  ])('that %s is refused, for all of it is to stay or nothing', async (_, text) => {
+    { quick: 4 },
+  )('that %s is refused, for all of it is to stay or nothing', async (_, text) => {
     expect(await refusedUp(await own(text))).toMatch(/^migrations\/001_own\.up\.sql/)
   })
 

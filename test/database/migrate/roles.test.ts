@@ -6,7 +6,7 @@ import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
-import { deep } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
@@ -75,33 +75,37 @@ const grants = [
 ]
 
 describe('a login that is no superuser', () => {
-  test('lives the life of a view of its own, which belongs to the role that it is a member of', async () => {
-    const frozen = await folder('own')
-    const first = inShop('made', 'select id from shop.base', { ...whole, grants })
-    expect(await apply(frozen, [first])).toEqual(['create'])
-    expect(await ownerOf('shop.made')).toBe(views)
-    const made = await describeInCatalog(sql, 'shop.made')
-    const second = { ...first, sql: 'select id, word from shop.base' }
-    expect(await apply(frozen, [second])).toEqual(['rebuild'])
-    const third = {
-      ...second,
-      comment: 'altered',
-      grants: [],
-      indexes: [{ name: 'made_key', unique: true, on: '(id, word)' }],
-    }
-    expect(await apply(frozen, [third])).toEqual(['alter'])
-    const names = { from: { schema: 'shop', name: 'made' }, to: { schema: 'shop', name: 'renamed' } }
-    expect(await apply(frozen, [{ ...third, ...names.to }], { renames: [names] })).toEqual(['rename'])
-    expect(await ownerOf('shop.renamed')).toBe(views)
-    expect(await apply(frozen, [], { removes: [names.to] })).toEqual(['drop'])
+  test(
+    'lives the life of a view of its own, which belongs to the role that it is a member of',
+    deep,
+    async () => {
+      const frozen = await folder('own')
+      const first = inShop('made', 'select id from shop.base', { ...whole, grants })
+      expect(await apply(frozen, [first])).toEqual(['create'])
+      expect(await ownerOf('shop.made')).toBe(views)
+      const made = await describeInCatalog(sql, 'shop.made')
+      const second = { ...first, sql: 'select id, word from shop.base' }
+      expect(await apply(frozen, [second])).toEqual(['rebuild'])
+      const third = {
+        ...second,
+        comment: 'altered',
+        grants: [],
+        indexes: [{ name: 'made_key', unique: true, on: '(id, word)' }],
+      }
+      expect(await apply(frozen, [third])).toEqual(['alter'])
+      const names = { from: { schema: 'shop', name: 'made' }, to: { schema: 'shop', name: 'renamed' } }
+      expect(await apply(frozen, [{ ...third, ...names.to }], { renames: [names] })).toEqual(['rename'])
+      expect(await ownerOf('shop.renamed')).toBe(views)
+      expect(await apply(frozen, [], { removes: [names.to] })).toEqual(['drop'])
 
-    const { undone } = await migrateDown(migrateCall(database), await frozen.read(), 4)
-    expect(undone.map(({ does }) => does)).toEqual(['create', 'rename', 'alter', 'rebuild'])
-    expect(await describeInCatalog(sql, 'shop.made')).toEqual(made)
-    expect((await migrateDown(migrateCall(database), await frozen.read(), 1)).undone).toMatchObject([
-      { does: 'drop' },
-    ])
-  })
+      const { undone } = await migrateDown(migrateCall(database), await frozen.read(), 4)
+      expect(undone.map(({ does }) => does)).toEqual(['create', 'rename', 'alter', 'rebuild'])
+      expect(await describeInCatalog(sql, 'shop.made')).toEqual(made)
+      expect((await migrateDown(migrateCall(database), await frozen.read(), 1)).undone).toMatchObject([
+        { does: 'drop' },
+      ])
+    },
+  )
 
   test(
     'adopts and changes what another role owns, in whose place it may act; it stays theirs',
@@ -300,11 +304,14 @@ describe('a login that may not', () => {
         alter materialized view shop.strangers owner to ${stranger}`)
     })
 
-    test.each<[string, Partial<Definition>]>([
-      ['another query', { sql: 'select 2 as id' }],
-      ['another comment', { comment: 'c' }],
-      ['only more to say', { retries: 7 }],
-    ])('is told which role it is: %s', async (_, change) => {
+    eachCase<[string, Partial<Definition>]>(
+      [
+        ['another query', { sql: 'select 2 as id' }],
+        ['another comment', { comment: 'c' }],
+        ['only more to say', { retries: 7 }],
+      ],
+      { quick: 1 },
+    )('is told which role it is: %s', async (_, change) => {
       const view = inShop('strangers', 'select id from shop.base', change)
       const [applying, trying] = await refused(view)
       expect.soft(applying).toContain(`${app} may not act as its owner, ${stranger}`)

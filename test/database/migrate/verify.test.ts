@@ -4,6 +4,7 @@ import { migrateUp } from '../../../src/migrate/migrate.ts'
 import type { Verified } from '../../../src/migrate/try-frozen.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { administrator, callOn, useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
@@ -135,7 +136,7 @@ describe('trying what is about to be frozen says what it does, and leaves no tra
     expect(await tryAfter(frozen, known)).toMatchObject([{ does: 'alter', indexes: 1, grants: 0 }])
   })
 
-  test('a view is renamed, moved and changed at once', async () => {
+  test('a view is renamed, moved and changed at once', deep, async () => {
     await sql`create schema elsewhere`
     const first = definition('moving', 'select id from public.base', { indexes: indexed('moving') })
     const frozen = await frozenIn('moving', [first])
@@ -182,7 +183,7 @@ describe('trying what is about to be frozen says what it does, and leaves no tra
     expect(await verify(frozen, 1)).toMatchObject([{ does: 'create' }])
   })
 
-  test('somebody is refreshing the view: it is waited for', async () => {
+  test('somebody is refreshing the view: it is waited for', deep, async () => {
     await makeGatedView(sql, 'busy')
     const query = 'select b.* from (select 1 as id) b, public.busy_gate()'
     const frozen = await frozenIn(
@@ -231,7 +232,7 @@ describe('no reader of the views is locked out while a change is tried, where', 
     await readMeanwhile('slow_one', frozen, 1, ['slow_one', 'above_slow_one'])
   })
 
-  test('an index is made on its rows, and other views read it', async () => {
+  test('an index is made on its rows, and other views read it', deep, async () => {
     const first = definition('reindexed', 'select id, code from public.base', {
       indexes: indexed('reindexed'),
     })
@@ -246,7 +247,7 @@ describe('no reader of the views is locked out while a change is tried, where', 
     })
   })
 
-  test('views change together: no lock on any of them is more than that of a reader', async () => {
+  test('views change together: no lock on any of them is more than that of a reader', deep, async () => {
     const first = definition('one_of_two', 'select id, n from public.base', {
       indexes: indexed('one_of_two'),
     })
@@ -277,46 +278,49 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
     expect(refusal).toMatchObject({ code: 'MigrationFailed', ...(sqlstate && { details: { sqlstate } }) })
   }
 
-  test.each<[string, Partial<Definition>, RegExp, string]>([
+  eachCase<[string, Partial<Definition>, RegExp, string]>(
     [
-      'the query has no such column',
-      { sql: '-- first line\nselect id,\n       nothing\n  from public.base' },
-      /^public\.refused, line 3 of its query: column "nothing" does not exist \(42703\)\. Nothing was written\.$/,
-      '42703',
+      [
+        'the query has no such column',
+        { sql: '-- first line\nselect id,\n       nothing\n  from public.base' },
+        /^public\.refused, line 3 of its query: column "nothing" does not exist \(42703\)\. Nothing was written\.$/,
+        '42703',
+      ],
+      [
+        'what the query reads is not there',
+        { sql: 'select id from public.nowhere' },
+        /line 1 of its query: relation "public\.nowhere" does not exist/,
+        '42P01',
+      ],
+      [
+        'an index is on no column of it',
+        { indexes: [{ name: 'refused_key', on: '(nothing)' }] },
+        /refused_key.*column "nothing" does not exist/,
+        '42703',
+      ],
+      [
+        'nobody has the role that is granted something',
+        { grants: [{ privileges: ['select'], to: `nobody_${suffix}` }] },
+        new RegExp(`role "nobody_${suffix}" does not exist`),
+        '42704',
+      ],
+      [
+        'nobody has the role, whose name begins as ours do',
+        { grants: [{ privileges: ['select'], to: `viewkeeper_app_${suffix}` }] },
+        new RegExp(`role "viewkeeper_app_${suffix}" does not exist`),
+        '42704',
+      ],
+      [
+        'a privilege is none',
+        { grants: [{ privileges: ['usage'], to: reader }] },
+        /invalid privilege type USAGE/,
+        '0LP01',
+      ],
+      ['a setting is none', { settings: { work_mem: 'plenty' } }, /work_mem/, '22023'],
+      ['the schema is not there', { schema: 'nowhere' }, /schema "nowhere" does not exist/, '3F000'],
     ],
-    [
-      'what the query reads is not there',
-      { sql: 'select id from public.nowhere' },
-      /line 1 of its query: relation "public\.nowhere" does not exist/,
-      '42P01',
-    ],
-    [
-      'an index is on no column of it',
-      { indexes: [{ name: 'refused_key', on: '(nothing)' }] },
-      /refused_key.*column "nothing" does not exist/,
-      '42703',
-    ],
-    [
-      'nobody has the role that is granted something',
-      { grants: [{ privileges: ['select'], to: `nobody_${suffix}` }] },
-      new RegExp(`role "nobody_${suffix}" does not exist`),
-      '42704',
-    ],
-    [
-      'nobody has the role, whose name begins as ours do',
-      { grants: [{ privileges: ['select'], to: `viewkeeper_app_${suffix}` }] },
-      new RegExp(`role "viewkeeper_app_${suffix}" does not exist`),
-      '42704',
-    ],
-    [
-      'a privilege is none',
-      { grants: [{ privileges: ['usage'], to: reader }] },
-      /invalid privilege type USAGE/,
-      '0LP01',
-    ],
-    ['a setting is none', { settings: { work_mem: 'plenty' } }, /work_mem/, '22023'],
-    ['the schema is not there', { schema: 'nowhere' }, /schema "nowhere" does not exist/, '3F000'],
-  ])('%s', async (what, change, message, sqlstate) => {
+    { quick: 5 },
+  )('%s', async (what, change, message, sqlstate) => {
     const view = definition('refused', 'select id from public.base', change)
     await refused(verify(await frozenIn(what, [view])), message, sqlstate)
   })

@@ -5,6 +5,7 @@ import { settingUp } from '../../../src/own-schema/db/apply.ts'
 import { AdministratorWork } from '../../../src/own-schema/db/role.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
 import { oneRoleDatabase, type RdsDatabase, useRds } from '../../support/servers/rds.ts'
 import { major } from '../../support/servers/test-server.ts'
@@ -60,7 +61,7 @@ describe('a database in which one role owns everything', () => {
     await rds.run('keeper_app', 'select 1')
   })
 
-  test('is not half done if something fails', async () => {
+  test('is not half done if something fails', deep, async () => {
     const rds = await fresh()
     await oneRoleDatabase(rds)
     await rds.sql.unsafe(`create schema viewkeeper authorization master`)
@@ -76,7 +77,7 @@ describe('a database in which one role owns everything', () => {
   })
 })
 
-test('a role that the set-up of another database makes at the same moment is used', async () => {
+test('a role that the set-up of another database makes at the same moment is used', deep, async () => {
   const rds = await fresh()
   await oneRoleDatabase(rds)
   await rds.as('master').database.withConnection(async (other) => {
@@ -116,7 +117,7 @@ describe('what an administrator may not grant', () => {
     expect(await refreshBy(rds, 'archive.past', 'swap')).toMatchObject({ status: 'updated' })
   })
 
-  test('is from 16 on a role that it did not create, because it takes ADMIN on the role', async () => {
+  test('is from 16 on a role that it did not create, because it takes ADMIN on the role', deep, async () => {
     const rds = await fresh()
     await oneRoleDatabase(rds)
     await rds.sql.unsafe(`
@@ -262,7 +263,7 @@ describe('a database whose master owns the views', () => {
     expect(await make(rds, { ...again, ownViews: 'maintain' })).toMatchObject({ done: [], missing: [] })
   })
 
-  test('is worked on by the master itself, with its own secret', async () => {
+  test('is worked on by the master itself, with its own secret', deep, async () => {
     const rds = await prepare()
     const { database } = rds.as('master')
     expect(await doctor(database, { views: 'all', role: null })).toMatchObject({ missing: [] })
@@ -272,7 +273,7 @@ describe('a database whose master owns the views', () => {
     })
   })
 
-  test('makes Viewkeeper a member of the master only if the master is named, before 16', async () => {
+  test('makes Viewkeeper a member of the master only if the master is named, before 16', deep, async () => {
     const rds = await prepare()
     const { missing } = await make(rds, { owners: ['master'] })
     const [member] = await rds.sql`select pg_has_role('viewkeeper', 'master', 'MEMBER') as is`
@@ -287,7 +288,7 @@ describe('a database that somebody has worked on as the administrator first', ()
     union select proowner::regrole::text from pg_proc where pronamespace = 'viewkeeper'::regnamespace
     union select typowner::regrole::text from pg_type where typnamespace = 'viewkeeper'::regnamespace`
 
-  test('is handed over with its record, and the login goes on', async () => {
+  test('is handed over with its record, and the login goes on', deep, async () => {
     const rds = await fresh()
     await oneRoleDatabase(rds)
     await rds.run('master', `grant app_owner to master${options}`)
@@ -306,7 +307,7 @@ describe('a database that somebody has worked on as the administrator first', ()
     expect(await make(rds, again)).toMatchObject({ done: [], missing: [] })
   })
 
-  test('has the views of role viewkeeper handed over to viewkeeper_views', async () => {
+  test('has the views of role viewkeeper handed over to viewkeeper_views', deep, async () => {
     const rds = await fresh()
     await oneRoleDatabase(rds)
     await make(rds)

@@ -3,7 +3,7 @@ import { wordsOfState } from '../../../src/catalog/plan/state.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read.ts'
-import { deep, eachGroup } from '../../support/deep.ts'
+import { deep, eachCase, eachGroup } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { useHostileDatabase } from '../../support/servers/hostile.ts'
 import { makeHostileNames } from '../../support/servers/hostile-names.ts'
@@ -52,18 +52,10 @@ beforeAll(async () => {
 describe('a name', () => {
   const long = 'n'.repeat(63)
 
-  test.each([
-    'Sales',
-    'sa.les',
-    'sa"les',
-    "sa'les",
-    'sa\\les',
-    'sa le;--',
-    '\u65e5\u672c',
-    '16384',
-    'select',
-    long,
-  ])('%s is read as SQL reads it', async (name) => {
+  eachCase(
+    ['Sales', 'sa.les', 'sa"les', "sa'les", 'sa\\les', 'sa le;--', '\u65e5\u672c', '16384', 'select', long],
+    { quick: 4 },
+  )('%s is read as SQL reads it', async (name) => {
     const [said] =
       await place.sql`select format('%I', ${name}::text) as bare, format('a.%I', ${name}::text) as view`
     const { bare, view } = said as { bare: string; view: string }
@@ -228,7 +220,7 @@ describe('the condition of a view that', () => {
     for (const name of ['broken', ...scenes.map(([, each]) => each)]) await fill(`a.${name}`)
   })
 
-  test.each(scenes)('%s is in the words of the list', async (_, name, scene, said) => {
+  eachCase(scenes, { quick: 2 })('%s is in the words of the list', async (_, name, scene, said) => {
     const view = `a.${name}`
     await scene(view)
     const { views } = await listViews(place.database)
@@ -279,31 +271,35 @@ describe('while a view is exchanged', () => {
     expect(after?.at).not.toBe(before?.at)
   })
 
-  test('a transaction sees the new data with their age, and an older snapshot never calls data fresh that it cannot date', async () => {
-    await make('moment')
-    await fill('a.moment')
-    const [each, old] = [reader(), reader()]
-    const tell = (session: typeof each) => session`
+  test(
+    'a transaction sees the new data with their age, and an older snapshot never calls data fresh that it cannot date',
+    deep,
+    async () => {
+      await make('moment')
+      await fill('a.moment')
+      const [each, old] = [reader(), reader()]
+      const tell = (session: typeof each) => session`
       select viewkeeper.as_of('a.moment')::text as at, viewkeeper.is_fresh('a.moment', '1 hour') as fresh`
-    await each`begin`
-    await old`begin isolation level repeatable read`
-    const [[first], [same]] = [await tell(each), await tell(old)]
-    expect([first, same]).toEqual([{ at: first?.at, fresh: true }, first])
-    await fill('a.moment', 'swap')
-    await place.run('alice', 'delete from a.base where i = 1')
-    await fill('a.moment', 'swap')
-    const read = (session: typeof each) =>
-      session`select min(i) as i, viewkeeper.as_of('a.moment')::text as at from a.moment`
-    const [second] = await read(each)
-    const [truth] =
-      await place.sql`select as_of::text as at from viewkeeper.view_status where name = 'moment'`
-    expect(second).toEqual({ i: 2, at: truth?.at })
-    expect(await tell(old)).toEqual([first])
-    expect(await read(old)).toEqual([{ i: 2, at: null }])
-    expect(await errorOf(old`select viewkeeper.require_fresh('a.moment', '1 hour')`)).toMatchObject({
-      code: 'VK001',
-    })
-  })
+      await each`begin`
+      await old`begin isolation level repeatable read`
+      const [[first], [same]] = [await tell(each), await tell(old)]
+      expect([first, same]).toEqual([{ at: first?.at, fresh: true }, first])
+      await fill('a.moment', 'swap')
+      await place.run('alice', 'delete from a.base where i = 1')
+      await fill('a.moment', 'swap')
+      const read = (session: typeof each) =>
+        session`select min(i) as i, viewkeeper.as_of('a.moment')::text as at from a.moment`
+      const [second] = await read(each)
+      const [truth] =
+        await place.sql`select as_of::text as at from viewkeeper.view_status where name = 'moment'`
+      expect(second).toEqual({ i: 2, at: truth?.at })
+      expect(await tell(old)).toEqual([first])
+      expect(await read(old)).toEqual([{ i: 2, at: null }])
+      expect(await errorOf(old`select viewkeeper.require_fresh('a.moment', '1 hour')`)).toMatchObject({
+        code: 'VK001',
+      })
+    },
+  )
 })
 
 describe('a query that asks how old its data are', () => {

@@ -10,7 +10,7 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
-import { eachCase } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
@@ -434,7 +434,7 @@ async function cameLater({ since = 0 }: Pick<Operation, 'since'>): Promise<boole
 
 eachCase(
   operations.map((each) => [each.operation, each] as const),
-  { quick: 6 },
+  { quick: 2 },
 )('%s works with the rights on the page and no others', async (_, operation) => {
   if (await cameLater(operation)) return
   const place = await makePlace(operation.setUp)
@@ -446,7 +446,7 @@ eachCase(
   operations.flatMap((each) =>
     each.rights.map((lacking) => [each.operation, lacking.right, each, lacking] as const),
   ),
-  { quick: 10 },
+  { quick: 4 },
 )('%s fails without %s, and says on what', async (_, __, operation, lacking) => {
   if (await cameLater(operation)) return
   const place = await makePlace(operation.setUp)
@@ -587,37 +587,41 @@ describe('reads', () => {
 
   eachCase(
     lists.map((lacking) => [lacking.right, lacking] as const),
-    { quick: 3 },
+    { quick: 1 },
   )('GET /views fails without %s, and says on what', async (_, lacking) => {
     const place = await makePlace()
     await give(place, lists, lacking)
     await expectMissing(listViews(place.database), lacking.missing)
   })
 
-  test('GET /runs needs only the runs; the monitor writes them, notes its look, and looks at batches and definitions', async () => {
-    const place = await makePlace()
-    await give(place, [connect, usageOfRecord, ...onRecord('runs', 'select')])
-    expect(await listRuns(place.database, { limit: 1 })).toMatchObject({ runs: expect.any(Array) })
-    const look = () => monitor(place.database, { schedules: unscheduled, publish: unheard })
-    const takes = [
-      'update on viewkeeper.runs',
-      'select, insert, update, delete on viewkeeper.switches',
-      'insert on viewkeeper.actions',
-      'select, update on viewkeeper.batches',
-      'select on viewkeeper.batch_groups',
-      'select on viewkeeper.definitions',
-      'insert, update on viewkeeper.definitions',
-      'select on viewkeeper.latest_runs',
-      'select, insert, update, delete on viewkeeper.parts',
-      'select on viewkeeper.batch_views',
-      'select on viewkeeper.set_aside',
-      'select, insert, update on viewkeeper.incidents',
-      'select on viewkeeper.deliveries',
-      'select, insert on viewkeeper.events',
-    ]
-    await takesEach(place, look, takes)
-    expect(await look()).toMatchObject({ lost: 0 })
-  })
+  test(
+    'GET /runs needs only the runs; the monitor writes them, notes its look, and looks at batches and definitions',
+    deep,
+    async () => {
+      const place = await makePlace()
+      await give(place, [connect, usageOfRecord, ...onRecord('runs', 'select')])
+      expect(await listRuns(place.database, { limit: 1 })).toMatchObject({ runs: expect.any(Array) })
+      const look = () => monitor(place.database, { schedules: unscheduled, publish: unheard })
+      const takes = [
+        'update on viewkeeper.runs',
+        'select, insert, update, delete on viewkeeper.switches',
+        'insert on viewkeeper.actions',
+        'select, update on viewkeeper.batches',
+        'select on viewkeeper.batch_groups',
+        'select on viewkeeper.definitions',
+        'insert, update on viewkeeper.definitions',
+        'select on viewkeeper.latest_runs',
+        'select, insert, update, delete on viewkeeper.parts',
+        'select on viewkeeper.batch_views',
+        'select on viewkeeper.set_aside',
+        'select, insert, update on viewkeeper.incidents',
+        'select on viewkeeper.deliveries',
+        'select, insert on viewkeeper.events',
+      ]
+      await takesEach(place, look, takes)
+      expect(await look()).toMatchObject({ lost: 0 })
+    },
+  )
 })
 
 describe("canceling another login's run", () => {
@@ -675,7 +679,7 @@ describe("canceling another login's run", () => {
 
   eachCase(
     rights.map((lacking) => [lacking.right, lacking] as const),
-    { quick: 3 },
+    { quick: 1 },
   )('fails without %s, and says so', async (_, lacking) => {
     await whileRunning(async (runId) => {
       const place = await makePlace()

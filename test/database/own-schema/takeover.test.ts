@@ -4,7 +4,7 @@ import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole, type RoleMade, type RoleRequest } from '../../../src/own-schema/create-role.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
-import { eachCase } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
 import { oneRoleDatabase, type RdsDatabase, useRds } from '../../support/servers/rds.ts'
 import { major } from '../../support/servers/test-server.ts'
@@ -66,7 +66,7 @@ describe('a schema viewkeeper that somebody else has made', () => {
     create function viewkeeper.filling(relation oid) returns text language plpgsql as
       $$ begin insert into viewkeeper.ran values (current_user); return 'x'; end $$`
 
-  test.each(['master', 'boss'])('is handed over to nobody by create-role of %s', async (by) => {
+  eachCase(['master', 'boss'], { quick: 1 })('is handed over to nobody by create-role of %s', async (by) => {
     const rds = await prepared()
     await rds.run('eve', trap)
     const refusal = await refusalOf(make(rds, {}, by))
@@ -86,7 +86,7 @@ describe('a schema viewkeeper that somebody else has made', () => {
     ).toEqual([{ nspname: 'viewkeeper_before', owner: 'eve' }])
   })
 
-  test.each(['keeper_app', 'app_owner'])(
+  eachCase(['keeper_app', 'app_owner'], { quick: 1 })(
     'is no place for the record of login %s, and no code of it runs',
     async (login) => {
       const rds = await prepared()
@@ -115,27 +115,31 @@ describe('a schema viewkeeper that somebody else has made', () => {
     await expect(migrate(rds.as('keeper_app').database, schemaFolder)).rejects.toThrow('belongs to bob')
   })
 
-  test('is handed over from a role that the administrator names, without what is no part of Viewkeeper', async () => {
-    const rds = await prepared()
-    await migrate(rds.as('bob').database, schemaFolder)
-    await rds.run(
-      'bob',
-      `create function viewkeeper.helper() returns integer language sql security definer return 7`,
-    )
-    const all = (await refusalOf(make(rds))).message
-    expect(all).toContain('npx viewkeeper create-role --trust bob')
-    const rest = (await refusalOf(make(rds, { trusted: ['bob'] }))).message
-    expect(rest).toMatch(
-      /^[^;]*function viewkeeper\.helper\(\) is no part of this version of Viewkeeper\. Others/,
-    )
-    await follow(rds, rest)
-    await make(rds, { trusted: ['bob'] }) // from now on role viewkeeper has bob's rights
-    expect(await make(rds, { trusted: ['bob'] })).toMatchObject({ missing: [] })
-    const owners = await rds.sql`
+  test(
+    'is handed over from a role that the administrator names, without what is no part of Viewkeeper',
+    deep,
+    async () => {
+      const rds = await prepared()
+      await migrate(rds.as('bob').database, schemaFolder)
+      await rds.run(
+        'bob',
+        `create function viewkeeper.helper() returns integer language sql security definer return 7`,
+      )
+      const all = (await refusalOf(make(rds))).message
+      expect(all).toContain('npx viewkeeper create-role --trust bob')
+      const rest = (await refusalOf(make(rds, { trusted: ['bob'] }))).message
+      expect(rest).toMatch(
+        /^[^;]*function viewkeeper\.helper\(\) is no part of this version of Viewkeeper\. Others/,
+      )
+      await follow(rds, rest)
+      await make(rds, { trusted: ['bob'] }) // from now on role viewkeeper has bob's rights
+      expect(await make(rds, { trusted: ['bob'] })).toMatchObject({ missing: [] })
+      const owners = await rds.sql`
       select distinct relowner::regrole::text as owner from pg_class where relnamespace = 'viewkeeper'::regnamespace`
-    expect(owners).toEqual([{ owner: 'viewkeeper' }])
-    expect(await migrate(rds.as('keeper_app').database, schemaFolder)).toEqual({ applied: [], ahead: [] })
-  })
+      expect(owners).toEqual([{ owner: 'viewkeeper' }])
+      expect(await migrate(rds.as('keeper_app').database, schemaFolder)).toEqual({ applied: [], ahead: [] })
+    },
+  )
 })
 
 describe('schema viewkeeper, which is ours', () => {
@@ -282,7 +286,7 @@ describe('roles that somebody else has made', () => {
         `create role keeper_app login password 'known'${toHerself('keeper_app')}`,
       ],
     ],
-    { quick: 2 },
+    { quick: 1 },
   )('as %s are refused before anything is granted', async (_, beforehand) => {
     const rds = await prepared('createrole')
     await rds.run('eve', beforehand)
@@ -331,10 +335,13 @@ describe('roles that somebody else has made', () => {
     expect(await make(rds, { password: null })).toMatchObject({ done: [], missing: [] })
   })
 
-  test.each([
-    ['whose member she has made the login', 'grant viewkeeper to app_owner'],
-    ['which the login may use', 'grant usage on schema viewkeeper to public'],
-  ])('as the owner of a schema %s are refused at the start, too', async (_, lure) => {
+  eachCase(
+    [
+      ['whose member she has made the login', 'grant viewkeeper to app_owner'],
+      ['which the login may use', 'grant usage on schema viewkeeper to public'],
+    ],
+    { quick: 1 },
+  )('as the owner of a schema %s are refused at the start, too', async (_, lure) => {
     const rds = await prepared('createrole')
     await rds.run(
       'eve',

@@ -2,7 +2,7 @@ import postgres from 'postgres'
 import { describe, expect, test } from 'vitest'
 import { nameOf } from '../../../src/set-aside/plan/items.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
-import { eachGroup } from '../../support/deep.ts'
+import { deep, eachCase, eachGroup } from '../../support/deep.ts'
 import { administrator, readersOf, useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
 import { definition } from '../../support/views/frozen.ts'
@@ -39,8 +39,11 @@ eachGroup(['superuser', 'member of the owners'], { quick: 1 })('as %s', (who) =>
     expect(await rowsOf(sql)).toEqual(rows)
   })
 
-  test('who may do what on views whose privileges nobody has touched stays the same, though their schema has default privileges', async () => {
-    await sql.unsafe(`
+  test(
+    'who may do what on views whose privileges nobody has touched stays the same, though their schema has default privileges',
+    deep,
+    async () => {
+      await sql.unsafe(`
       set role ${anna};
       alter default privileges in schema keep revoke select on tables from ${reader};
       create materialized view keep.untouched as select id, amount from keep.orders;
@@ -49,20 +52,21 @@ eachGroup(['superuser', 'member of the owners'], { quick: 1 })('as %s', (who) =>
       alter default privileges in schema keep grant select on tables to ${reader};
       reset role;
       do $$ begin execute format('grant create on database %I to ${login}', current_database()); end $$`)
-    const views = () => sql`
+      const views = () => sql`
       select c.relname as view, to_jsonb(array(select a.attacl::text from pg_attribute a where a.attrelid = c.oid order by a.attnum)) as columns,
              (select jsonb_agg(to_jsonb(e) order by to_jsonb(e)) from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) e) as acl
         from pg_class c where c.oid in ('keep.untouched'::regclass, 'keep.untouched_too'::regclass) order by 1`
-    const before = await views()
-    await callAlter(db(), 'alter table keep.orders alter column id type integer using id + 1 - 1')
-    expect(await views()).toEqual(before)
-    await callAlter(db(), 'alter table keep.orders alter column id type integer using id + 1 - 1', {
-      given: [
-        definition('untouched', 'select id, amount + 1 as amount from keep.orders', { schema: 'keep' }),
-      ],
-    })
-    expect(await views()).toEqual(before)
-  })
+      const before = await views()
+      await callAlter(db(), 'alter table keep.orders alter column id type integer using id + 1 - 1')
+      expect(await views()).toEqual(before)
+      await callAlter(db(), 'alter table keep.orders alter column id type integer using id + 1 - 1', {
+        given: [
+          definition('untouched', 'select id, amount + 1 as amount from keep.orders', { schema: 'keep' }),
+        ],
+      })
+      expect(await views()).toEqual(before)
+    },
+  )
 
   test('what one role makes again has one seal, so that readers wait for few of them', async () => {
     await sql.unsafe(`
@@ -125,40 +129,43 @@ describe('a file that fails leaves everything as it was', () => {
     expect(refusal.code).toBe('ViewSqlFailed')
   })
 
-  test.each<[string, string, RegExp]>([
+  eachCase<[string, string, RegExp]>(
     [
-      'a column gets a type that a query cannot sum: the view, and the line with the column, are named',
-      'alter table keep.orders alter column amount type text',
-      /^materialized view keep\.totals no longer fits: .* \(42883\), at "sum\((orders\.)?amount\) AS total,"/,
+      [
+        'a column gets a type that a query cannot sum: the view, and the line with the column, are named',
+        'alter table keep.orders alter column amount type text',
+        /^materialized view keep\.totals no longer fits: .* \(42883\), at "sum\((orders\.)?amount\) AS total,"/,
+      ],
+      [
+        'the SQL itself fails, with the line of the file',
+        `${widen};\nselect nothing from keep.orders`,
+        /^change\.sql, line 2: column "nothing" does not exist \(42703\)\. Nothing was changed\./,
+      ],
+      [
+        'the file goes back to a savepoint that it has not set',
+        `${widen}; savepoint mine; rollback to s0`,
+        /^change\.sql: the file has set no savepoint s0: .*"rollback to s0" out \(3B001\)\. Nothing was changed\./,
+      ],
+      [
+        'the file ends the transaction',
+        `${widen}; commit`,
+        /^change\.sql: the file begins or ends a transaction/,
+      ],
+      [
+        'a block of it ends the transaction',
+        `${widen}; do $$ begin commit; end $$`,
+        /^change\.sql: .* \(2D000\)\. Nothing was changed\./,
+      ],
+      [
+        'an index is built concurrently',
+        `${widen}; create index concurrently i on keep.orders (day)`,
+        /index concurrently cannot be part of a transaction/,
+      ],
+      ['it vacuums', 'vacuum keep.orders', /\(Vacuum\) cannot be part of a transaction/],
+      ['it is no SQL', 'alter tabel x', /^change\.sql: syntax error at or near "tabel"/],
     ],
-    [
-      'the SQL itself fails, with the line of the file',
-      `${widen};\nselect nothing from keep.orders`,
-      /^change\.sql, line 2: column "nothing" does not exist \(42703\)\. Nothing was changed\./,
-    ],
-    [
-      'the file goes back to a savepoint that it has not set',
-      `${widen}; savepoint mine; rollback to s0`,
-      /^change\.sql: the file has set no savepoint s0: .*"rollback to s0" out \(3B001\)\. Nothing was changed\./,
-    ],
-    [
-      'the file ends the transaction',
-      `${widen}; commit`,
-      /^change\.sql: the file begins or ends a transaction/,
-    ],
-    [
-      'a block of it ends the transaction',
-      `${widen}; do $$ begin commit; end $$`,
-      /^change\.sql: .* \(2D000\)\. Nothing was changed\./,
-    ],
-    [
-      'an index is built concurrently',
-      `${widen}; create index concurrently i on keep.orders (day)`,
-      /index concurrently cannot be part of a transaction/,
-    ],
-    ['it vacuums', 'vacuum keep.orders', /\(Vacuum\) cannot be part of a transaction/],
-    ['it is no SQL', 'alter tabel x', /^change\.sql: syntax error at or near "tabel"/],
-  ])('if %s', async (_, file, message) => {
+    { quick: 2 },
+  )('if %s', async (_, file, message) => {
     await leavesEverything(() => callAlter(database, file), message)
     await leavesEverything(() => dryRun(file), message)
   })
@@ -204,33 +211,36 @@ test('only the views that read the column stand in the way, with all that read t
 })
 
 describe('a rename in the same file is refused, with the old and the new name, and nothing is changed:', () => {
-  test.each([
+  eachCase(
     [
-      'a column, after',
-      'alter table keep.orders alter column amount type bigint; alter table keep.orders rename amount to total',
-      'column amount of keep.orders, which is called total now',
+      [
+        'a column, after',
+        'alter table keep.orders alter column amount type bigint; alter table keep.orders rename amount to total',
+        'column amount of keep.orders, which is called total now',
+      ],
+      [
+        'a column, before',
+        'alter table keep.orders rename amount to total; alter table keep.orders alter column total type bigint',
+        'column amount of keep.orders, which is called total now',
+      ],
+      [
+        'a table, before',
+        'alter table keep.orders rename to bills; alter table keep.bills alter column amount type bigint',
+        'keep.orders, which is called keep.bills now',
+      ],
+      [
+        'a table without a schema in the second statement',
+        'alter table keep.orders rename to bills; set search_path to keep; alter table bills rename amount to total; alter table bills alter total type bigint',
+        'keep.orders, which is called keep.bills now, and column amount of keep.orders, which is called total now',
+      ],
+      [
+        'a table to another schema',
+        'alter table keep.orders set schema far; alter table far.orders alter column amount type bigint; alter table far.orders rename to bills',
+        'keep.orders, which is called far.bills now',
+      ],
     ],
-    [
-      'a column, before',
-      'alter table keep.orders rename amount to total; alter table keep.orders alter column total type bigint',
-      'column amount of keep.orders, which is called total now',
-    ],
-    [
-      'a table, before',
-      'alter table keep.orders rename to bills; alter table keep.bills alter column amount type bigint',
-      'keep.orders, which is called keep.bills now',
-    ],
-    [
-      'a table without a schema in the second statement',
-      'alter table keep.orders rename to bills; set search_path to keep; alter table bills rename amount to total; alter table bills alter total type bigint',
-      'keep.orders, which is called keep.bills now, and column amount of keep.orders, which is called total now',
-    ],
-    [
-      'a table to another schema',
-      'alter table keep.orders set schema far; alter table far.orders alter column amount type bigint; alter table far.orders rename to bills',
-      'keep.orders, which is called far.bills now',
-    ],
-  ])('%s', async (_, text, renamed) => {
+    { quick: 4 },
+  )('%s', async (_, text, renamed) => {
     const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
     expect((await refusalOf(callAlter(database, text))).message).toContain(`it reads ${renamed}. `)
     expect(await describeAll(sql)).toEqual(before)
