@@ -765,32 +765,36 @@ const untilIdle = () =>
     return row === undefined
   })
 
-test('the range of a refresh by slices is read as the owner of the column, whose type may get a check at any moment', async () => {
-  await arm(escapeAndForge)
-  let sent = 0
-  let ranAsOwner = 0
-  for (let at = 1; at <= sent + 1; at++) {
-    const name = newName()
-    await run(
-      'mallory',
-      `create domain m.${name}_dom as integer;
+test(
+  'the range of a refresh by slices is read as the owner of the column, whose type may get a check at any moment',
+  deep,
+  async () => {
+    await arm(escapeAndForge)
+    let sent = 0
+    let ranAsOwner = 0
+    for (let at = 1; at <= sent + 1; at++) {
+      const name = newName()
+      await run(
+        'mallory',
+        `create domain m.${name}_dom as integer;
        create table m.${name}_base (k m.${name}_dom); insert into m.${name}_base values (1), (2);
        create view m.${name}_query as select k, count(*) as n from m.${name}_base group by k;
        create materialized view m.${name} as select k, n from m.${name}_query`,
-    )
-    sent = 0
-    const attacked = between(place.database, async () => {
-      if (++sent === at)
-        await run('mallory', `alter domain m.${name}_dom add check (m.evil(value)) not valid`)
-    })
-    // There is no such slice, so no more is executed than the question.
-    const { error } = await refresh({ view: `m.${name}`, slices: { from: '2', to: '1' } }, callOn(attacked))
-    expect({ at, breaches: await breaches() }).toEqual({ at, breaches: [] })
-    expect(error?.class).toBe('InvalidRequest')
-    if ((await whoRan()).includes('mallory')) ranAsOwner++
-  }
-  expect(ranAsOwner).toBeGreaterThan(0)
-})
+      )
+      sent = 0
+      const attacked = between(place.database, async () => {
+        if (++sent === at)
+          await run('mallory', `alter domain m.${name}_dom add check (m.evil(value)) not valid`)
+      })
+      // There is no such slice, so no more is executed than the question.
+      const { error } = await refresh({ view: `m.${name}`, slices: { from: '2', to: '1' } }, callOn(attacked))
+      expect({ at, breaches: await breaches() }).toEqual({ at, breaches: [] })
+      expect(error?.class).toBe('InvalidRequest')
+      if ((await whoRan()).includes('mallory')) ranAsOwner++
+    }
+    expect(ranAsOwner).toBeGreaterThan(0)
+  },
+)
 
 describe('a policy on a table that a view of ours reads', () => {
   test.each(['regular', 'concurrent', 'swap'] as const)(
@@ -979,46 +983,50 @@ describe('the connections of a batch', deep, () => {
   })
 })
 
-test('the code of one view puts nothing in the way of the next changed query of a migration', async () => {
-  const [base, mid, top] = [newName(), newName(), newName()]
-  await place.sql.unsafe(
-    'grant create on database hostile to viewkeeper_app; grant usage on schema a to mallory',
-  )
-  await run(
-    'alice',
-    `create or replace function a.known(integer) returns integer language sql as 'select $1';
+test(
+  'the code of one view puts nothing in the way of the next changed query of a migration',
+  deep,
+  async () => {
+    const [base, mid, top] = [newName(), newName(), newName()]
+    await place.sql.unsafe(
+      'grant create on database hostile to viewkeeper_app; grant usage on schema a to mallory',
+    )
+    await run(
+      'alice',
+      `create or replace function a.known(integer) returns integer language sql as 'select $1';
      create materialized view a.${base} as select 1 as id, 2 as old; grant select on a.${base} to public; grant create on schema a to mallory`,
-  )
-  await run(
-    'mallory',
-    `create materialized view a.${mid} as select id, '{7}'::m.dom[] as trap from a.${base}; grant select on a.${mid} to public`,
-  )
-  await run(
-    'alice',
-    `create materialized view a.${top} as select m.id, b.old as more from a.${mid} m, a.${base} b`,
-  )
-  await place.sql`delete from viewkeeper.migrations`
-  await place.sql.unsafe(`alter role viewkeeper_app in database hostile set search_path = a`)
-  await arm(`
+    )
+    await run(
+      'mallory',
+      `create materialized view a.${mid} as select id, '{7}'::m.dom[] as trap from a.${base}; grant select on a.${mid} to public`,
+    )
+    await run(
+      'alice',
+      `create materialized view a.${top} as select m.id, b.old as more from a.${mid} m, a.${base} b`,
+    )
+    await place.sql`delete from viewkeeper.migrations`
+    await place.sql.unsafe(`alter role viewkeeper_app in database hostile set search_path = a`)
+    await arm(`
     declare shadows name;
     begin
       for shadows in select nspname from pg_catalog.pg_namespace where nspname like 'viewkeeper%' and nspname <> 'viewkeeper' loop
         execute pg_catalog.format('create function %I.known(integer) returns integer language plpgsql as $f$ begin perform m.late(); return 1; end $f$', shadows);
       end loop;
     end;`)
-  const frozen = await folder(`shadows ${top}`)
-  await frozen.freeze([
-    definition(base, 'select 1 as id, 2 as old', { schema: 'a' }),
-    definition(top, `select m.id, b.old as more from a.${mid} m, a.${base} b`, { schema: 'a' }),
-  ])
-  const changed = [
-    definition(base, 'select 1 as id, 2 as more', { schema: 'a' }),
-    definition(top, `select ${mid}.id, known(more) as more from ${mid}, ${base}`, { schema: 'a' }),
-  ]
-  const refusal = await refusalOf(frozen.freezeOn(place.database, changed, { only: changed }))
-  await place.sql.unsafe(`alter role viewkeeper_app in database hostile reset search_path`)
-  expect(refusal.message).toMatch(
-    /The code of a view made function viewkeeper.*known\(integer\) among the shadows/,
-  )
-  await expectOnly('mallory')
-})
+    const frozen = await folder(`shadows ${top}`)
+    await frozen.freeze([
+      definition(base, 'select 1 as id, 2 as old', { schema: 'a' }),
+      definition(top, `select m.id, b.old as more from a.${mid} m, a.${base} b`, { schema: 'a' }),
+    ])
+    const changed = [
+      definition(base, 'select 1 as id, 2 as more', { schema: 'a' }),
+      definition(top, `select ${mid}.id, known(more) as more from ${mid}, ${base}`, { schema: 'a' }),
+    ]
+    const refusal = await refusalOf(frozen.freezeOn(place.database, changed, { only: changed }))
+    await place.sql.unsafe(`alter role viewkeeper_app in database hostile reset search_path`)
+    expect(refusal.message).toMatch(
+      /The code of a view made function viewkeeper.*known\(integer\) among the shadows/,
+    )
+    await expectOnly('mallory')
+  },
+)

@@ -8,7 +8,7 @@ import { type DataDiff, diffView } from '../../../src/migrate/authoring/diff.ts'
 import { quoteIdentifier } from '../../../src/sql/names.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { counts as many } from '../../support/counts.ts'
-import { eachCase } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -234,7 +234,7 @@ test('says that a function has to name a schema, on every server', async () => {
   expect(await compared()).toMatchObject({ before: 1, changed: 0 })
 })
 
-test('locks nobody out, and leaves nothing when it is killed', async () => {
+test('locks nobody out, and leaves nothing when it is killed', deep, async () => {
   await sql.unsafe(`
     create schema killed; create table killed.t (id int, s float8); insert into killed.t values (1, 0);
     create materialized view killed.v as select id, pg_sleep(s)::text from killed.t; update killed.t set s = 600`)
@@ -257,7 +257,7 @@ test('locks nobody out, and leaves nothing when it is killed', async () => {
   expect(await wholeCatalog(sql)).toEqual(before)
 })
 
-test('prints rows on the terminal, and none in Markdown', async () => {
+test('prints rows on the terminal, and none in Markdown', deep, async () => {
   await sql.unsafe(`
     create schema told; create table told.t (id int, name text); insert into told.t values (1, 'secret|1'), (2, 'kept');
     create materialized view told.v as select * from told.t; create unique index on told.v (id); update told.t set name = 'secret' where id = 1`)

@@ -126,23 +126,27 @@ describe('a hot fix', () => {
     },
   )
 
-  test('that made a view which nobody has frozen yet is frozen: down drops it, unless something reads it', async () => {
-    const frozen = await folder('new by hand')
-    await sql.unsafe(sales.sql.replace('select', 'create materialized view sales as select'))
-    await sql`create unique index sales_key on sales (id)`
-    await sql`comment on materialized view sales is 'Sales.'`
-    await sql`create view reads_sales as select total from sales`
-    const [tried] = await freezeOn(frozen, [sales])
-    expect(tried).toMatchObject({ does: null, wayBack: { change: { does: 'drop' } } })
-    expect(tried?.wayBack.blocked).toMatch(
-      /^public\.sales: .* view public\.reads_sales\. .*"freeze --remove"/,
-    )
-    expect(await up(frozen)).toEqual([null])
-    expect((await refusalOf(down(frozen))).message).toContain('view public.reads_sales')
-    await sql`drop view reads_sales`
-    expect(await down(frozen)).toEqual(['drop'])
-    expect(await up(frozen)).toEqual(['create'])
-  })
+  test(
+    'that made a view which nobody has frozen yet is frozen: down drops it, unless something reads it',
+    deep,
+    async () => {
+      const frozen = await folder('new by hand')
+      await sql.unsafe(sales.sql.replace('select', 'create materialized view sales as select'))
+      await sql`create unique index sales_key on sales (id)`
+      await sql`comment on materialized view sales is 'Sales.'`
+      await sql`create view reads_sales as select total from sales`
+      const [tried] = await freezeOn(frozen, [sales])
+      expect(tried).toMatchObject({ does: null, wayBack: { change: { does: 'drop' } } })
+      expect(tried?.wayBack.blocked).toMatch(
+        /^public\.sales: .* view public\.reads_sales\. .*"freeze --remove"/,
+      )
+      expect(await up(frozen)).toEqual([null])
+      expect((await refusalOf(down(frozen))).message).toContain('view public.reads_sales')
+      await sql`drop view reads_sales`
+      expect(await down(frozen)).toEqual(['drop'])
+      expect(await up(frozen)).toEqual(['create'])
+    },
+  )
 
   test('that made a view which nobody has frozen, and another query is authored: refused, with the way to adopt it', async () => {
     const frozen = await folder('another by hand')
@@ -151,7 +155,7 @@ describe('a hot fix', () => {
     expect(message).toMatch(/^public\.sales .* was never frozen: .*`npx viewkeeper adopt sales`/)
   })
 
-  test('that is overwritten by another change is told before anything is written', async () => {
+  test('that is overwritten by another change is told before anything is written', deep, async () => {
     const frozen = await applied(sales)
     await fixByHand()
     const changed = { ...sales, sql: 'select id, total, shop from public.orders' }
@@ -166,17 +170,21 @@ describe('a hot fix', () => {
     expect(await differences(sales)).toEqual([])
   })
 
-  test('that dropped a view which is then removed is frozen: up is recorded, down makes the view again', async () => {
-    const frozen = await applied(sales)
-    await sql`drop materialized view sales`
-    const tried = await frozen.freezeOn(database, [], { removes: [{ schema: 'public', name: 'sales' }] })
-    expect(tried).toMatchObject([{ does: null, wayBack: { instead: null, blocked: null } }])
-    expect(await up(frozen)).toEqual([null])
-    expect(await down(frozen)).toEqual(['create'])
-    expect(await differences(sales)).toEqual([])
-  })
+  test(
+    'that dropped a view which is then removed is frozen: up is recorded, down makes the view again',
+    deep,
+    async () => {
+      const frozen = await applied(sales)
+      await sql`drop materialized view sales`
+      const tried = await frozen.freezeOn(database, [], { removes: [{ schema: 'public', name: 'sales' }] })
+      expect(tried).toMatchObject([{ does: null, wayBack: { instead: null, blocked: null } }])
+      expect(await up(frozen)).toEqual([null])
+      expect(await down(frozen)).toEqual(['create'])
+      expect(await differences(sales)).toEqual([])
+    },
+  )
 
-  test('that renamed a view is frozen: up is recorded, down gives the view its old name', async () => {
+  test('that renamed a view is frozen: up is recorded, down gives the view its old name', deep, async () => {
     const frozen = await applied(sales)
     await sql`alter materialized view sales rename to turnover`
     const to = { schema: 'public', name: 'turnover' }

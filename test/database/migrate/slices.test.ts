@@ -95,21 +95,25 @@ describe('a view with slices', () => {
     ).toEqual([])
   })
 
-  test('gets another query under its readers, keeps its log if that stays, and gets its old query back', async () => {
-    const into = await start(daily(query))
-    const before = await describeInCatalog(sql, 'app.daily')
-    await sql`create view app.above as select day, n from app.daily`
-    expect(await frozen(into, [daily(wider)])).toEqual(['003_daily'])
-    expect(await up(into)).toEqual(['rebuild'])
-    expect(await differences(daily(wider))).toEqual([])
-    expect(await rows('app.daily')).toEqual(await rows(`(${wider}) q`))
-    expect(await rows('app.daily_query')).toEqual(await rows(`(${wider}) q`))
-    expect(await rows('app.above')).toEqual(await rows(`(select day, n from (${wider}) q) q`))
-    expect(await down(into, 1)).toEqual(['rebuild'])
-    await sql`drop view app.above`
-    expect(await describeInCatalog(sql, 'app.daily')).toEqual(before)
-    expect(await differences(daily(query))).toEqual([])
-  })
+  test(
+    'gets another query under its readers, keeps its log if that stays, and gets its old query back',
+    deep,
+    async () => {
+      const into = await start(daily(query))
+      const before = await describeInCatalog(sql, 'app.daily')
+      await sql`create view app.above as select day, n from app.daily`
+      expect(await frozen(into, [daily(wider)])).toEqual(['003_daily'])
+      expect(await up(into)).toEqual(['rebuild'])
+      expect(await differences(daily(wider))).toEqual([])
+      expect(await rows('app.daily')).toEqual(await rows(`(${wider}) q`))
+      expect(await rows('app.daily_query')).toEqual(await rows(`(${wider}) q`))
+      expect(await rows('app.above')).toEqual(await rows(`(select day, n from (${wider}) q) q`))
+      expect(await down(into, 1)).toEqual(['rebuild'])
+      await sql`drop view app.above`
+      expect(await describeInCatalog(sql, 'app.daily')).toEqual(before)
+      expect(await differences(daily(query))).toEqual([])
+    },
+  )
 
   test('gets another log with other slices, and the old one back', deep, async () => {
     const into = await start(daily(query))
@@ -191,7 +195,7 @@ describe('a view with slices', () => {
     },
   )
 
-  test('gets another name with all that belongs to it, and goes', async () => {
+  test('gets another name with all that belongs to it, and goes', deep, async () => {
     const into = await start(daily(query))
     const [from, to] = [
       { schema: 'app', name: 'daily' },
@@ -244,7 +248,7 @@ describe('a view with slices', () => {
     expect(await down(into, 4)).toEqual(['sql', 'sql', 'sql', 'drop'])
   })
 
-  test('whose log is made finds no operator of somebody else', async () => {
+  test('whose log is made finds no operator of somebody else', deep, async () => {
     await sql.unsafe(`
       create function public.is_same(oid, regclass) returns boolean language plpgsql as $$ begin raise exception 'executed'; end $$;
       create operator public.= (leftarg = oid, rightarg = regclass, function = public.is_same)`)
@@ -270,7 +274,7 @@ describe('a view with slices', () => {
     },
   )
 
-  test('of which nothing can be compared has no difference, and a note', async () => {
+  test('of which nothing can be compared has no difference, and a note', deep, async () => {
     const odd = daily(`select distinct on (day) day, region from app.orders order by day`)
     await start(odd)
     expect((await readDrift(database, [odd])).filter(({ view }) => view === 'app.daily')).toEqual([

@@ -12,7 +12,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { getMetrics, getView, listViews } from '../../../src/watch/read.ts'
 import { fixesIn } from '../../support/catalog/fixes.ts'
-import { eachCase } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
 import { muchLater } from '../../support/waiting/until.ts'
@@ -163,7 +163,7 @@ const operations: Record<string, () => Promise<unknown>> = {
   'a description': () => describeViews(place.database, [viewOf(place)]),
 }
 
-eachCase(Object.keys(operations), { quick: 3 })(
+eachCase(Object.keys(operations), { quick: 1 })(
   '%s by a role without any right works after what each message says',
   async (name) => {
     await author()
@@ -194,7 +194,7 @@ test('what only the text of a function reads is not in the catalog; the hint say
   })
 })
 
-test('migrating a new view, another query and own SQL works after what each message says', async () => {
+test('migrating a new view, another query and own SQL works after what each message says', deep, async () => {
   const { boss, schema } = place
   const login = `member_${places}_${suffix}`
   await asMaster(`create role ${login} login password 'secret'; grant keeper_${suffix} to ${login}`)

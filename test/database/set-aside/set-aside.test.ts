@@ -7,7 +7,7 @@ import { nameOf } from '../../../src/set-aside/plan/items.ts'
 import type { PutBackRequest, SetAsideRequest } from '../../../src/set-aside/set-aside.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
-import { eachGroup } from '../../support/deep.ts'
+import { deep, eachCase, eachGroup } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -45,7 +45,7 @@ const remembered = async () =>
     ({ name }) => name,
   )
 
-test('what takes long to be read under the locks is set aside, too', async () => {
+test('what takes long to be read under the locks is set aside, too', deep, async () => {
   const slow: Database = {
     ...database,
     withConnection: (work, terms) =>
@@ -94,41 +94,50 @@ test('a view over a function whose text names a table without its schema is left
   expect(JSON.stringify(misfits)).not.toContain('secret')
 })
 
-test('a login that may not act as the owner of the memory cannot write what others would execute, and can put back', async () => {
-  const rows = await rowsOf(sql)
-  await sql.unsafe(`revoke aside_keeper from ${login}`)
-  const refusal = await refusalOf(aside(['keep.orders'], {}, as(login).database))
-  expect(refusal.message).toContain('aside_login may not set views aside, only put them back')
-  expect(await rowsOf(sql)).toEqual(rows)
-  await aside(['keep.orders'])
-  await back({}, as(login).database)
-  expect(await rowsOf(sql)).toEqual(rows)
-})
+test(
+  'a login that may not act as the owner of the memory cannot write what others would execute, and can put back',
+  deep,
+  async () => {
+    const rows = await rowsOf(sql)
+    await sql.unsafe(`revoke aside_keeper from ${login}`)
+    const refusal = await refusalOf(aside(['keep.orders'], {}, as(login).database))
+    expect(refusal.message).toContain('aside_login may not set views aside, only put them back')
+    expect(await rowsOf(sql)).toEqual(rows)
+    await aside(['keep.orders'])
+    await back({}, as(login).database)
+    expect(await rowsOf(sql)).toEqual(rows)
+  },
+)
 
-test('a session that ends in the middle leaves the views as they were, or all of them aside', async () => {
-  const rows = await rowsOf(sql)
-  const killed = async (work: () => Promise<unknown>, application: string) => {
-    const going = work().then(
-      () => 'done',
-      () => 'ended',
-    )
-    for (;;) {
-      const ended =
-        await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${application} and datname = current_database() and xact_start is not null and backend_xid is not null`
-      if (ended.length > 0) break
-      if ((await Promise.race([going, new Promise((next) => setImmediate(() => next('on')))])) !== 'on') break
+test(
+  'a session that ends in the middle leaves the views as they were, or all of them aside',
+  deep,
+  async () => {
+    const rows = await rowsOf(sql)
+    const killed = async (work: () => Promise<unknown>, application: string) => {
+      const going = work().then(
+        () => 'done',
+        () => 'ended',
+      )
+      for (;;) {
+        const ended =
+          await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${application} and datname = current_database() and xact_start is not null and backend_xid is not null`
+        if (ended.length > 0) break
+        if ((await Promise.race([going, new Promise((next) => setImmediate(() => next('on')))])) !== 'on')
+          break
+      }
+      return going
     }
-    return going
-  }
-  expect(await killed(() => aside(['keep.orders']), 'viewkeeper set-aside')).toBe('ended')
-  expect(await remembered()).toEqual([])
-  expect(await rowsOf(sql)).toEqual(rows)
-  await aside(['keep.orders'])
-  expect(await killed(() => back(), 'viewkeeper put-back')).toBe('ended')
-  expect(await remembered()).toHaveLength(10)
-  await back()
-  expect(await rowsOf(sql)).toEqual(rows)
-})
+    expect(await killed(() => aside(['keep.orders']), 'viewkeeper set-aside')).toBe('ended')
+    expect(await remembered()).toEqual([])
+    expect(await rowsOf(sql)).toEqual(rows)
+    await aside(['keep.orders'])
+    expect(await killed(() => back(), 'viewkeeper put-back')).toBe('ended')
+    expect(await remembered()).toHaveLength(10)
+    await back()
+    expect(await rowsOf(sql)).toEqual(rows)
+  },
+)
 
 test('a second call sets aside what is still there, says what is aside, and all comes back in order', async () => {
   const rows = await rowsOf(sql)
@@ -145,7 +154,7 @@ test('a second call sets aside what is still there, says what is aside, and all 
   expect(await rowsOf(sql)).toEqual(rows)
 })
 
-test('a paused view that has data is not taken away: it would come back with other data', async () => {
+test('a paused view that has data is not taken away: it would come back with other data', deep, async () => {
   await sql`
     insert into viewkeeper.definitions (schema_name, name, source, paused_at) values ('keep', 'totals', 'discovered', clock_timestamp())
     on conflict (schema_name, name) do update set paused_at = excluded.paused_at`
@@ -219,26 +228,29 @@ describe('a view that no longer fits', () => {
 })
 
 describe('what another tool renames keeps its readers aside, with the old and the new name, until it is taken back:', () => {
-  test.each([
+  eachCase(
     [
-      'two columns that change names',
-      'alter table keep.orders rename amount to x; alter table keep.orders rename id to amount; alter table keep.orders rename x to id',
-      'alter table keep.orders rename id to x; alter table keep.orders rename amount to id; alter table keep.orders rename x to amount',
-      'column id of keep.orders, which is called amount now, and column amount of keep.orders, which is called id now',
+      [
+        'two columns that change names',
+        'alter table keep.orders rename amount to x; alter table keep.orders rename id to amount; alter table keep.orders rename x to id',
+        'alter table keep.orders rename id to x; alter table keep.orders rename amount to id; alter table keep.orders rename x to amount',
+        'column id of keep.orders, which is called amount now, and column amount of keep.orders, which is called id now',
+      ],
+      [
+        'a column whose name another one gets',
+        "alter table keep.orders rename status to old_status; alter table keep.orders add column status text default 'new'",
+        'alter table keep.orders drop column status; alter table keep.orders rename old_status to status',
+        'column status of keep.orders, which is called old_status now',
+      ],
+      [
+        'a table and its schema and column',
+        'alter table keep.orders rename amount to total; alter table keep.orders set schema far; alter table far.orders rename to bills',
+        'alter table far.bills rename to orders; alter table far.orders set schema keep; alter table keep.orders rename total to amount',
+        'keep.orders, which is called far.bills now, and column amount of keep.orders, which is called total now',
+      ],
     ],
-    [
-      'a column whose name another one gets',
-      "alter table keep.orders rename status to old_status; alter table keep.orders add column status text default 'new'",
-      'alter table keep.orders drop column status; alter table keep.orders rename old_status to status',
-      'column status of keep.orders, which is called old_status now',
-    ],
-    [
-      'a table and its schema and column',
-      'alter table keep.orders rename amount to total; alter table keep.orders set schema far; alter table far.orders rename to bills',
-      'alter table far.bills rename to orders; alter table far.orders set schema keep; alter table keep.orders rename total to amount',
-      'keep.orders, which is called far.bills now, and column amount of keep.orders, which is called total now',
-    ],
-  ])('%s', async (_, change, undo, renamed) => {
+    { quick: 2 },
+  )('%s', async (_, change, undo, renamed) => {
     const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
     const { items } = await aside(['keep.orders'])
     await sql.unsafe(change)
