@@ -4,6 +4,7 @@ import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin, define, retryAtOnce } from '../../support/views/batches.ts'
 import { gatedGroup, makeGatedGroup, shadowSchemas, tellRows } from '../../support/views/gated-group.ts'
@@ -88,7 +89,7 @@ describe('a group whose refresh locks readers out no longer than an exchange', (
     expect(record).toEqual({ moments: 1, filled: true, aged: true })
   })
 
-  test('shows readers no mixture', async () => {
+  test('shows readers no mixture', deep, async () => {
     await makeKnownGroup('mixed')
     const readers = readersOf(url)
     let over = false
@@ -126,7 +127,7 @@ describe('a group whose refresh locks readers out no longer than an exchange', (
     expect(await sql`select n from broken_base`).toEqual([{ n: 3 }])
   })
 
-  test('is refreshed without a view that was paused meanwhile', async () => {
+  test('is refreshed without a view that was paused meanwhile', deep, async () => {
     await makeKnownGroup('still')
     const batchId = await begin(inPlace, { views: gatedGroup('still') })
     await advance(batchId, { database: inPlace, until: Date.now() })
@@ -136,7 +137,7 @@ describe('a group whose refresh locks readers out no longer than an exchange', (
     expect(statuses).toEqual({ still_base: ['success'], still_mid: ['skipped'], still_top: ['success'] })
   })
 
-  test('is sent again if its process ends', async () => {
+  test('is sent again if its process ends', deep, async () => {
     await makeKnownGroup('lost')
     const { batch, statuses } = await duringRefresh('lost', (_, pid) => endProcess(sql, pid))
     expect(batch.status).toBe('success')
@@ -144,7 +145,7 @@ describe('a group whose refresh locks readers out no longer than an exchange', (
     expect(await tellRows(sql, 'lost')).toEqual([3, 3, 3, 3])
   })
 
-  test('is canceled as a whole', async () => {
+  test('is canceled as a whole', deep, async () => {
     await makeKnownGroup('gone')
     const { batch, statuses } = await duringRefresh('gone', (batchId) =>
       cancelBatch(batchId, callOn(database)),
@@ -154,7 +155,7 @@ describe('a group whose refresh locks readers out no longer than an exchange', (
     expect(await tellRows(sql, 'gone')).toEqual([2, 2, 2, 2])
   })
 
-  test('waits for what its views read besides', async () => {
+  test('waits for what its views read besides', deep, async () => {
     await makeGatedGroup(sql, 'after')
     await makeGatedView(sql, 'after_aside')
     await sql`create materialized view after_more as select top.id from after_top top join after_aside aside using (id)`
@@ -175,17 +176,21 @@ describe('a group whose refresh locks readers out no longer than an exchange', (
     expect(order).toEqual({ after: true, moments: 2 })
   })
 
-  test('is exchanged, as long as nobody knows how long one of its views takes, or one wants more of a refresh', async () => {
-    await makeGatedGroup(sql, 'unknown')
-    const strategies = async () => {
-      const batchId = await begin(inPlace, { views: gatedGroup('unknown') })
-      await advanceToEnd(inPlace, batchId)
-      return [...new Set((await runsOf(batchId)).map(({ strategy }) => strategy))]
-    }
-    expect(await strategies()).toEqual(['swap'])
-    await sql`update viewkeeper.definitions set checks = '{"rows":{"min":1}}' where name = 'unknown_top'`
-    expect(await strategies()).toEqual(['swap'])
-    await sql`update viewkeeper.definitions set checks = '{}' where name = 'unknown_top'`
-    expect(await strategies()).toEqual(['regular'])
-  })
+  test(
+    'is exchanged, as long as nobody knows how long one of its views takes, or one wants more of a refresh',
+    deep,
+    async () => {
+      await makeGatedGroup(sql, 'unknown')
+      const strategies = async () => {
+        const batchId = await begin(inPlace, { views: gatedGroup('unknown') })
+        await advanceToEnd(inPlace, batchId)
+        return [...new Set((await runsOf(batchId)).map(({ strategy }) => strategy))]
+      }
+      expect(await strategies()).toEqual(['swap'])
+      await sql`update viewkeeper.definitions set checks = '{"rows":{"min":1}}' where name = 'unknown_top'`
+      expect(await strategies()).toEqual(['swap'])
+      await sql`update viewkeeper.definitions set checks = '{}' where name = 'unknown_top'`
+      expect(await strategies()).toEqual(['regular'])
+    },
+  )
 })

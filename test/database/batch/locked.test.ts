@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { getBatch } from '../../../src/batch/read.ts'
+import { deep, eachGroup } from '../../support/deep.ts'
 import { administrator, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { type Holder, holdLocks } from '../../support/waiting/holder.ts'
@@ -77,12 +78,15 @@ const makeSingles = () =>
     ),
   )
 
-describe.each([
-  ['readers of the views', 'regular', ['select from shop.a', 'select from shop.b']],
-  ['readers of the views', 'swap', ['select from shop.a', 'select from shop.b']],
-  ['writers of what the views read', 'regular', ['lock table shop.of_a', 'lock table shop.of_b']],
-  ['writers of what the views read', 'swap', ['lock table shop.of_a', 'lock table shop.of_b']],
-] as const)('two idle transactions, %s, and the strategy %s', (_, strategy, locks) => {
+eachGroup(
+  [
+    ['readers of the views', 'regular', ['select from shop.a', 'select from shop.b']],
+    ['readers of the views', 'swap', ['select from shop.a', 'select from shop.b']],
+    ['writers of what the views read', 'regular', ['lock table shop.of_a', 'lock table shop.of_b']],
+    ['writers of what the views read', 'swap', ['lock table shop.of_a', 'lock table shop.of_b']],
+  ] as const,
+  { quick: 1 },
+)('two idle transactions, %s, and the strategy %s', (_, strategy, locks) => {
   test('hold up two views, and none of the others, though the batch has two slots', async () => {
     await makeSingles()
     for (const lock of locks) others.push(await holdLocks(url, lock))
@@ -100,7 +104,7 @@ describe.each([
 })
 
 describe('a view that somebody holds exclusively', () => {
-  test('keeps its group waiting, and no other view of the batch', async () => {
+  test('keeps its group waiting, and no other view of the batch', deep, async () => {
     await makeFamilies(['a', 'b'])
     await hold('a_leaf')
     const batchId = await begin(database, { pattern: 'shop.*' })
@@ -148,7 +152,7 @@ describe('a view that somebody holds exclusively', () => {
     ])
   })
 
-  test('keeps its group waiting in each call that advances the batch, also in a new one', async () => {
+  test('keeps its group waiting in each call that advances the batch, also in a new one', deep, async () => {
     await makeFamilies(['a', 'b'])
     await hold('a_leaf')
     const batchId = await begin(database, { pattern: 'shop.*' })
@@ -181,7 +185,7 @@ test.each([
   ['vacuum full', (view: string) => `vacuum full ${view}`, true],
   ['cluster', (view: string) => `cluster ${view} using ${view.replace('shop.', '')}_id_idx`, true],
   ['reindex', (view: string) => `reindex table ${view}`, false],
-])('beside %s in a loop, every view of a batch is refreshed', async (_, work, rewrites) => {
+])('beside %s in a loop, every view of a batch is refreshed', deep, async (_, work, rewrites) => {
   await makeFamilies(['a', 'b'], { keyed: true })
   let isOver = false
   const loop = async () => {

@@ -11,6 +11,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { checkView } from '../../../src/watch/check.ts'
 import { getMetrics } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -60,7 +61,7 @@ const leftovers = () => sql`
 afterEach(() => expect.poll(leftovers).toEqual([]))
 
 describe('a check that finds rows', () => {
-  test.each(strategies)('holds the new data of a %s refresh back', async (strategy) => {
+  eachCase(strategies, { quick: 1 })('holds the new data of a %s refresh back', async (strategy) => {
     const schema = `held_${strategy}`
     await makeView(schema, { notEmpty: true, notNull: ['day'] })
     const seen = await seenDuring(`select count(*)::int as rows from ${schema}.v`, async () => {
@@ -104,51 +105,55 @@ describe('a check that finds rows', () => {
     expect(checksMs).toBe(Math.round(recorded.checks!.reduce((sum, { ms }) => sum + ms, 0)))
   })
 
-  test('shows nothing of a group, whichever member it is about; its queries read the new data of the other members', async () => {
-    await sql.unsafe(`
+  test(
+    'shows nothing of a group, whichever member it is about; its queries read the new data of the other members',
+    deep,
+    async () => {
+      await sql.unsafe(`
       create schema grp; create table grp.t (id int); insert into grp.t values (1);
       create materialized view grp.below as select id from grp.t;
       create materialized view grp.above as select sum(id)::int as total from grp.below;
       insert into grp.t values (2)`)
-    await define(sql, 'grp.below', { checks: { notEmpty: true }, retries: 0 })
-    const check = 'select * from above where total <> (select sum(id) from grp.below)'
-    await define(sql, 'grp.above', {
-      checks: { adds: check, 'not 3': 'select * from above where total = 3' },
-      retries: 0,
-    })
-    const query = 'select (select max(id) from grp.below) as below, (select total from grp.above) as above'
-    const failed = {
-      class: 'CheckFailed',
-      message: expect.stringContaining('check "not 3" holds the new data of grp.above back'),
-    }
-    const seen = await seenDuring(query, async () => {
-      expect(await run('grp.below', { strategy: 'swap' })).toMatchObject({ status: 'error', error: failed })
-      for (const exchange of ['together', 'each'] as const) {
-        const batchId = await begin(database, { pattern: 'grp.*', exchange })
-        expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
-        expect(
-          await sql`select error from viewkeeper.runs where batch_id = ${batchId} and view_name = 'above'`,
-        ).toMatchObject([{ error: failed }])
-        if (exchange === 'together')
-          expect((await accountOf(sql, batchId)).statuses.below).toEqual(['skipped'])
+      await define(sql, 'grp.below', { checks: { notEmpty: true }, retries: 0 })
+      const check = 'select * from above where total <> (select sum(id) from grp.below)'
+      await define(sql, 'grp.above', {
+        checks: { adds: check, 'not 3': 'select * from above where total = 3' },
+        retries: 0,
+      })
+      const query = 'select (select max(id) from grp.below) as below, (select total from grp.above) as above'
+      const failed = {
+        class: 'CheckFailed',
+        message: expect.stringContaining('check "not 3" holds the new data of grp.above back'),
       }
-    })
-    expect(seen).toEqual([[{ below: 1, above: 1 }]])
-    await define(sql, 'grp.above', { checks: { adds: check }, retries: 0 })
-    expect(await advanceToEnd(database, await begin(database, { pattern: 'grp.*' }))).toMatchObject({
-      status: 'success',
-    })
-    expect(
-      await sql`select checks from viewkeeper.runs where status = 'success' and view_name = 'above' and checks is not null`,
-    ).toMatchObject([{ checks: [{ name: 'adds', rows: 0 }] }])
-    expect(await run('grp.below', { strategy: 'swap' })).toMatchObject({ status: 'updated' })
-    const recorded =
-      await sql`select view_name, checks from viewkeeper.runs where schema_name = 'grp' order by id desc limit 2`
-    expect(recorded).toMatchObject([
-      { view_name: 'above', checks: [{ name: 'adds' }] },
-      { view_name: 'below', checks: [{ name: 'notEmpty' }] },
-    ])
-  })
+      const seen = await seenDuring(query, async () => {
+        expect(await run('grp.below', { strategy: 'swap' })).toMatchObject({ status: 'error', error: failed })
+        for (const exchange of ['together', 'each'] as const) {
+          const batchId = await begin(database, { pattern: 'grp.*', exchange })
+          expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
+          expect(
+            await sql`select error from viewkeeper.runs where batch_id = ${batchId} and view_name = 'above'`,
+          ).toMatchObject([{ error: failed }])
+          if (exchange === 'together')
+            expect((await accountOf(sql, batchId)).statuses.below).toEqual(['skipped'])
+        }
+      })
+      expect(seen).toEqual([[{ below: 1, above: 1 }]])
+      await define(sql, 'grp.above', { checks: { adds: check }, retries: 0 })
+      expect(await advanceToEnd(database, await begin(database, { pattern: 'grp.*' }))).toMatchObject({
+        status: 'success',
+      })
+      expect(
+        await sql`select checks from viewkeeper.runs where status = 'success' and view_name = 'above' and checks is not null`,
+      ).toMatchObject([{ checks: [{ name: 'adds', rows: 0 }] }])
+      expect(await run('grp.below', { strategy: 'swap' })).toMatchObject({ status: 'updated' })
+      const recorded =
+        await sql`select view_name, checks from viewkeeper.runs where schema_name = 'grp' order by id desc limit 2`
+      expect(recorded).toMatchObject([
+        { view_name: 'above', checks: [{ name: 'adds' }] },
+        { view_name: 'below', checks: [{ name: 'notEmpty' }] },
+      ])
+    },
+  )
 
   test('keeps a new view from being made, and only warns if it is to', async () => {
     await sql`create schema fresh`
@@ -192,26 +197,29 @@ test.each(strategies)(
   },
 )
 
-test.each(['together', 'each'] as const)('a batch without checks (%s) shows its data', async (exchange) => {
-  const schema = `without_${exchange}`
-  await makeView(schema, { notNull: ['day'] })
-  await sql.unsafe(
-    `create materialized view ${schema}.above as select count(*)::int as rows from ${schema}.v`,
-  )
-  await define(sql, `${schema}.above`, { checks: { own: 'table above' }, retries: 0 })
-  const { batchId } = await startBatch(
-    { pattern: `${schema}.*`, strategy: 'swap', exchange, withoutChecks: true },
-    { ...callOn(database), trigger: 'http', requestedBy: 'anna' },
-  )
-  expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
-  expect(await sql.unsafe(`table ${schema}.above`)).toEqual([{ rows: 2 }])
-  expect(
-    await sql`select meta #> '{request,withoutChecks}' as "withoutChecks" from viewkeeper.runs where batch_id = ${batchId}`,
-  ).toEqual([{ withoutChecks: true }, { withoutChecks: true }])
-  expect(await sql`select action, requested_by from viewkeeper.actions where batch_id = ${batchId}`).toEqual([
-    { action: 'without-checks', requested_by: 'anna' },
-  ])
-})
+eachCase(['together', 'each'] as const, { quick: 1 })(
+  'a batch without checks (%s) shows its data',
+  async (exchange) => {
+    const schema = `without_${exchange}`
+    await makeView(schema, { notNull: ['day'] })
+    await sql.unsafe(
+      `create materialized view ${schema}.above as select count(*)::int as rows from ${schema}.v`,
+    )
+    await define(sql, `${schema}.above`, { checks: { own: 'table above' }, retries: 0 })
+    const { batchId } = await startBatch(
+      { pattern: `${schema}.*`, strategy: 'swap', exchange, withoutChecks: true },
+      { ...callOn(database), trigger: 'http', requestedBy: 'anna' },
+    )
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+    expect(await sql.unsafe(`table ${schema}.above`)).toEqual([{ rows: 2 }])
+    expect(
+      await sql`select meta #> '{request,withoutChecks}' as "withoutChecks" from viewkeeper.runs where batch_id = ${batchId}`,
+    ).toEqual([{ withoutChecks: true }, { withoutChecks: true }])
+    expect(
+      await sql`select action, requested_by from viewkeeper.actions where batch_id = ${batchId}`,
+    ).toEqual([{ action: 'without-checks', requested_by: 'anna' }])
+  },
+)
 
 describe('a test of the data that readers see', () => {
   test('tells of each check what it found, and changes nothing', async () => {
@@ -248,19 +256,22 @@ describe('a test of the data that readers see', () => {
 })
 
 describe('the common checks', () => {
-  test.each([
-    ['unique', { unique: [['day']] }, "(2, '2026-01-01')", 'unique(day)'],
-    ['accepted', { accepted: { id: [1, 3] } }, '(2, null)', 'accepted(id)'],
-    ['references', { references: { id: 'common_references.known (id)' } }, '(2, null)', 'references(id)'],
-    ['atLeast', { rows: { atLeast: 3 } }, '(2, null)', 'rows'],
-    ['freshest', { freshest: { column: 'day', within: '26 h' } }, '(2, null)', 'freshest'],
+  eachCase(
     [
-      'own',
-      { 'it\'s "odd" -- ä': 'select \'x;y\' as "?" from v where id = 2 -- the end' },
-      '(2, null)',
-      'it\'s \\"odd\\" -- ä',
+      ['unique', { unique: [['day']] }, "(2, '2026-01-01')", 'unique(day)'],
+      ['accepted', { accepted: { id: [1, 3] } }, '(2, null)', 'accepted(id)'],
+      ['references', { references: { id: 'common_references.known (id)' } }, '(2, null)', 'references(id)'],
+      ['atLeast', { rows: { atLeast: 3 } }, '(2, null)', 'rows'],
+      ['freshest', { freshest: { column: 'day', within: '26 h' } }, '(2, null)', 'freshest'],
+      [
+        'own',
+        { 'it\'s "odd" -- ä': 'select \'x;y\' as "?" from v where id = 2 -- the end' },
+        '(2, null)',
+        'it\'s \\"odd\\" -- ä',
+      ],
     ],
-  ])('find what is wrong: %s', async (name, checks, bad, check) => {
+    { quick: 3 },
+  )('find what is wrong: %s', async (name, checks, bad, check) => {
     const schema = `common_${name.toLowerCase()}`
     await makeView(schema, checks, bad)
     await sql.unsafe(`create table ${schema}.known as select 1 as id`)
@@ -283,18 +294,21 @@ describe('the common checks', () => {
 })
 
 describe('a hostile check', () => {
-  test.each([
-    ['writes', 'select from v where public.hostile_write() > 0', 'ViewSqlFailed', '25006'],
-    ['leaves reading', 'select from v where public.hostile_leave() > 0', 'ViewSqlFailed', undefined],
-    ['reads a column that is gone', 'select gone from v', 'ViewSqlFailed', '42703'],
-    ['never ends', 'select from v, generate_series(1, 1e12)', 'StatementTimeout', '57014'],
+  eachCase(
     [
-      'is several statements',
-      'select 1) as q; delete from public.precious; select (1',
-      'ViewSqlFailed',
-      undefined,
+      ['writes', 'select from v where public.hostile_write() > 0', 'ViewSqlFailed', '25006'],
+      ['leaves reading', 'select from v where public.hostile_leave() > 0', 'ViewSqlFailed', undefined],
+      ['reads a column that is gone', 'select gone from v', 'ViewSqlFailed', '42703'],
+      ['never ends', 'select from v, generate_series(1, 1e12)', 'StatementTimeout', '57014'],
+      [
+        'is several statements',
+        'select 1) as q; delete from public.precious; select (1',
+        'ViewSqlFailed',
+        undefined,
+      ],
     ],
-  ])('that %s fails the run by name and changes nothing', async (name, query, error, sqlstate) => {
+    { quick: 2 },
+  )('that %s fails the run by name and changes nothing', async (name, query, error, sqlstate) => {
     await sql.unsafe(`
       create table if not exists public.precious as select 1 as id;
       create or replace function public.hostile_write() returns int language sql as 'delete from public.precious returning 1';
@@ -335,24 +349,29 @@ describe('a hostile check', () => {
   })
 })
 
-test.each(strategies)('a %s run whose process ends in a check shows and leaves nothing', async (strategy) => {
-  const schema = `ended_${strategy}`
-  const waits = `select from v where pg_advisory_xact_lock(hashtext('${schema}')) is null`
-  await makeView(schema, { waits })
-  const query = `select count(*)::int as rows from ${schema}.v`
-  await withGateClosed(sql, schema, async () => {
-    const ended = run(`${schema}.v`, { strategy })
-    await sql`select pg_terminate_backend(${await untilAtGate(sql, schema)})`
-    expect(await ended).toMatchObject({ status: 'error' })
-  })
-  expect(await sql.unsafe(query)).toEqual([{ rows: 1 }])
-  await expect.poll(leftovers).toEqual([])
-  expect(await run(`${schema}.v`, { strategy })).toMatchObject({ status: 'updated' })
-  expect(await sql.unsafe(query)).toEqual([{ rows: 2 }])
-})
+test.each(strategies)(
+  'a %s run whose process ends in a check shows and leaves nothing',
+  deep,
+  async (strategy) => {
+    const schema = `ended_${strategy}`
+    const waits = `select from v where pg_advisory_xact_lock(hashtext('${schema}')) is null`
+    await makeView(schema, { waits })
+    const query = `select count(*)::int as rows from ${schema}.v`
+    await withGateClosed(sql, schema, async () => {
+      const ended = run(`${schema}.v`, { strategy })
+      await sql`select pg_terminate_backend(${await untilAtGate(sql, schema)})`
+      expect(await ended).toMatchObject({ status: 'error' })
+    })
+    expect(await sql.unsafe(query)).toEqual([{ rows: 1 }])
+    await expect.poll(leftovers).toEqual([])
+    expect(await run(`${schema}.v`, { strategy })).toMatchObject({ status: 'updated' })
+    expect(await sql.unsafe(query)).toEqual([{ rows: 2 }])
+  },
+)
 
 test.each(['group', 'batch'])(
   'a %s whose server process ends in the check of its last member shows none of them, and the next attempt shows all at one moment',
+  deep,
   async (kind) => {
     const schema = `cut_${kind}`
     await makeView(schema, { notEmpty: true }, "(2, '2026-01-02')")
