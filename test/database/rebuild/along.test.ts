@@ -3,6 +3,7 @@ import { getBatch } from '../../../src/batch/read.ts'
 import type { BatchRequest } from '../../../src/batch/start.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
+import { deep, eachCase, eachGroup } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { shadowSchemas } from '../../support/views/gated-group.ts'
@@ -65,7 +66,7 @@ test('a view that comes along, and of whose duration nothing is known, is though
   ])
 })
 
-describe.each(['auto', 'swap'] as const)('with strategy %s, readers do not wait', (strategy) => {
+eachGroup(['auto', 'swap'], { quick: 1 })('with strategy %s, readers do not wait', (strategy) => {
   test.each<[string, (name: string) => BatchRequest, string | null]>([
     [
       'some',
@@ -140,20 +141,24 @@ describe('a view that comes along', () => {
     expect(await sql`select v from layers.top`).toEqual([{ v: 2 }])
   })
 
-  test('is rebuilt by the refresh of what it reads if its group is given up, and no view is rebuilt twice', async () => {
-    await makeChain('left')
-    const batchId = await begin(database, { views: ['left_base', 'left_mid'] })
-    await withGateClosed(sql, 'left_base', async (open) => {
-      const ended = advanceToEnd(database, batchId)
-      await untilAtGate(sql, 'left_base')
-      await sql`create index on left_top (n)`
-      await open()
-      expect(await ended).toMatchObject({ status: 'success' })
-    })
-    const { statuses } = await accountOf(sql, batchId)
-    expect(statuses.left_top).toEqual(['skipped', 'skipped'])
-    expect(await rowsOf('left')).toEqual([2, 2, 2])
-  })
+  test(
+    'is rebuilt by the refresh of what it reads if its group is given up, and no view is rebuilt twice',
+    deep,
+    async () => {
+      await makeChain('left')
+      const batchId = await begin(database, { views: ['left_base', 'left_mid'] })
+      await withGateClosed(sql, 'left_base', async (open) => {
+        const ended = advanceToEnd(database, batchId)
+        await untilAtGate(sql, 'left_base')
+        await sql`create index on left_top (n)`
+        await open()
+        expect(await ended).toMatchObject({ status: 'success' })
+      })
+      const { statuses } = await accountOf(sql, batchId)
+      expect(statuses.left_top).toEqual(['skipped', 'skipped'])
+      expect(await rowsOf('left')).toEqual([2, 2, 2])
+    },
+  )
 })
 
 test('a view with a unique index that is read by a paused one is refreshed concurrently, and the paused one keeps its data', async () => {
@@ -289,11 +294,14 @@ describe('while groups are formed', () => {
     return begin(database, { pattern: `${schema}.*`, strategy: 'swap', retries: 0 })
   }
 
-  test.each([
-    ['a cancel', 'perform pg_cancel_backend(pg_backend_pid()); perform pg_sleep(10)'],
-    ['a lock that is not granted', "raise exception using errcode = 'lock_not_available'"],
-    ['a deadlock', "raise exception using errcode = 'deadlock_detected'"],
-  ])('%s ends no view: the groups are formed again', async (what, failure) => {
+  eachCase(
+    [
+      ['a cancel', 'perform pg_cancel_backend(pg_backend_pid()); perform pg_sleep(10)'],
+      ['a lock that is not granted', "raise exception using errcode = 'lock_not_available'"],
+      ['a deadlock', "raise exception using errcode = 'deadlock_detected'"],
+    ],
+    { quick: 1 },
+  )('%s ends no view: the groups are formed again', async (what, failure) => {
     const schema = what.replaceAll(' ', '_')
     const batchId = await makePair(schema)
     await onCreateSchema(`if nextval('public.tries') = 1 then ${failure}; end if`)
@@ -322,30 +330,34 @@ describe('while groups are formed', () => {
   })
 })
 
-test('groups that meet only over a view that is refreshed by itself are exchanged when each is ready', async () => {
-  await sql.unsafe(`
+test(
+  'groups that meet only over a view that is refreshed by itself are exchanged when each is ready',
+  deep,
+  async () => {
+    await sql.unsafe(`
     create schema over; create table over.t (v int); insert into over.t values (1);
     create materialized view over.base as select v from over.t; create view over.plain as select v from over.base;
     create materialized view over.small as select v from over.plain;
     create materialized view over.above as select v from over.small`)
-  await makeGatedView(sql, 'over_slow', 'select v as id from over.plain')
-  await sql.unsafe(`
+    await makeGatedView(sql, 'over_slow', 'select v as id from over.plain')
+    await sql.unsafe(`
     create materialized view over.slow_above as select id from over_slow;
     create view over.both as select v, id from over.above, over.slow_above;
     update over.t set v = 2`)
-  await define(sql, 'over.base', { refresh_strategy: 'regular' })
-  const views = ['over.base', 'over.small', 'over.above', 'over.slow_above', 'public.over_slow']
-  const batchId = await begin(database, { views })
-  await withGateClosed(sql, 'over_slow', async (open) => {
-    const ended = advanceToEnd(database, batchId)
-    await untilAtGate(sql, 'over_slow')
-    await until('the small group is exchanged', async () => {
-      const { views } = await getBatch(database, batchId)
-      return views.find(({ view }) => view === 'over.above')?.status === 'success'
+    await define(sql, 'over.base', { refresh_strategy: 'regular' })
+    const views = ['over.base', 'over.small', 'over.above', 'over.slow_above', 'public.over_slow']
+    const batchId = await begin(database, { views })
+    await withGateClosed(sql, 'over_slow', async (open) => {
+      const ended = advanceToEnd(database, batchId)
+      await untilAtGate(sql, 'over_slow')
+      await until('the small group is exchanged', async () => {
+        const { views } = await getBatch(database, batchId)
+        return views.find(({ view }) => view === 'over.above')?.status === 'success'
+      })
+      expect(await sql`select v, id from over.both`).toEqual([{ v: 2, id: 1 }])
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
     })
-    expect(await sql`select v, id from over.both`).toEqual([{ v: 2, id: 1 }])
-    await open()
-    expect(await ended).toMatchObject({ status: 'success' })
-  })
-  expect(await sql`select v, id from over.both`).toEqual([{ v: 2, id: 2 }])
-})
+    expect(await sql`select v, id from over.both`).toEqual([{ v: 2, id: 2 }])
+  },
+)

@@ -7,6 +7,7 @@ import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import type { Database } from '../../../src/server/database.ts'
+import { deep } from '../../support/deep.ts'
 import { killClientWhen } from '../../support/processes/killed-client.ts'
 import { administrator, callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { startTestServer } from '../../support/servers/test-server.ts'
@@ -213,7 +214,7 @@ describe('waiting', () => {
     })
   })
 
-  test('does not matter to the run: it succeeds even if its client is killed', async () => {
+  test('does not matter to the run: it succeeds even if its client is killed', deep, async () => {
     await makeGatedView(sql, 'orphaned')
     await withGateClosed(sql, 'orphaned', async (open) => {
       await killClientWhen(url, { view: 'orphaned' }, () => untilAtGate(sql, 'orphaned'))
@@ -231,7 +232,7 @@ const haveJoined = (view: string, requests: number) =>
   )
 
 describe('many refreshes of one view', () => {
-  test('twenty at once are one run: those who wait get its end, and the others its id', async () => {
+  test('twenty at once are one run: those who wait get its end, and the others its id', deep, async () => {
     await makeGatedView(sql, 'wanted')
     await withGateClosed(sql, 'wanted', async (open) => {
       const { runId } = await refresh({ view: 'wanted' }, call({ waitUntil: 0 }))
@@ -280,7 +281,7 @@ describe('many refreshes of one view', () => {
     })
   })
 
-  test('racing from the start: at least one succeeds, nobody fails', async () => {
+  test('racing from the start: at least one succeeds, nobody fails', deep, async () => {
     await sql`create materialized view raced as select generate_series(1, 20000) as id`
     const results = await Promise.all(Array.from({ length: 20 }, () => refresh({ view: 'raced' }, call())))
     expect(results.filter(({ status }) => status === 'updated').length).toBeGreaterThan(0)
@@ -344,7 +345,7 @@ describe('canceling', () => {
     })
   })
 
-  test('ends a run whose server process has missed the first signal', async () => {
+  test('ends a run whose server process has missed the first signal', deep, async () => {
     await sql.unsafe(`
       create function deaf() returns integer language plpgsql as $$
         begin
@@ -461,7 +462,7 @@ describe('locks', () => {
     expect(result.response.attempts).toBeGreaterThan(1)
   })
 
-  test('an autovacuum in the way is ended; short lock time-outs alone would never end it', async () => {
+  test('an autovacuum in the way is ended; short lock time-outs alone would never end it', deep, async () => {
     // A server of its own: autovacuum looks at each second, and a configuration that is read again means refresh for all views.
     const server = await startTestServer({ parameters: { autovacuum_naptime: '1s' } })
     const its = administrator(server.url)
