@@ -11,6 +11,7 @@ import { readUncounted } from '../../../src/watch/db/uncounted.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { servedOn } from '../../support/api/served.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
@@ -118,36 +119,39 @@ describe('a scheduled refresh of a view that reads tables', () => {
     expect(await scheduled('sliced')).toBe('skipped')
   })
 
-  test.each(['swap', 'concurrent'] as const)('is left out after a %s, too', async (strategy) => {
+  eachCase(['swap', 'concurrent'] as const, { quick: 1 })('is left out after a %s, too', async (strategy) => {
     await filled('base', 'v')
     await refresh({ view: 'still.v', strategy }, callOn(saving))
     await longAgo('v')
     expect(await scheduled('v')).toBe('skipped')
   })
 
-  test.each([
-    ['insert', 'insert into still.t values (10, 10)'],
-    ['update', 'update still.t set n = 11 where i = 1'],
-    ['delete', 'delete from still.t where i = 1'],
-    ['cascade', 'delete from still.t where i = 9'],
-    ['merge', 'merge into still.t using (values (1)) s (i) on t.i = s.i when matched then delete'],
-    ['copy', `copy still.t from program 'echo "77	77"'`],
-    ['truncate', 'truncate still.child'],
-    ['partition', 'insert into still.p values (1, 1)'],
-    ['attach', 'alter table still.p attach partition still.p2 for values from (100) to (200)'],
-    ['detach', 'alter table still.p detach partition still.p2'],
-    ['heir', 'insert into still.younger values (1, 1)'],
-    ['disinherit', 'alter table still.younger no inherit still.elder'],
-    ['inherit', 'alter table still.younger inherit still.elder'],
-    ['rewrite', 'alter table still.t add column more float default random()'],
-    ['column without a rewrite', 'alter table still.child add column more int default 5'],
-    ['another name of a column', 'alter table still.child rename i to its'],
-    ['a column less', 'alter table still.child drop column spare'],
-    ['another name of an attribute', 'alter type still.addr rename attribute zip to postcode'],
-    ['plain view', 'create or replace view still.between as select i, n + 1 as n from still.t'],
-    ['reset of the counters', 'select pg_stat_reset()'],
-    ['reset of those of one table', `select pg_stat_reset_single_table_counters('still.child'::regclass)`],
-  ])('is made after %s', async (_, change) => {
+  eachCase(
+    [
+      ['insert', 'insert into still.t values (10, 10)'],
+      ['update', 'update still.t set n = 11 where i = 1'],
+      ['delete', 'delete from still.t where i = 1'],
+      ['cascade', 'delete from still.t where i = 9'],
+      ['merge', 'merge into still.t using (values (1)) s (i) on t.i = s.i when matched then delete'],
+      ['copy', `copy still.t from program 'echo "77	77"'`],
+      ['truncate', 'truncate still.child'],
+      ['partition', 'insert into still.p values (1, 1)'],
+      ['attach', 'alter table still.p attach partition still.p2 for values from (100) to (200)'],
+      ['detach', 'alter table still.p detach partition still.p2'],
+      ['heir', 'insert into still.younger values (1, 1)'],
+      ['disinherit', 'alter table still.younger no inherit still.elder'],
+      ['inherit', 'alter table still.younger inherit still.elder'],
+      ['rewrite', 'alter table still.t add column more float default random()'],
+      ['column without a rewrite', 'alter table still.child add column more int default 5'],
+      ['another name of a column', 'alter table still.child rename i to its'],
+      ['a column less', 'alter table still.child drop column spare'],
+      ['another name of an attribute', 'alter type still.addr rename attribute zip to postcode'],
+      ['plain view', 'create or replace view still.between as select i, n + 1 as n from still.t'],
+      ['reset of the counters', 'select pg_stat_reset()'],
+      ['reset of those of one table', `select pg_stat_reset_single_table_counters('still.child'::regclass)`],
+    ],
+    { quick: 3 },
+  )('is made after %s', async (_, change) => {
     await filled('base', 'v')
     expect(await scheduled('v')).toBe('skipped')
     await longAgo('v')
@@ -250,38 +254,46 @@ describe('views that are exchanged together', () => {
     return Object.entries(row ?? {}).flatMap(([name, isRight]) => (isRight ? [] : name))
   }
 
-  test('are left out of a batch if all are as they were, even if others have filled them together', async () => {
-    expect(await night()).toMatchObject({ groups: 1, skipped: [] })
-    await later()
-    expect(await night()).toEqual({ groups: 0, skipped: names })
-    const shown = await sql`
+  test(
+    'are left out of a batch if all are as they were, even if others have filled them together',
+    deep,
+    async () => {
+      expect(await night()).toMatchObject({ groups: 1, skipped: [] })
+      await later()
+      expect(await night()).toEqual({ groups: 0, skipped: names })
+      const shown = await sql`
       select name, held_back_by, as_of between clock_timestamp() - interval '90 s' and clock_timestamp() - interval '60 s' as horizon
         from viewkeeper.view_status where schema_name = 'kin' order by name`
-    expect(shown.map(({ name, horizon }) => [name, horizon])).toEqual(
-      names.map((name) => [name, name !== 'y']),
-    )
-    expect(shown.map(({ held_back_by }) => held_back_by)).toEqual([null, null, 'kin.a', 'kin.a', 'kin.a'])
-    const { status } = await refresh({ view: 'kin.a', strategy: 'swap' }, callOn(saving))
-    expect(status).toBe('updated')
-    await later()
-    expect(await night()).toEqual({ groups: 0, skipped: names })
-  })
-
-  test('are rebuilt with all that read one that has changed, also through a view that is not in the batch, and with nothing else', async () => {
-    for (const [change, skipped] of [
-      ['insert into still.elder values (1)', ['a', 'aside', 'y']],
-      ['insert into still.t values (100, 1)', ['aside']],
-      ['refresh materialized view kin.b', ['a', 'aside', 'y']],
-    ] as const) {
-      await night()
+      expect(shown.map(({ name, horizon }) => [name, horizon])).toEqual(
+        names.map((name) => [name, name !== 'y']),
+      )
+      expect(shown.map(({ held_back_by }) => held_back_by)).toEqual([null, null, 'kin.a', 'kin.a', 'kin.a'])
+      const { status } = await refresh({ view: 'kin.a', strategy: 'swap' }, callOn(saving))
+      expect(status).toBe('updated')
       await later()
-      await reported(change)
-      expect([change, (await night()).skipped]).toEqual([change, skipped])
-      expect(await wrong()).toEqual([])
-    }
-  })
+      expect(await night()).toEqual({ groups: 0, skipped: names })
+    },
+  )
 
-  test('are left out once each, whenever the advancing process loses its connection', async () => {
+  test(
+    'are rebuilt with all that read one that has changed, also through a view that is not in the batch, and with nothing else',
+    deep,
+    async () => {
+      for (const [change, skipped] of [
+        ['insert into still.elder values (1)', ['a', 'aside', 'y']],
+        ['insert into still.t values (100, 1)', ['aside']],
+        ['refresh materialized view kin.b', ['a', 'aside', 'y']],
+      ] as const) {
+        await night()
+        await later()
+        await reported(change)
+        expect([change, (await night()).skipped]).toEqual([change, skipped])
+        expect(await wrong()).toEqual([])
+      }
+    },
+  )
+
+  test('are left out once each, whenever the advancing process loses its connection', deep, async () => {
     await night()
     for (let at = 3; ; at += 9) {
       await later()
@@ -365,36 +377,39 @@ describe('why', () => {
     }
   })
 
-  test.each<[string, string, string, string?]>([
+  eachCase<[string, string, string, string?]>(
     [
-      'a routine',
-      'create procedure still.uncounted() language sql set track_counts = off as $$ select 1 $$',
-      'alter routine still.uncounted() reset track_counts;',
-      'drop procedure still.uncounted()',
+      [
+        'a routine',
+        'create procedure still.uncounted() language sql set track_counts = off as $$ select 1 $$',
+        'alter routine still.uncounted() reset track_counts;',
+        'drop procedure still.uncounted()',
+      ],
+      [
+        'a database',
+        'alter database postgres set track_counts = off',
+        'alter database postgres reset track_counts;',
+      ],
+      ['all roles', 'alter role all set track_counts = off', 'alter role all reset track_counts;'],
+      ['a role', 'alter role "Odd" set track_counts = off', 'alter role "Odd" reset track_counts;'],
+      [
+        'a role in a database',
+        'alter role "Odd" in database postgres set track_counts = off',
+        'alter role "Odd" in database postgres reset track_counts;',
+      ],
+      [
+        'a grant',
+        'grant set on parameter track_counts to "Odd"',
+        'revoke set on parameter track_counts from "Odd" cascade;',
+      ],
+      [
+        'the server',
+        'alter system set track_counts = off; select pg_reload_conf()',
+        'alter system set track_counts = on; select pg_reload_conf();',
+      ],
     ],
-    [
-      'a database',
-      'alter database postgres set track_counts = off',
-      'alter database postgres reset track_counts;',
-    ],
-    ['all roles', 'alter role all set track_counts = off', 'alter role all reset track_counts;'],
-    ['a role', 'alter role "Odd" set track_counts = off', 'alter role "Odd" reset track_counts;'],
-    [
-      'a role in a database',
-      'alter role "Odd" in database postgres set track_counts = off',
-      'alter role "Odd" in database postgres reset track_counts;',
-    ],
-    [
-      'a grant',
-      'grant set on parameter track_counts to "Odd"',
-      'revoke set on parameter track_counts from "Odd" cascade;',
-    ],
-    [
-      'the server',
-      'alter system set track_counts = off; select pg_reload_conf()',
-      'alter system set track_counts = on; select pg_reload_conf();',
-    ],
-  ])(
+    { quick: 2 },
+  )(
     'says what to type if track_counts is off or may be switched off for %s, and that fixes it',
     async (_, off, fix, away) => {
       const type = async (text: string) => {
