@@ -6,6 +6,7 @@ import { filters } from '../../../src/catalog/plan/state.ts'
 import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import {
   accountOf,
@@ -115,7 +116,7 @@ describe('a batch', () => {
     expect(await advance('nowhere', { database, until: 0 })).toMatchObject(unknown)
   })
 
-  test('that is deleted while it is advanced is done, and failed', async () => {
+  test('that is deleted while it is advanced is done, and failed', deep, async () => {
     await makeGatedView(sql, 'deleted')
     const batchId = await begin(database, { views: ['deleted'] })
     await withGateClosed(sql, 'deleted', async () => {
@@ -198,7 +199,7 @@ describe('a view that fails', () => {
     ])
   })
 
-  test('because it was dropped meanwhile has UnknownView on record, after all its tries', async () => {
+  test('because it was dropped meanwhile has UnknownView on record, after all its tries', deep, async () => {
     await makeGatedView(sql, 'going')
     await sql`create materialized view gone as select id from going`
     await sql`create materialized view after_gone as select id from gone`
@@ -248,7 +249,7 @@ describe('a view that fails', () => {
     ])
   })
 
-  test('shows when it is tried again, and counts that wait in the time that is left', async () => {
+  test('shows when it is tried again, and counts that wait in the time that is left', deep, async () => {
     await makeGraph(sql, 'patient', {})
     await sql`create materialized view patient.a as select not_yet() with no data`
     await define(sql, 'patient.a', { retries: 1, retry_delay_seconds: 3600 })
@@ -334,7 +335,7 @@ describe('another run of a view', () => {
     })
   })
 
-  test('keeps a call from leaving, although the batch has no run but a retry that waits', async () => {
+  test('keeps a call from leaving, although the batch has no run but a retry that waits', deep, async () => {
     await makeGatedView(sql, 'held')
     await sql`create materialized view delayed as select not_yet() with no data`
     await define(sql, 'public.delayed', { retries: 1, retry_delay_seconds: 3600 })
@@ -404,7 +405,7 @@ describe('a plan made ahead', () => {
 })
 
 describe('a call', () => {
-  test('ends when its time is up; the server goes on, and the next call finds the result', async () => {
+  test('ends when its time is up; the server goes on, and the next call finds the result', deep, async () => {
     await makeGatedView(sql, 'long')
     await sql`create materialized view after_long as select id from long`
     const batchId = await begin(database, { views: ['long', 'after_long'] })

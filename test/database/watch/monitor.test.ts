@@ -7,6 +7,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { getMetrics } from '../../../src/watch/read.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
+import { deep } from '../../support/deep.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { namesByKind } from '../../support/views/wrong.ts'
@@ -200,7 +201,7 @@ describe('the monitor', () => {
     await sql`delete from viewkeeper.definitions where name = 'unmet'`
   })
 
-  test('expects nothing of a time when nobody did: before a schedule, while paused', async () => {
+  test('expects nothing of a time when nobody did: before a schedule, while paused', deep, async () => {
     process.env.SCHEDULES = '{"nightly":false}'
     await expectForLong('steady')
     await writePast([{ view: 'steady', ago: '30 days' }])

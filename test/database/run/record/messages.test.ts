@@ -269,7 +269,7 @@ describe('what the own code of a view raises is its own failure, whatever SQLSTA
       'XX000',
       '55000',
     ],
-    { quick: 3 },
+    { quick: 1 },
   )('%s', async (sqlstate) => {
     const view = await raising(
       sqlstate.toLowerCase(),
