@@ -191,7 +191,7 @@ describe('the doctor', () => {
       expect(await refresh({ view, strategy }, callOn(as(app).database))).toMatchObject({ status: 'updated' })
   })
 
-  eachCase(situations, { quick: 6 })(
+  eachCase(situations, { quick: 2 })(
     'names the SQL for a login that lacks $lacks, and the SQL fixes it',
     async ({ setUp, hinders, sql: wanted, by }) => {
       const { look, run, fill, app, view } = await makePlace(setUp)
@@ -218,7 +218,7 @@ describe('the doctor', () => {
     },
   )
 
-  eachCase(situations, { quick: 3 })(
+  eachCase(situations, { quick: 1 })(
     'says of $lacks what a refused refresh says: the same words and the same fix',
     async ({ setUp }) => {
       const { look, run, app, view } = await makePlace(setUp)

@@ -3,7 +3,7 @@ import { unscheduled } from '../../../src/due/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
-import { eachCase } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { rewrite } from '../../support/views/rewritten.ts'
@@ -85,7 +85,7 @@ describe('a scheduled refresh of a view that reads views only', () => {
        create materialized view quiet.top as select text || '!' as loud from quiet.mid`,
       ],
     ],
-    { quick: 4 },
+    { quick: 2 },
   )('is made if %s', async (_, change) => {
     await filled('base', 'mid')
     expect(await scheduled('mid')).toBe('skipped')
@@ -94,28 +94,32 @@ describe('a scheduled refresh of a view that reads views only', () => {
     expect(await scheduled('mid')).toBe('updated')
   })
 
-  test('is made after somebody has rewritten a file, until that view is refreshed; nothing else changes by it', async () => {
-    await filled('base', 'mid')
-    const look = async () => {
-      const rows = await sql`select v::text from quiet.base v order by 1`
-      const [status] = await sql`
+  test(
+    'is made after somebody has rewritten a file, until that view is refreshed; nothing else changes by it',
+    deep,
+    async () => {
+      await filled('base', 'mid')
+      const look = async () => {
+        const rows = await sql`select v::text from quiet.base v order by 1`
+        const [status] = await sql`
         select last_success_at, last_run_id, last_status, stale from viewkeeper.view_status where name = 'base'`
-      return { rows, status, catalog: await describeInCatalog(sql, 'quiet.base') }
-    }
-    const before = await look()
-    await rewrite(sql, 'quiet.base')
-    expect(await look()).toEqual(before)
-    const { causes } = await getWhy(database, 'quiet.base', { schedules: unscheduled, typed: null })
-    expect(causes.map(({ code }) => code)).toContain('UnknownAge')
-    expect(await scheduled('mid')).toBe('updated')
-    for (const strategy of ['concurrent', 'swap', 'regular']) {
+        return { rows, status, catalog: await describeInCatalog(sql, 'quiet.base') }
+      }
+      const before = await look()
       await rewrite(sql, 'quiet.base')
-      expect(await scheduled('base', { strategy, force: true })).toBe('updated')
-    }
-    expect(await scheduled('mid')).toBe('updated')
-    expect(await scheduled('mid')).toBe('skipped')
-    expect((await look()).catalog).toEqual(before.catalog)
-  })
+      expect(await look()).toEqual(before)
+      const { causes } = await getWhy(database, 'quiet.base', { schedules: unscheduled, typed: null })
+      expect(causes.map(({ code }) => code)).toContain('UnknownAge')
+      expect(await scheduled('mid')).toBe('updated')
+      for (const strategy of ['concurrent', 'swap', 'regular']) {
+        await rewrite(sql, 'quiet.base')
+        expect(await scheduled('base', { strategy, force: true })).toBe('updated')
+      }
+      expect(await scheduled('mid')).toBe('updated')
+      expect(await scheduled('mid')).toBe('skipped')
+      expect((await look()).catalog).toEqual(before.catalog)
+    },
+  )
 
   test('is left out if a type that its query does not have is another one', async () => {
     await sql.unsafe(`create type quiet.other as enum ('a'); create type quiet.others as (a int)`)
@@ -126,7 +130,7 @@ describe('a scheduled refresh of a view that reads views only', () => {
     expect(await scheduled('mid')).toBe('skipped')
   })
 
-  test('is left out of a batch, too, unless the batch names it', async () => {
+  test('is left out of a batch, too, unless the batch names it', deep, async () => {
     await filled('base', 'mid', 'top')
     const statuses = async (request: object) => {
       const batchId = await begin(database, { ...request, exchange: 'each' })
@@ -167,7 +171,7 @@ eachCase(
     ['an aggregate of such a function', 'select quiet.sums(n) from quiet.base'],
     ['no view', 'select 1 as n'],
   ],
-  { quick: 3 },
+  { quick: 1 },
 )('a view that depends on %s is always refreshed', async (_, query) => {
   await sql.unsafe(`
     create sequence if not exists quiet.counter;

@@ -118,7 +118,7 @@ describe('a view is never filled from a table that somebody is just loading', ()
     (['swap', 'regular', 'concurrent'] as const).flatMap((strategy) =>
       reads.map(([table, through]) => ({ strategy, table, through })),
     ),
-    { quick: 4 },
+    { quick: 2 },
   )('$strategy, through $through', async ({ strategy, table, through }) => {
     await make('mv', `shop.${through}`)
     await expectWhole(
@@ -148,10 +148,13 @@ describe('a view is never filled from a table that somebody is just loading', ()
     await expectWhole(await whileLoaded('plain', () => create({ view: 'public.mv' }, callOn(database))))
   })
 
-  test.each([
-    ['by shadows', database, 'swap'],
-    ['where it is', inPlace, 'regular'],
-  ] as const)('nor in a group of a batch that is refreshed %s', async (_, by, strategy) => {
+  eachCase(
+    [
+      ['by shadows', database, 'swap'],
+      ['where it is', inPlace, 'regular'],
+    ] as const,
+    { quick: 1 },
+  )('nor in a group of a batch that is refreshed %s', async (_, by, strategy) => {
     await make('mv', 'shop.plains')
     await make('reader', 'mv')
     const views = ['public.mv', 'public.reader']
