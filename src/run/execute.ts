@@ -120,7 +120,7 @@ export async function performRun(
   const { sql } = connection
   const work = await planOrEnd(() => planning(sql))
   if ('status' in work) return endAtOnce(sql, call, run, work)
-  const sent = await sendNew(connection, run, work)
+  const sent = await sendNew(connection, run, work, call)
   if (sent !== null)
     return namingRun(sent.runId, call, () => untilClaimed(connection, call, run, sent, planning))
   // Another run took the key meanwhile. If that run has given the key back since, this call starts over.

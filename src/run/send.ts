@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { closeUnclaimed } from '../record/runs/life.ts'
 import { type Run, type RunRequest, startRunHere } from '../record/runs/runs.ts'
@@ -33,26 +34,20 @@ export async function sendNew(
   connection: RunConnection,
   run: RunRequest,
   work: PlannedRun,
+  call: Call,
 ): Promise<SentAttempt | null> {
   const { sql } = connection
-  const recorded = startRunHere(sql, run, recordedOf(work), (id) => takeRun(id, work))
+  const sentAs = randomUUID()
+  const recorded = startRunHere(sql, { ...run, sentAs }, recordedOf(work), (id) => takeRun(id, work))
   const sent = sendEnvelope(connection)
-  const runId = await recorded.catch((error) => {
-    throw sqlstateOf(error) === undefined ? mayGoOn(problemOf(error)) : error
+  const runId = await recorded.catch(async (error) => {
+    if (sqlstateOf(error) !== undefined) throw error
+    return (await import('./read.ts')).findSentRun(call.database, run, sentAs, problemOf(error))
   })
   if (runId !== null) return { runId, work, ...sent }
   takeBack(connection)
   return null
 }
-
-/** The connection broke before the server said whether it has recorded the run, which it then executes. */
-const mayGoOn = (error: unknown): unknown =>
-  error instanceof Problem
-    ? new Problem(error.code, `${error.message} A run may be going on: look at the newest run of the view.`, {
-        ...error.details,
-        cause: error,
-      })
-    : error
 
 /** A run that takes longer is watched over a second connection. */
 export const momentMs = 250

@@ -70,6 +70,8 @@ export interface RunRequest {
   caller: string
   idempotencyKey: string | null
   request: Record<string, unknown>
+  /** By what the sender finds the run if the answer to its record is lost. */
+  sentAs?: string
   /** The batch of the run. Such a run has no `claim_by`: it may stay pending while its batch goes on. */
   batch?: { id: string; attempt: number } | undefined
 }
@@ -227,7 +229,7 @@ function insertion(
                                  batch_id, attempt, as_of, held_back_by)
     select ${run.definitionId}::integer, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy},
            ${run.caller}, ${run.idempotencyKey}, ${status}, ${plan === null ? null : sentOnce(sql, plan)}::jsonb, ${plan?.fills ?? false},
-           ${json({ request: run.request, response })}::jsonb, ${json(error)}::jsonb,
+           ${json({ request: run.request, response, sentAs: run.sentAs })}::jsonb, ${json(error)}::jsonb,
            clock_timestamp() + make_interval(secs => ${claimBy}),
            case ${status} when 'pending' then null else clock_timestamp() end,
            case ${status} when 'pending' then null else 0 end,

@@ -74,7 +74,7 @@ describe('a caller whose run the server works on', () => {
   })
 })
 
-test('a request whose connections break before its run is running is answered at once, and leaves no known run pending', async () => {
+test('a request whose connections break before its run is running is answered at once, by its run if the server has recorded one', async () => {
   await sql`create materialized view broken_early as select 1 as id`
   const ends = []
   for (let pieces = 0; pieces < 60; pieces++) {
@@ -89,10 +89,10 @@ test('a request whose connections break before its run is running is answered at
     // Skipped: the server still works on the run of a request before, whose answer was lost.
     else expect(['updated', 'skipped']).toContain(end.status)
   }
-  // A run whose record has passed and its envelope has not may be pending, too: nobody got its id, and it counts as lost later.
   const known = ends.flatMap(({ end }) => (end instanceof Problem ? (end.details.runId ?? []) : end.runId))
   expect(known).not.toEqual([])
-  expect(await sql`select from viewkeeper.runs where status = 'pending' and id in ${sql(known)}`).toEqual([])
+  const recorded = await sql`select id, status from viewkeeper.runs where view_name = 'broken_early'`
+  expect(recorded.filter(({ id, status }) => status === 'pending' || !known.includes(id))).toEqual([])
 })
 
 test('a read whose connection breaks at any moment reports that at once', async () => {
