@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 // Writes the SBOM (CycloneDX) of everything that is installed: what the package and the functions are made of, and what makes them.
-// Fails if anything has a license that nobody has agreed to.
+// Fails if anything has a license that nobody has agreed to, also of what the tests and the docs site install in folders of their own.
 
 const file = fileURLToPath(new URL('../.viewkeeper/sbom.cdx.json', import.meta.url))
 
@@ -43,10 +43,23 @@ const isAgreed = (license: string): boolean =>
       .split(' OR ')
       .some((one) => agreed.includes(one)),
   )
-const refused = components.filter((component) => !isAgreed(licenseOf(component)))
+
+/** What no package and no function has; it is not installed for this, so its lock says the licenses. */
+const besides = ['.ci/majors', 'build/docs-site'].flatMap((folder): Component[] => {
+  const lock = readFileSync(new URL(`../${folder}/package-lock.json`, import.meta.url), 'utf8')
+  const { packages } = JSON.parse(lock) as {
+    packages: Record<string, { version: string; license?: string }>
+  }
+  return Object.entries(packages).flatMap(([path, { version, license }]) =>
+    path === ''
+      ? []
+      : { name: `${folder}/${path}`, version, licenses: license ? [{ expression: license }] : [] },
+  )
+})
+const refused = [...components, ...besides].filter((component) => !isAgreed(licenseOf(component)))
 mkdirSync(new URL('.', `file://${file}`), { recursive: true })
 writeFileSync(file, text)
-console.log(`${components.length} components: ${file}`)
+console.log(`${components.length} components: ${file}; ${besides.length} more, of tools, are in no file`)
 for (const component of refused)
   console.error(
     `${component.name} ${component.version}: nobody has agreed to its license, "${licenseOf(component)}"`,

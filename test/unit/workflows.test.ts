@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -73,6 +73,20 @@ test('an action has the same digest everywhere', () => {
     (uses) => uses.split('@')[0],
   )
   for (const uses of digests.values()) expect(new Set(uses).size, uses[0]).toBe(1)
+})
+
+test('the night audits all that is locked', () => {
+  const locks = globSync(['**/package-lock.json', '.*/**/package-lock.json'], {
+    cwd: root,
+    exclude: ['**/node_modules', '.viewkeeper', '.git'],
+  })
+  const prefixes = locks.map((lock) => lock.replace(/\/?package-lock\.json$/, ''))
+  expect(prefixes.toSorted()).toEqual(['', '.ci/majors', 'build/docs-site'])
+  const runs = jobs.filter(({ file }) => file === 'nightly.yml').flatMap(runsOf)
+  const audit = 'npm audit --audit-level=high'
+  expect(runs).toEqual(
+    expect.arrayContaining(prefixes.map((prefix) => (prefix === '' ? audit : `${audit} --prefix ${prefix}`))),
+  )
 })
 
 test('a change runs the parts that .ci/run runs without a word', () => {
