@@ -1,5 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { includes, type PolicyName } from '../src/api/route.ts'
+import { findToken, insertToken, noteUse } from '../src/record/tokens/tokens.ts'
 import type { Database, Sql } from '../src/server/database.ts'
 import { Problem } from '../src/words/problem.ts'
 
@@ -48,7 +49,7 @@ export function makeDoorkeeper(database: Database, now = () => performance.now()
 
   const lookUp = (id: string, digest: Buffer) =>
     database.withConnection(async (sql): Promise<TokenHolder | null> => {
-      const found = await findToken(sql, id)
+      const found = await findToken<PolicyName>(sql, id)
       if (!isSame(digest, found?.digest) || found === undefined || found.expired) return null
       if (!found.noted) await noteUse(sql, id)
       return { name: found.name, may: found.may }
@@ -160,18 +161,6 @@ const isSame = (digest: Buffer, known: Uint8Array | undefined): boolean =>
 const bearerOf = ([header, ...more]: readonly string[]): string | null =>
   more.length > 0 ? null : (/^Bearer +(\S{1,200})$/i.exec(header ?? '')?.[1] ?? null)
 
-/** A token as people see it. */
-export interface KnownToken {
-  name: string
-  may: PolicyName
-  createdAt: Date
-  createdBy: string
-  /** Null: it has no end. */
-  expiresAt: Date | null
-  expired: boolean
-  lastUsedAt: Date | null
-}
-
 /** Notes a new token, and returns it: nobody can read it again. Refuses (InvalidRequest) a name that another token has. */
 export async function createToken(
   sql: Sql,
@@ -182,54 +171,10 @@ export async function createToken(
       field: '--name',
     })
   const { id, token, digest } = makeToken()
-  const { count } = await sql`
-    insert into viewkeeper.tokens (id, name, may, digest, created_by, expires_at)
-    values (${id}, ${name}, ${may}, ${digest}, ${by}, clock_timestamp() + make_interval(days => ${days}))
-    on conflict (name) where revoked_at is null do nothing`
-  if (count > 0) return token
+  if (await insertToken(sql, { id, name, may, digest, by, days })) return token
   throw new Problem(
     'InvalidRequest',
     `There is a token ${name} already. Choose another name, or end that token: viewkeeper token revoke ${JSON.stringify(name)}`,
     { field: '--name' },
   )
-}
-
-/** The tokens that nobody has revoked, by name. */
-export const listTokens = (sql: Sql): Promise<KnownToken[]> => sql<KnownToken[]>`
-  select name, may, created_at as "createdAt", created_by as "createdBy", expires_at as "expiresAt",
-         coalesce(expires_at <= clock_timestamp(), false) as expired, last_used_at as "lastUsedAt"
-    from viewkeeper.tokens where revoked_at is null order by name`
-
-/** Ends a token. False: there is none of this name. */
-export async function revokeToken(sql: Sql, name: string): Promise<boolean> {
-  const { count } = await sql`
-    update viewkeeper.tokens set revoked_at = clock_timestamp() where name = ${name} and revoked_at is null`
-  return count > 0
-}
-
-/** A row to compare a token with. */
-interface StoredToken {
-  name: string
-  may: PolicyName
-  digest: Uint8Array
-  /** By the clock of the database. */
-  expired: boolean
-  /** Whether the last use was noted less than a minute ago. */
-  noted: boolean
-}
-
-/** The token with this id, unless it is revoked. */
-async function findToken(sql: Sql, id: string): Promise<StoredToken | undefined> {
-  const [row] = await sql<StoredToken[]>`
-    select name, may, digest, coalesce(expires_at <= clock_timestamp(), false) as expired,
-           coalesce(last_used_at > clock_timestamp() - interval '1 minute', false) as noted
-      from viewkeeper.tokens where id = ${id} and revoked_at is null`
-  return row
-}
-
-/** Notes that a token was used, at most once a minute, whichever copies let it in. */
-async function noteUse(sql: Sql, id: string): Promise<void> {
-  await sql`
-    update viewkeeper.tokens set last_used_at = clock_timestamp()
-     where id = ${id} and (last_used_at > clock_timestamp() - interval '1 minute') is not true`
 }

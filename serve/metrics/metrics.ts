@@ -1,17 +1,17 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { ViewStateFacts } from '../../src/catalog/plan/state.ts'
 import { readFacts } from '../../src/record/definitions/facts.ts'
-import { readWaitingSeconds } from '../../src/record/events/outbox.ts'
+import { type ChannelState, readChannels, readWaitingSeconds } from '../../src/record/events/outbox.ts'
 import { isSlow } from '../../src/record/plan/batch.ts'
+import { readViewIncidents } from '../../src/record/watch/incidents.ts'
 import { readLastLook } from '../../src/record/watch/looks.ts'
 import { openSockets } from '../../src/server/connection.ts'
 import type { Database } from '../../src/server/database.ts'
 import { version } from '../../src/version.ts'
 import type { Publisher } from '../../src/watch/monitor.ts'
-import { type ViewIncidentKind, viewKinds } from '../../src/words/event.ts'
+import type { ViewIncidentKind } from '../../src/words/event.ts'
 import { Problem, type ProblemCode } from '../../src/words/problem.ts'
 import { operations, runStatuses } from '../../src/words/run.ts'
-import { type ChannelState, readChannels } from '../news/channel.ts'
 import { type PromMetric, promMetrics } from './names.ts'
 
 /** The metrics of a process. */
@@ -135,9 +135,7 @@ interface MeasuredDatabase {
 const readMeasured = (database: Database, channels: string[]): Promise<MeasuredDatabase> =>
   database.withConnection(async (sql) => ({
     views: (await readFacts(sql)).views,
-    incidents: await sql<MeasuredDatabase['incidents']>`
-      select subject as view, kind from viewkeeper.incidents cross join unnest(kinds) kind
-       where resolved_at is null and kind in (select value from jsonb_array_elements_text(${sql.json(viewKinds)}))`,
+    incidents: await readViewIncidents(sql),
     lookedAt: await readLastLook(sql),
     channels: await readChannels(sql, channels),
     waitingSeconds: (await readWaitingSeconds(sql)) ?? 0,

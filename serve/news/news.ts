@@ -2,21 +2,20 @@ import { makeWake } from '../../src/batch/advance.ts'
 import { handOut, sendWaiting } from '../../src/events/hand-out.ts'
 import { cloudEventOf } from '../../src/events/plan/news.ts'
 import type { Logger } from '../../src/keeper/terms.ts'
-import { readWaitingSeconds } from '../../src/record/events/outbox.ts'
-import type { Message, WaitingEvent } from '../../src/record/plan/watch.ts'
-import type { Database, Sql } from '../../src/server/database.ts'
-import { whileListening } from '../../src/server/listen.ts'
-import type { CommandTarget } from '../../src/words/commands.ts'
 import {
-  type Channel,
   forgetOthers,
   noteRefusal,
   readDue,
   readDueChannels,
+  readWaitingSeconds,
   removeDelivery,
-  Undelivered,
   writeDeliveries,
-} from './channel.ts'
+} from '../../src/record/events/outbox.ts'
+import type { Message, WaitingEvent } from '../../src/record/plan/watch.ts'
+import type { Database, Sql } from '../../src/server/database.ts'
+import { whileListening } from '../../src/server/listen.ts'
+import type { CommandTarget } from '../../src/words/commands.ts'
+import { type Channel, Undelivered } from './channel.ts'
 
 /** So many messages of a channel are read at once. */
 const atOnce = 50

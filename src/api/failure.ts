@@ -1,7 +1,7 @@
+import { readFailedRun } from '../record/runs/wrong.ts'
 import type { Result } from '../run/call.ts'
 import { withDeadline } from '../server/failures.ts'
-import { readCause } from '../watch/db/failed-run.ts'
-import { runCause, wholeCause } from '../watch/diagnosis/run-cause.ts'
+import { causeOf, runCause, wholeCause } from '../watch/diagnosis/run-cause.ts'
 import { command } from '../words/commands.ts'
 import { Problem, sentences } from '../words/problem.ts'
 import type { RunError } from '../words/run.ts'
@@ -19,16 +19,19 @@ export async function failureOf(
     const next = command(['runs', String(runningRunId), '--watch'], typed)
     return new Problem(code, message, { ...details, whole: sentences(message, detail, hint), next })
   }
-  const read = database.withConnection((sql) => readCause(sql, runId, typed), { once: true })
-  const cause =
-    (await withDeadline(read, Date.now() + longestReadMs, 'The read of the cause took too long').catch(
-      () => undefined,
-    )) ??
-    runCause(
-      { view, lastSuccessAt: null, populated: false },
-      { id: runId, operation, status: 'failed', error },
-      { typed, clock: String, longest: Infinity },
-    )
+  const read = database.withConnection((sql) => readFailedRun(sql, runId), { once: true })
+  const failed = await withDeadline(
+    read,
+    Date.now() + longestReadMs,
+    'The read of the cause took too long',
+  ).catch(() => undefined)
+  const cause = failed
+    ? causeOf(failed, typed)
+    : runCause(
+        { view, lastSuccessAt: null, populated: false },
+        { id: runId, operation, status: 'failed', error },
+        { typed, clock: String, longest: Infinity },
+      )
   const next = cause.next ?? undefined
   return new Problem(code, cause.text, { ...details, whole: wholeCause(cause, error), next })
 }

@@ -1,12 +1,11 @@
 import { outsideCircles } from '../catalog/plan/graph.ts'
 import { requestOf } from '../record/batches/attempts.ts'
-import { type BatchView, readPausedIds } from '../record/batches/batch-views.ts'
+import { type BatchView, readPausedIds, readRefreshed } from '../record/batches/batch-views.ts'
 import type { Batch } from '../record/batches/batches.ts'
 import { readDependencies } from '../record/definitions/graph.ts'
 import { skipped } from '../record/runs/skip.ts'
 import { recordEnd, skippedUnchanged } from '../run/record.ts'
 import type { Sql } from '../server/database.ts'
-import type { Unchanged } from '../words/run.ts'
 import { mayLeaveOut } from './plan/selection.ts'
 
 /** The decision on a batch is one transaction, which others wait for. What is not proved by then is refreshed. */
@@ -23,19 +22,7 @@ export async function joinRefreshed(
   views: BatchView[],
   inTurn?: { pending: number | null },
 ): Promise<Set<number>> {
-  const refreshed = await sql<{ id: number; runId: number; unchanged: Unchanged }[]>`
-    select d.id, r.id as "runId", jsonb_build_object('asOf', r.as_of, 'heldBackBy', r.held_back_by, 'counted', false) as unchanged
-      from viewkeeper.definitions d
-     cross join viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
-      join viewkeeper.batches b on b.id = ${batch.id} and r.started_at >= b.requested_at
-      join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', d.schema_name, d.name))
-     where r.as_of is not null and d.id in (select value::integer from jsonb_array_elements_text(${sql.json(views.map(({ id }) => id))}))
-       and viewkeeper.is_filling(r.filled, viewkeeper.filling(c.oid))
-       and not exists (
-         select from viewkeeper.batch_views v cross join unnest(v.parents) p(id) cross join viewkeeper.last_success(p.id) s(id)
-           join viewkeeper.runs read on read.id = s.id and read.finished_at > r.started_at and read.finished_at <> r.finished_at
-          where v.batch_id = b.id and v.definition_id = d.id)`
-  const runs = new Map(refreshed.map((each) => [each.id, each]))
+  const runs = new Map((await readRefreshed(sql, batch.id, views)).map((each) => [each.id, each]))
   const joined = new Set<number>()
   for (const view of views) {
     const { runId, unchanged } = runs.get(view.id) ?? {}

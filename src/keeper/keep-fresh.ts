@@ -15,7 +15,7 @@ import {
 import type { ViewStateFacts } from '../catalog/plan/state.ts'
 import { lagsOf } from '../due/plan/lags.ts'
 import { nextScheduled, type Schedules } from '../due/schedules.ts'
-import { readOpenBatches } from '../record/batches/batches.ts'
+import { readOpenBatches, readTurnsOfSchedules } from '../record/batches/batches.ts'
 import { discoverDefinitions } from '../record/definitions/discovered.ts'
 import { readScheduled } from '../record/definitions/expectations.ts'
 import { readFacts } from '../record/definitions/facts.ts'
@@ -207,23 +207,18 @@ interface Begun {
 }
 
 /**
- * Reads what the schedules of earlier leaders have begun. The key of a batch of a schedule ends with the time of its turn. Refuses
- * a database in whose schema `viewkeeper` others have a hand.
+ * Reads what the schedules of earlier leaders have begun. Refuses a database in whose schema `viewkeeper` others have a hand.
  */
 async function readBegun(sql: Sql): Promise<Begun> {
   const [now, looked, [schema], turns] = await Promise.all([
     readClock(sql),
     readLastLook(sql),
     sql.unsafe<[{ found: Obstacle[] }]>(`select ${intruders(trustOf(null))} as found`),
-    sql<{ name: string; at: string }[]>`
-      select requested_by as name, max(right(idempotency_key, 24)) as at from viewkeeper.batches
-       where trigger = 'schedule' and requested_at > clock_timestamp() - interval '2 hours'
-         and idempotency_key = requested_by || ' ' || right(idempotency_key, 24)
-       group by requested_by`,
+    readTurnsOfSchedules(sql),
   ])
   refuseIntruders(schema.found)
   return {
-    turns: new Map(turns.map(({ name, at }) => [name, new Date(at)])),
+    turns,
     otherwise: looked ?? now,
     now,
   }

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { obeysOthers, takeTurn } from '../record/runs/turns.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { problemOf, withDeadline } from '../server/failures.ts'
-import { takeTurn } from '../server/sessions.ts'
 import { Problem } from '../words/problem.ts'
 
 /**
@@ -92,9 +92,7 @@ async function withSession(database: Database, work: (sql: Sql) => Promise<void>
 /** Takes the lead unless another copy has it, and notes what this leader obeys. Else: whether the leader obeys something else. */
 async function tryToLead(sql: Sql, obeys: string): Promise<{ leads: boolean; others: boolean }> {
   if ((await takeTurn(sql, lead, { obeys })).length > 0) return { leads: true, others: false }
-  const others =
-    await sql`select from viewkeeper.switches where key = ${lead} and value ->> 'obeys' <> ${obeys}`
-  return { leads: false, others: others.length > 0 }
+  return { leads: false, others: await obeysOthers(sql, lead, obeys) }
 }
 
 async function whileTrusted(sql: Sql, stop: AbortSignal, work: LeadOptions['work']): Promise<void> {

@@ -2,12 +2,14 @@ import type { Definition } from '../catalog/plan/definition.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import {
   authorStatement,
+  isJournaled,
   releaseStatement,
   removeStatement,
   renameStatement,
 } from '../record/definitions/authored.ts'
 import { findDefinitionId } from '../record/definitions/definitions.ts'
 import { findRunningRun } from '../record/definitions/look.ts'
+import { adoptRunStatement, journalStatement } from '../record/plan/statements.ts'
 import { closeLostRuns } from '../record/runs/life.ts'
 import { readRunStatus } from '../record/runs/runs.ts'
 import { skipped } from '../record/runs/skip.ts'
@@ -24,13 +26,7 @@ import type { RunPlan, Statement } from '../sql/run-plan.ts'
 import { displayName, type QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { Trigger } from '../words/run.ts'
-import {
-  adoptRunStatement,
-  isJournaled,
-  journalStatement,
-  readMissing,
-  whileOnlyOneMigrates,
-} from './db/journal.ts'
+import { readMissing, whileOnlyOneMigrates } from './db/journal.ts'
 import { failed, runFailed, textOfRunError } from './failures.ts'
 import {
   definitionsOf,
@@ -104,7 +100,7 @@ export async function migrateOne(
     // A refresh, or this migration, begun by an earlier deploy.
     await closeLostRuns(sql, view)
     await untilEnded(await findRunningRun(sql, view))
-    if ((await isJournaled(sql, migration)) === (way === 'up')) return done(null)
+    if ((await isJournaled(sql, migration.number)) === (way === 'up')) return done(null)
     const first = await plan().catch((error) => {
       throw failed(to, error)
     })

@@ -1,10 +1,12 @@
+import { mayReadJournal, readViewJournal } from '../record/definitions/authored.ts'
+import type { JournalEntry } from '../record/plan/statements.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { displayName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { MigrateCall, MigrationDone, MissingView, migrateOne, repairViews } from './apply.ts'
-import { mayReadJournal, readMissing, readViewJournal, whileOnlyOneMigrates } from './db/journal.ts'
+import { readMissing, whileOnlyOneMigrates } from './db/journal.ts'
 import type { FrozenMigration } from './plan/frozen.ts'
-import { compareJournal, insistOnOwnFolder, type JournalEntry } from './plan/journal.ts'
+import { compareJournal, insistOnOwnFolder } from './plan/journal.ts'
 
 /**
  * Applies the migrations that the database lacks, in order. Each commits together with its journal row and

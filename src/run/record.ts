@@ -7,7 +7,7 @@ import {
   replan,
   startRun,
 } from '../record/runs/runs.ts'
-import { type Skipped, skipped } from '../record/runs/skip.ts'
+import { readUnchanged, type Skipped, skipped } from '../record/runs/skip.ts'
 import type { Sql } from '../server/database.ts'
 import { problemOf } from '../server/failures.ts'
 import { type RunPlan, statementsOf } from '../sql/run-plan.ts'
@@ -95,11 +95,10 @@ export const runErrorOf = ({ code, parts, details }: Problem): RunError => ({
 
 /** Proves that a refresh of the view would change nothing; undefined if that cannot be proved. */
 export async function findUnchanged(sql: Sql, definitionId: number): Promise<Unchanged | undefined> {
-  const [row] = await sql<[{ unchanged: (Unchanged & { relation: number }) | null }]>`
-    select viewkeeper.unchanged(${definitionId}) as unchanged`
-  if (row.unchanged === null) return undefined
+  const [{ unchanged }] = await readUnchanged(sql, definitionId)
+  if (unchanged === null) return undefined
   const { whyNotKnown } = await import('../slices/db/read-queries.ts')
-  return (await whyNotKnown(sql, row.unchanged.relation)) === null ? row.unchanged : undefined
+  return (await whyNotKnown(sql, unchanged.relation)) === null ? unchanged : undefined
 }
 
 const becauseOf = ({ counted, asOf }: Unchanged) =>

@@ -1,6 +1,8 @@
 import { Problem } from '../words/problem.ts'
 import type { Database, Sql } from './database.ts'
-import { runChannel } from './sessions.ts'
+
+/** The channel of notifications that a run has ended; the payload is the run's id. */
+export const runChannel = 'viewkeeper'
 
 /** The connection that listens. */
 export interface Listening {

@@ -6,6 +6,7 @@ import { type Fix, fixesOf, impossible, type Obstacle, type Requirement } from '
 import { readGroup, readReaders } from '../rebuild/db/group.ts'
 import { isReadByViews, requirementsOf, swapRequirements } from '../rebuild/plan/requirements.ts'
 import { together } from '../rebuild/plan/scope.ts'
+import { readRestored } from '../record/definitions/discovered.ts'
 import { unknownView } from '../record/definitions/look.ts'
 import type { Silence } from '../record/plan/watch.ts'
 import { readSilence } from '../record/watch/looks.ts'
@@ -20,8 +21,13 @@ import { reached } from '../sql/walks.ts'
 import type { CommandTarget } from '../words/commands.ts'
 import { moment } from '../words/phrases.ts'
 import { Problem } from '../words/problem.ts'
-import { listExamined, readUntried, readViewRights, type ViewToExamine } from './db/examined.ts'
-import { readAllUncounted } from './db/uncounted.ts'
+import {
+  listExamined,
+  readAllUncounted,
+  readUntried,
+  readViewRights,
+  type ViewToExamine,
+} from './db/examined.ts'
 import { allUncountedWords } from './diagnosis/cause.ts'
 import { silenceOf } from './plan/silence.ts'
 
@@ -112,15 +118,6 @@ const unseen = {
   text: 'This login does not see since when a session holds a lock in the way of a refresh, nor what it executes.',
   next: 'grant pg_read_all_stats to viewkeeper;',
 }
-
-/** That the record is of another server or database, if it is. */
-const readRestored = async (sql: Sql): Promise<{ text: string; next: string }[]> =>
-  (await mayUse(sql, 'select', 'runs'))
-    ? sql`
-        select format('This database was restored or copied, so nobody knows the ages of %s of its views. Refresh them, or take the word of the record:', count(*)) as text,
-               'select viewkeeper.keep_ages();' as next
-          from viewkeeper.restored() having count(*) > 0`
-    : []
 
 /** The same on an open connection, for the views that are wanted. `seen`: what the swaps need, if that was read a moment ago. */
 export async function examine(

@@ -7,6 +7,7 @@ import { readPauseEnds } from '../record/definitions/pause.ts'
 import type { FailingChannel, ListedIncident, Silence } from '../record/plan/watch.ts'
 import { readRuns } from '../record/runs/history.ts'
 import type { Pause } from '../record/runs/skip.ts'
+import { readFailedRun } from '../record/runs/wrong.ts'
 import { type Action, type ActionFilter, readActions } from '../record/watch/actions.ts'
 import { readOpenIncidents } from '../record/watch/incidents.ts'
 import { readFailingChannels, readSilence } from '../record/watch/looks.ts'
@@ -23,8 +24,8 @@ import { findDefinitionIdOf, readRunNow, type ShownRun, shown } from '../run/rea
 import type { Database, Sql } from '../server/database.ts'
 import type { CommandTarget } from '../words/commands.ts'
 import type { QualifiedName } from '../words/names.ts'
-import { readCause } from './db/failed-run.ts'
 import type { Cause, Standing } from './diagnosis/cause.ts'
+import { causeOf } from './diagnosis/run-cause.ts'
 import { silenceOf } from './plan/silence.ts'
 import { readStandings, type Standings } from './standings.ts'
 
@@ -205,6 +206,6 @@ export const explainRun = (
 ): Promise<ShownRun & { cause?: Cause }> =>
   database.withConnection(async (sql) => {
     const run = await readRunNow(sql, runId)
-    const cause = run.error === null ? undefined : await readCause(sql, runId, typed)
-    return cause === undefined ? shown(run) : { ...shown(run), cause }
+    const failed = run.error === null ? undefined : await readFailedRun(sql, runId)
+    return failed === undefined ? shown(run) : { ...shown(run), cause: causeOf(failed, typed) }
   })

@@ -107,7 +107,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'only the session that has claimed a run proves that the run goes on, not another of its number',
-    file: 'src/server/sessions.ts',
+    file: 'src/record/runs/life.ts',
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the text of a template
     text: 'a.backend_start = ${start}, ',
     becomes: '',

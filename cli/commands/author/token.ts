@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { createToken, type KnownToken, listTokens, revokeToken } from '../../../serve/tokens.ts'
+import { createToken } from '../../../serve/tokens.ts'
 import { type PolicyName, policyNames } from '../../../src/api/route.ts'
+import { type KnownToken, listTokens, revokeToken } from '../../../src/record/tokens/tokens.ts'
 import { person, report } from '../../../src/terminal/report.ts'
 import { utc } from '../../../src/words/phrases.ts'
 import { Problem } from '../../../src/words/problem.ts'

@@ -1,53 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { listViewNames } from '../../catalog/db/catalog.ts'
+import { readViewJournal } from '../../record/definitions/authored.ts'
 import { listAside } from '../../record/definitions/look.ts'
+import { endTurn, hasTurns, inTheWay, takeTurn, whoseTurn } from '../../record/runs/turns.ts'
 import type { Database, Sql } from '../../server/database.ts'
-import { endTurn, inTheWay, takeTurn } from '../../server/sessions.ts'
-import { literal, quoteName } from '../../sql/names.ts'
-import type { QualifiedName } from '../../words/names.ts'
+import { quoteName } from '../../sql/names.ts'
 import type { FrozenMigration } from '../plan/frozen.ts'
-import { compareJournal, type JournalEntry, type LivingView, livingViews } from '../plan/journal.ts'
-
-/** Whether the login may read which migrations the database has. A login that only reads the views may not. */
-export async function mayReadJournal(sql: Sql): Promise<boolean> {
-  const [row] = await sql<{ may: boolean }[]>`
-    select coalesce(bool_and(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')), true) as may
-      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = 'viewkeeper' and c.relname = 'migrations'`
-  return row?.may ?? true
-}
-
-/** The frozen migrations that the database has, in order; none if schema `viewkeeper` does not exist yet. */
-export async function readViewJournal(sql: Sql): Promise<JournalEntry[]> {
-  const [row] = await sql`select to_regclass('viewkeeper.migrations') is not null as there`
-  if (!row?.there) return []
-  return sql<JournalEntry[]>`
-    select number, name, checksum, run_id as "runId", applied_at as "appliedAt" from viewkeeper.migrations order by number`
-}
-
-/**
- * The statement that adds a migration to the journal, or removes it; for the transaction of its change. In a
- * run, the row names the run.
- */
-export const journalStatement = ({ number, name, checksum }: FrozenMigration, way: 'up' | 'down'): string =>
-  way === 'up'
-    ? `insert into viewkeeper.migrations (number, name, checksum, run_id)
-values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
-    : `delete from viewkeeper.migrations where number = ${number}`
-
-/**
- * The statement that links the run to its definition, which may be written after the run. Does nothing
- * outside a run.
- */
-export const adoptRunStatement = ({ schema, name }: QualifiedName): string => `
-update viewkeeper.runs
-   set definition_id = (select id from viewkeeper.definitions where schema_name = ${literal(schema)} and name = ${literal(name)})
- where id = nullif(current_setting('viewkeeper.run', true), '')::bigint`
-
-/** Whether the database has a migration. */
-export async function isJournaled(sql: Sql, { number }: FrozenMigration): Promise<boolean> {
-  return (await sql`select from viewkeeper.migrations where number = ${number}`).length > 0
-}
+import { compareJournal, type LivingView, livingViews } from '../plan/journal.ts'
 
 /** The bounds of the wait for somebody else's migration. Within them, it is as long as the caller waits. */
 const shortestWaitMs = 1000
@@ -59,7 +18,6 @@ const askEveryMs = 100
 const lastWordsMs = 5000
 
 const turn = 'migrating'
-const whoseTurn = `select (value ->> 'pid')::integer from viewkeeper.switches where key = ${literal(turn)}`
 
 /**
  * Works on a connection of its own while nobody else migrates the views of this database. The turn keeps two callers
@@ -72,12 +30,12 @@ export const whileOnlyOneMigrates = <T>(
   database.withConnection(
     async (sql) => {
       // In a database without our schema nothing can be taken back, so nobody has a turn.
-      const [known] = await sql`select to_regclass('viewkeeper.switches') as switches`
-      if (known?.switches === null) return work(sql)
+      if (!(await hasTurns(sql))) return work(sql)
       const giveUpAt = Math.min(Date.now() + longestWaitMs, Math.max(waitUntil, Date.now() + shortestWaitMs))
       while ((await takeTurn(sql, turn)).length === 0) {
         const refusal =
-          Date.now() > giveUpAt && (await inTheWay(sql, whoseTurn, "the migration of this database's views"))
+          Date.now() > giveUpAt &&
+          (await inTheWay(sql, whoseTurn(turn), "the migration of this database's views"))
         if (refusal) throw refusal
         await pause(askEveryMs)
       }

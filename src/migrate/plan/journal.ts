@@ -1,17 +1,9 @@
 import type { Definition } from '../../catalog/plan/definition.ts'
+import { type JournalEntry, toJournal } from '../../record/plan/statements.ts'
 import { quoteName } from '../../sql/names.ts'
 import { displayName, parseName, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { type FrozenMigration, frozenState, viewAfter, viewChangesOf } from './frozen.ts'
-
-/** One frozen migration that the database has. */
-export interface JournalEntry {
-  number: number
-  name: string
-  checksum: string
-  runId: number | null
-  appliedAt: Date
-}
 
 /** A folder of frozen migrations compared with the journal of a database. */
 interface ComparedJournal {
@@ -67,7 +59,7 @@ export function compareJournal(migrations: FrozenMigration[], journal: JournalEn
   if (first && later) {
     throw refused(
       `this database has ${later.name}, but lacks the earlier ${first.name}. If the database was changed as ${first.name} says, ` +
-        `write that down: insert into viewkeeper.migrations (number, name, checksum) values (${first.number}, '${first.name}', '${first.checksum}');`,
+        `write that down: ${toJournal(first)}`,
     )
   }
   const folder = new Set(migrations.map(({ number }) => number))

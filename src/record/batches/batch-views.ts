@@ -1,6 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
+import type { Unchanged } from '../../words/run.ts'
 import { listAside } from '../definitions/look.ts'
 import type { BatchableView, PlannedView } from '../plan/batch.ts'
 import { failureOf, leftOutSince, wasLeftOut } from '../runs/failing.ts'
@@ -65,6 +66,24 @@ export async function findUnrefreshed(sql: Sql, batchId: string): Promise<number
      where v.batch_id = ${batchId} and (r.status in ('failed', 'canceled') or ${wasLeftOut(sql)})`
   return rows.map(({ id }) => id)
 }
+
+/**
+ * The views among these that are as another run has left them, which has refreshed them since the batch was requested, and since what
+ * they read was refreshed last, or at one moment with it; with that run.
+ */
+export const readRefreshed = (sql: Sql, batchId: string, views: BatchView[]) =>
+  sql<{ id: number; runId: number; unchanged: Unchanged }[]>`
+    select d.id, r.id as "runId", jsonb_build_object('asOf', r.as_of, 'heldBackBy', r.held_back_by, 'counted', false) as unchanged
+      from viewkeeper.definitions d
+     cross join viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
+      join viewkeeper.batches b on b.id = ${batchId} and r.started_at >= b.requested_at
+      join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', d.schema_name, d.name))
+     where r.as_of is not null and d.id in (select value::integer from jsonb_array_elements_text(${sql.json(views.map(({ id }) => id))}))
+       and viewkeeper.is_filling(r.filled, viewkeeper.filling(c.oid))
+       and not exists (
+         select from viewkeeper.batch_views v cross join unnest(v.parents) p(id) cross join viewkeeper.last_success(p.id) s(id)
+           join viewkeeper.runs read on read.id = s.id and read.finished_at > r.started_at and read.finished_at <> r.finished_at
+          where v.batch_id = b.id and v.definition_id = d.id)`
 
 /** The definitions of the views that fail, or were skipped because another view failed. */
 export async function findFailing(sql: Sql): Promise<number[]> {

@@ -1,11 +1,10 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
 import type { Sql } from '../../server/database.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
-import { isWorkedOn } from '../../server/sessions.ts'
 import { inTransaction } from '../../server/transactions.ts'
 import type { BatchEnd, BatchError, BatchStatus, Exchange, Trigger } from '../../words/run.ts'
 import type { Selection } from '../plan/batch.ts'
-import { closeLostRuns, endsNow, hasStatus, isOpenBatch, type Transition } from '../runs/life.ts'
+import { closeLostRuns, endsNow, hasStatus, isOpenBatch, isWorkedOn, type Transition } from '../runs/life.ts'
 
 /** A view that is refreshed by itself although it belongs to a group, and the reason. */
 export interface RefreshedEach {
@@ -287,4 +286,14 @@ async function endRunsOfBatch(sql: Sql, batchId: string, { status, error }: Batc
            error = ${sql.json(error as never)}
      where (r.batch_id = ${batchId} or r.group_run_id in (select l.id from viewkeeper.runs l where l.batch_id = ${batchId}))
        and ${sql.unsafe(hasStatus(endingWithBatch.from))}`
+}
+
+/** The last turn of each schedule that has begun a batch within two hours, by its name. The key of such a batch ends with the time of its turn. */
+export async function readTurnsOfSchedules(sql: Sql): Promise<Map<string, Date>> {
+  const turns = await sql<{ name: string; at: string }[]>`
+    select requested_by as name, max(right(idempotency_key, 24)) as at from viewkeeper.batches
+     where trigger = 'schedule' and requested_at > clock_timestamp() - interval '2 hours'
+       and idempotency_key = requested_by || ' ' || right(idempotency_key, 24)
+     group by requested_by`
+  return new Map(turns.map(({ name, at }) => [name, new Date(at)]))
 }

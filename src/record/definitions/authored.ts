@@ -3,6 +3,7 @@ import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { literal, quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
+import type { JournalEntry } from '../plan/statements.ts'
 import {
   asDiscovered,
   columnOf,
@@ -86,3 +87,25 @@ with moved as (
   returning d.id)
 update viewkeeper.definitions d set removed_at = clock_timestamp(), updated_at = clock_timestamp()
  where d.schema_name = ${literal(from.schema)} and d.name = ${literal(from.name)} and not exists (select from moved)`
+
+/** Whether the login may read which migrations the database has. A login that only reads the views may not. */
+export async function mayReadJournal(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ may: boolean }[]>`
+    select coalesce(bool_and(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')), true) as may
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'viewkeeper' and c.relname = 'migrations'`
+  return row?.may ?? true
+}
+
+/** The frozen migrations that the database has, in order; none if schema `viewkeeper` does not exist yet. */
+export async function readViewJournal(sql: Sql): Promise<JournalEntry[]> {
+  const [row] = await sql`select to_regclass('viewkeeper.migrations') is not null as there`
+  if (!row?.there) return []
+  return sql<JournalEntry[]>`
+    select number, name, checksum, run_id as "runId", applied_at as "appliedAt" from viewkeeper.migrations order by number`
+}
+
+/** Whether the database has a migration. */
+export async function isJournaled(sql: Sql, number: number): Promise<boolean> {
+  return (await sql`select from viewkeeper.migrations where number = ${number}`).length > 0
+}

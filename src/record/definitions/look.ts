@@ -149,7 +149,7 @@ export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts
  */
 export async function unknownView(sql: Sql, name: QualifiedName): Promise<Problem> {
   const aside = await sinceAside(sql, name)
-  const gone = aside === '' ? await (await import('./gone.ts')).sinceGone(sql, name) : null
+  const gone = aside === '' ? await (await import('../runs/wrong.ts')).sinceGone(sql, name) : null
   if (gone !== null)
     return new Problem('UnknownView', gone, {
       field: 'view',

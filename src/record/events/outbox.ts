@@ -1,8 +1,8 @@
 import type { Sql } from '../../server/database.ts'
-import { isWorkedOn } from '../../server/sessions.ts'
 import type { News, UntoldBatch, UntoldRun, WaitingEvent } from '../plan/watch.ts'
 import { isUnneeded } from '../runs/failing.ts'
 import { errorOf, mostCharacters } from '../runs/history.ts'
+import { isWorkedOn } from '../runs/life.ts'
 
 // The switch `events` says who is putting events on the bus: { token, until }.
 
@@ -154,3 +154,93 @@ export async function markTold(sql: Sql, runs: UntoldRun[], batches: UntoldBatch
       update viewkeeper.batches set announced_at = clock_timestamp()
        where id in (select value from jsonb_array_elements_text(${sql.json(batches.map(({ id }) => id))}))`
 }
+
+// What `viewkeeper serve` has written down for each of its channels.
+
+/** A message that waits for its channel. */
+interface Delivery {
+  sequence: number
+  key: string
+  message: unknown
+}
+
+/** How a channel is. */
+export interface ChannelState {
+  channel: string
+  /** How many messages wait for it. */
+  waiting: number
+  /** Whether it has refused one. */
+  failing: boolean
+}
+
+/** What a channel has refused for so long is dropped, as EventBridge does. */
+const longestTrying = '24 hours'
+/** The longest time between two tries, in seconds. */
+const longestPause = 300
+
+/** Writes messages down, in this order. What its channel has already got written down is left as it is. */
+export async function writeDeliveries(
+  sql: Sql,
+  messages: { channel: string; key: string; message: unknown }[],
+): Promise<void> {
+  if (messages.length === 0) return
+  await sql`
+    insert into viewkeeper.deliveries (channel, key, message)
+    select m.value ->> 'channel', m.value ->> 'key', m.value -> 'message'
+      from jsonb_array_elements(${sql.json(messages as never)}) with ordinality as m(value, position) order by m.position
+    on conflict (channel, key) do nothing`
+}
+
+/** The channels for which something waits, and whose pause is over. */
+export async function readDueChannels(sql: Sql): Promise<string[]> {
+  const rows = await sql<{ channel: string }[]>`
+    select channel from viewkeeper.deliveries
+     group by channel having (max(next_try_at) > clock_timestamp()) is not true`
+  return rows.map(({ channel }) => channel)
+}
+
+/** The next messages of a channel. */
+export const readDue = async (sql: Sql, channel: string, limit: number): Promise<Delivery[]> => [
+  ...(await sql<Delivery[]>`
+    select sequence, key, message from viewkeeper.deliveries
+     where channel = ${channel} order by sequence limit ${limit}`),
+]
+
+/** Removes a message that its channel has taken. */
+export async function removeDelivery(sql: Sql, sequence: number): Promise<void> {
+  await sql`delete from viewkeeper.deliveries where sequence = ${sequence}`
+}
+
+/** Notes that a channel has refused a message, and drops what has waited for it too long; returns how many. */
+export async function noteRefusal(
+  sql: Sql,
+  channel: string,
+  sequence: number,
+  error: string,
+): Promise<number> {
+  await sql`
+    update viewkeeper.deliveries
+       set tries = tries + 1, failed_at = coalesce(failed_at, clock_timestamp()), error = ${error},
+           next_try_at = clock_timestamp() + make_interval(secs => least(${longestPause}, power(2, least(tries, 20))))
+     where sequence = ${sequence}`
+  const { count } = await sql`
+    delete from viewkeeper.deliveries
+     where channel = ${channel} and at < clock_timestamp() - ${longestTrying}::interval`
+  return count
+}
+
+/** Removes what waits for channels that there are no more. */
+export async function forgetOthers(sql: Sql, channels: string[]): Promise<void> {
+  await sql`
+    delete from viewkeeper.deliveries
+     where channel not in (select value from jsonb_array_elements_text(${sql.json(channels)}))`
+}
+
+/** How these channels are. Any copy can tell, also one that does not lead. */
+export const readChannels = async (sql: Sql, channels: string[]): Promise<ChannelState[]> => [
+  ...(await sql<ChannelState[]>`
+    select c.value as channel, count(d.sequence)::integer as waiting, count(d.failed_at) > 0 as failing
+      from jsonb_array_elements_text(${sql.json(channels)}) with ordinality as c(value, position)
+      left join viewkeeper.deliveries d on d.channel = c.value
+     group by c.value, c.position order by c.position`),
+]

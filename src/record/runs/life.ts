@@ -1,7 +1,25 @@
 import type { Sql } from '../../server/database.ts'
-import { isWorkedOn } from '../../server/sessions.ts'
 import { mayRetry } from '../../words/problem.ts'
 import { openBatchStatuses, type RunError, type RunStatus, type Unchanged } from '../../words/run.ts'
+
+/**
+ * A query that has a row if the session is there that a row of ours names, by pid, start and role. Its start tells a session from
+ * another of the same pid. A login that may not see the start, because the session is another login's, takes a session of that
+ * role for the same. What sessions there are is looked up anew, after the snapshot of the statement.
+ */
+export const session = (pid: string, start: string, role: string): string => `
+  select from pg_stat_get_activity(case when pg_stat_clear_snapshot()::text is not null then ${pid} end) a
+   where a.datid = (select oid from pg_database where datname = current_database())
+     and coalesce(a.backend_start = ${start}, pg_has_role(a.usesysid, to_regrole(quote_ident(${role}))::oid, 'member'))`
+
+/**
+ * Whether a server process works on run `r`, as SQL: the session that has claimed it is there and executes something. An envelope is one
+ * statement, so a session that is idle, or asks this, is done with its run; and no session executes a second envelope after one
+ * that has failed. No lock proves anything, because anybody may take one, and neither does the session's name, because code of a view
+ * may change it.
+ */
+export const isWorkedOn = `exists (${session('r.backend_pid', 'r.backend_start', 'r.planned_by')}
+     and a.pid <> pg_backend_pid() and coalesce(a.state, '') not like 'idle%')`
 
 /** A way in which the status of a run changes. A run that has ended never changes its status again. */
 export interface Transition {

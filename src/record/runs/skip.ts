@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 import type { QualifiedName } from '../../words/names.ts'
-import { isScheduled, type Trigger } from '../../words/run.ts'
+import { isScheduled, type Trigger, type Unchanged } from '../../words/run.ts'
 import type { EndedAtOnce } from './runs.ts'
 
 /** Since when everything scheduled is paused, and by whom; until when, or null: until somebody ends it. */
@@ -46,6 +46,12 @@ export async function findRecentSuccess(
        and last.finished_at <= clock_timestamp() and last.finished_at > clock_timestamp() - make_interval(secs => d.min_interval_seconds)`
   return row?.id
 }
+
+/** That a refresh of the view would change nothing, and the view's OID; null if the record cannot tell. */
+export const readUnchanged = (sql: Sql, definitionId: number) => sql<
+  [{ unchanged: (Unchanged & { relation: number }) | null }]
+>`
+    select viewkeeper.unchanged(${definitionId}) as unchanged`
 
 /** A run with nothing to do, and the reason. */
 export type Skipped = Extract<EndedAtOnce, { because: string }>

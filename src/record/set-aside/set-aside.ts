@@ -2,6 +2,7 @@ import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { madeChecks } from '../../sql/settings.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
+import { Problem } from '../../words/problem.ts'
 import type { Trigger } from '../../words/run.ts'
 import { ensureDefinition } from '../definitions/definitions.ts'
 import type { ActionName } from '../plan/actions.ts'
@@ -84,6 +85,20 @@ export async function mayRecordRuns(sql: Sql): Promise<boolean> {
      where n.nspname = 'viewkeeper' and c.relname in ('runs', 'definitions') and has_schema_privilege(n.oid, 'usage')
        and has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert') and has_table_privilege(c.oid, 'update')`
   return row?.may ?? false
+}
+
+/** Refuses (CatalogChanged) shadows that a batch has built: it exchanges or drops them, and nobody else may. */
+export async function insistOnNoShadow(sql: Sql, oids: number[]): Promise<void> {
+  if (!(await mayRecordRuns(sql))) return
+  const [built] = await sql<{ view: string; batch: string }[]>`
+    select format('%I.%I', r.schema_name, r.view_name) as view, r.batch_id as batch
+      from viewkeeper.runs r join jsonb_array_elements_text(${sql.json(oids)}) x(oid) on r.filled = viewkeeper.filling(x.oid::oid)
+     where r.status = 'built' limit 1`
+  if (built !== undefined)
+    throw new Problem(
+      'CatalogChanged',
+      `batch ${built.batch} has built ${built.view} anew, and waits to exchange it`,
+    )
 }
 
 /** The run that makes a view again. */

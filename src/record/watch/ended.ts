@@ -1,10 +1,10 @@
 import type { Sql } from '../../server/database.ts'
-import { isWorkedOn } from '../../server/sessions.ts'
 import { withTransaction } from '../../server/transactions.ts'
 import { type Batch, batchColumns } from '../batches/batches.ts'
 import { isSlow } from '../plan/batch.ts'
 import type { FailedBatch, SlowRun } from '../plan/watch.ts'
 import { errorOf, mostCharacters } from '../runs/history.ts'
+import { isWorkedOn } from '../runs/life.ts'
 import { type Run, runColumns } from '../runs/runs.ts'
 
 /** A run that has ended, and the usual duration of its view at that time: see `usualMs`. */

@@ -1,6 +1,5 @@
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-import { isWorkedOn } from '../../server/sessions.ts'
 import { backupsQuery } from '../../sql/backups.ts'
 import { locksInTheWay, type WantedLock } from '../../sql/holders.ts'
 import { literal } from '../../sql/names.ts'
@@ -9,6 +8,7 @@ import type { QualifiedName } from '../../words/names.ts'
 import type { BatchFacts, HeldLock, RunFacts } from '../plan/watch.ts'
 import { isUnneeded } from '../runs/failing.ts'
 import { errorOf, mostOfText } from '../runs/history.ts'
+import { isWorkedOn } from '../runs/life.ts'
 
 /**
  * The last runs of these definitions, at most `most` of each: what has not ended first, then what ended last, because a retry may end

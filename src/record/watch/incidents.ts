@@ -1,5 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
+import { type ViewIncidentKind, viewKinds } from '../../words/event.ts'
 import type { Incident, ListedIncident } from '../plan/watch.ts'
 
 /** The incidents that are open, of whose end people have to be told yet, or of these subjects. */
@@ -22,6 +23,11 @@ export async function readOpenIncidents(sql: Sql): Promise<Map<string, ListedInc
       from viewkeeper.incidents where resolved_at is null`
   return new Map(rows.map(({ subject, ...incident }) => [subject, incident]))
 }
+
+/** What is open of each view, a row for each kind. */
+export const readViewIncidents = (sql: Sql) => sql<{ view: string; kind: ViewIncidentKind }[]>`
+  select subject as view, kind from viewkeeper.incidents cross join unnest(kinds) kind
+   where resolved_at is null and kind in (select value from jsonb_array_elements_text(${sql.json(viewKinds)}))`
 
 /** Whether anything is open, or is over and people have to be told so. */
 export async function isAnyUntold(sql: Sql): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { exclusively, ourselves } from '../../rebuild/plan/locks.ts'
+import { markRemoved } from '../../record/plan/statements.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { Problem } from '../../words/problem.ts'
@@ -47,10 +48,3 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
     later: [],
   }
 }
-
-const markRemoved = (definitionId: number): Statement => ({
-  kind: 'command',
-  phase: 'exchange',
-  sql: `update viewkeeper.definitions set removed_at = clock_timestamp(), updated_at = clock_timestamp() where id = ${definitionId} and source = 'discovered'`,
-  hidden: true,
-})

@@ -3,7 +3,7 @@ import { lockedProblem } from '../../catalog/db/locked.ts'
 import type { Reader } from '../../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../../catalog/plan/rights.ts'
 import { readReaders } from '../../rebuild/db/group.ts'
-import { mayRecordRuns } from '../../record/set-aside/set-aside.ts'
+import { insistOnNoShadow } from '../../record/set-aside/set-aside.ts'
 import type { Sql } from '../../server/database.ts'
 import { sessionOf } from '../../sql/holders.ts'
 import { logSchema, ofLog, quoteName, viewOfLog } from '../../sql/names.ts'
@@ -151,20 +151,6 @@ async function readVersion(sql: Sql, oids: number[]): Promise<string> {
              string_agg((select string_agg(s.oid::text, ',' order by s.oid) from pg_statistic_ext s where s.stxrelid = c.oid), ',' order by c.oid)) as version
       from pg_class c where c.oid in (select value::oid from jsonb_array_elements_text(${sql.json(oids)}))`
   return row?.version ?? ''
-}
-
-/** Refuses (CatalogChanged) shadows that a batch has built: it exchanges or drops them, and nobody else may. */
-async function insistOnNoShadow(sql: Sql, oids: number[]): Promise<void> {
-  if (!(await mayRecordRuns(sql))) return
-  const [built] = await sql<{ view: string; batch: string }[]>`
-    select format('%I.%I', r.schema_name, r.view_name) as view, r.batch_id as batch
-      from viewkeeper.runs r join jsonb_array_elements_text(${sql.json(oids)}) x(oid) on r.filled = viewkeeper.filling(x.oid::oid)
-     where r.status = 'built' limit 1`
-  if (built !== undefined)
-    throw new Problem(
-      'CatalogChanged',
-      `batch ${built.batch} has built ${built.view} anew, and waits to exchange it`,
-    )
 }
 
 /** The roles as which we have to act and may not, with every object of them. */

@@ -1,7 +1,10 @@
 import { uniqueIndexes } from '../../catalog/db/catalog.ts'
 import { abilitiesQuery, type FoundObstacle, type ViewRights } from '../../catalog/plan/abilities.ts'
 import { asked, impossible, lackingQuery, type Requirement } from '../../catalog/plan/rights.ts'
+import { findLogged, listCounting, readCounting, readHidden } from '../../record/definitions/discovered.ts'
+import type { Uncounted } from '../../record/plan/watch.ts'
 import type { Sql } from '../../server/database.ts'
+import { whyNotKnown } from '../../slices/db/read-queries.ts'
 import { batchPlaces } from '../../sql/names.ts'
 
 /** A view whose rights are looked at, and why it cannot be refreshed concurrently. */
@@ -75,4 +78,36 @@ export async function readUntried(sql: Sql): Promise<string | null> {
     [{ number: number }]
   >`select current_setting('server_version_num')::integer as number`
   return untried(row.number)
+}
+
+/**
+ * What keeps refreshes of a view from being left out by the counters of its tables; null if nothing does, or if they are not
+ * to be. Asks for one view, because it proves the view.
+ */
+export async function readUncounted(sql: Sql, definitionId: number): Promise<Uncounted | null> {
+  const found = await readCounting(sql, definitionId)
+  if (found === undefined) return null
+  const { relation, ...row } = found
+  const because = await whyNotKnown(sql, relation)
+  const hidden = because === null && row.grant === null ? await readHidden(sql, definitionId) : null
+  return { ...row, because, hidden }
+}
+
+/** Why a view's log of changes is not used; null: it is, or there is none. What proves slices is loaded only for a view that has one. */
+export async function readUnusedLog(sql: Sql, definitionId: number): Promise<string | null> {
+  const view = await findLogged(sql, definitionId)
+  return view === undefined ? null : (await import('../../slices/db/log.ts')).whyUnused(sql, view)
+}
+
+/** What keeps refreshes of these views from being left out by counters, as far as they are to be. */
+export async function readAllUncounted(
+  sql: Sql,
+  views: Set<string>,
+): Promise<{ view: string; uncounted: Uncounted }[]> {
+  const found: { view: string; uncounted: Uncounted }[] = []
+  for (const { id, view } of await listCounting(sql)) {
+    const uncounted = views.has(view) ? await readUncounted(sql, id) : null
+    if (uncounted !== null) found.push({ view, uncounted })
+  }
+  return found
 }

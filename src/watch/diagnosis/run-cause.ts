@@ -2,7 +2,7 @@ import { toSeeThem } from '../../rebuild/plan/check-data.ts'
 import type { RunFacts, SlowRun } from '../../record/plan/watch.ts'
 import type { CauseCode } from '../../words/causes.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
-import { cut, duration } from '../../words/phrases.ts'
+import { cut, duration, utc } from '../../words/phrases.ts'
 import { mayRetry, type ProblemCode, problemCodes, sentences } from '../../words/problem.ts'
 import type { Cause, ExaminedView, Surroundings } from './cause.ts'
 
@@ -17,6 +17,10 @@ type EndedRunFacts = Pick<RunFacts, 'id' | 'operation' | 'status'> &
 
 type EndedWith = Partial<NonNullable<RunFacts['error']>> &
   Pick<NonNullable<RunFacts['error']>, 'class' | 'message'>
+
+/** Why a run has failed or was canceled, as `why` tells it. Pure. */
+export const causeOf = (run: Parameters<typeof runCause>[0] & EndedRunFacts, typed: CommandTarget): Cause =>
+  runCause(run, run, { typed, clock: utc, longest: Infinity })
 
 /** How a run of a view ended that did not succeed, in a sentence or two, and what to type next. Pure. */
 export function runCause(

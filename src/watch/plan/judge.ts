@@ -1,4 +1,5 @@
 import { dependents, viewsAbove } from '../../catalog/plan/graph.ts'
+import { toReadLost } from '../../record/plan/statements.ts'
 import type {
   FailedBatch,
   FailingChannel,
@@ -8,7 +9,6 @@ import type {
   LostParts,
   SlowRun,
 } from '../../record/plan/watch.ts'
-import { literal } from '../../sql/names.ts'
 import { type CauseCode, wordsOf } from '../../words/causes.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
 import { batchName, type IncidentKind, isOfView } from '../../words/event.ts'
@@ -207,7 +207,7 @@ function judgeLost({ view, since, parts }: LostParts): Judgement {
     cause: {
       ...plain('Lost'),
       text: `${view} was dropped and made again outside of Viewkeeper, as the look of ${utc(since)} found. Missing since: ${counts.join(', ')}.`,
-      next: isTold(sql) ? sql : `select sql from viewkeeper.lost() where view = ${literal(view)};`,
+      next: isTold(sql) ? sql : toReadLost(view),
       view,
     },
   }

@@ -1,7 +1,7 @@
 // @module-tag deep
 
 import { expect, test } from 'vitest'
-import { createToken, listTokens, revokeToken } from '../../../serve/tokens.ts'
+import { createToken } from '../../../serve/tokens.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
 import { startBatch, startDueBatch } from '../../../src/batch/start.ts'
@@ -27,7 +27,19 @@ import { applySchema } from '../../../src/own-schema/db/apply.ts'
 import { leaveToCron } from '../../../src/record/definitions/discovered.ts'
 import { readScheduled } from '../../../src/record/definitions/expectations.ts'
 import { readView } from '../../../src/record/definitions/look.ts'
+import {
+  forgetOthers,
+  noteRefusal,
+  readChannels,
+  readDue,
+  readDueChannels,
+  removeDelivery,
+  writeDeliveries,
+} from '../../../src/record/events/outbox.ts'
 import { giveKeyBack, hasExchangedMeanwhile } from '../../../src/record/runs/runs.ts'
+import { obeysOthers } from '../../../src/record/runs/turns.ts'
+import { findToken, listTokens, noteUse, revokeToken } from '../../../src/record/tokens/tokens.ts'
+import { readViewIncidents } from '../../../src/record/watch/incidents.ts'
 import { beginMonitoring } from '../../../src/record/watch/looks.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
@@ -72,7 +84,7 @@ const mayStayUnsent = [
   'src/record/batches/attempts.ts writeNextAttempts',
   'src/record/runs/history.ts readProgress',
   'src/record/definitions/look.ts lockTimeout',
-  'src/watch/db/uncounted.ts readHidden',
+  'src/record/definitions/discovered.ts readHidden',
   'src/catalog/db/owner.ts readMembershipAdvice',
   'src/catalog/db/owner.ts readReadersByOwner',
   'src/rebuild/db/group.ts readReaderNames',
@@ -80,7 +92,7 @@ const mayStayUnsent = [
   'src/server/view-owner.ts readViewOwner',
   'src/server/rights.ts readWhoLacks',
   'src/server/standbys.ts readAuroraReaders',
-  'src/server/sessions.ts inTheWay',
+  'src/record/runs/turns.ts inTheWay',
   'src/own-schema/db/role.ts authenticateByIam',
   'src/record/runs/failing.ts findFailed',
   'src/record/runs/past.ts readLastRows',
@@ -366,8 +378,19 @@ async function doWhatFails(database: Database): Promise<void> {
   await startDueBatch({ database, idempotencyKey: 'due' }, { everySeconds: 60 })
   await database.withConnection(async (sql) => {
     await createToken(sql, { name: 'ci', may: 'read', days: 1, by: 'test' })
-    await listTokens(sql)
+    for (const { name } of await listTokens(sql)) await findToken(sql, name)
+    await noteUse(sql, 'ci')
     await revokeToken(sql, 'ci')
+    await writeDeliveries(sql, [{ channel: 'chat', key: '1', message: {} }])
+    await readDueChannels(sql)
+    for (const { sequence } of await readDue(sql, 'chat', 1)) {
+      await noteRefusal(sql, 'chat', sequence, 'it answered 500')
+      await removeDelivery(sql, sequence)
+    }
+    await readChannels(sql, ['chat'])
+    await forgetOthers(sql, [])
+    await readViewIncidents(sql)
+    await obeysOthers(sql, 'leader', '{}')
   })
   const keeper = keeperOf(database, {})
   await new Promise((resolve) => keeper.start({ onLook: resolve }))

@@ -1,6 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { whileListening } from '../../../src/server/listen.ts'
-import { runChannel } from '../../../src/server/sessions.ts'
+import { runChannel, whileListening } from '../../../src/server/listen.ts'
 import { administrator, useDatabase } from '../../support/servers/database.ts'
 import { until } from '../../support/waiting/until.ts'
 

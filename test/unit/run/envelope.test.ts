@@ -7,7 +7,7 @@ import { mostCharacters } from '../../../src/record/runs/history.ts'
 import { isOpenBatch } from '../../../src/record/runs/life.ts'
 import { failuresSetting } from '../../../src/run/envelope/run-connection.ts'
 import { answerSetting } from '../../../src/sealed/plan/text.ts'
-import { runChannel } from '../../../src/server/sessions.ts'
+import { runChannel } from '../../../src/server/listen.ts'
 import { literal } from '../../../src/sql/names.ts'
 import { rolePathSetting, safePath } from '../../../src/sql/settings.ts'
 

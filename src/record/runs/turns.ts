@@ -1,27 +1,7 @@
-import { Problem } from '../words/problem.ts'
-import type { Sql } from './database.ts'
-
-/** The channel of notifications that a run has ended; the payload is the run's id. */
-export const runChannel = 'viewkeeper'
-
-/**
- * A query that has a row if the session is there that a row of ours names, by pid, start and role. Its start tells a session from
- * another of the same pid. A login that may not see the start, because the session is another login's, takes a session of that
- * role for the same. What sessions there are is looked up anew, after the snapshot of the statement.
- */
-const session = (pid: string, start: string, role: string): string => `
-  select from pg_stat_get_activity(case when pg_stat_clear_snapshot()::text is not null then ${pid} end) a
-   where a.datid = (select oid from pg_database where datname = current_database())
-     and coalesce(a.backend_start = ${start}, pg_has_role(a.usesysid, to_regrole(quote_ident(${role}))::oid, 'member'))`
-
-/**
- * Whether a server process works on run `r`, as SQL: the session that has claimed it is there and executes something. An envelope is one
- * statement, so a session that is idle, or asks this, is done with its run; and no session executes a second envelope after one
- * that has failed. No lock proves anything, because anybody may take one, and neither does the session's name, because code of a view
- * may change it.
- */
-export const isWorkedOn = `exists (${session('r.backend_pid', 'r.backend_start', 'r.planned_by')}
-     and a.pid <> pg_backend_pid() and coalesce(a.state, '') not like 'idle%')`
+import type { Sql } from '../../server/database.ts'
+import { literal } from '../../sql/names.ts'
+import { Problem } from '../../words/problem.ts'
+import { session } from './life.ts'
 
 const hasTurn = `exists (${session(`(s.value ->> 'pid')::integer`, `(s.value ->> 'since')::timestamptz`, `s.value ->> 'role'`)})`
 
@@ -41,6 +21,20 @@ export const takeTurn = (sql: Sql, key: string, more: Record<string, string> = {
 /** Gives a turn back before the session ends. */
 export const endTurn = (sql: Sql, key: string) => sql`
   delete from viewkeeper.switches where key = ${key} and (value ->> 'pid')::integer = pg_backend_pid()`
+
+/** A query for the pid of the session that has a turn. */
+export const whoseTurn = (key: string): string =>
+  `select (value ->> 'pid')::integer from viewkeeper.switches where key = ${literal(key)}`
+
+/** Whether turns can be taken: there are none before schema `viewkeeper` is there. */
+export async function hasTurns(sql: Sql): Promise<boolean> {
+  const [known] = await sql`select to_regclass('viewkeeper.switches') as switches`
+  return known?.switches !== null
+}
+
+/** Whether the leader, who has this turn, has noted that it obeys other options. */
+export const obeysOthers = async (sql: Sql, key: string, obeys: string): Promise<boolean> =>
+  (await sql`select from viewkeeper.switches where key = ${key} and value ->> 'obeys' <> ${obeys}`).length > 0
 
 /** The refusal that names the session which does what we wait for: the first that the query `pids` finds. Undefined if it is gone. */
 export async function inTheWay(sql: Sql, pids: string, what: string): Promise<Problem | undefined> {

@@ -2,6 +2,10 @@ import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import { utc } from '../../words/phrases.ts'
+import type { Operation, RunError, RunStatus } from '../../words/run.ts'
+import { checkFailedSince } from './failing.ts'
+
+// Read only when something has gone wrong: what a refresh that succeeds need not load.
 
 /** That a view is authored and not there, since when, and who dropped it if the record knows, as a sentence; null: it is not authored. */
 export async function sinceGone(sql: Sql, { schema, name }: QualifiedName): Promise<string | null> {
@@ -30,4 +34,40 @@ export async function sinceGone(sql: Sql, { schema, name }: QualifiedName): Prom
   return run !== null
     ? `${view} is authored and missing: run ${run} dropped it at ${utc(at)}, asked for by ${by || 'nobody who is known'}.`
     : `${view} is authored and missing: ${when === '' ? 'it was never filled, and perhaps never made' : `somebody dropped it, not with Viewkeeper, ${when}`}.`
+}
+
+/** A run that has failed or was canceled, with what tells its cause of its view at this moment. */
+interface FailedRun {
+  id: number
+  view: string
+  operation: Operation
+  status: RunStatus
+  batchId: string | null
+  finishedAt: Date | null
+  error: RunError | null
+  /** Whether somebody canceled the whole batch of the run. */
+  batchCanceled: boolean
+  /** As `Examined` has them. */
+  lastSuccessAt: Date | null
+  populated: boolean
+  staleMs: number | null
+  checkFailedSince: Date | null
+}
+
+/** One run with its view; undefined if the run has neither failed nor was canceled. */
+export async function readFailedRun(sql: Sql, id: number): Promise<FailedRun | undefined> {
+  const [row] = await sql<FailedRun[]>`
+    select r.id, r.operation, r.status, r.batch_id as "batchId", r.finished_at as "finishedAt", r.error,
+           format('%I.%I', r.schema_name, r.view_name) as view,
+           exists (select from viewkeeper.batches b where b.id = r.batch_id and b.cancel_requested_at is not null) as "batchCanceled",
+           k.last_success_at as "lastSuccessAt", coalesce(c.relispopulated, false) as populated,
+           (date_part('epoch', statement_timestamp() - coalesce(k.as_of, k.last_success_at)) * 1000)::int8 as "staleMs",
+           case r.error ->> 'class' when 'CheckFailed' then ${checkFailedSince(sql)} end as "checkFailedSince"
+      from viewkeeper.runs r
+      left join (select definition_id as id, last_success_at, as_of from viewkeeper.latest_runs) k on k.id = r.definition_id
+      left join (select n.nspname, c.relname, c.relispopulated
+                   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                  where c.relkind = 'm') c on c.nspname = r.schema_name and c.relname = r.view_name
+     where r.id = ${id} and r.status in ('failed', 'canceled')`
+  return row
 }

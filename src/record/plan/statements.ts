@@ -1,0 +1,51 @@
+import { literal } from '../../sql/names.ts'
+import type { Statement } from '../../sql/run-plan.ts'
+import type { QualifiedName } from '../../words/names.ts'
+
+// Statements that change the record in the transaction of what they tell of, and those that people are to type.
+
+/** One frozen migration that the database has. */
+export interface JournalEntry {
+  number: number
+  name: string
+  checksum: string
+  runId: number | null
+  appliedAt: Date
+}
+
+type Journaled = Pick<JournalEntry, 'number' | 'name' | 'checksum'>
+
+/**
+ * The statement that adds a migration to the journal, or removes it; for the transaction of its change. In a
+ * run, the row names the run.
+ */
+export const journalStatement = ({ number, name, checksum }: Journaled, way: 'up' | 'down'): string =>
+  way === 'up'
+    ? `insert into viewkeeper.migrations (number, name, checksum, run_id)
+values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
+    : `delete from viewkeeper.migrations where number = ${number}`
+
+/**
+ * The statement that links the run to its definition, which may be written after the run. Does nothing
+ * outside a run.
+ */
+export const adoptRunStatement = ({ schema, name }: QualifiedName): string => `
+update viewkeeper.runs
+   set definition_id = (select id from viewkeeper.definitions where schema_name = ${literal(schema)} and name = ${literal(name)})
+ where id = nullif(current_setting('viewkeeper.run', true), '')::bigint`
+
+/** For people: writes down that the database was changed as a migration says. */
+export const toJournal = ({ number, name, checksum }: Journaled): string =>
+  `insert into viewkeeper.migrations (number, name, checksum) values (${number}, '${name}', '${checksum}');`
+
+/** For people: reads what a view lacks since somebody else has made it again. */
+export const toReadLost = (view: string): string =>
+  `select sql from viewkeeper.lost() where view = ${literal(view)};`
+
+/** Marks a definition that nobody has authored as removed. */
+export const markRemoved = (definitionId: number): Statement => ({
+  kind: 'command',
+  phase: 'exchange',
+  sql: `update viewkeeper.definitions set removed_at = clock_timestamp(), updated_at = clock_timestamp() where id = ${definitionId} and source = 'discovered'`,
+  hidden: true,
+})
