@@ -35,6 +35,7 @@ create table viewkeeper.definitions (
   -- By which column refreshes compute only the slices that changed, and wholeEvery: how often all rows, by default once a day. Null: all rows each
   -- time, unless somebody has made a log of changes.
   slices jsonb,
+  storage text not null default 'materialized view' check (storage in ('materialized view', 'table')), -- table: a kept table
   paused_at timestamptz,
   source text not null check (source in ('authored', 'discovered')),
   removed_at timestamptz,

@@ -5,7 +5,9 @@ import {
   type GrantDefinition,
   outsideClock,
 } from '../catalog/plan/definition.ts'
-import { queryViewOf } from '../rebuild/plan/create.ts'
+import { queryViewOf } from '../catalog/plan/kept.ts'
+import { isPaired } from '../rebuild/plan/create.ts'
+
 import { settingTexts } from '../sql/settings.ts'
 import { displayName, parseName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
@@ -51,6 +53,7 @@ async function checkView(view: AuthoredView) {
   const indexes = await indexesOf(name, fields, report)
   checkConcurrent(fields, indexes, report)
   checkSlices(fields, report)
+  checkStorage(fields, report)
   const checks = await checksFrom(fields, report)
   if (checks.differs !== undefined && ['regular', 'concurrent'].includes(fields.strategy ?? ''))
     report.add(['strategy'], 'must be "swap" or "auto", because check "differs" compares a shadow')
@@ -184,6 +187,39 @@ function checkSlices({ slices, strategy, name }: Partial<ViewFields>, report: Vi
 
 const longestSliced = 46
 
+/** What a kept table cannot have: a refresh is the only one that writes it, in the only way. */
+function checkStorage(
+  { storage, strategy, checks, name, grants = [] }: Partial<ViewFields>,
+  report: ViewReport,
+): void {
+  if (storage !== 'table') return
+  if (strategy !== undefined && strategy !== 'auto')
+    report.add(
+      ['strategy'],
+      'must be left out: a refresh of a table writes the rows that differ, whatever the strategy',
+    )
+  if (checks?.differs !== undefined)
+    report.add(['checks', 'differs'], 'compares a view that is made anew, and a table is not: leave it out')
+  if (name !== undefined && Buffer.byteLength(name) > longestKept)
+    report.add(
+      ['name'],
+      `is too long for a table: at most ${longestKept} bytes, because its query is called after it`,
+    )
+  for (const [at, grant] of grants.entries()) {
+    const writes =
+      (grant as Partial<GrantFields>).privileges?.filter((each) => writing.has(String(each).toLowerCase())) ??
+      []
+    if (writes.length > 0)
+      report.add(
+        ['grants', at, 'privileges'],
+        `must not have ${writes.join(', ')}: only refreshes write a table`,
+      )
+  }
+}
+
+const longestKept = 57
+const writing = new Set(['insert', 'update', 'delete', 'truncate', 'all'])
+
 const columnPrivileges = ['select', 'insert', 'update', 'references', 'all']
 
 function grantsOf({ grants = [] }: Partial<ViewFields>, report: ViewReport): GrantDefinition[] {
@@ -264,12 +300,12 @@ function reportDuplicates(views: readonly ValidatedView[]): void {
     return first === null
   })
   for (const { definition, report } of single) {
-    if (definition.slices === null) continue
+    if (!isPaired(definition)) continue
     const { schema, name } = queryViewOf(definition)
     const first = take(schema, name, `the plain view of ${displayName(definition)}`, report.places.view)
     if (first !== null)
       report.add(
-        ['slices'],
+        [definition.slices === null ? 'storage' : 'slices'],
         `needs a plain view "${name}", and that name is taken by ${first}: give one of them another name`,
       )
   }

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { type Definition, outsideClock, strategies } from '../catalog/plan/definition.ts'
+import { type Definition, outsideClock, storages, strategies } from '../catalog/plan/definition.ts'
 import { timeZoneFault } from '../catalog/plan/scheduled.ts'
 import { named, told } from '../config/fields.ts'
 import { identifierFault, nameFault, schemaFault } from '../sql/new-names.ts'
@@ -214,6 +214,10 @@ export const viewFields = {
     ).optional(),
     'By which column refreshes compute [only the slices that changed](slices.md), and how often all rows (default: once a day).',
     'all rows, each time',
+  ),
+  storage: told(
+    named('ViewStorage', undefined, oneOf(storages)).optional(),
+    '`table`: a [kept table](slices.md#kept-tables), of which a refresh writes only the rows that differ, beside readers.',
   ),
   comment: told(z.string('must be a text').optional(), 'Comment on the view.', 'none'),
   grants: told(

@@ -9,11 +9,12 @@ import {
   ownerDifferences,
 } from '../catalog/plan/differences.ts'
 import { unknownDependencies } from '../catalog/plan/graph.ts'
+import { queryViewOf } from '../catalog/plan/kept.ts'
 import type { LiveView, ViewFacts } from '../catalog/plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { readable } from '../catalog/plan/server-sql.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
-import { queryOf, queryViewOf } from '../rebuild/plan/create.ts'
+import { isPaired, queryOf } from '../rebuild/plan/create.ts'
 import { listReadableNames } from '../record/definitions/graph.ts'
 import { readLiveView, sinceAside } from '../record/definitions/look.ts'
 import type { Database, Sql } from '../server/database.ts'
@@ -82,7 +83,7 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
     return [difference(name, 'missing', `it is not in this database${aside === '' ? '' : `. ${aside}`}`)]
   }
   const { view, snapshot } = await readLiveView(sql, definition, { until: Date.now() + longestWaitMs })
-  const asOne = definition.slices === null ? snapshot.live : await asOneView(sql, view, snapshot.live)
+  const asOne = isPaired(definition) ? await asOneView(sql, view, snapshot.live) : snapshot.live
   const live = asOne ?? snapshot.live
   const ofOwner = ownerDifferences(live, definition.owner)
   if (!view.mayActAsOwner && !(await onlyReads(sql))) {

@@ -2,10 +2,11 @@ import { findView } from '../catalog/db/catalog.ts'
 import { readLivePlainView } from '../catalog/db/live-view.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import { needsRebuild } from '../catalog/plan/differences.ts'
+import { queryViewOf } from '../catalog/plan/kept.ts'
 import type { LiveView, ViewFacts, ViewSnapshot } from '../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../catalog/plan/rights.ts'
 import { executeStatements } from '../rebuild/db/statements.ts'
-import { createStatements, type MadeView, madeBy, queryViewOf, sealAll } from '../rebuild/plan/create.ts'
+import { createStatements, type MadeView, madeBy, sealAll } from '../rebuild/plan/create.ts'
 import { asOwner, exclusiveLock } from '../rebuild/plan/locks.ts'
 import { readView } from '../record/definitions/look.ts'
 import type { Sql } from '../server/database.ts'
@@ -106,12 +107,12 @@ export async function readPlain(
 /** A pair as the one view that has its query; null if the view shows no plain view of its own. */
 export async function asOneView(
   sql: Sql,
-  view: Pick<ViewFacts, 'oid' | 'view'>,
+  view: Pick<ViewFacts, 'oid' | 'view' | 'query'>,
   live: LiveView,
 ): Promise<LiveView | null> {
   const query = queryViewOf(live.view)
-  const shown = (await readSlicing(sql, view))?.shown
-  if (shown?.view !== displayName(query)) return null
+  const shown = view.query === null ? (await readSlicing(sql, view))?.shown?.view : displayName(query)
+  if (shown !== displayName(query)) return null
   const plain = (await readLivePlainView(sql, quoteName(query))) as LiveView
   const { definition, path } = plain.view
   const meaning = await readMeaning(sql, query)

@@ -1,7 +1,8 @@
 import { findView } from '../catalog/db/catalog.ts'
 import { readOwner } from '../catalog/db/owner.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
-import { queryViewOf } from '../rebuild/plan/create.ts'
+import { queryViewOf } from '../catalog/plan/kept.ts'
+
 import { requalify } from '../rebuild/plan/requalify.ts'
 import { qualify } from '../record/definitions/look.ts'
 import type { Sql } from '../server/database.ts'

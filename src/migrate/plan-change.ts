@@ -3,12 +3,13 @@ import { readMembershipAdvice, readOwner, readReadersByOwner } from '../catalog/
 import { checkingOf } from '../catalog/plan/checks.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import { needsRebuild } from '../catalog/plan/differences.ts'
+import { queryViewOf } from '../catalog/plan/kept.ts'
 import { type LiveView, ownedBy, type ViewFacts, type ViewSnapshot } from '../catalog/plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { sayObstacles } from '../catalog/plan/rights.ts'
 import { readReaders } from '../rebuild/db/group.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
-import { creating, type MadeView, madeBy, planCreate, queryViewOf } from '../rebuild/plan/create.ts'
+import { creating, type MadeView, madeBy, planCreate } from '../rebuild/plan/create.ts'
 import { exclusively, ourselves } from '../rebuild/plan/locks.ts'
 import { planRebuild } from '../rebuild/plan/plan-rebuild.ts'
 import {
@@ -36,12 +37,14 @@ import { readShadow } from '../trial/db/shadows.ts'
 import { type QualifiedName, unquoted } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import { readAllReaders, type Tried, tryAlone, tryTogether } from './db/trial.ts'
+import { insistOnStorage, planKeptChange } from './kept.ts'
 import { readBelow, readPlain, splitPair, withoutPlain, withPairs } from './pairs.ts'
 import {
   definitionsOf,
   type FrozenChange,
   type FrozenMigration,
   laterVersions,
+  type OfPair,
   renameStatements,
   type Together,
   type ViewChange,
@@ -74,9 +77,9 @@ export function planChange(
     case 'together':
       return planDefinitions(sql, from, definitionsOf(to), options)
     case 'drop':
-      return planRemoval(sql, to.view, to.pair, options)
+      return planRemoval(sql, to.view, to, options)
     case 'rename':
-      return planRename(sql, to.view, to.to, to.pair)
+      return planRename(sql, to.view, to.to, to)
     case 'release':
       return Promise.resolve(null)
   }
@@ -135,6 +138,24 @@ async function planDefinitions(
     const runs = { ...runOptions, timeoutSeconds, settings: settingsOf(definitions) }
     const create = { ...runs, withData: options.withData, checking, owner, below: missing, replaces: null }
     return { does: 'create', plan: planCreate(view, create), timeoutSeconds }
+  }
+  for (const definition of definitions) {
+    const view = await readView(sql, definition)
+    insistOnStorage(view, definition)
+    if (view.query === null) continue
+    if (only === undefined)
+      throw new Problem(
+        'SwapImpossible',
+        `${view.view} is a kept table, and changes by itself: freeze it in a migration of its own.`,
+      )
+    const { view: made } = splitPair(definition)
+    const [change] = await readChanges(sql, before.flatMap(madeBy), [made], options.deadline)
+    const { timeoutSeconds } = definition
+    const runs = { ...runOptions, timeoutSeconds, settings: settingsOf([definition]) }
+    return planKeptChange(sql, change as LiveChange, definition, {
+      ...runs,
+      isTrial: options.isTrial ?? false,
+    })
   }
   return withPairs(sql, before, definitions, (part, made) =>
     planViews(part, before.flatMap(madeBy), made, options),
@@ -309,7 +330,7 @@ async function insistOnRebuild(
 async function planRemoval(
   sql: Sql,
   name: QualifiedName,
-  isPair: boolean | undefined,
+  { pair }: OfPair,
   { deadline }: PlanOptions,
 ): Promise<PlannedChange | null> {
   const view = await findView(sql, name)
@@ -329,7 +350,7 @@ async function planRemoval(
     timeoutSeconds,
     definitionId: null,
   })
-  const plain = isPair ? await findView(sql, queryViewOf(name), 'v') : undefined
+  const plain = pair ? await findView(sql, queryViewOf(name), 'v') : undefined
   return withoutPlain({ does: 'drop', plan, timeoutSeconds }, plain ? [plain] : [])
 }
 
@@ -337,7 +358,7 @@ async function planRename(
   sql: Sql,
   from: QualifiedName,
   to: QualifiedName,
-  isPair: boolean | undefined,
+  of: OfPair,
 ): Promise<PlannedChange | null> {
   insistOnFreeName(to)
   if ((await findView(sql, from)) === undefined && (await findView(sql, to)) !== undefined) return null
@@ -351,8 +372,11 @@ async function planRename(
     settings: {},
     prepare: [],
     locked: exclusively(
-      [...ourselves(view), ...(isPair ? [{ ...queryViewOf(from), kind: 'view' as const, owner: null }] : [])],
-      renameStatements(from, to, isPair).map((text) => creating(text, to.schema)),
+      [
+        ...ourselves(view),
+        ...(of.pair ? [{ ...queryViewOf(from), kind: 'view' as const, owner: null }] : []),
+      ],
+      renameStatements(from, to, of).map((text) => creating(text, to.schema)),
       { timeoutSeconds },
     ),
     later: [],

@@ -29,6 +29,7 @@ import {
   type FrozenText,
   isPair,
   isViewChange,
+  ofPair,
   ofParts,
   partsOf,
   viewAfter,
@@ -398,7 +399,7 @@ async function findWayBack(
       ...found,
       change:
         before === null
-          ? { does: 'drop', view: { schema, name }, ...(definition.slices && { pair: true }) }
+          ? { does: 'drop', view: { schema, name }, ...ofPair(definition) }
           : { does: 'define', definition: definitionAsLive(definition, before) },
       instead: `${error.message} (${sqlstate ?? 'no SQLSTATE'})`,
     }

@@ -78,15 +78,16 @@ async function planAsSeen(
   const short = usual !== null ? shortMs(usual) : null
   /** Whether the guest may have something to say: it was asked for a part of the view, or keeps a log beside it. */
   const mayFill = (view: ViewFacts) =>
-    part !== undefined || (view.logs && view.populated && ['auto', 'swap'].includes(wanted))
+    view.query === null &&
+    (part !== undefined || (view.logs && view.populated && ['auto', 'swap'].includes(wanted)))
   const { view, snapshot } = await lookAtView(
     sql,
     name,
-    (view) => mayFill(view) || (short === null && needsSnapshot(wanted, view)),
+    (view) => mayFill(view) || (view.query === null && short === null && needsSnapshot(wanted, view)),
     request,
     request.seen,
   )
-  if (compares && view.populated && wanted !== 'swap')
+  if (compares && view.query === null && view.populated && wanted !== 'swap')
     throw new Problem('InvalidRequest', `${view.view}: ${comparesAside(wanted)}`, { field: 'strategy' })
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
   const options: RunOptions = {
@@ -97,6 +98,13 @@ async function planAsSeen(
     checking: request.withoutChecks ? null : await readChecking(sql, definition),
     otherwise: wanted === 'auto' && usableIndex(view) !== undefined,
     ...(view.logs && { aroundAll: (await guest()).aroundAll(view) }),
+  }
+  if (view.query !== null) {
+    const { difference } = await import('../slices/strategy.ts')
+    const strategy = request.strategy ?? definition.strategy
+    const planned = await difference.plan(view, { ...options, sql, asked: part, strategy })
+    if (planned === 'gone') return planned
+    return { ...planned, timeoutSeconds, view }
   }
   const found =
     snapshot !== null && mayFill(view)

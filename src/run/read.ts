@@ -1,8 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { findDefinitionId } from '../record/definitions/definitions.ts'
 import { readView } from '../record/definitions/look.ts'
 import {
-  findSent,
   mayCloseRuns,
   type Progress,
   type RunFilter,
@@ -14,7 +12,6 @@ import { closeLostRuns } from '../record/runs/life.ts'
 import { type Run, readRun } from '../record/runs/runs.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { matchesGlob } from '../words/glob.ts'
-import type { QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import { resultOf, unknown } from './call.ts'
 import { insistOnCharacters, resolveName } from './name.ts'
@@ -24,34 +21,6 @@ export const getRun = (database: Database, runId: number): Promise<RunNow> =>
   database.withConnection((sql) => readRunNow(sql, runId))
 
 export type RunNow = Run & { progress?: Progress }
-
-/** For so long the server may still record a run whose connection has broken. */
-const onItsWayMs = 1000
-const lookMs = 100
-
-/**
- * The id of a run whose connection broke before the server said whether it has recorded the run, which it then executes. Throws
- * `lost`, which broke the connection, if the server has not, or cannot be asked.
- */
-export async function findSentRun(
-  database: Database,
-  run: QualifiedName,
-  sentAs: string,
-  lost: unknown,
-): Promise<number> {
-  if (!(lost instanceof Problem)) throw lost
-  const until = Date.now() + onItsWayMs
-  const find = async (sql: Sql): Promise<number | undefined> => {
-    const id = await findSent(sql, run, sentAs)
-    if (id !== undefined || Date.now() >= until) return id
-    await pause(lookMs)
-    return find(sql)
-  }
-  const id = await database.withConnection(find).catch(() => undefined)
-  if (id !== undefined) return id
-  const text = `${lost.message} A run may be going on: look at the newest run of the view.`
-  throw new Problem(lost.code, text, { ...lost.details, cause: lost })
-}
 
 /** A run as people read it: the record, and the answer of its operation as `result`. The error is told once. */
 export type ShownRun = ReturnType<typeof shown>

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { closeUnclaimed } from '../record/runs/life.ts'
 import { type Run, type RunRequest, startRunHere } from '../record/runs/runs.ts'
@@ -37,12 +36,12 @@ export async function sendNew(
   call: Call,
 ): Promise<SentAttempt | null> {
   const { sql } = connection
-  const sentAs = randomUUID()
+  const sentAs = crypto.randomUUID()
   const recorded = startRunHere(sql, { ...run, sentAs }, recordedOf(work), (id) => takeRun(id, work))
   const sent = sendEnvelope(connection)
   const runId = await recorded.catch(async (error) => {
     if (sqlstateOf(error) !== undefined) throw error
-    return (await import('./read.ts')).findSentRun(call.database, run, sentAs, problemOf(error))
+    return (await import('../record/runs/sent.ts')).findSentRun(call.database, run, sentAs, problemOf(error))
   })
   if (runId !== null) return { runId, work, ...sent }
   takeBack(connection)

@@ -12,6 +12,7 @@ import { Problem } from '../words/problem.ts'
 import { countingSlices } from './plan/count.ts'
 import { aroundOf, fillBySlices } from './plan/fill.ts'
 import { countBetween, rowsBetween } from './plan/rows.ts'
+import type { Shown } from './plan/shown.ts'
 import type { ViewSlices } from './slices.ts'
 
 /** The rows of a view from one value of column `by` to another, ends included. The column need not be named if there is only one. */
@@ -37,24 +38,14 @@ export async function findAsked(
     )
   if (!view.populated)
     throw refused(`${view.view} is unpopulated, so it has no rows to keep. Refresh the whole view first.`)
-  const read = await (await import('./slices.ts')).readSlicing(sql, view)
-  if (read === undefined) return 'gone'
-  const { slices, columns, shown } = read
-  const by = keyOf(slices, columns, request.by)
-  if (shown === null) {
-    const query = displayName({ schema: view.schema, name: `${view.name}_query` })
-    throw refused(
-      `${view.view} computes its rows itself, and only a view that shows a plain view as it is can be refreshed by slices. ` +
-        `Make one of its query: create view ${query} as (its query); then change the query of ${view.view} into: select * from ${query}.`,
-    )
-  }
-  const { from, to, type } = await readRange(sql, view, by, request)
-  const part = { by, columns: shown.columns }
-  const values = [from, to].map((value) => `${literal(value)}::${type}`) as [string, string]
+  const range = await findRange(sql, view, request)
+  if (range === 'gone') return range
+  const { by, values, words, shown } = range
+  const part = { by, columns: shown!.columns }
   return {
-    shown: shown.oid,
-    words: `computes slices of ${displayPart(by)} anew, from ${from} to ${to}`,
-    around: aroundOf(view, shown, (rebuild, members) =>
+    shown: shown!.oid,
+    words,
+    around: aroundOf(view, shown!, (rebuild, members) =>
       countingSlices(
         rebuild,
         members.view,
@@ -62,6 +53,36 @@ export async function findAsked(
         fillBySlices(rebuild, { ...members, rows: rowsBetween(part, ...values) }),
       ),
     ),
+  }
+}
+
+/** The slices that somebody asks for: their column, and both ends as SQL. Of a materialized view with the plain view that it shows. */
+export async function findRange(
+  sql: Sql,
+  view: ViewFacts,
+  request: Asked,
+): Promise<{ by: string; values: [string, string]; words: string; shown: Shown | null } | 'gone'> {
+  const read = await (await import('./slices.ts')).readSlicing(sql, {
+    oid: view.query ?? view.oid,
+    view: view.view,
+  })
+  if (read === undefined) return 'gone'
+  const { slices, columns, shown } = read
+  const by = keyOf(slices, columns, request.by)
+  if (shown === null && view.query === null) {
+    const query = displayName({ schema: view.schema, name: `${view.name}_query` })
+    throw refused(
+      `${view.view} computes its rows itself, and only a view that shows a plain view as it is can be refreshed by slices. ` +
+        `Make one of its query: create view ${query} as (its query); then change the query of ${view.view} into: select * from ${query}.`,
+    )
+  }
+  const { from, to, type } = await readRange(sql, view, by, request)
+  const [first, last] = [from, to].map((value) => `${literal(value)}::${type}`) as [string, string]
+  return {
+    by,
+    values: [first, last],
+    words: `computes slices of ${displayPart(by)} anew, from ${from} to ${to}`,
+    shown,
   }
 }
 

@@ -60,7 +60,7 @@ interface Check {
   letsGo?: true
 }
 
-interface About {
+export interface About {
   /** The phase that the run shows while it executes the statement. */
   phase: Phase
   sql: string
@@ -73,9 +73,17 @@ interface About {
   computesRows?: true
   /**
    * The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its shadow. `differs`: it writes
-   * only rows that differ.
+   * only rows that differ. `query`: what has the query of a kept table, written so, too. `keeps`: other rows stay as they are,
+   * so the data are no newer than before.
    */
-  fills?: { view: [schema: string, name: string]; relation: string; known?: KnownAges; differs?: true }
+  fills?: {
+    view: [schema: string, name: string]
+    relation: string
+    query?: string
+    known?: KnownAges
+    differs?: true
+    keeps?: true
+  }
   /** From here on readers wait until the run commits. */
   locksReaders?: true
   /** What is asked for if the statement fails. */

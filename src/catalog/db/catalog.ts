@@ -4,6 +4,7 @@ import { batchPlaces, logName, logSchema, quoteName } from '../../sql/names.ts'
 import { rolePathSetting, safePath } from '../../sql/settings.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
+import { isView, queryOfKept } from '../plan/kept.ts'
 import type { ViewFacts } from '../plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../plan/obstacles.ts'
 import { type Obstacle, obstaclesQuery, type Requirement, toSetRole } from '../plan/rights.ts'
@@ -61,7 +62,8 @@ export async function findView(
       hintsQueryOf(hintsOn(name, 'look')),
     )
   }
-  if (row.kind !== kind) {
+  const query = kind === 'm' && row.kind === 'r' ? await readKeptQuery(sql, row.oid) : null
+  if (row.kind !== kind && query === null) {
     throw new Problem(
       'UnknownView',
       `${row.view} is ${kinds[row.kind] ?? 'something else'}, not a ${kind === 'm' ? 'materialized' : 'plain'} view.`,
@@ -77,6 +79,7 @@ export async function findView(
     view: row.view,
     owner: row.owner,
     populated: row.populated,
+    query,
     mayAlter: row.may_alter,
     mayActAsOwner: row.may_act_as_owner,
     counting: row.counting,
@@ -87,11 +90,18 @@ export async function findView(
   }
 }
 
+/** The plain view with the query of a kept table; null: it is another table. */
+async function readKeptQuery(sql: Sql, oid: number): Promise<number | null> {
+  const [row] = await sql<[{ query: number | null }?]>`
+    select ${sql.unsafe(queryOfKept('c'))}::int8 as query from pg_class c where c.oid = ${oid}::int8::oid`
+  return row?.query ?? null
+}
+
 /** Every view of the database, without temporary views and the views that belong to an extension. */
 export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
   select n.nspname as schema, c.relname as name
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where c.relkind = 'm' and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces} and not exists (select from pg_catalog.pg_depend d
+   where ${sql.unsafe(isView('c'))} and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces} and not exists (select from pg_catalog.pg_depend d
            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
    order by 1, 2`
 

@@ -11,9 +11,13 @@ import { readable, readableView } from '../plan/server-sql.ts'
 type NoSnapshot = 'locked' | 'gone'
 
 /** Reads a snapshot of a view. One statement reads the live view and its hash, so both are of one moment. */
-export async function readSnapshot(sql: Sql, oid: number): Promise<ViewSnapshot | NoSnapshot> {
+export async function readSnapshot(
+  sql: Sql,
+  oid: number,
+  isTable = false,
+): Promise<ViewSnapshot | NoSnapshot> {
   const read = (sql: Sql) =>
-    sql.unsafe<ViewSnapshot[]>(liveViewQuery(String(oid), `live, ${hashesOf('live')}`))
+    sql.unsafe<ViewSnapshot[]>(liveViewQuery(String(oid), `live, ${hashesOf('live')}`, isTable))
   try {
     const rows = await unlessLocked(sql, read)
     if (rows === null) return 'locked'

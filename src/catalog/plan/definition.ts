@@ -52,6 +52,10 @@ export interface SlicesDefinition {
   wholeEvery?: string | undefined
 }
 
+/** What has the rows of a view. */
+export type ViewStorage = 'materialized view' | 'table'
+export const storages = ['materialized view', 'table'] as const satisfies ViewStorage[]
+
 /**
  * A view's whole definition: what an author wrote in `views/`, and the defaults for the rest. Each field is a
  * column of `viewkeeper.definitions`.
@@ -88,6 +92,8 @@ export interface Definition extends ViewDefinition {
   checks: Checks
   /** Null: a refresh computes all rows. */
   slices: SlicesDefinition | null
+  /** `table`: a kept table, of which a refresh writes the rows that differ. */
+  storage: ViewStorage
 }
 
 /** The schedule of a view that something else refreshes, such as an orchestrator. */
@@ -116,4 +122,5 @@ export const definitionDefaults = {
   dependsOn: [],
   checks: {},
   slices: null,
+  storage: 'materialized view',
 } as const satisfies Omit<Definition, 'name' | 'sql'>

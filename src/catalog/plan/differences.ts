@@ -182,6 +182,7 @@ export function definitionOf(
     owner,
     settings: {},
     dependsOn: [],
+    ...(view.kind === 'table' && { storage: view.kind }),
   }
   const leftOut = [
     ...(view.options.length + view.toastOptions.length > 0 ? ['storage options'] : []),

@@ -1,4 +1,5 @@
 import { flushLeft } from '../../sql/names.ts'
+import { queryOfKept } from './kept.ts'
 
 // Planning such a statement costs more than executing it, and grows with each relation that it names. So each catalog is read once,
 // by its index, and kept as a small relation of the statement, of which the parts of the document are made.
@@ -75,15 +76,15 @@ const pathWith = (schemas: string): string => `concat_ws(', ', 'pg_catalog', ${s
 const commentOn = (catalog: string, oid: string): string =>
   `(select description from comments k where k.class = '${catalog}'::regclass and k.oid = ${oid} and k.at = 0)`
 
-/** View `m` itself. */
-const viewItself = `jsonb_build_object(
-     'kind', case relkind when 'm' then 'materialized view' else 'view' end, 'schema', nspname, 'name', relname, 'owner', relowner::regrole::text,
+/** View `m` itself, of this kind, with this query. */
+const viewItself = (kind: string, query: string): string => `jsonb_build_object(
+     'kind', ${kind}, 'schema', nspname, 'name', relname, 'owner', relowner::regrole::text,
      'accessMethod', (select amname from pg_am where oid = relam),
      'tablespace', (select spcname from pg_tablespace where oid = reltablespace),
      'options', coalesce(to_jsonb(reloptions), '[]'),
      'toastOptions', coalesce((select to_jsonb(t.reloptions) from pg_class t where t.oid = m.reltoastrelid), '[]'),
      'replicaIdentity', case relreplident when 'd' then 'default' when 'f' then 'full' when 'n' then 'nothing' else 'index' end,
-     'definition', rtrim(pg_get_viewdef(oid), ';'), 'path', ${pathWith('(select schemas from paths where view = m.oid)')},
+     'definition', ${query}, 'path', ${pathWith('(select schemas from paths where view = m.oid)')},
      'comment', ${commentOn('pg_class', 'm.oid')},
      'extensions', (select coalesce(jsonb_agg(x.extname order by x.extname), '[]') from extensions x where x.oid = m.oid and x.deptype = 'x'),
      'memberOf', (select x.extname from extensions x where x.oid = m.oid and x.deptype = 'e'),
@@ -146,20 +147,21 @@ const dependents = `(select coalesce(jsonb_agg(jsonb_build_object(
  * under the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with `safePath`: then the server
  * writes every name outside the catalog with its schema.
  */
-export const liveViewQuery = (relation: string, chosen = 'live'): string => `
+export const liveViewQuery = (relation: string, chosen = 'live', isTable = false): string => `
 with m as (
   select c.oid, n.nspname, c.relname, c.relnamespace, c.relkind, c.reltype, c.relowner, c.relam, c.reltablespace, c.reloptions, c.reltoastrelid,
-         c.relreplident, c.relpersistence, c.relacl
-    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = ${relation} and c.relkind in ('m', 'v')),
-${document}
+         c.relreplident, c.relpersistence, c.relacl${isTable ? `, ${queryOfKept('c')} as query` : ''}
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = ${relation} and c.relkind in ${isTable ? "('r')" : "('m', 'v')"}),
+${isTable ? documentOf("'table'", "coalesce(rtrim(pg_get_viewdef(query), ';'), '')") : document}
 select ${chosen} from doc`
 
 /** Without indentation, because it is sent several times for each exchange. */
-const document = flushLeft(`${ownParts},
+const documentOf = (kind: string, query: string): string =>
+  flushLeft(`${ownParts},
 ${dependentsOfView},
 ${paths},
 doc(live) as materialized (select jsonb_build_object(
-  'view', ${viewItself},
+  'view', ${viewItself(kind, query)},
   'columns', ${columns},
   'indexes', ${indexes},
   'statistics', ${statistics},
@@ -187,6 +189,11 @@ doc(live) as materialized (select jsonb_build_object(
   'dependents', ${dependents})
   from m)`)
 
+const document = documentOf(
+  "case relkind when 'm' then 'materialized view' else 'view' end",
+  "rtrim(pg_get_viewdef(oid), ';')",
+)
+
 /** The hash of a live view without its privileges, as an expression: they are copied at the exchange. */
 export const hashWithoutGrants = (live: string): string =>
   `md5((${live} - '{grants,untouchedGrants}'::text[])::text)`
@@ -199,7 +206,8 @@ export const hashesOf = (live: string): string =>
 export const liveViewHashQuery = (
   relation: string,
   hash: (live: string) => string = (live) => `md5(${live}::text)`,
-): string => liveViewQuery(relation, hash('live'))
+  isTable = false,
+): string => liveViewQuery(relation, hash('live'), isTable)
 
 /**
  * A query for one text: the parts in which a view and its shadow differ, each with the names of what the shadow has in another

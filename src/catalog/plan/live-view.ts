@@ -1,8 +1,8 @@
 import type { Seal } from '../../sql/run-plan.ts'
 import { parentsFirst as inOrder } from '../../sql/walks.ts'
 
-/** As SQL names them. A LiveView of kind `view` is a plain view. */
-export type ViewKind = 'materialized view' | 'view'
+/** As SQL names them. A LiveView of kind `view` is a plain view, one of kind `table` a kept table: see kept.ts. */
+export type ViewKind = 'materialized view' | 'view' | 'table'
 
 /**
  * A view with all that hangs on it, as one document of the catalog. The server writes every name outside the
@@ -187,6 +187,8 @@ export interface ViewFacts {
   /** The owner, as SQL writes the role. */
   owner: string
   populated: boolean
+  /** The OID of the plain view with its query, if it is a kept table; else null. */
+  query: number | null
   /** Whether we have the rights of the owner, and so may `alter` the view. `maintain` (17 and later) only lets us refresh. */
   mayAlter: boolean
   /** Whether we may take the owner's role (`set role`). */

@@ -8,6 +8,7 @@ import {
   type FrozenChange,
   type FrozenFile,
   frozenState,
+  ofPair,
   ofParts,
   viewAfter,
   viewChangesOf,
@@ -104,8 +105,6 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
     ...removed.filter((each) => !isEarly(each)),
   ]
 }
-
-const ofPair = (definition: Definition | undefined) => definition?.slices && { pair: true as const }
 
 /** The fields in which two definitions differ, in the author's words. */
 function changedFields(
@@ -219,7 +218,10 @@ function joined(migrations: NewMigration[], { reads, isAsked }: Joining): NewMig
   const above = new Map(migrations.map(({ view }) => [view, reached(readsOf(quoteName(view)), readsOf)]))
   const readsOther = (a: NewMigration, b: NewMigration) => above.get(a.view)?.has(quoteName(b.view)) ?? false
   const isChange = ({ up, down, changed }: NewMigration) =>
-    up.change.does === 'define' && down.change.does === 'define' && changed.includes('query')
+    up.change.does === 'define' &&
+    up.change.definition.storage !== 'table' &&
+    down.change.does === 'define' &&
+    changed.includes('query')
   let rest = migrations
   for (const first of migrations.filter(isChange)) {
     if (!rest.includes(first)) continue

@@ -1,7 +1,8 @@
 import { type Definition, definitionDefaults } from '../../catalog/plan/definition.ts'
+import { queryViewOf } from '../../catalog/plan/kept.ts'
 import type { ViewKind } from '../../catalog/plan/live-view.ts'
-import { createStatements, madeBy, ownerStatement, queryViewOf } from '../../rebuild/plan/create.ts'
-import { fill } from '../../rebuild/plan/fill.ts'
+import { createStatements, isPaired, madeBy, ownerStatement } from '../../rebuild/plan/create.ts'
+import { fill, fillTable } from '../../rebuild/plan/fill.ts'
 import { quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { parseName, type QualifiedName } from '../../words/names.ts'
 
@@ -24,9 +25,19 @@ export type FrozenChange =
   | { does: 'sql'; sql: string; alters?: string[] }
 
 /** Whether the view has slices, and so a plain view below that goes with it. */
-interface OfPair {
+export interface OfPair {
   pair?: true | undefined
+  /** The view is a kept table. */
+  table?: true | undefined
 }
+
+/** What a change that names a view only says of the one that its definition makes. */
+export const ofPair = (definition: Definition | undefined): OfPair =>
+  definition !== undefined && isPaired(definition)
+    ? { pair: true, ...(definition.storage === 'table' && { table: true as const }) }
+    : {}
+
+const kindOf = ({ table }: OfPair): ViewKind => (table ? 'table' : 'materialized view')
 
 /** A change that is about one view. */
 export type ViewChange = Exclude<FrozenChange, { does: 'sql' | 'together' }>
@@ -45,7 +56,7 @@ export const partsOf = (change: FrozenChange): Exclude<FrozenChange, Together>[]
 
 /** Whether a change is about a view with slices. */
 export const isPair = (change: ViewChange): boolean =>
-  change.does === 'define' ? change.definition.slices !== null : 'pair' in change
+  change.does === 'define' ? isPaired(change.definition) : 'pair' in change
 
 /** The change that consists of these parts. */
 export function ofParts<Part extends FrozenChange>(parts: Part[]): Part | Together {
@@ -175,18 +186,18 @@ export function statementsOf(change: ViewChange): string[] {
       return [
         ...made.flatMap((each) => createStatements(each)),
         ...(owner === null ? [] : made.map((each) => ownerStatement(each, quoteIdentifier(owner)))),
-        ...fill(definition, definition),
+        ...(definition.storage === 'table' ? [fillTable(definition)] : fill(definition, definition)),
       ]
         .filter(({ hidden }) => !hidden)
         .map(({ sql }) => sql)
     }
     case 'drop':
       return [
-        `drop materialized view ${quoteName(change.view)}`,
+        `drop ${kindOf(change)} ${quoteName(change.view)}`,
         ...(change.pair ? [`drop view ${quoteName(queryViewOf(change.view))}`] : []),
       ]
     case 'rename':
-      return renameStatements(change.view, change.to, change.pair)
+      return renameStatements(change.view, change.to, change)
     case 'release':
       return []
   }
@@ -203,9 +214,9 @@ export const viewAfter = (change: ViewChange): QualifiedName =>
   change.does === 'rename' ? change.to : viewBefore(change)
 
 /** Moves a view to another name, schema or both; and that of its query, if it is a pair. */
-export const renameStatements = (from: QualifiedName, to: QualifiedName, isPair?: boolean): string[] => [
-  ...moving('materialized view', from, to),
-  ...(isPair ? moving('view', queryViewOf(from), queryViewOf(to)) : []),
+export const renameStatements = (from: QualifiedName, to: QualifiedName, of: OfPair = {}): string[] => [
+  ...moving(kindOf(of), from, to),
+  ...(of.pair ? moving('view', queryViewOf(from), queryViewOf(to)) : []),
 ]
 
 const moving = (kind: ViewKind, from: QualifiedName, to: QualifiedName): string[] => [
@@ -226,9 +237,9 @@ function headerOf(change: ViewChange): Header {
     case 'define':
       return { define: withoutDefaults(change.definition) }
     case 'rename':
-      return { rename: change.view, to: change.to, ...(change.pair && { pair: true }) }
+      return { rename: change.view, to: change.to, ...pairIn(change) }
     case 'drop':
-      return { drop: change.view, ...(change.pair && { pair: true }) }
+      return { drop: change.view, ...pairIn(change) }
     case 'release':
       return { release: change.view }
   }
@@ -272,12 +283,17 @@ function changeOf(fields: Header, body: string): FrozenChange | null {
   const { define, drop, release, rename, to } = fields as Record<string, QualifiedName | undefined>
   for (const view of [define, drop, release, rename, to]) if (view !== undefined && !isName(view)) return null
   if (define) return { does: 'define', definition: withQuery(define as Omit<Definition, 'sql'>, body) }
-  const pair = fields.pair === true && { pair: true as const }
+  const pair = pairIn(fields)
   if (drop) return { does: 'drop', view: drop, ...pair }
   if (release) return { does: 'release', view: release }
   if (rename && to) return { does: 'rename', view: rename, to, ...pair }
   return null
 }
+
+const pairIn = ({ pair, table }: { pair?: unknown; table?: unknown }): OfPair => ({
+  ...(pair === true && { pair: true as const }),
+  ...(table === true && { table: true as const }),
+})
 
 const isName = ({ schema, name }: QualifiedName): boolean =>
   typeof schema === 'string' && typeof name === 'string'

@@ -57,7 +57,7 @@ export function planAlteration(
   if (beside.length + exclusive.length === 0) return null
   return {
     ifRunning,
-    basis: { sql: liveViewHashQuery(String(view.oid)), is: hash },
+    basis: { sql: liveViewHashQuery(String(view.oid), undefined, view.query !== null), is: hash },
     result: 'updated',
     fills: false,
     settings,
@@ -172,7 +172,7 @@ function alterations(
       ),
       ...(live.view.comment === wanted.view.comment
         ? []
-        : [building(commentStatement(wanted.view.comment, target))]),
+        : [building(commentStatement(wanted.view.comment, target, live.view.kind))]),
     ],
     grants: [
       ...live.grants

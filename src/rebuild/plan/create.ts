@@ -5,6 +5,7 @@ import type {
   IndexDefinition,
   ViewDefinition,
 } from '../../catalog/plan/definition.ts'
+import { keptMark, queryViewOf } from '../../catalog/plan/kept.ts'
 import type { ViewFacts, ViewKind } from '../../catalog/plan/live-view.ts'
 import { hintsQuery, inPlaceOf, inSchema, missing, roleOf } from '../../catalog/plan/rights.ts'
 import { lackedBy } from '../../sql/holders.ts'
@@ -13,7 +14,7 @@ import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName, ViewName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { checkData, recordChecks, recordsFirst } from './check-data.ts'
-import { analyze, fill, uniqueIndexes } from './fill.ts'
+import { analyze, fill, fillTable, uniqueIndexes } from './fill.ts'
 import { besideReaders, exclusively, lockWhatIsRead, ourselves } from './locks.ts'
 
 /** A view that a definition makes. */
@@ -22,21 +23,21 @@ export interface MadeView extends Definition {
   kind?: ViewKind
 }
 
-/** A definition with slices makes a pair: a plain view with the query, and the view, which shows that as it is. Only so it can be filled by slices. */
+/** Whether a definition makes a pair: a plain view with the query, and the view, which has the rows of that as they are. */
+export const isPaired = ({ slices, storage }: Pick<Definition, 'slices' | 'storage'>): boolean =>
+  slices !== null || storage === 'table'
+
+/** What a definition makes. Only a pair can be filled in part. */
 export const madeBy = (definition: Definition): MadeView[] => {
-  if (definition.slices === null) return [definition]
+  if (!isPaired(definition)) return [definition]
   const query = queryViewOf(definition)
+  const isTable = definition.storage === 'table'
+  const comment = isTable ? keptMark : null
   return [
-    { ...definition, ...query, kind: 'view', indexes: [], comment: null, grants: [], checks: {} },
-    { ...definition, sql: `select * from ${quoteName(query)}` },
+    { ...definition, ...query, kind: 'view', indexes: [], comment, grants: [], checks: {} },
+    { ...definition, ...(isTable && { kind: 'table' as const }), sql: `select * from ${quoteName(query)}` },
   ]
 }
-
-/** The plain view of a pair. */
-export const queryViewOf = ({ schema, name }: QualifiedName): QualifiedName => ({
-  schema,
-  name: `${name}_query`,
-})
 
 interface CreateOptions {
   withData: boolean
@@ -59,7 +60,7 @@ interface CreateOptions {
  * replaced in a short exchange at the end: the new view is built under another name first, so that readers
  * keep the old one meanwhile.
  */
-export function planCreate(definition: ViewDefinition, options: CreateOptions): RunPlan {
+export function planCreate(definition: MadeView | ViewDefinition, options: CreateOptions): RunPlan {
   const { replaces, withData, timeoutSeconds, settings, owner } = options
   const checking = withData ? options.checking : null
   if (replaces !== null && replaces.dependents.length > 0) {
@@ -88,9 +89,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
         ]),
       ),
       ...(withData ? [lockWhatIsRead(view)] : []),
-      ...inPlaceOf(owner, [
-        ...(withData ? fill(view, definition, uniqueIndexes(definition.indexes, names.index)) : []),
-      ]),
+      ...(withData ? filled(definition, view, names, owner) : []),
       ...checkData(
         {
           view: definition,
@@ -110,6 +109,25 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
           ),
     later: withData ? [analyze(definition)] : [],
   }
+}
+
+/** Fills the new view: a table as a refresh changes it, sealed. */
+const filled = (
+  definition: MadeView | ViewDefinition,
+  view: QualifiedName,
+  names: CreateNames,
+  owner: string,
+): Statement[] => {
+  const unique = uniqueIndexes(definition.indexes, names.index)
+  return 'kind' in definition && definition.kind === 'table'
+    ? [
+        {
+          ...fillTable(definition, unique),
+          kind: 'sealed',
+          seal: { role: owner, schema: quoteIdentifier(definition.schema) },
+        },
+      ]
+    : inPlaceOf(owner, fill(view, definition, unique))
 }
 
 /**
@@ -137,13 +155,11 @@ export function createStatements(
   names: CreateNames = finalNames(definition),
 ): Statement[] {
   const target = quoteName({ schema: definition.schema, name: names.view })
+  const { kind = 'materialized view' } = definition
   const create: Statement = {
     phase: 'building',
     // The query may end with a `--` comment; the line break ends the comment.
-    sql:
-      definition.kind === 'view'
-        ? `create view ${target} as\n${queryOf(definition.sql)}`
-        : `create materialized view ${target} as\n${queryOf(definition.sql)}\nwith no data`,
+    sql: `create ${kind} ${target} as\n${queryOf(definition.sql)}${kind === 'view' ? '' : '\nwith no data'}`,
     kind: 'userCode',
   }
   const indexes = definition.indexes.map(
@@ -157,7 +173,7 @@ export function createStatements(
     create,
     ...indexes,
     ...[
-      ...(definition.comment === null ? [] : [commentStatement(definition.comment, target)]),
+      ...(definition.comment === null ? [] : [commentStatement(definition.comment, target, kind)]),
       ...definition.grants.map((grant) => grantStatement(grant, target)),
     ].map((sql): Statement => ({ kind: 'command', phase: 'building', sql })),
   ]
@@ -166,8 +182,11 @@ export function createStatements(
 export const indexStatement = ({ name, unique, on }: IndexDefinition, target: string): string =>
   `create ${unique ? 'unique ' : ''}index ${quoteIdentifier(name)} on ${target} ${on}`
 
-export const commentStatement = (comment: string | null, target: string): string =>
-  `comment on materialized view ${target} is ${comment === null ? 'null' : literal(comment)}`
+export const commentStatement = (
+  comment: string | null,
+  target: string,
+  kind: ViewKind = 'materialized view',
+): string => `comment on ${kind} ${target} is ${comment === null ? 'null' : literal(comment)}`
 
 /** Gives a view to a role, which is written as in SQL. */
 export const ownerStatement = (view: ViewName & { kind?: ViewKind }, role: string): Statement => ({

@@ -1,8 +1,9 @@
 import type { Checking } from '../../catalog/plan/checks.ts'
+import { queryViewOf } from '../../catalog/plan/kept.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { quoteName } from '../../sql/names.ts'
-import type { KnownAges, LaterStatement, RunPlan, Statement } from '../../sql/run-plan.ts'
+import type { About, KnownAges, LaterStatement, RunPlan, Statement } from '../../sql/run-plan.ts'
 import { displayName, type QualifiedName, type ViewName } from '../../words/names.ts'
 import type { Problem } from '../../words/problem.ts'
 
@@ -59,6 +60,15 @@ export const fill = (
     unique,
   },
 ]
+
+/** Fills an empty kept table, whose query the plain view beside it has. It has to be sealed: what hangs on the table is executed, too. */
+export const fillTable = (view: QualifiedName, unique: Statement['unique'] = {}): About => ({
+  phase: 'building',
+  sql: `insert into ${quoteName(view)} select * from ${quoteName(queryViewOf(view))}`,
+  computesRows: true,
+  fills: { ...filling(view), query: quoteName(queryViewOf(view)) },
+  unique,
+})
 
 /** What a statement fills that puts the data of a view into `relation`. */
 export const filling = (

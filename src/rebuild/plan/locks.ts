@@ -25,11 +25,11 @@ export const giveUpAfterMs = (timeoutSeconds: number): number =>
  * A relation that an exchange locks exclusively, and the role to do so as; null: as ourselves. `columns`: the lock that readers do not
  * notice is taken by these, so the row of the relation still tells who has written it.
  */
-export type Locked = QualifiedName & { kind: ViewKind | 'table'; owner: string | null; columns?: string[] }
+export type Locked = QualifiedName & { kind: ViewKind; owner: string | null; columns?: string[] }
 
-/** A materialized view that we may alter as ourselves. */
-export const ourselves = ({ schema, name }: QualifiedName): Locked[] => [
-  { kind: 'materialized view', schema, name, owner: null },
+/** A view that we may alter as ourselves. */
+export const ourselves = ({ schema, name, query }: QualifiedName & { query?: number | null }): Locked[] => [
+  { kind: query == null ? 'materialized view' : 'table', schema, name, owner: null },
 ]
 
 interface ExclusiveOptions {

@@ -117,7 +117,7 @@ export function changeRequirements(live: LiveView): Requirement[] {
         `may not act as its owner, ${plain.owner}`,
       ]),
     ),
-    ...readers.flatMap((plain) => namedSchemas(plain)),
+    ...readers.flatMap((plain) => namedSchemas(plain, undefined, view.schema)),
     ...statistics.map((each) =>
       memberOf(each.owner, literal(`statistics ${quoteName(each)}`), [
         `statistics ${displayName(each)} belong to ${each.owner}, and `,
@@ -218,23 +218,26 @@ function schemasOf({ view, statistics, dependents }: LiveView): SchemaPrivilege[
 
 /**
  * To look into the schemas that a query names: the server reads its text again as the owner of the view, which no other refresh
- * does. A name before a dot may be that of a table. Uses of types and operators that the text leaves out need no right.
+ * does. A name before a dot may be that of a table. The view's own schema, and `other`, are
+ * looked into anyway. Uses of types and operators that the text leaves out need no right.
  */
 function namedSchemas(
   { schema, name, owner, definition }: QualifiedName & { owner: string; definition: string },
   ofView?: string,
+  other = schema,
 ): Requirement[] {
   const tokens = [...tokensIn(definition)]
   const named = tokens.flatMap(({ kind, text }, at) =>
     ['word', 'name'].includes(kind) && tokens[at + 1]?.text === '.' ? unquoted(text) : [],
   )
-  return [...new Set(named)].toSorted().map((each) => {
+  const more = new Set(named.filter((each) => each !== schema && each !== other))
+  return [...more].toSorted().map((each) => {
     const place = placeRequirement({ role: owner, privilege: 'usage', schema: each }, ofView)
     return {
       ...place,
       given: `${place.given} or not exists (
-        select from pg_class c join pg_namespace s on s.oid = c.relnamespace join ${namedBy('c')}, pg_identify_object(d.refclassid, d.refobjid, 0) o
-         where s.nspname = ${literal(schema)} and c.relname = ${literal(name)} and o.schema = quote_ident(n.nspname))`,
+select from pg_class c join pg_namespace s on s.oid = c.relnamespace join ${namedBy('c')}, pg_identify_object(d.refclassid, d.refobjid, 0) o
+ where s.nspname = ${literal(schema)} and c.relname = ${literal(name)} and o.schema = quote_ident(n.nspname))`,
     }
   })
 }

@@ -1,3 +1,4 @@
+import { isView } from '../../catalog/plan/kept.ts'
 import type { Sql } from '../../server/database.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
@@ -29,7 +30,7 @@ export const readBatchableViews = (sql: Sql): Promise<BatchableView[]> => sql<Ba
     join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null
    cross join lateral viewkeeper.usual_duration(d.id) usual
-   where c.relkind = 'm' and c.relpersistence <> 't' order by n.nspname, c.relname`
+   where ${sql.unsafe(isView('c'))} and c.relpersistence <> 't' order by n.nspname, c.relname`
 
 /** Writes the views of a batch, in the given order. What is known of them already is written again. */
 export async function insertBatchViews(
@@ -107,6 +108,6 @@ export async function readMissingNames(sql: Sql): Promise<string[]> {
     select d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view from viewkeeper.definitions d
      where d.source = 'authored' and d.removed_at is null and d.in_all and d.paused_at is null
        and not exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                        where n.nspname = d.schema_name and c.relname = d.name and c.relkind = 'm') order by 3`
+                        where n.nspname = d.schema_name and c.relname = d.name and ${sql.unsafe(isView('c'))}) order by 3`
   return rows.filter((row) => !aside.has(quoteName(row))).map(({ view }) => view)
 }

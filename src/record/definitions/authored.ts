@@ -16,7 +16,7 @@ import {
 export interface CreatableDefinition
   extends DefinitionDefaults,
     Omit<ViewDefinition, 'sql'>,
-    Pick<Definition, 'owner' | 'slices'> {
+    Pick<Definition, 'owner' | 'slices' | 'storage'> {
   sql: string | null
 }
 
@@ -26,7 +26,7 @@ export async function readDefinition(
   { schema, name }: QualifiedName,
 ): Promise<CreatableDefinition | undefined> {
   const [row] = await sql<CreatableDefinition[]>`
-    select ${sql.unsafe(`${defaultsColumns}, ${selected('sql', 'indexes', 'comment', 'grants', 'owner', 'slices')}`)},
+    select ${sql.unsafe(`${defaultsColumns}, ${selected('sql', 'indexes', 'comment', 'grants', 'owner', 'slices', 'storage')}`)},
            d.schema_name as schema, d.name
       from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
   return row
@@ -42,7 +42,7 @@ export async function readAuthoredQueries(sql: Sql, views: QualifiedName[]): Pro
   const rows = await sql<{ schema: string; name: string; sql: string }[]>`
     select d.schema_name as schema, d.name, d.sql from viewkeeper.definitions d
       join jsonb_to_recordset(${sql.json(asked)}) as x(schema text, name text) on x.schema = d.schema_name and x.name = d.name
-     where d.source = 'authored' and d.sql is not null and d.slices is null and d.removed_at is null
+     where d.source = 'authored' and d.sql is not null and d.slices is null and d.storage <> 'table' and d.removed_at is null
        and not d.settings ? 'search_path'`
   return new Map(rows.map((row) => [quoteName(row), row.sql]))
 }

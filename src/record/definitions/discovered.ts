@@ -1,5 +1,6 @@
 import { isAsMighty } from '../../catalog/db/owner.ts'
 import { outsideClock } from '../../catalog/plan/definition.ts'
+import { isView } from '../../catalog/plan/kept.ts'
 import { toSetRole } from '../../catalog/plan/rights.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
@@ -20,7 +21,7 @@ export async function discoverDefinitions(sql: Sql): Promise<boolean> {
     insert into viewkeeper.definitions as d (schema_name, name, source)
     select n.nspname, c.relname, 'discovered'
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where c.relkind = 'm' and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}
+     where ${sql.unsafe(isView('c'))} and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}
        and not exists (select from viewkeeper.definitions d
                         where d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null)
     on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
@@ -140,9 +141,9 @@ export async function readUnseen(sql: Sql, definitionId: number): Promise<string
 
 /** The view of a definition, by OID, if it has a log of its changes. */
 export async function findLogged(sql: Sql, definitionId: number) {
-  const [view] = await sql<({ oid: number } & QualifiedName)[]>`
-    select c.oid::int8 as oid, n.nspname as schema, c.relname as name from viewkeeper.definitions d
-      join pg_catalog.pg_namespace n on n.nspname = d.schema_name join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm'
+  const [view] = await sql<({ oid: number; query: number | null } & QualifiedName)[]>`
+    select c.oid::int8 as oid, viewkeeper.query_of(c.oid)::int8 as query, n.nspname as schema, c.relname as name from viewkeeper.definitions d
+      join pg_catalog.pg_namespace n on n.nspname = d.schema_name join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and (c.relkind = 'm' or viewkeeper.query_of(c.oid) is not null)
       join pg_catalog.pg_class l on l.relnamespace = pg_catalog.to_regnamespace(${logSchema}) and l.relname = ${sql.unsafe(logNameOf('n.nspname', "c.relname || '_0'"))}
      where d.id = ${definitionId}`
   return view
@@ -175,12 +176,12 @@ const counting = `
 /** Whether everybody's writes are counted, and what to do if not; undefined if refreshes of the view are not to be left out by counters. */
 export async function readCounting(sql: Sql, definitionId: number) {
   const [found] = await sql<(Omit<Uncounted, 'because' | 'hidden'> & { relation: number })[]>`
-    select c.oid::int8 as relation,
+    select coalesce(viewkeeper.query_of(c.oid), c.oid)::int8 as relation,
            case when not pg_has_role('pg_read_all_stats', 'usage') then format('grant pg_read_all_stats to %I', current_user) end as grant,
            pg_has_role('pg_read_all_stats', 'usage') and viewkeeper.horizon() is null as "countsOff", (${sql.unsafe(counting)}) as counting
       from viewkeeper.definitions d
       join pg_catalog.pg_namespace n on n.nspname = d.schema_name
-      join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm'
+      join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and (c.relkind = 'm' or viewkeeper.query_of(c.oid) is not null)
      where d.id = ${definitionId} and ${sql.unsafe(skipsUnchanged)}`
   return found
 }

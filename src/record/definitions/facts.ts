@@ -1,4 +1,5 @@
 import { definitionDefaults } from '../../catalog/plan/definition.ts'
+import { isView } from '../../catalog/plan/kept.ts'
 import type { ViewStateFacts } from '../../catalog/plan/state.ts'
 import type { Sql } from '../../server/database.ts'
 import { unlessLocked } from '../../server/transactions.ts'
@@ -83,7 +84,7 @@ export async function readFacts(
     present as (
       select n.nspname::text as schema, c.relname::text as name, c.oid, c.relispopulated, c.reltuples, c.relpages
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-       where c.relkind = 'm' and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}),
+       where ${sql.unsafe(isView('c'))} and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}),
     away as (
       select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name,
              jsonb_build_object('since', set_aside_at, 'by', set_aside_by) as aside
@@ -152,7 +153,7 @@ const readSizes = (sql: Sql): Promise<Map<number, number> | null> =>
   unlessLocked(sql, async (sql) => {
     const rows = await sql<{ oid: number; bytes: number }[]>`
       select c.oid::int8 as oid, pg_relation_size(c.oid) as bytes from pg_catalog.pg_class c
-       where c.relkind = 'm' and not exists (
+       where ${sql.unsafe(isView('c'))} and not exists (
              select from pg_catalog.pg_locks l
               where l.locktype = 'relation' and l.relation = c.oid and l.mode = 'AccessExclusiveLock'
                 and l.database = (select oid from pg_catalog.pg_database where datname = current_database()))`

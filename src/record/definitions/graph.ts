@@ -7,6 +7,7 @@ import {
   viewDependencies,
   withPlainViews,
 } from '../../catalog/plan/graph.ts'
+import { isView, queryOfKept } from '../../catalog/plan/kept.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { batchPlaces } from '../../sql/names.ts'
@@ -42,17 +43,19 @@ async function readGraph(sql: Sql): Promise<{ relations: Relation[]; edges: Grap
   const [graph] = await sql<[{ relations: Relation[]; edges: GraphEdge[] }]>`
     with relations as (
       select 'pg_class ' || c.oid as id, n.nspname as schema, c.relname as name,
-             case c.relkind when 'm' then format('%I.%I', n.nspname, c.relname) end as view,
+             case when ${sql.unsafe(isView('c'))} then format('%I.%I', n.nspname, c.relname) end as view,
              case when c.relkind = 'v' and c.oid >= 16384 and not exists (
                select from pg_catalog.pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e') then format('%I.%I', n.nspname, c.relname) end as plain
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-       where c.relkind in ('m', 'v') and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}),
+       where (c.relkind = 'v' or ${sql.unsafe(isView('c'))}) and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}),
     edges as (
       select distinct 'pg_class ' || r.ev_class as "from", d.refclassid::regclass || ' ' || d.refobjid as "to"
         from pg_catalog.pg_rewrite r
         join pg_catalog.pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
          and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
        where r.rulename = '_RETURN'
+      union
+      select 'pg_class ' || c.oid, 'pg_class ' || k.query from pg_catalog.pg_class c cross join lateral (select ${sql.unsafe(queryOfKept('c'))}) k(query) where k.query is not null
       union
       select 'pg_proc ' || d.objid, d.refclassid::regclass || ' ' || d.refobjid
         from pg_catalog.pg_depend d

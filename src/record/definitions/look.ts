@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { findView, listViewNames, roleSchemas } from '../../catalog/db/catalog.ts'
+import { isView } from '../../catalog/plan/kept.ts'
 import { dependentsOf, type ViewFacts, type ViewSnapshot } from '../../catalog/plan/live-view.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
@@ -52,7 +53,11 @@ export async function lookAtView(
       const view = first ?? (await readView(sql, name))
       first = undefined
       const snapshot = isWanted(view)
-        ? await (await import('../../catalog/db/live-view.ts')).readSnapshot(sql, view.oid)
+        ? await (await import('../../catalog/db/live-view.ts')).readSnapshot(
+            sql,
+            view.oid,
+            view.query !== null,
+          )
         : null
       return snapshot === 'gone' ? snapshot : { view, snapshot }
     })
@@ -204,7 +209,7 @@ async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, strin
         where d.name = a.name and d.removed_at is null order by p.at limit 1),
       (select min(s.schema) from (
          select n.nspname::text as schema from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-          where c.relkind = 'm' and c.relpersistence <> 't' and c.relname = a.name and n.nspname !~ ${batchPlaces}
+          where ${sql.unsafe(isView('c'))} and c.relpersistence <> 't' and c.relname = a.name and n.nspname !~ ${batchPlaces}
          union select d.schema_name from viewkeeper.definitions d where d.name = a.name and d.removed_at is null) s having count(*) = 1),
       (select creation from role)) as schema
       from jsonb_array_elements_text(${sql.json(names)}) as a(name)`

@@ -126,16 +126,3 @@ export const errorOf = (row: string, parts: (keyof RunError)[], most = mostOfTex
 /** The names of all definitions, also of removed ones. */
 export const readDefinitionNames = (sql: Sql): Promise<(QualifiedName & { id: number })[]> =>
   sql<(QualifiedName & { id: number })[]>`select id, schema_name as schema, name from viewkeeper.definitions`
-
-/** The id of the run of the last minutes that was sent so; undefined if there is none. */
-export async function findSent(
-  sql: Sql,
-  { schema, name }: QualifiedName,
-  sentAs: string,
-): Promise<number | undefined> {
-  const [row] = await sql<{ id: number }[]>`
-    select id from viewkeeper.runs
-     where schema_name = ${schema} and view_name = ${name} and meta ->> 'sentAs' = ${sentAs}
-       and requested_at > clock_timestamp() - interval '5 minutes'`
-  return row?.id
-}

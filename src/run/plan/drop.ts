@@ -30,7 +30,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
   const drop: Statement = {
     kind: 'command',
     phase: 'exchange',
-    sql: `drop materialized view ${quoteName(view)}${options.cascade ? ' cascade' : ''}`,
+    sql: `drop ${view.query === null ? 'materialized view' : 'table'} ${quoteName(view)}${options.cascade ? ' cascade' : ''}`,
     obstacles: hintsOn(view, 'own'),
   }
   return {

@@ -34,7 +34,7 @@ begin
       open one for execute 'explain ' || command; close one;
       execute format('create view %s_ as %s', room, command);
       command := format('table %s_', room);
-      bound := (select coalesce(bool_and(c.relkind = 'm' and pg_get_userbyid(c.relowner) = current_user), false)
+      bound := (select coalesce(bool_and(c.relkind in ('m', 'r') and pg_get_userbyid(c.relowner) = current_user), false)
         from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
         join pg_class c on c.oid = d.refobjid where w.ev_class = to_regclass(room || '_') and c.oid <> w.ev_class and c.relname = reads);
     end if;

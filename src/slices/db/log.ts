@@ -1,3 +1,4 @@
+import { queryViewOf } from '../../catalog/plan/kept.ts'
 import type { Sql } from '../../server/database.ts'
 import { literal, logName, logSchema, longestLogged, ofLog, quoteName } from '../../sql/names.ts'
 import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
@@ -5,18 +6,14 @@ import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
 import { type ChangeLog, keyOf, logsOf, triggersOf } from '../plan/log.ts'
 import { proveSlices, type SliceKey } from '../plan/prove.ts'
-import { shownOf } from '../plan/shown.ts'
-import { readQueries } from './read-queries.ts'
+import { type Shown, shownOf } from '../plan/shown.ts'
+import { readQueries, type SlicedView } from './read-queries.ts'
 
 /**
  * The log that a materialized view needs so that its refreshes compute only the slices of column `by` that changed. Throws InvalidRequest, with the
  * reason, if the view does not fall into such slices, or if it does by several columns and none is named.
  */
-export async function planLog(
-  sql: Sql,
-  view: { oid: number } & QualifiedName,
-  by?: string,
-): Promise<ChangeLog> {
+export async function planLog(sql: Sql, view: LoggedView, by?: string): Promise<ChangeLog> {
   const plans = await readLogKeys(sql, view)
   const several = plans.keys.map(displayPart).join(', or of ')
   const because =
@@ -37,10 +34,20 @@ export async function planLog(
   return plans.of(by ?? plans.keys[0]!)
 }
 
+/** A view beside which a log may stand. `query`: of a kept table, that of its query. */
+export type LoggedView = { oid: number; query?: number | null } & QualifiedName
+
+/** A kept table has the rows of the plain view with its query. */
+const itself = (oid: number, { columns }: SlicedView, view: QualifiedName): Shown => ({
+  oid,
+  view: displayName(queryViewOf(view)),
+  columns: [...columns.values()].map((name) => ({ name, above: name })),
+})
+
 /** By which columns of a view it may have a log of changes, or why by none; and why not by those of which it falls into slices, too. */
 async function readLogKeys(
   sql: Sql,
-  view: { oid: number } & QualifiedName,
+  view: LoggedView,
 ): Promise<{
   keys: string[]
   because: string | null
@@ -49,8 +56,9 @@ async function readLogKeys(
   whyNotShown: string | null
   of: (by: string) => ChangeLog
 }> {
-  const { views, facts } = await readQueries(sql, [view.oid])
-  const found = views.get(view.oid)
+  const root = view.query ?? view.oid
+  const { views, facts } = await readQueries(sql, [root])
+  const found = views.get(root)
   const proofs = (found?.because === null ? found.tables : []).map((table) => ({
     table,
     ...proveSlices(found!, table, facts),
@@ -77,7 +85,8 @@ async function readLogKeys(
         ),
     ),
   )
-  const shown = found === undefined ? null : shownOf(found, facts)
+  const shown =
+    found === undefined ? null : root === view.oid ? shownOf(found, facts) : itself(root, found, view)
   const because =
     found === undefined
       ? 'it is no materialized view'
@@ -135,7 +144,7 @@ const whyComputed = ({ by, column, bySettings }: SliceKey, table: string): strin
   (bySettings ? ": it may not depend on settings, so name the zone, as in (at at time zone 'UTC')::date" : '')
 
 /** Why a view that falls into slices may have no log of changes: by none of them, or by some. */
-export async function whyNoKeys(sql: Sql, view: { oid: number } & QualifiedName): Promise<string[]> {
+export async function whyNoKeys(sql: Sql, view: LoggedView): Promise<string[]> {
   const { because, whyNot } = await readLogKeys(sql, view)
   return because === null ? [...whyNot.values()] : [because]
 }
@@ -143,7 +152,7 @@ export async function whyNoKeys(sql: Sql, view: { oid: number } & QualifiedName)
 /** The log of a view by a column, and why it is not to be believed: null if it may be, undefined if nothing of it is there. */
 export async function readLog(
   sql: Sql,
-  view: { oid: number } & QualifiedName,
+  view: LoggedView,
   by: string | undefined,
 ): Promise<{ log: ChangeLog; because: string | null | undefined } | { log: null; because: string }> {
   try {
@@ -156,13 +165,13 @@ export async function readLog(
 }
 
 /** Why the log that a view has is not used; null: it is, or there is none. */
-export async function whyUnused(sql: Sql, view: { oid: number } & QualifiedName): Promise<string | null> {
+export async function whyUnused(sql: Sql, view: LoggedView): Promise<string | null> {
   const by = await readLogged(sql, view)
   return by === null ? null : ((await readLog(sql, view, by)).because ?? null)
 }
 
 /** What people have to know of the log that a view has: why it is not used, or that nothing checks it; null: nothing, or there is none. */
-export async function readLogNote(sql: Sql, view: { oid: number } & QualifiedName): Promise<string | null> {
+export async function readLogNote(sql: Sql, view: LoggedView): Promise<string | null> {
   const by = await readLogged(sql, view)
   if (by === null) return null
   const { log, because } = await readLog(sql, view, by)

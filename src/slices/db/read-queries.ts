@@ -8,6 +8,8 @@ import { notKnown } from './not-known.ts'
 export interface SlicedView {
   query: TreeNode
   columns: Map<number, string>
+  /** The type of each column. */
+  types: Map<number, number>
   /** The tables that it reads, directly and through plain views. */
   tables: number[]
   because: string | null
@@ -19,7 +21,7 @@ interface RelationRow {
   kind: string
   /** Whether all its rows are those of the server's own tables, and everybody sees the same ones. */
   plain: boolean
-  columns: [number, string][]
+  columns: [number, string, number][]
   heirs: number[]
   query: string | null
   virtual: string[]
@@ -40,7 +42,7 @@ export async function readQueries(
     select c.oid::int8 as id, format('%I.%I', n.nspname, c.relname) as name, c.relkind as kind,
            c.relkind in ('r', 'p') and not c.relrowsecurity and not exists (
              select from unnest(heirs.ids) h(id) join pg_class e on e.oid = h.id and e.relkind <> 'p' and (e.relkind <> 'r' or e.relam <> 2 or e.relpersistence <> 'p')) as plain,
-           (select coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname)), '[]') from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
+           (select coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::int8)), '[]') from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
            to_jsonb(heirs.ids::int8[]) as heirs,
            case when c.relkind in ('m', 'v') then (select w.ev_action::text from pg_rewrite w where w.ev_class = c.oid and w.rulename = '_RETURN') end as query,
            to_jsonb(array(select d.adbin::text from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
@@ -54,7 +56,8 @@ export async function readQueries(
       row.id,
       {
         ...row,
-        columns: new Map(row.columns),
+        columns: new Map(row.columns.map(([at, name]) => [at, name])),
+        types: new Map(row.columns.map(([at, , type]) => [at, type])),
         query: query === null ? null : ((parseTree(query) as Tree[])[0] as TreeNode),
         virtual: virtual.map(parseTree),
       },
@@ -77,6 +80,7 @@ export async function readQueries(
     found.set(view, {
       query: relation.query,
       columns: relation.columns,
+      types: relation.types,
       tables: ids.filter((id) => read.get(id)?.plain),
       because:
         odd !== undefined

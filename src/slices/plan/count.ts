@@ -30,6 +30,20 @@ export function countingSlices(
 export const noteFound = (object: string): string =>
   `select set_config('${found}', (coalesce(nullif(current_setting('${found}', true), ''), '{}')::jsonb || ${object})::text, true)`
 
+/** The same about a kept table. */
+export const findOutKept = (view: QualifiedName, seal: Seal, query: string): Statement[] =>
+  findOut(view, seal, query)
+
+/** Notes how many rows of a kept table this transaction has written. */
+export const noteWritten = (oid: number): Statement => ({
+  kind: 'command',
+  phase: 'counting',
+  sql: noteFound(
+    `case when current_setting('track_counts')::boolean then jsonb_build_object('written', pg_stat_get_xact_tuples_inserted(${oid}) + pg_stat_get_xact_tuples_updated(${oid}) + pg_stat_get_xact_tuples_deleted(${oid})) else '{}' end`,
+  ),
+  hidden: true,
+})
+
 /** Asks a query about the shadow for a JSON object, sealed as the owner of the view, and adds the object to what was found. */
 const findOut = (shadow: QualifiedName, seal: Seal, query: string): Statement[] => [
   { ...ours(query, shadow), phase: 'counting', kind: 'asked', seal, reads: shadow.name, computesRows: true },
@@ -40,14 +54,15 @@ const findOut = (shadow: QualifiedName, seal: Seal, query: string): Statement[] 
  * Writes what was found into the answer of the run, and into its reason, which begins with "computes slices" or "computes all slices". Comes where
  * the record may be locked.
  */
-const recordSlices: Statement = {
+export const recordSlices: Statement = {
   kind: 'command',
   phase: 'counting',
   sql: `update viewkeeper.runs r set meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || jsonb_build_object(
     'slices', coalesce(r.meta #> '{response,slices}', '{}') || it,
     'because', regexp_replace(r.meta #>> '{response,because}', '^computes (all )?slices',
       concat('computes ', coalesce(it ->> 'anew', 'all'), ' of about ' || (it ->> 'of'), ' slices'))
-      || case when it ? 'compared' then format('; of %s slices that no change has touched, %s differed', it ->> 'compared', it ->> 'wrong') else '' end))
+      || case when it ? 'compared' then format('; of %s slices that no change has touched, %s differed', it ->> 'compared', it ->> 'wrong') else '' end
+      || case it ->> 'written' when '1' then '; 1 row written' else coalesce('; ' || (it ->> 'written') || ' rows written', '') end))
   from (select nullif(current_setting('${found}', true), '')::jsonb) found(it)
  where r.id = current_setting('viewkeeper.run')::bigint and r.status = 'running' and it is not null`,
   hidden: true,

@@ -30,7 +30,7 @@ class Uncertain extends Error {}
  * what has two looks for one value, or has a condition, a grouping or a DISTINCT on what is not exact. Pure.
  */
 export function exactColumns(
-  { query, columns }: { query: TreeNode; columns: Map<number, string> },
+  { query, columns, types }: { query: TreeNode; columns: Map<number, string>; types: Map<number, number> },
   facts: SliceFacts,
 ): string[] | null {
   const known = new Map<TreeNode, Map<number, boolean>>()
@@ -89,7 +89,8 @@ export function exactColumns(
   function isCertain(trees: Tree, scope: QueryScope): boolean {
     const resolved = [trees].flat().map((each) => each && resolve(scope.query, noColumns, each as TreeNode))
     return allNodes(resolved).every((node) => {
-      if (node.tag === 'AGGREF') return facts.unordered.has(numberIn(node, 'aggfnoid')) && isExact(node)
+      if (node.tag === 'AGGREF')
+        return facts.unordered.has(numberIn(node, 'aggfnoid')) && isExact(numberIn(node, 'aggtype'))
       if (node.tag === 'VAR') return isCertainColumn(node, scope)
       return !['WINDOWFUNC', 'SUBLINK', 'QUERY'].includes(node.tag)
     })
@@ -104,18 +105,16 @@ export function exactColumns(
   }
 
   /** Whether equal values of its type are the same, which `min` and `max` need, or numeric. */
-  const isExact = (node: TreeNode): boolean => {
-    const type = numberIn(node, node.tag === 'AGGREF' ? 'aggtype' : 'vartype')
-    return facts.exact.has(type) || type === numeric
-  }
+  const isExact = (type: number): boolean => facts.exact.has(type) || type === numeric
 
   const trees = [query, ...[...facts.relations.values()].map((each) => each.query)]
   if (mentioned(trees, /coll(id)?$|^collOid$/).some((each) => facts.loose.has(each))) return null
   try {
     const certain = certainOf({ query, outer: null })
     return nodesIn(query, 'targetList').flatMap((entry) => {
-      const [at, value] = [numberIn(entry, 'resno'), nodeIn(entry, 'expr')!]
-      return certain.get(at) && value.tag === 'VAR' && isExact(value) ? columns.get(at)! : []
+      const at = numberIn(entry, 'resno')
+      const name = columns.get(at)
+      return name !== undefined && certain.get(at) && isExact(types.get(at)!) ? name : []
     })
   } catch (error) {
     if (error instanceof Uncertain) return null

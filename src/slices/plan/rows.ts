@@ -90,7 +90,7 @@ export const compareUntouched =
 
 const wasRead = `(pg_visible_in_snapshot(at, (select current_setting('${logRead}')::pg_snapshot)) or at >= pg_snapshot_xmax(pg_current_snapshot()))`
 
-const isBetween = (key: string, from: string, to: string): string =>
+export const isBetween = (key: string, from: string, to: string): string =>
   `${key} operator(pg_catalog.>=) ${from} and ${key} operator(pg_catalog.<=) ${to}`
 
 /** The rows with the slices between two values anew, ends included. A null is in no slice between two values: its rows are kept. */
@@ -117,18 +117,20 @@ function untouched(log: ChangeLog, most: number | null = null) {
     ' where t.whole or t.at operator(pg_catalog.>=) pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())'
   const named = every(keyed, `t.${key}`, '')
   const touched = every(keyed, `t.${key}`, ' where not t.whole')
+  // First what ends early.
+  const all = `(exists (${every(logs, '', '')} offset ${mostRows}) or exists (${every(logs, '', isWhole)})${
+    most === null
+      ? ''
+      : ` or (select pg_catalog.count(distinct row(t.k)) operator(pg_catalog.>=) ${most} from (${touched}) t (k))`
+  })`
+  const none = `exists (${every(keyed, '', ` where t.${key} is null and not t.whole`)})`
   return {
     touched,
-    // First what ends early.
-    all: `(exists (${every(logs, '', '')} offset ${mostRows}) or exists (${every(logs, '', isWhole)})${
-      most === null
-        ? ''
-        : ` or (select pg_catalog.count(distinct row(t.k)) operator(pg_catalog.>=) ${most} from (${touched}) t (k))`
-    })`,
-    none: `exists (${every(keyed, '', ` where t.${key} is null and not t.whole`)})`,
+    all,
+    none,
     // "distinct", because the server then expects few keys, hashes these and not the old rows, and so keeps the order of the old rows.
     keeps(of: string): string {
-      return `not ${this.all} and not exists (select from (select distinct t.${key} from (${named}) t) t where t.${key} operator(pg_catalog.=) ${of}) and (${of} is not null or not ${this.none})`
+      return `not ${all} and not exists (select from (select distinct t.${key} from (${named}) t) t where t.${key} operator(pg_catalog.=) ${of}) and (${of} is not null or not ${none})`
     },
   }
 }
@@ -140,20 +142,19 @@ function untouched(log: ChangeLog, most: number | null = null) {
 export const rowsTouched =
   (part: SlicePart, log: ChangeLog, most: number | null = null) =>
   (kept: string, query: string): string => {
-    const conditions = untouched(log, most)
-    const { all, none, touched } = conditions
-    return filled(
-      part,
-      { kept, query },
-      {
-        keeps: (key) => conditions.keeps(key),
-        computes: [
-          // An array, because a condition with a subquery is not pushed below a GROUP BY.
-          (key) =>
-            `not ${all} and ${key} operator(pg_catalog.=) any (array(select distinct t.* from (${touched}) t))`,
-          (key) => `not ${all} and ${none} and ${key} is null`,
-          () => all,
-        ],
-      },
-    )
+    const { keeps } = untouched(log, most)
+    const computes = touchedRows(log, most)
+    return filled(part, { kept, query }, { keeps: (key) => keeps(key), computes })
   }
+
+/** Conditions on a key, of which one holds for each row with a slice that the log holds. */
+export function touchedRows(log: ChangeLog, most: number | null = null): ((key: string) => string)[] {
+  const { all, none, touched } = untouched(log, most)
+  return [
+    // An array, because a condition with a subquery is not pushed below a GROUP BY.
+    (key) =>
+      `not ${all} and ${key} operator(pg_catalog.=) any (array(select distinct t.* from (${touched}) t))`,
+    (key) => `not ${all} and ${none} and ${key} is null`,
+    () => all,
+  ]
+}

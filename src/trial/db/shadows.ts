@@ -87,7 +87,7 @@ export const describeShadow = (
     )
     const oid = `${literal(shadow)}::regclass::oid`
     const [row] = await part.unsafe<{ live: LiveView; meaning: string }[]>(
-      liveViewQuery(oid, `live, (${meaningQuery(oid, nameOf)}) as meaning`),
+      liveViewQuery(oid, `live, (${meaningQuery(oid, nameOf)}) as meaning`, definition.kind === 'table'),
     )
     const { live: found, meaning } = row as { live: LiveView; meaning: string }
     const live = readableView({ ...found, view: { ...found.view, meaning } })

@@ -1,5 +1,6 @@
 import { uniqueIndexes } from '../../catalog/db/catalog.ts'
 import { abilitiesQuery, type FoundObstacle, type ViewRights } from '../../catalog/plan/abilities.ts'
+import { isView } from '../../catalog/plan/kept.ts'
 import { asked, impossible, lackingQuery, type Requirement } from '../../catalog/plan/rights.ts'
 import { findLogged, listCounting, readCounting, readHidden } from '../../record/definitions/discovered.ts'
 import type { Uncounted } from '../../record/plan/watch.ts'
@@ -23,7 +24,7 @@ export async function listExamined(sql: Sql): Promise<ViewToExamine[]> {
     select c.oid::int8 as oid, format('%I.%I', n.nspname, c.relname) as view, n.nspname as schema, c.relname as name,
            c.relowner::regrole::text as owner, c.relispopulated as populated, ${uniqueIndexes(sql)} as indexes
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where c.relkind = 'm' and c.relpersistence = 'p' and n.nspname !~ ${batchPlaces} and not exists (select from pg_catalog.pg_depend d
+     where ${sql.unsafe(isView('c'))} and c.relpersistence = 'p' and n.nspname !~ ${batchPlaces} and not exists (select from pg_catalog.pg_depend d
              where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
      order by 3, 4`
   return rows.map(({ populated, indexes, ...view }) => ({

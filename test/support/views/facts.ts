@@ -9,6 +9,7 @@ export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
   view: 'app."Sales"',
   owner: 'boss',
   populated: true,
+  query: null,
   mayAlter: true,
   mayActAsOwner: true,
   counting: { role: 'boss', schema: 'app' },

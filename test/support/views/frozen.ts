@@ -69,6 +69,7 @@ export const everyField: Definition = {
     severity: { "it's \\ odd": 'warn', 'references(id)': 'warn' },
   },
   slices: { by: 'id', wholeEvery: '2 weeks' },
+  storage: 'materialized view',
 }
 
 /** A row of `viewkeeper.definitions` with each column under the name of its field. */

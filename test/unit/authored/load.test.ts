@@ -98,6 +98,22 @@ const wrong: [input: string, field: string | null, message: RegExp][] = [
   [`slices: { by: 'day', of: 'orders' }`, 'slices.of', /is not a field: slices must be an object/],
   [`slices: { by: 'whole' }`, 'slices.by', /which the log of changes calls a column of its own/],
   [`slices: { by: 'day', wholeEvery: 60 }`, 'slices.wholeEvery', /must be a time: "12 h"/],
+  [`storage: 'heap'`, 'storage', /must be one of materialized view, table/],
+  [
+    `storage: 'table', strategy: 'swap'`,
+    'strategy',
+    /must be left out: a refresh of a table writes the rows that differ/,
+  ],
+  [
+    `storage: 'table', checks: { differs: { atMost: '5%' } }`,
+    'checks.differs',
+    /compares a view that is made anew/,
+  ],
+  [
+    `storage: 'table', grants: [{ privileges: ['select', 'insert'], to: 'app' }]`,
+    'grants.0.privileges',
+    /must not have insert: only refreshes write a table/,
+  ],
   [`slices: { by: 'day' }, strategy: 'regular'`, 'strategy', /only a swap computes single slices/],
   ["targetLagSeconds: 900, schedule: '0 6 * * *', timeZone: 'UTC'", 'targetLagSeconds', /go with schedule/],
   ["schedule: 'none', timeZone: 'UTC'", 'timeZone', /cannot go with schedule "none"/],

@@ -74,6 +74,7 @@ describe('a frozen file', () => {
           dependsOn: [],
           checks: {},
           slices: null,
+          storage: 'materialized view',
         },
       },
     })

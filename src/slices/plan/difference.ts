@@ -1,0 +1,61 @@
+import { quoteIdentifier, quoteName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
+
+/** A kept table, as the statement needs it that makes it like its query. */
+export interface KeptTable extends QualifiedName {
+  columns: string[]
+  /** The columns of its only unique index, each with the operator that compares it; none: whole rows are compared. */
+  key: { column: string; equals: string }[]
+}
+
+/** Which rows: conditions on a column of a row, of which each row meets at most one. Null: all of them. */
+export type SomeRows = { by: string; conditions: ((key: string) => string)[] } | null
+
+/**
+ * The statement that makes a kept table like its query, or some of its rows. It reads both at one moment, compares images of rows, and writes only what
+ * differs. By the key, a row that is there stays the same row, so that foreign keys to it hold. Without, rows are numbered among those that
+ * are equal, and a row that has changed is deleted and inserted: deletes come first. All names are the catalog's or have a schema.
+ */
+export function writeDifference(table: KeptTable, query: QualifiedName, some: SomeRows): string {
+  const relation = quoteName(table)
+  const columns = table.columns.map(quoteIdentifier)
+  const rowOf = (of: string) => `row(${columns.map((column) => `${of}.${column}`).join(', ')})::${relation}`
+  const isByKey = table.key.length > 0
+  const keys = table.key.map(({ column }) => quoteIdentifier(column))
+  const from = (what: string, chosen: string) => {
+    const parts = (some?.conditions ?? [() => 'true']).map(
+      (condition) =>
+        `select ${chosen}${rowOf('x')} as r${isByKey ? keys.map((key, at) => `, x.${key} as k${at}`).join('') : ''} from ${what} as x where ${condition(`x.${quoteIdentifier(some?.by ?? '')}`)}`,
+    )
+    const all = parts.join('\nunion all ')
+    return isByKey
+      ? `select true as there, x.* from (${all}) as x`
+      : `select true as there, x.*, pg_catalog.row_number() over w operator(pg_catalog.-) pg_catalog.rank() over w as nr from (${all}) as x window w as (order by x.r using operator(pg_catalog.*<))`
+  }
+  const [joined, differs] = isByKey
+    ? [
+        table.key.map(({ equals }, at) => `n.k${at} ${equals} o.k${at}`).join(' and '),
+        'n.there is null or o.there is null or not n.r operator(pg_catalog.*=) o.r',
+      ]
+    : [
+        'n.r operator(pg_catalog.*=) o.r and n.nr operator(pg_catalog.=) o.nr',
+        'n.there is null or o.there is null',
+      ]
+  const of = (column: string) => `(d.r).${column}`
+  const update = `,
+changed as (
+  update only ${relation} as t set ${columns.map((column) => `${column} = ${of(column)}`).join(', ')}
+    from differing as d where t.ctid operator(pg_catalog.=) d.place and d.is_new returning 1)`
+  return `with new_rows as materialized (
+  ${from(quoteName(query), '')}),
+old_rows as materialized (
+  ${from(`only ${relation}`, 'x.ctid as place, ')}),
+differing as materialized (
+  select o.place, n.r, n.there is not null as is_new from new_rows as n full join old_rows as o on ${joined}
+   where ${differs}),
+gone as (
+  delete from only ${relation} as t using differing as d where t.ctid operator(pg_catalog.=) d.place and not d.is_new returning 1)${isByKey ? update : ''}
+insert into ${relation} (${columns.join(', ')})
+select ${columns.map(of).join(', ')} from differing as d
+ where d.place is null and (select pg_catalog.count(*) from gone) operator(pg_catalog.>=) 0`
+}

@@ -1,0 +1,150 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Definition } from '../../../src/catalog/plan/definition.ts'
+import { freeze } from '../../../src/migrate/authoring/freeze.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
+import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+
+const { database, sql } = useDatabase()
+const folder = useFolders()
+let folders = 0
+
+beforeEach(() =>
+  sql.unsafe(`
+    drop schema if exists app, viewkeeper_logs cascade; create schema app;
+    delete from viewkeeper.migrations; delete from viewkeeper.runs; delete from viewkeeper.definitions;
+    create table app.orders (id int primary key generated always as identity, day date, region text, amount int);
+    insert into app.orders (day, region, amount) select date '2026-11-01' + i % 10, 'r' || i % 3, i from generate_series(1, 200) i`),
+)
+
+const query = 'select day, count(*) as n from app.orders group by day'
+const other = 'select day, count(*) as n from app.orders where amount > 100 group by day'
+const daily = (query: string, more: Partial<Definition> = {}) =>
+  definition('daily', query, {
+    schema: 'app',
+    storage: 'table',
+    indexes: [{ name: 'daily_key', unique: true, on: '(day)' }],
+    ...more,
+  })
+
+/** Freezes as the command does, and returns the names of the new files. */
+async function frozen(
+  into: FrozenFolder,
+  authored: Definition[],
+  more: Partial<Parameters<typeof freeze>[0]> = {},
+) {
+  const folders = { views: 'views', migrations: 'migrations' }
+  const located = authored.map((each) => ({ definition: each, file: 'v.ts', line: 1, hasKey: true }))
+  const call = {
+    located,
+    frozen: await into.read(),
+    folders,
+    why: 'a test',
+    only: null,
+    renames: [],
+    removes: [],
+    ...more,
+  }
+  const planned = await freeze(call, () => database)
+  for (const { up, down } of planned?.migrations ?? [])
+    for (const each of [up, down]) if (each !== null) await into.write(each.file, each.text)
+  return planned?.migrations.map(({ name }) => name)
+}
+
+const up = async (from: FrozenFolder) =>
+  (await migrateUp(migrateCall(database), await from.read())).applied.map(({ does }) => does)
+const down = async (from: FrozenFolder, count: number) =>
+  (await migrateDown(migrateCall(database), await from.read(), count)).undone.map(({ does }) => does)
+const start = async (...authored: Definition[]) => {
+  const into = await folder(`kept ${++folders}`)
+  await frozen(into, authored)
+  await up(into)
+  return into
+}
+
+const differences = async (...authored: Definition[]) =>
+  (await readDrift(database, authored))
+    .filter(({ kind }) => kind !== 'unmanaged')
+    .map(({ message }) => message)
+const rows = async (of: string) => sql.unsafe(`select * from ${of} order by 1`)
+const because = async () => (await refresh({ view: 'app.daily' }, callOn(database))).response.because
+const named = async () =>
+  (
+    await sql`select relname from pg_class where relnamespace in ('app'::regnamespace, to_regnamespace('viewkeeper_logs')) and relkind in ('m', 'v', 'r') order by relnamespace <> 'app'::regnamespace, 1`
+  ).map(({ relname }) => relname)
+
+describe('a kept table', () => {
+  test('is made with the plain view of its query, and goes without a trace', async () => {
+    const into = await start(daily(query))
+    const [file] = await into.read()
+    expect(file?.up.text).toContain(
+      `create view "app"."daily_query" as\n${query};\n\ncomment on view "app"."daily_query" is 'Viewkeeper keeps the rows of this query in a table.';\n\ncreate table "app"."daily" as\nselect * from "app"."daily_query"\nwith no data;`,
+    )
+    expect(await named()).toEqual(['daily', 'daily_query', 'orders'])
+    expect(await differences(daily(query))).toEqual([])
+    expect(await sql`select row_count_after::int as rows from viewkeeper.runs`).toEqual([{ rows: 10 }])
+    await sql`update app.orders set day = '2026-12-02' where id = 4`
+    expect(await because()).toBe('computes all rows, and writes those that differ; 2 rows written')
+    expect(await rows('app.daily')).toEqual(await rows(`(${query}) q`))
+    expect(
+      await sql`select row_count_after::int as rows from viewkeeper.runs order by id desc limit 1`,
+    ).toEqual([{ rows: 11 }])
+    expect(await frozen(into, [daily(query)])).toBeUndefined()
+    expect(await down(into, 1)).toEqual(['drop'])
+    expect(await named()).toEqual(['orders'])
+  })
+
+  test('stays the same table with another query, another index and another comment', async () => {
+    const into = await start(daily(query))
+    await sql`create view app.above as select * from app.daily`
+    const [{ oid }] = await sql<[{ oid: string }]>`select 'app.daily'::regclass::oid as oid`
+    const next = daily(other, { comment: 'by day', indexes: [{ name: 'daily_n', on: '(n)' }] })
+    expect(await frozen(into, [next])).toEqual(['002_daily'])
+    expect(await up(into)).toEqual(['alter'])
+    expect(await differences(next)).toEqual([])
+    expect(await rows('app.above')).toEqual(await rows(`(${other}) q`))
+    expect(await sql`select 'app.daily'::regclass::oid as oid`).toEqual([{ oid }])
+    expect(await down(into, 1)).toEqual(['alter'])
+    expect(await differences(daily(query))).toEqual([])
+    expect(await rows('app.above')).toEqual(await rows(`(${query}) q`))
+  })
+
+  test('with a log of changes is refreshed by slices', async () => {
+    const sliced = daily(query, { slices: { by: 'day' } })
+    const into = await start(sliced)
+    expect((await into.read()).map(({ name }) => name)).toEqual(['001_daily', '002_daily_touched'])
+    expect(await differences(sliced)).toEqual([])
+    expect(await because()).toMatch(/^computes all of about 10 slices of day anew: /)
+    await sql`update app.orders set day = '2026-11-02' where id = 4`
+    expect(await because()).toMatch(/^computes 2 of about 10 slices of day anew.*; 2 rows written$/)
+    expect(await rows('app.daily')).toEqual(await rows(`(${query}) q`))
+  })
+
+  test('is renamed with its query', async () => {
+    const into = await start(daily(query))
+    const to = { schema: 'app', name: 'by_day' }
+    const next = { ...daily(query), ...to }
+    expect(await frozen(into, [next], { renames: [{ from: { schema: 'app', name: 'daily' }, to }] })).toEqual(
+      ['002_by_day'],
+    )
+    expect(await up(into)).toEqual(['rename'])
+    expect(await named()).toEqual(['by_day', 'by_day_query', 'orders'])
+    expect(await differences(next)).toEqual([])
+  })
+
+  test.each([
+    [
+      daily('select day, sum(amount) as n from app.orders group by day'),
+      /kept table, and keeps its columns \(day date, n bigint\); the query has day date, n numeric|n bigint/,
+    ],
+    [
+      daily(query, { storage: 'materialized view' }),
+      /is a kept table, and its definition says storage "materialized view"/,
+    ],
+  ])('is not made another one', async (next, message) => {
+    const into = await start(daily('select day, count(*)::int as n from app.orders group by day'))
+    await expect(frozen(into, [next])).rejects.toThrow(message)
+  })
+})

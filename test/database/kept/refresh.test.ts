@@ -1,0 +1,137 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { keptMark } from '../../../src/catalog/plan/kept.ts'
+import type { Result } from '../../../src/run/call.ts'
+import { drop } from '../../../src/run/drop.ts'
+import { type RefreshRequest, refresh } from '../../../src/run/refresh.ts'
+import { makeLog } from '../../../src/slices/plan/log.ts'
+import { planLog, whyNoLog } from '../../../src/slices/slices.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+
+const { database, sql } = useDatabase()
+const call = (changes = {}) => callOn(database, changes)
+const request = (changes: Partial<RefreshRequest> = {}) => refresh({ view: 'app.daily', ...changes }, call())
+const done = async (changes?: Partial<RefreshRequest>) => {
+  const result = await request(changes)
+  expect(result).toMatchObject({ status: 'updated' })
+  return result.response?.because
+}
+const sentence = ({ error }: Result) => error && `${error.class}: ${error.message}`
+
+beforeEach(() =>
+  sql.unsafe(`
+    delete from viewkeeper.runs; delete from viewkeeper.definitions;
+    drop schema if exists app cascade; create schema app;
+    create table app.orders (id int primary key generated always as identity, day date, region text, amount int);
+    insert into app.orders (day, region, amount) select date '2026-11-01' + i % 10, 'r' || i % 3, i from generate_series(1, 200) i;
+    create view app.daily_query as select day, count(*) as n, sum(amount) as total from app.orders group by day;
+    comment on view app.daily_query is '${keptMark}';
+    create table app.daily as select * from app.daily_query with no data;
+    create unique index daily_key on app.daily (day)`),
+)
+
+/** In how many rows the table differs from its query. */
+const differences = async () =>
+  (
+    await sql.unsafe(
+      `select count(*)::int as n from ((table app.daily except all table app.daily_query) union all (table app.daily_query except all table app.daily)) d`,
+    )
+  )[0]?.n
+
+describe('a refresh of a kept table', () => {
+  test('writes the rows that differ, and no others', async () => {
+    expect(await done()).toBe('computes all rows, and writes those that differ; 10 rows written')
+    expect(await differences()).toBe(0)
+    expect(await done()).toBe('computes all rows, and writes those that differ; 0 rows written')
+    const before = await sql`select day, xmin::text, ctid::text from app.daily order by 1`
+    await sql`insert into app.orders (day, amount) values ('2026-11-02', 5), (null, 3), ('2026-12-24', 1)`
+    await sql`delete from app.orders where day = '2026-11-03'`
+    expect(await done()).toBe('computes all rows, and writes those that differ; 4 rows written')
+    expect(await differences()).toBe(0)
+    const after = await sql`select day, xmin::text, ctid::text from app.daily order by 1`
+    const same = before.filter((row) => after.some((each) => JSON.stringify(each) === JSON.stringify(row)))
+    expect(same).toHaveLength(8)
+    const [run] =
+      await sql`select result, meta #>> '{response,strategy}' as strategy from viewkeeper.runs order by id desc limit 1`
+    expect(run).toEqual({ result: 'updated', strategy: 'difference' })
+  })
+
+  test('without a unique index numbers equal rows', async () => {
+    await sql.unsafe(`drop index app.daily_key; drop view app.daily_query; drop table app.daily;
+      create view app.daily_query as select region, case when amount % 7 = 0 then json_build_object('a', amount % 2) end as doc from app.orders;
+      comment on view app.daily_query is '${keptMark}';
+      create table app.daily as select * from app.daily_query with no data`)
+    expect(await done()).toContain('200 rows written')
+    await sql`update app.orders set amount = amount + 7 where id <= 14`
+    await sql`delete from app.orders where id between 100 and 120`
+    await done()
+    const [row] = await sql`select (select count(*)::int from app.daily) as n,
+      (select jsonb_object_agg(k, n) from (select concat(region, doc) as k, count(*) as n from app.daily group by 1) x)
+      = (select jsonb_object_agg(k, n) from (select concat(region, doc) as k, count(*) as n from app.daily_query group by 1) x) as same`
+    expect(row).toEqual({ n: 179, same: true })
+  })
+
+  test('is refused with another strategy, by name', async () => {
+    for (const strategy of ['regular', 'concurrent', 'swap'] as const)
+      expect(sentence(await request({ strategy }))).toBe(
+        `InvalidRequest: app.daily is a kept table, of which a refresh writes the rows that differ, whatever the strategy: leave out "${strategy}".`,
+      )
+  })
+
+  test('computes the slices that were asked for, and is no newer for it', async () => {
+    await done()
+    const age = async () =>
+      (await sql`select as_of, held_back_by from viewkeeper.view_status where name = 'daily'`)[0]
+    const { as_of } = (await age())!
+    expect(as_of).toBeInstanceOf(Date)
+    await sql`update app.orders set amount = amount + 1`
+    await sql`analyze app.daily`
+    expect(await done({ slices: { from: '2026-11-02', to: '2026-11-04' } })).toBe(
+      'computes 3 of about 10 slices of day anew, from 2026-11-02 to 2026-11-04; 3 rows written',
+    )
+    expect(await differences()).toBe(14)
+    expect(await age()).toEqual({ as_of, held_back_by: 'app.daily' })
+  })
+
+  describe('with a log of changes', () => {
+    beforeEach(async () => {
+      const [{ oid, query }] = await sql<[{ oid: number; query: number }]>`
+        select 'app.daily'::regclass::oid::int8 as oid, 'app.daily_query'::regclass::oid::int8 as query`
+      const log = await planLog(sql, { oid, query, schema: 'app', name: 'daily' })
+      for (const statement of makeLog(log)) await sql.unsafe(statement)
+      await sql.begin(async (transaction) => {
+        await transaction`select set_config('search_path', 'pg_catalog, pg_temp', true)`
+        expect(await whyNoLog(transaction as never, log)).toBeNull()
+      })
+    })
+
+    test('computes the slices that it names', async () => {
+      expect(await done()).toBe(
+        'computes all slices of day anew: the last refresh has not read the log; 10 rows written',
+      )
+      await sql`analyze app.daily`
+      await sql`update app.orders set amount = amount + 1 where day = '2026-11-02'`
+      await sql`insert into app.orders (day, amount) values (null, 3)`
+      expect(await done()).toMatch(
+        /^computes 2 of about 10 slices of day anew, those that changes have touched; all of them took .*?; 2 rows written$/,
+      )
+      expect(await differences()).toBe(0)
+      expect(await done()).toMatch(/^computes 0 of about 10 slices .*; 0 rows written$/)
+    })
+
+    test('finds what was written by hand at the next whole refresh', async () => {
+      await done()
+      await sql`update app.daily set n = 0 where day = '2026-11-02'`
+      expect(await done()).toContain('; 0 rows written')
+      await sql`update viewkeeper.runs set meta = jsonb_set(meta, '{response,slices,wholeAt}', '"2020-01-01"')`
+      expect(await done()).toBe(
+        'computes all slices of day anew: once a day all are; of 10 slices that no change has touched, 1 differed; 1 row written',
+      )
+      expect(await differences()).toBe(0)
+    })
+  })
+
+  test('is dropped with its rows', async () => {
+    expect(await drop({ view: 'app.daily' }, call())).toMatchObject({ status: 'deleted' })
+    expect(await sql`select to_regclass('app.daily') as there`).toEqual([{ there: null }])
+  })
+})
