@@ -1,12 +1,13 @@
 -- How old the data of each view are.
 
--- The plain view with the query of a kept table; null: the relation is none. Its mark is a comment, which only the owner of both can put there.
-create function viewkeeper.query_of(relation oid) returns oid
+-- The kept tables, and the plain views with their queries. Their mark is a comment, which only the owner of both can put there.
+create function viewkeeper.kept() returns table (relation oid, query oid)
 language sql stable
 begin atomic
-  select q.oid from pg_catalog.pg_class c join pg_catalog.pg_class q on q.relnamespace = c.relnamespace and q.relname = (c.relname || '_query')::name
-    join pg_catalog.pg_description d on d.objoid = q.oid and d.classoid = 'pg_catalog.pg_class'::regclass and d.objsubid = 0
-   where c.oid = relation and c.relkind = 'r' and q.relkind = 'v' and q.relowner = c.relowner and d.description = 'Viewkeeper keeps the rows of this query in a table.';
+  select t.oid, q.oid from pg_catalog.pg_description d join pg_catalog.pg_class q on q.oid = d.objoid and q.relkind = 'v'
+    join pg_catalog.pg_class t on t.relnamespace = q.relnamespace and t.relname = left(q.relname::text, -6)::name and q.relname = (t.relname || '_query')::name
+     and t.relkind = 'r' and t.relowner = q.relowner
+   where d.classoid = 'pg_catalog.pg_class'::regclass and d.objsubid = 0 and d.description = 'Viewkeeper keeps the rows of this query in a table.';
 end;
 
 -- What identifies the data in a view: server and database, OID and file; the transaction that wrote the catalog's row of the view last, as every
@@ -237,7 +238,7 @@ create view viewkeeper.standings as
       select c.oid, concat_ws(' ', c.oid, c.relfilenode, c.xmin, hash_array_extended(coalesce(c.relacl, '{}'), 0)) as filling,
              n.nspname::text as schema_name, c.relname::text as name
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-       where c.relkind = 'm' or c.relkind = 'r' and viewkeeper.query_of(c.oid) is not null) present on present.schema_name = d.schema_name and present.name = d.name,
+       where c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) present on present.schema_name = d.schema_name and present.name = d.name,
          -- Commas: a join would list all columns of what stands before it in the catalog, which each session reads.
          lateral (select (n.run).id is not null
            and ((n.run).finished_at is null or k.run_id is null or ((n.run).finished_at, (n.run).id) > (k.run_finished_at, k.run_id)) as is_new) run,
@@ -299,7 +300,7 @@ create view viewkeeper.ages as
      select there.is_there, coalesce(proof.finished_at, success.finished_at, '-infinity') as since,
             case when there.is_there and (coalesce(proof.as_of, filler.as_of) <= clock_timestamp() or pg_is_in_recovery()) then coalesce(proof.as_of, filler.as_of) end as as_of,
             case when not there.is_there then null when proof.finished_at is null then filler.held_back_by else proof.held_back_by end as held_back_by) data
-   where (c.relkind = 'm' or viewkeeper.query_of(c.oid) is not null) and d.removed_at is null;
+   where (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and d.removed_at is null;
 
 -- How old the data of a view are, {asOf, heldBackBy}, that a run keeps while it computes some: it is held back by itself.
 create function viewkeeper.age_of(relation oid) returns jsonb
@@ -317,7 +318,7 @@ begin atomic
   select r.id, c.oid, format('%I.%I', d.schema_name, d.name)
     from viewkeeper.definitions d cross join lateral viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
     join pg_namespace n on n.nspname = d.schema_name
-    join pg_class c on c.relnamespace = n.oid and c.relname = d.name and (c.relkind = 'm' or viewkeeper.query_of(c.oid) is not null) and c.relispopulated
+    join pg_class c on c.relnamespace = n.oid and c.relname = d.name and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and c.relispopulated
    where d.removed_at is null and split_part(r.filled, ' ', 1) <> split_part(viewkeeper.filling(c.oid), ' ', 1);
 end;
 

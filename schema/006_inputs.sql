@@ -179,7 +179,8 @@ begin
   select w.oid, w.ev_action::text into rule, tree from pg_rewrite w where w.ev_class = relation and w.rulename = '_RETURN';
   select coalesce(bool_or(c.oid is null or c.relkind in ('v', 'p') or c.relhassubclass or c.relrowsecurity or users.has), false),
          coalesce(bool_or(d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass)
-                       or c.relkind in ('m', 'v', 'f') or viewkeeper.query_of(c.oid) is not null or c.relrowsecurity or c.relhassubclass and exists (select from pg_foreign_table) or users.reads), false)
+                       or c.relkind in ('m', 'v', 'f') or c.relkind = 'r' and exists (
+                           select from pg_class q where q.relname = (c.relname || '_query')::name and q.relnamespace = c.relnamespace and q.relkind = 'v') or c.relrowsecurity or c.relhassubclass and exists (select from pg_foreign_table) or users.reads), false)
          or viewkeeper.executes_text(tree)
     into to_lock, to_follow
     from pg_depend d
@@ -288,7 +289,7 @@ begin
       return jsonb_build_object('asOf', null, 'heldBackBy', null, 'inputs', jsonb_build_object('because', because));
     end if;
   end if;
-  if not exists (select from pg_class c where c.oid = any (ids) and (c.relkind = 'm' or viewkeeper.query_of(c.oid) is not null) and c.oid <> relation) then
+  if not exists (select from pg_class c where c.oid = any (ids) and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and c.oid <> relation) then
     return jsonb_build_object('asOf', clock_timestamp(), 'heldBackBy', null);
   end if;
   select p.as_of, coalesce(p.held_back_by, p.view) as view into oldest
@@ -313,7 +314,7 @@ begin
               order by r.id desc limit 1) last
            where d.schema_name = n.nspname and d.name = c.relname and viewkeeper.is_filling(success.filled, viewkeeper.filling(c.oid))
            limit 1) found on true
-       where c.oid = any (ids) and (c.relkind = 'm' or viewkeeper.query_of(c.oid) is not null) and c.oid <> relation) p
+       where c.oid = any (ids) and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and c.oid <> relation) p
    order by p.as_of nulls first limit 1;
   own := clock_timestamp();
   return jsonb_build_object(
@@ -425,14 +426,14 @@ declare
   seen jsonb;
   inputs jsonb;
 begin
-  select r.id, r.inputs, r.filled, r.touched, r.finished_at, c.oid as relation, coalesce(viewkeeper.query_of(c.oid), c.oid) as source, c.xmin::text as toucher, d.schema_name, d.name,
+  select r.id, r.inputs, r.filled, r.touched, r.finished_at, c.oid as relation, coalesce((select k.query from viewkeeper.kept() k where k.relation = c.oid), c.oid) as source, c.xmin::text as toucher, d.schema_name, d.name,
          d.max_staleness_seconds, coalesce(d.skip_unchanged, nullif(current_setting('viewkeeper.skip_unchanged', true), '')::boolean, false) as may_count
     into known
     from viewkeeper.definitions d
    cross join viewkeeper.last_success(d.id) filler(id)
     join viewkeeper.runs r on r.id = filler.id
     join pg_namespace n on n.nspname = d.schema_name
-    join pg_class c on c.relnamespace = n.oid and c.relname = d.name and (c.relkind = 'm' or viewkeeper.query_of(c.oid) is not null) and c.relispopulated
+    join pg_class c on c.relnamespace = n.oid and c.relname = d.name and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and c.relispopulated
    where d.id = of_definition;
   -- A concurrent refresh by somebody else keeps the file, and may have taken its snapshot before the recorded run.
   if known.inputs is null or known.inputs ? 'because' or known.filled is distinct from viewkeeper.filling(known.relation) or known.touched is distinct from known.toucher then

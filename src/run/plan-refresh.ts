@@ -101,7 +101,8 @@ async function planAsSeen(
   }
   if (view.query !== null) {
     const { difference } = await import('../slices/strategy.ts')
-    const strategy = request.strategy ?? definition.strategy
+    // The strategy of a batch is that of its other views.
+    const strategy = (request.inBatch === undefined ? request.strategy : undefined) ?? definition.strategy
     const planned = await difference.plan(view, { ...options, sql, asked: part, strategy })
     if (planned === 'gone') return planned
     return { ...planned, timeoutSeconds, view }

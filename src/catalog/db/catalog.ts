@@ -4,7 +4,7 @@ import { batchPlaces, logName, logSchema, quoteName } from '../../sql/names.ts'
 import { rolePathSetting, safePath } from '../../sql/settings.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
-import { isView, queryOfKept } from '../plan/kept.ts'
+import { isView, keptTables } from '../plan/kept.ts'
 import type { ViewFacts } from '../plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../plan/obstacles.ts'
 import { type Obstacle, obstaclesQuery, type Requirement, toSetRole } from '../plan/rights.ts'
@@ -93,7 +93,7 @@ export async function findView(
 /** The plain view with the query of a kept table; null: it is another table. */
 async function readKeptQuery(sql: Sql, oid: number): Promise<number | null> {
   const [row] = await sql<[{ query: number | null }?]>`
-    select ${sql.unsafe(queryOfKept('c'))}::int8 as query from pg_class c where c.oid = ${oid}::int8::oid`
+    select k.query::int8 as query from (${sql.unsafe(keptTables)}) k where k.oid = ${oid}::int8::oid`
   return row?.query ?? null
 }
 

@@ -12,9 +12,13 @@ export const queryViewOf = ({ schema, name }: QualifiedName): QualifiedName => (
   name: `${name}_query`,
 })
 
-/** SQL for the OID of the plain view with the query of relation `c` of pg_class, if that is a kept table; otherwise null. */
-export const queryOfKept = (c: string): string =>
-  `case ${c}.relkind when 'r' then (select kq.oid from pg_class kq where kq.relnamespace = ${c}.relnamespace and kq.relname = (${c}.relname || '_query')::name and kq.relkind = 'v' and kq.relowner = ${c}.relowner and obj_description(kq.oid, 'pg_class') = '${keptMark}') end`
+/** SQL for all kept tables: their OIDs, and those of the plain views with their queries. */
+export const keptTables = `select kt.oid, kq.oid as query from pg_description kd join pg_class kq on kq.oid = kd.objoid and kq.relkind = 'v' join pg_class kt on kt.relnamespace = kq.relnamespace and kt.relname = left(kq.relname::text, -6)::name and kq.relname = (kt.relname || '_query')::name and kt.relkind = 'r' and kt.relowner = kq.relowner where kd.classoid = 'pg_class'::regclass and kd.objsubid = 0 and kd.description = '${keptMark}'`
 
-/** SQL for whether relation `c` of pg_class is a view with rows of its own: a materialized view, or a kept table. */
-export const isView = (c: string): string => `(${c}.relkind = 'm' or ${queryOfKept(c)} is not null)`
+/** SQL for the OID of the plain view with the query of a relation, by its OID, if that is a kept table; otherwise null. */
+export const queryOfKept = (oid: string): string =>
+  `(select k.query from (${keptTables}) k where k.oid = ${oid})`
+
+/** SQL for whether relation `c` of pg_class is a view with rows of its own: a materialized view, or a kept table. They are looked for once, not for each table. */
+export const isView = (c: string): string =>
+  `(${c}.relkind = 'm' or ${c}.relkind = 'r' and ${c}.oid in (select k.oid from (${keptTables}) k))`

@@ -150,7 +150,7 @@ const dependents = `(select coalesce(jsonb_agg(jsonb_build_object(
 export const liveViewQuery = (relation: string, chosen = 'live', isTable = false): string => `
 with m as (
   select c.oid, n.nspname, c.relname, c.relnamespace, c.relkind, c.reltype, c.relowner, c.relam, c.reltablespace, c.reloptions, c.reltoastrelid,
-         c.relreplident, c.relpersistence, c.relacl${isTable ? `, ${queryOfKept('c')} as query` : ''}
+         c.relreplident, c.relpersistence, c.relacl${isTable ? `, ${queryOfKept('c.oid')} as query` : ''}
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = ${relation} and c.relkind in ${isTable ? "('r')" : "('m', 'v')"}),
 ${isTable ? documentOf("'table'", "coalesce(rtrim(pg_get_viewdef(query), ';'), '')") : document}
 select ${chosen} from doc`

@@ -7,7 +7,7 @@ import {
   viewDependencies,
   withPlainViews,
 } from '../../catalog/plan/graph.ts'
-import { isView, queryOfKept } from '../../catalog/plan/kept.ts'
+import { isView, keptTables } from '../../catalog/plan/kept.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { batchPlaces } from '../../sql/names.ts'
@@ -55,7 +55,7 @@ async function readGraph(sql: Sql): Promise<{ relations: Relation[]; edges: Grap
          and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
        where r.rulename = '_RETURN'
       union
-      select 'pg_class ' || c.oid, 'pg_class ' || k.query from pg_catalog.pg_class c cross join lateral (select ${sql.unsafe(queryOfKept('c'))}) k(query) where k.query is not null
+      select 'pg_class ' || k.oid, 'pg_class ' || k.query from (${sql.unsafe(keptTables)}) k
       union
       select 'pg_proc ' || d.objid, d.refclassid::regclass || ' ' || d.refobjid
         from pg_catalog.pg_depend d

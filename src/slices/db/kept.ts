@@ -24,7 +24,7 @@ export async function readKept(
 ): Promise<KeptFacts | undefined> {
   const now = `concat_ws(' ', ${shape(String(oid))}, ${shape(String(query))},
     (select string_agg(concat(i.indexrelid, ' ', i.indkey), ',' order by i.indexrelid) from pg_index i where i.indrelid = ${oid} and i.indisunique),
-    (select ${queryOfKept('c')} from pg_class c where c.oid = ${oid}))`
+    ${queryOfKept(String(oid))})`
   const [row] = await sql.unsafe<KeptFacts[]>(`
     select to_jsonb(array(select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)) as columns,
            coalesce((
@@ -43,6 +43,6 @@ export async function readKept(
                 else (select format('its trigger %I is deferred, and would be executed at the commit, as another role than its owner: let it be immediate.', t.tgname)
                         from pg_trigger t where t.tgrelid = c.oid and t.tginitdeferred limit 1) end as odd,
            ${literal(now)} as now, ${now} as is
-      from pg_class c where c.oid = ${oid} and ${queryOfKept('c')} = ${query}`)
+      from pg_class c where c.oid = ${oid} and ${queryOfKept('c.oid')} = ${query}`)
   return row
 }

@@ -40,7 +40,7 @@ describe('a kept table', () => {
   })
 
   test('is refreshed in a batch after what it reads, and before what reads it', async () => {
-    const batchId = await begin(database, { pattern: 'app.*' })
+    const batchId = await begin(database, { pattern: 'app.*', strategy: 'swap' })
     await sql`insert into app.orders (day, amount) values ('2026-12-01', 7)`
     expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
     expect(Object.keys(await accountOf(sql, batchId))).toHaveLength(3)
