@@ -66,7 +66,7 @@ declare
   acting text;
   room text;
   made regclass;
-  its_query regclass;
+  source regclass;
   setting_name text;
   setting_value text;
 

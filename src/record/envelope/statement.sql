@@ -14,25 +14,22 @@ if statement ? 'fills' then
   acting := current_setting('role');
   perform set_config('role', home, true);
   made := (target ->> 'relation')::regclass;
-  its_query := coalesce(target ->> 'query', target ->> 'relation')::regclass;
+  source := coalesce(target ->> 'query', target ->> 'relation')::regclass;
   seen := seen || coalesce(target -> 'known', '{}');
   -- Whether the query reaches anything but plain tables and what is the server's own, or its definition names what
   -- it reads. Most views read tables only: then the functions of the record, which take longer to plan than a refresh
   -- of a small view, are neither called nor planned.
-  if work ? 'counted' or (select r.to_follow from viewkeeper.reads(its_query) r)
+  if work ? 'counted' or (select r.to_follow from viewkeeper.reads(source) r)
     or exists (select from viewkeeper.definitions d
                 where d.schema_name = target #>> '{view,0}' and d.name = target #>> '{view,1}' and d.depends_on <> '{}') then
     seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'inputs',
-        viewkeeper.inputs(its_query, work ? 'counted', seen, batch))
-      || viewkeeper.seen(its_query, target #>> '{view,0}', target #>> '{view,1}', seen, batch));
+        viewkeeper.inputs(source, work ? 'counted', seen, batch))
+      || viewkeeper.seen(source, target #>> '{view,0}', target #>> '{view,1}', seen, batch));
   else
     seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'asOf', clock_timestamp()));
   end if;
-  if target ? 'keeps' then
-    seen := seen || jsonb_build_object(made::oid, (seen -> made::oid::text) || viewkeeper.age_of(made));
-  end if;
   -- Asked by the catalog's rows: our role may lack usage on the schema.
-  seen := seen || jsonb_build_object(made::oid, (seen -> made::oid::text) || coalesce(
+  seen := seen || jsonb_build_object(made::oid, (seen -> made::oid::text) || case when target ? 'keeps' then viewkeeper.age_of(made) else '{}' end || coalesce(
     (select jsonb_build_object('replaces', viewkeeper.filling(c.oid), 'touched', c.xmin::text)
        from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where n.nspname = target #>> '{view,0}' and c.relname = target #>> '{view,1}'), '{}'));

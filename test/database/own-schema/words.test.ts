@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { policyNames } from '../../../src/api/route.ts'
-import { definitionDefaults, strategies } from '../../../src/catalog/plan/definition.ts'
+import { definitionDefaults, storages, strategies } from '../../../src/catalog/plan/definition.ts'
 import { actionNames } from '../../../src/record/plan/actions.ts'
 import { eventTypes } from '../../../src/words/event.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/words/run.ts'
@@ -26,6 +26,7 @@ test('every list of words that a table accepts is the list of the code', async (
     'batches.trigger': triggers,
     'definitions.refresh_strategy': strategies,
     'definitions.source': ['authored', 'discovered'],
+    'definitions.storage': storages,
     'events.type': [...eventTypes, 'Message'],
     'runs.operation': operations,
     'runs.status': runStatuses,
