@@ -91,7 +91,10 @@ async function newQuery(
       ? []
       : [
           ...writeAll(view, facts),
-          ...checkData({ view, relation: view, seal: insistOnChecking(view) }, checkingOf(after)),
+          ...checkData(
+            { view, relation: view, query: below, seal: insistOnChecking(view) },
+            checkingOf(after),
+          ),
         ]
   return [...inPlaceOf(live.view.owner, sealAll(live.view.owner, below, [replaced])), ...work]
 }

@@ -207,7 +207,7 @@ function planOf(
         writing(view, facts, { some, keeps }),
         noteWritten(view.oid),
         ...ask(asks.after),
-        ...checkData({ view, relation: view, seal }, checking),
+        ...checkData({ view, relation: view, query, seal }, checking),
         ...forgets.after,
         ...holds,
         ...recordChecks([checking]),

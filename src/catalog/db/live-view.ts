@@ -3,6 +3,7 @@ import { sqlstateOf } from '../../server/failures.ts'
 import { lookAgain, unlessLocked } from '../../server/transactions.ts'
 import { literal, logName, logSchema, ofLog } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
+import { queryOfKept } from '../plan/kept.ts'
 import type { LiveView, ViewSnapshot } from '../plan/live-view.ts'
 import { hashesOf, liveViewQuery } from '../plan/live-view-query.ts'
 import { readable, readableView } from '../plan/server-sql.ts'
@@ -83,7 +84,7 @@ interface Texts {
 /** Undefined if nothing has the name; `gone` if an exchange meanwhile left the server without a text. */
 async function readTexts(sql: Sql, name: QualifiedName): Promise<Texts | undefined | 'gone'> {
   const [row] = await sql<[Texts?]>`
-    select pg_get_viewdef(c.oid, true) as sql,
+    select pg_get_viewdef(case c.relkind when 'r' then ${sql.unsafe(queryOfKept('c.oid'))} else c.oid end, true) as sql,
            (select jsonb_object_agg(x.relname, pg_get_indexdef(i.indexrelid))
               from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
              where i.indrelid = c.oid) as indexes,

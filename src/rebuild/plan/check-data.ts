@@ -15,6 +15,8 @@ import { setting } from './locks.ts'
 export interface Checked {
   view: QualifiedName
   relation: QualifiedName
+  /** The plain view with the query of a kept table. */
+  query?: QualifiedName
   /** As whom. */
   seal: Seal
   /** What holding the data back means. Default: readers keep the data from before. */
@@ -100,9 +102,12 @@ function checkOne(checked: Checked, check: DataCheck): Statement[] {
 }
 
 /** SQL for what shows the rows that a check has found. */
-const toSee = ({ view, relation, onShadows }: Checked, { atMost, query }: DataCheck): string =>
+const toSee = (
+  { view, relation, query: shown = relation, onShadows }: Checked,
+  { atMost, query }: DataCheck,
+): string =>
   atMost === undefined
-    ? `${literal(`${toSeeThem}with ${quoteIdentifier(view.name)} as (`)} || rtrim(pg_get_viewdef(${regclass(onShadows === undefined ? relation : view)}), '; ')
+    ? `${literal(`${toSeeThem}with ${quoteIdentifier(view.name)} as (`)} || rtrim(pg_get_viewdef(${regclass(onShadows === undefined ? shown : view)}), '; ')
     || ${literal(`)\n${query}`)}`
     : literal(`${toSeeThem}${command(['diff', displayName(view)], null)}`)
 

@@ -94,6 +94,7 @@ export function planCreate(definition: MadeView | ViewDefinition, options: Creat
         {
           view: definition,
           relation: view,
+          ...('kind' in definition && definition.kind === 'table' && { query: queryViewOf(definition) }),
           seal: { role: owner, schema: quoteIdentifier(definition.schema) },
           ...(replaces === null ? { otherwise: 'the view is not made' } : {}),
         },

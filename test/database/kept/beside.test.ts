@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { keptMark } from '../../../src/catalog/plan/kept.ts'
+import { diffView } from '../../../src/migrate/authoring/diff.ts'
 import { readFacts } from '../../../src/record/definitions/facts.ts'
 import { readDependencies } from '../../../src/record/definitions/graph.ts'
 import type { Result } from '../../../src/run/call.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { getView } from '../../../src/watch/read.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin } from '../../support/views/batches.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
@@ -46,6 +48,38 @@ describe('a kept table', () => {
     expect(Object.keys(await accountOf(sql, batchId))).toHaveLength(3)
     expect(await sql`select sum(n)::int as n from app.months`).toEqual([{ n: 201 }])
     expect(await sql`select name from viewkeeper.view_status where as_of is null`).toEqual([])
+  })
+
+  test('is shown with its query, and compared with it', async () => {
+    await request('app.clean')
+    await request()
+    expect(await getView(database, 'app.daily')).toMatchObject({
+      sql: expect.stringContaining('count(*) AS n'),
+      comment: null,
+      populated: true,
+    })
+    await sql`insert into app.orders (day, amount) values ('2026-11-02', 7), ('2026-12-01', 7)`
+    await sql`refresh materialized view app.clean`
+    expect(await diffView(database, { schema: 'app', name: 'daily' }, null)).toMatchObject({
+      key: ['day'],
+      added: 1,
+      gone: 0,
+      changed: 1,
+    })
+  })
+
+  test('keeps its rows from before if a check fails, and says how to see the bad ones', async () => {
+    await request()
+    const before = await sql`select * from app.daily order by 1`
+    await sql`update viewkeeper.definitions set checks = '{"few": "select from daily where n > 20"}' where name = 'daily'`
+    await sql`insert into app.orders (day, amount) values ('2026-11-02', 7)`
+    await request('app.clean')
+    expect((await request()).error).toMatchObject({
+      class: 'CheckFailed',
+      detail: 'Found: 1 row.',
+      hint: expect.stringMatching(/^To see them: with "daily" as \( SELECT day,\s+count\(\*\) AS n/i),
+    })
+    expect(await sql`select * from app.daily order by 1`).toEqual(before)
   })
 
   test('tells the age of what it reads, and what reads it tells that', async () => {

@@ -7,7 +7,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 
-const { database, sql } = useDatabase()
+const { database, sql, url } = useDatabase()
 const folder = useFolders()
 let folders = 0
 
@@ -120,6 +120,22 @@ describe('a kept table', () => {
     await sql`update app.orders set day = '2026-11-02' where id = 4`
     expect(await because()).toMatch(/^computes 2 of about 10 slices of day anew.*; 2 rows written$/)
     expect(await rows('app.daily')).toEqual(await rows(`(${query}) q`))
+  })
+
+  test('is given to another owner with its query', async () => {
+    const into = await start(daily(query))
+    const owner = `kept_${url.slice(-8)}`
+    await sql.unsafe(
+      `create role ${owner}; grant ${owner} to current_user; grant usage, create on schema app to ${owner}; grant select on app.orders to ${owner}`,
+    )
+    const next = daily(query, { owner })
+    expect(await frozen(into, [next])).toEqual(['002_daily'])
+    expect(await up(into)).toEqual(['alter'])
+    expect(
+      await sql`select distinct relowner::regrole::text as owner from pg_class where relname in ('daily', 'daily_query')`,
+    ).toEqual([{ owner }])
+    expect(await because()).toBe('computes all rows, and writes those that differ; 0 rows written')
+    await sql.unsafe(`drop schema app cascade; drop role ${owner}`)
   })
 
   test('is renamed with its query', async () => {
