@@ -77,7 +77,7 @@ describe('a kept table', () => {
     expect((await request()).error).toMatchObject({
       class: 'CheckFailed',
       detail: 'Found: 1 row.',
-      hint: expect.stringMatching(/^To see them: with "daily" as \( SELECT day,\s+count\(\*\) AS n/i),
+      hint: expect.stringMatching(/^To see them: with "daily" as \( SELECT (clean\.)?day,\s+count\(\*\) AS n/i),
     })
     expect(await sql`select * from app.daily order by 1`).toEqual(before)
   })
