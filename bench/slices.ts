@@ -1,7 +1,7 @@
-import { keptMark } from '../src/catalog/plan/kept.ts'
 import type { Sql } from '../src/server/database.ts'
 import { planLog } from '../src/slices/db/log.ts'
 import { dropLog, makeLog } from '../src/slices/plan/log.ts'
+import { keptMark } from '../src/sql/names.ts'
 import { inRounds, measure, refreshWhole } from './support/measure.ts'
 import { type BenchServer, withServer } from './support/server.ts'
 import { compare, type Row } from './support/table.ts'

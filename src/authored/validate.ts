@@ -5,8 +5,8 @@ import {
   type GrantDefinition,
   outsideClock,
 } from '../catalog/plan/definition.ts'
-import { queryViewOf } from '../catalog/plan/kept.ts'
 import { isPaired } from '../rebuild/plan/create.ts'
+import { queryViewOf } from '../sql/names.ts'
 
 import { settingTexts } from '../sql/settings.ts'
 import { displayName, parseName } from '../words/names.ts'

@@ -1,12 +1,11 @@
 import { findView } from '../catalog/db/catalog.ts'
 import { readOwner } from '../catalog/db/owner.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
-import { queryViewOf } from '../catalog/plan/kept.ts'
 
 import { requalify } from '../rebuild/plan/requalify.ts'
 import { qualify } from '../record/definitions/look.ts'
 import type { Sql } from '../server/database.ts'
-import { quoteName } from '../sql/names.ts'
+import { queryViewOf, quoteName } from '../sql/names.ts'
 import { areFree, makePlaceholders, type Placeholders } from '../trial/db/copies.ts'
 import type { QualifiedName } from '../words/names.ts'
 import { readAllReaders } from './db/trial.ts'

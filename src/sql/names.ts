@@ -83,3 +83,26 @@ export const withoutShadowNames = (message: string, view: string): string =>
 
 /** Schemas of shadows that a batch builds, whose keys are as `batchKey` writes them. */
 export const batchPlaces = '^viewkeeper_b[0-9]+_[0-9]+_[0-9]+(_old)?$'
+
+// A kept table: a view that is a table. Its query stands beside it, as a plain view called after it, with the comment that marks both. Who
+// can put that comment there owns the plain view, and so could make a materialized view of the same query.
+
+/** The comment on the plain view of a kept table's query, by which the catalog tells it from any other table. */
+export const keptMark = 'Viewkeeper keeps the rows of this query in a table.'
+
+/** The plain view with the query of a view that has one beside it. */
+export const queryViewOf = ({ schema, name }: QualifiedName): QualifiedName => ({
+  schema,
+  name: `${name}_query`,
+})
+
+/** SQL for all kept tables: their OIDs, and those of the plain views with their queries. */
+export const keptTables = `select t.oid, q.oid as query from pg_description d join pg_class q on q.oid = d.objoid and q.relkind = 'v' join pg_class t on t.relnamespace = q.relnamespace and t.relname = left(q.relname::text, -6)::name and q.relname ~ '_query$' and t.relkind = 'r' and t.relowner = q.relowner where d.classoid = 'pg_class'::regclass and d.objsubid = 0 and d.description = '${keptMark}'`
+
+/** SQL for the OID of the plain view with the query of a relation, by its OID, if that is a kept table; otherwise null. */
+export const queryOfKept = (oid: string): string =>
+  `(select k.query from (${keptTables}) k where k.oid = ${oid})`
+
+/** SQL for whether relation `c` of pg_class is a view with rows of its own: a materialized view, or a kept table. They are looked for once, not for each table. */
+export const isView = (c: string): string =>
+  `(${c}.relkind = 'm' or ${c}.relkind = 'r' and ${c}.oid in (select k.oid from (${keptTables}) k))`

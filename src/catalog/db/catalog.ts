@@ -1,10 +1,9 @@
 import type { Sql } from '../../server/database.ts'
 import { lacking } from '../../server/rights.ts'
-import { batchPlaces, logName, logSchema, quoteName } from '../../sql/names.ts'
+import { batchPlaces, isView, keptTables, logName, logSchema, quoteName } from '../../sql/names.ts'
 import { rolePathSetting, safePath } from '../../sql/settings.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
-import { isView, keptTables } from '../plan/kept.ts'
 import type { ViewFacts } from '../plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../plan/obstacles.ts'
 import { type Obstacle, obstaclesQuery, type Requirement, toSetRole } from '../plan/rights.ts'
@@ -62,7 +61,13 @@ export async function findView(
       hintsQueryOf(hintsOn(name, 'look')),
     )
   }
-  const query = kind === 'm' && row.kind === 'r' ? await readKeptQuery(sql, row.oid) : null
+  // The plain view with the query of a kept table; null: it is another table, or none.
+  const [{ query } = { query: null }] =
+    kind === 'm' && row.kind === 'r'
+      ? await sql<
+          { query: number }[]
+        >`select query::int8 from (${sql.unsafe(keptTables)}) k where oid = ${row.oid}::int8::oid`
+      : []
   if (row.kind !== kind && query === null) {
     throw new Problem(
       'UnknownView',
@@ -88,13 +93,6 @@ export async function findView(
     uniqueIndexes: indexes.map(({ name, columns, unusableBecause }) => ({ name, columns, unusableBecause })),
     keyCandidate: indexes.find(({ hasExpressions }) => !hasExpressions)?.columns ?? null,
   }
-}
-
-/** The plain view with the query of a kept table; null: it is another table. */
-async function readKeptQuery(sql: Sql, oid: number): Promise<number | null> {
-  const [row] = await sql<[{ query: number | null }?]>`
-    select k.query::int8 as query from (${sql.unsafe(keptTables)}) k where k.oid = ${oid}::int8::oid`
-  return row?.query ?? null
 }
 
 /** Every view of the database, without temporary views and the views that belong to an extension. */

@@ -1,5 +1,4 @@
-import { flushLeft } from '../../sql/names.ts'
-import { queryOfKept } from './kept.ts'
+import { flushLeft, queryOfKept } from '../../sql/names.ts'
 
 // Planning such a statement costs more than executing it, and grows with each relation that it names. So each catalog is read once,
 // by its index, and kept as a small relation of the statement, of which the parts of the document are made.

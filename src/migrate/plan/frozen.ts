@@ -1,9 +1,8 @@
 import { type Definition, definitionDefaults } from '../../catalog/plan/definition.ts'
-import { queryViewOf } from '../../catalog/plan/kept.ts'
 import type { ViewKind } from '../../catalog/plan/live-view.ts'
 import { createStatements, isPaired, madeBy, ownerStatement } from '../../rebuild/plan/create.ts'
 import { fill, fillTable } from '../../rebuild/plan/fill.ts'
-import { quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { queryViewOf, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { parseName, type QualifiedName } from '../../words/names.ts'
 
 type Define = { does: 'define'; definition: Definition }

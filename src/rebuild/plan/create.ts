@@ -5,11 +5,18 @@ import type {
   IndexDefinition,
   ViewDefinition,
 } from '../../catalog/plan/definition.ts'
-import { keptMark, queryViewOf } from '../../catalog/plan/kept.ts'
 import type { ViewFacts, ViewKind } from '../../catalog/plan/live-view.ts'
 import { hintsQuery, inPlaceOf, inSchema, missing, roleOf } from '../../catalog/plan/rights.ts'
 import { lackedBy } from '../../sql/holders.ts'
-import { type CreateNames, literal, namesBeside, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import {
+  type CreateNames,
+  keptMark,
+  literal,
+  namesBeside,
+  queryViewOf,
+  quoteIdentifier,
+  quoteName,
+} from '../../sql/names.ts'
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName, ViewName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'

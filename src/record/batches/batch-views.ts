@@ -1,6 +1,5 @@
-import { isView } from '../../catalog/plan/kept.ts'
 import type { Sql } from '../../server/database.ts'
-import { quoteName } from '../../sql/names.ts'
+import { isView, quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import type { Unchanged } from '../../words/run.ts'
 import { listAside } from '../definitions/look.ts'

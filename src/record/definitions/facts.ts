@@ -1,9 +1,8 @@
 import { definitionDefaults } from '../../catalog/plan/definition.ts'
-import { isView } from '../../catalog/plan/kept.ts'
 import type { ViewStateFacts } from '../../catalog/plan/state.ts'
 import type { Sql } from '../../server/database.ts'
 import { unlessLocked } from '../../server/transactions.ts'
-import { batchPlaces } from '../../sql/names.ts'
+import { batchPlaces, isView } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import {
   checkFailedSince,

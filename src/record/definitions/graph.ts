@@ -7,10 +7,9 @@ import {
   viewDependencies,
   withPlainViews,
 } from '../../catalog/plan/graph.ts'
-import { isView, keptTables } from '../../catalog/plan/kept.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
-import { batchPlaces } from '../../sql/names.ts'
+import { batchPlaces, isView, keptTables } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
 /**

@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { findView, listViewNames, roleSchemas } from '../../catalog/db/catalog.ts'
-import { isView } from '../../catalog/plan/kept.ts'
 import { dependentsOf, type ViewFacts, type ViewSnapshot } from '../../catalog/plan/live-view.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
@@ -209,7 +208,7 @@ async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, strin
         where d.name = a.name and d.removed_at is null order by p.at limit 1),
       (select min(s.schema) from (
          select n.nspname::text as schema from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-          where ${sql.unsafe(isView('c'))} and c.relpersistence <> 't' and c.relname = a.name and n.nspname !~ ${batchPlaces}
+          where c.relkind = 'm' and c.relpersistence <> 't' and c.relname = a.name and n.nspname !~ ${batchPlaces}
          union select d.schema_name from viewkeeper.definitions d where d.name = a.name and d.removed_at is null) s having count(*) = 1),
       (select creation from role)) as schema
       from jsonb_array_elements_text(${sql.json(names)}) as a(name)`

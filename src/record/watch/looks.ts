@@ -1,6 +1,6 @@
-import { isView } from '../../catalog/plan/kept.ts'
 import type { Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
+import { isView } from '../../sql/names.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
 import { mayWaitSeconds } from '../../words/event.ts'
 import { waitingSince } from '../events/outbox.ts'

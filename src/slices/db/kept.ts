@@ -1,7 +1,6 @@
-import { queryOfKept } from '../../catalog/plan/kept.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import type { Sql } from '../../server/database.ts'
-import { literal } from '../../sql/names.ts'
+import { literal, queryOfKept } from '../../sql/names.ts'
 import type { KeptTable } from '../plan/difference.ts'
 
 /** What a refresh of a kept table goes by. */

@@ -1,6 +1,5 @@
-import { queryViewOf } from '../../catalog/plan/kept.ts'
 import type { Sql } from '../../server/database.ts'
-import { literal, logName, logSchema, longestLogged, ofLog, quoteName } from '../../sql/names.ts'
+import { literal, logName, logSchema, longestLogged, ofLog, queryViewOf, quoteName } from '../../sql/names.ts'
 import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'

@@ -1,12 +1,11 @@
 import { uniqueIndexes } from '../../catalog/db/catalog.ts'
 import { abilitiesQuery, type FoundObstacle, type ViewRights } from '../../catalog/plan/abilities.ts'
-import { isView } from '../../catalog/plan/kept.ts'
 import { asked, impossible, lackingQuery, type Requirement } from '../../catalog/plan/rights.ts'
 import { findLogged, listCounting, readCounting, readHidden } from '../../record/definitions/discovered.ts'
 import type { Uncounted } from '../../record/plan/watch.ts'
 import type { Sql } from '../../server/database.ts'
 import { whyNotKnown } from '../../slices/db/read-queries.ts'
-import { batchPlaces } from '../../sql/names.ts'
+import { batchPlaces, isView } from '../../sql/names.ts'
 
 /** A view whose rights are looked at, and why it cannot be refreshed concurrently. */
 export interface ViewToExamine {

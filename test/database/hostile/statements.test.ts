@@ -1,3 +1,4 @@
+import { keptMark } from '../../../src/sql/names.ts'
 // @module-tag deep
 
 import { expect, test } from 'vitest'
@@ -5,7 +6,6 @@ import { createToken } from '../../../serve/tokens.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
 import { startBatch, startDueBatch } from '../../../src/batch/start.ts'
-import { keptMark } from '../../../src/catalog/plan/kept.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { handOut } from '../../../src/events/hand-out.ts'
 import { prune } from '../../../src/keeper/jobs.ts'

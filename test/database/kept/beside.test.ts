@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { keptMark } from '../../../src/catalog/plan/kept.ts'
 import { diffView } from '../../../src/migrate/authoring/diff.ts'
 import { readFacts } from '../../../src/record/definitions/facts.ts'
 import { readDependencies } from '../../../src/record/definitions/graph.ts'
 import type { Result } from '../../../src/run/call.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { keptMark } from '../../../src/sql/names.ts'
 import { getView } from '../../../src/watch/read.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin } from '../../support/views/batches.ts'
@@ -77,7 +77,9 @@ describe('a kept table', () => {
     expect((await request()).error).toMatchObject({
       class: 'CheckFailed',
       detail: 'Found: 1 row.',
-      hint: expect.stringMatching(/^To see them: with "daily" as \( SELECT (clean\.)?day,\s+count\(\*\) AS n/i),
+      hint: expect.stringMatching(
+        /^To see them: with "daily" as \( SELECT (clean\.)?day,\s+count\(\*\) AS n/i,
+      ),
     })
     expect(await sql`select * from app.daily order by 1`).toEqual(before)
   })

@@ -1,8 +1,8 @@
+import { keptMark } from '../../../src/sql/names.ts'
 // @module-tag deep
 
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
-import { keptMark } from '../../../src/catalog/plan/kept.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { keptMark } from '../../../src/catalog/plan/kept.ts'
 import type { Result } from '../../../src/run/call.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { type RefreshRequest, refresh } from '../../../src/run/refresh.ts'
 import { makeLog } from '../../../src/slices/plan/log.ts'
 import { planLog, whyNoLog } from '../../../src/slices/slices.ts'
+import { keptMark } from '../../../src/sql/names.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql } = useDatabase()
