@@ -7,9 +7,9 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 44, lines: 3954 },
+  'src/run/refresh.ts': { files: 43, lines: 3946 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 51, lines: 5020 },
+  'src/run/plan-swap.ts': { files: 50, lines: 5018 },
   'src/batch/advance.ts': { files: 76, lines: 7420 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
   'src/batch/groups.ts': { files: 75, lines: 7475 },

@@ -7,7 +7,6 @@ import {
 } from '../catalog/plan/definition.ts'
 import { isPaired } from '../rebuild/plan/create.ts'
 import { queryViewOf } from '../sql/names.ts'
-
 import { settingTexts } from '../sql/settings.ts'
 import { displayName, parseName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'

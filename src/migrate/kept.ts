@@ -86,16 +86,10 @@ async function newQuery(
     sql: `create or replace view ${quoteName(below)} as\n${queryOf(below.sql)}`,
   }
   const facts = await readKept(sql, view)
-  const work =
-    isTrial || facts === undefined
-      ? []
-      : [
-          ...writeAll(view, facts),
-          ...checkData(
-            { view, relation: view, query: below, seal: insistOnChecking(view) },
-            checkingOf(after),
-          ),
-        ]
+  if (facts === undefined)
+    throw new Problem('CatalogChanged', `${view.view} was altered while its change was planned. Try again.`)
+  const checked = { view, relation: view, query: below, seal: insistOnChecking(view) }
+  const work = isTrial ? [] : [...writeAll(view, facts), ...checkData(checked, checkingOf(after))]
   return [...inPlaceOf(live.view.owner, sealAll(live.view.owner, below, [replaced])), ...work]
 }
 

@@ -78,16 +78,15 @@ async function planAsSeen(
   const short = usual !== null ? shortMs(usual) : null
   /** Whether the guest may have something to say: it was asked for a part of the view, or keeps a log beside it. */
   const mayFill = (view: ViewFacts) =>
-    view.query === null &&
-    (part !== undefined || (view.logs && view.populated && ['auto', 'swap'].includes(wanted)))
+    part !== undefined || (view.logs && view.populated && ['auto', 'swap'].includes(wanted))
   const { view, snapshot } = await lookAtView(
     sql,
     name,
-    (view) => mayFill(view) || (view.query === null && short === null && needsSnapshot(wanted, view)),
+    (view) => view.query === null && (mayFill(view) || (short === null && needsSnapshot(wanted, view))),
     request,
     request.seen,
   )
-  if (compares && view.query === null && view.populated && wanted !== 'swap')
+  if (compares && view.populated && wanted !== 'swap')
     throw new Problem('InvalidRequest', `${view.view}: ${comparesAside(wanted)}`, { field: 'strategy' })
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
   const options: RunOptions = {
@@ -100,10 +99,10 @@ async function planAsSeen(
     ...(view.logs && { aroundAll: (await guest()).aroundAll(view) }),
   }
   if (view.query !== null) {
-    const { difference } = await import('../slices/strategy.ts')
+    const { planKept } = await import('../slices/strategy.ts')
     // The strategy of a batch is that of its other views.
     const strategy = (request.inBatch === undefined ? request.strategy : undefined) ?? definition.strategy
-    const planned = await difference.plan(view, { ...options, sql, asked: part, strategy })
+    const planned = await planKept(view, { ...options, sql, asked: part, strategy })
     if (planned === 'gone') return planned
     return { ...planned, timeoutSeconds, view }
   }

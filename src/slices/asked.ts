@@ -6,7 +6,7 @@ import { askSealed } from '../sealed/db/execute.ts'
 import type { Sql } from '../server/database.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { inTransaction } from '../server/transactions.ts'
-import { literal } from '../sql/names.ts'
+import { literal, queryViewOf } from '../sql/names.ts'
 import { displayName, displayPart } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import { countingSlices } from './plan/count.ts'
@@ -70,7 +70,7 @@ export async function findRange(
   const { slices, columns, shown } = read
   const by = keyOf(slices, columns, request.by)
   if (shown === null && view.query === null) {
-    const query = displayName({ schema: view.schema, name: `${view.name}_query` })
+    const query = displayName(queryViewOf(view))
     throw refused(
       `${view.view} computes its rows itself, and only a view that shows a plain view as it is can be refreshed by slices. ` +
         `Make one of its query: create view ${query} as (its query); then change the query of ${view.view} into: select * from ${query}.`,

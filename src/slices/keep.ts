@@ -1,24 +1,22 @@
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { checkData, insistOnChecking, recordChecks } from '../rebuild/plan/check-data.ts'
-import { filling, type RunOptions, uniqueIndexes } from '../rebuild/plan/fill.ts'
+import { filling, type RunOptions, uniqueOf } from '../rebuild/plan/fill.ts'
 import { besideReaders, lockWhatIsRead } from '../rebuild/plan/locks.ts'
 import { noteWrong } from '../record/plan/wrong-slices.ts'
 import type { Sql } from '../server/database.ts'
 import { queryViewOf, quoteName } from '../sql/names.ts'
 import type { RunPlan, Statement } from '../sql/run-plan.ts'
-import { displayPart, unquoted } from '../words/names.ts'
-import { duration } from '../words/phrases.ts'
 import { Problem } from '../words/problem.ts'
 import { type Asked, findRange } from './asked.ts'
-import { type KeptFacts, readKept } from './db/kept.ts'
-import { readKnown, worldOf } from './db/known.ts'
-import { findOutKept, noteWritten, recordSlices } from './plan/count.ts'
+import { type KeptFacts, notWritten, readKept } from './db/kept.ts'
+import { holdsOf, insistOnHolds, readKnown } from './db/known.ts'
+import { findOut, noteWritten, recordSlices } from './plan/count.ts'
 import { type SomeRows, writeDifference } from './plan/difference.ts'
 import { forgetting } from './plan/forget.ts'
 import type { ChangeLog } from './plan/log.ts'
 import { compareUntouched, countBetween, countTouched, isBetween, touchedRows } from './plan/rows.ts'
-import { type Mark, tooMany, wholeMsOf, whyDue, whyNotBelieved } from './plan/trust.ts'
+import { markOf, tooMany, whyDue, whyNotBelieved, wordsOf } from './plan/trust.ts'
 
 /** A refresh of a kept table: which rows it computes, and what it says of that. */
 interface Part {
@@ -55,8 +53,11 @@ export async function planKept(
     )
   const facts = await readKept(sql, view)
   if (facts === undefined) return 'gone'
-  if (facts.odd !== null)
-    throw new Problem('InvalidRequest', `${view.view} is not refreshed: ${facts.odd}`, { field: 'view' })
+  if (!facts.fits)
+    throw notWritten(
+      view.view,
+      'its query has other columns than the table. Freeze it again, or give it the columns of its query.',
+    )
   const part = await partOf(sql, view, asked)
   if (part === 'gone') return part
   const { words, answer = {} } = part
@@ -96,33 +97,19 @@ async function touchedOf(sql: Sql, view: ViewFacts, log: ChangeLog): Promise<Par
   const { by, exact } = log
   const changed = whyNotBelieved(known, by)
   const because = changed ?? whyDue(known)
-  const wholeMs = wholeMsOf(known)
-  const mark: Mark = {
-    by,
-    world: known.world,
-    ...(wholeMs !== null && { wholeMs }),
-    wholeAt: because === null ? known.mark!.wholeAt! : known.now,
-  }
   const most = because === null ? tooMany(known) : null
   const count = countTouched({ by, columns: [] }, log, because !== null, most)(quoteName(view))
   const compares = changed === null && because !== null && exact !== null
-  const took = wholeMs === null ? '' : `; all of them took ${duration(wholeMs)}`
   return {
-    words:
-      because === null
-        ? `computes slices of ${displayPart(by)} anew, those that changes have touched${took}`
-        : `computes all slices of ${displayPart(by)} anew: ${because}`,
+    words: wordsOf(known, by, because),
     some: because === null ? { by, conditions: touchedRows(log, most) } : null,
     asks: {
       after: count,
       ...(compares && { before: compareUntouched(log)(quoteName(queryViewOf(view))) }),
     },
-    answer: { slices: mark },
+    answer: { slices: markOf(known, by, because) },
     log: {
-      holds: {
-        sql: `select concat_ws(' ', (${worldOf(log)}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
-        is: `${known.text} ${known.toucher}`,
-      },
+      holds: holdsOf(view, log, known),
       isBelieved: changed === null,
       logOid: known.logOid,
       compares,
@@ -154,14 +141,7 @@ const writing = (
     seal: insistOnChecking(view),
     computesRows: true,
     fills: { ...filling(view), query: quoteName(query), differs: true, ...(keeps && { keeps }) },
-    unique: uniqueIndexes(
-      view.uniqueIndexes.map(({ name, columns }) => ({
-        name: unquoted(name),
-        unique: true,
-        on: `(${columns})`,
-      })),
-      (at) => unquoted(view.uniqueIndexes[at]?.name ?? ''),
-    ),
+    unique: uniqueOf(view),
   }
 }
 
@@ -174,22 +154,7 @@ function planOf(
   const seal = insistOnChecking(view)
   const query = queryViewOf(view)
   const forgets = view.logs && !keeps ? forgetting(view, seal) : { before: [], after: [] }
-  const ask = (text: string | undefined) => (text === undefined ? [] : findOutKept(view, seal, text))
-  const holds: Statement[] = log?.isBelieved
-    ? [
-        {
-          kind: 'check',
-          phase: 'building',
-          sql: log.holds.sql,
-          check: {
-            is: log.holds.is,
-            else: 'CatalogChanged',
-            message: `What ${view.view} is computed from was changed while its slices were computed. Nothing was written: refresh again.`,
-          },
-          hidden: true,
-        },
-      ]
-    : []
+  const ask = (text: string | undefined) => (text === undefined ? [] : findOut(view, seal, text))
   return {
     ifRunning,
     basis: log?.holds ?? { sql: `select ${facts.now}`, is: facts.is },
@@ -208,7 +173,7 @@ function planOf(
         ...ask(asks.after),
         ...checkData({ view, relation: view, query, seal }, checking),
         ...forgets.after,
-        ...holds,
+        ...(log?.isBelieved ? [insistOnHolds(view, log.holds, 'written')] : []),
         ...recordChecks([checking]),
         recordSlices,
         ...(log?.compares ? [noteWrong(log.logOid)] : []),

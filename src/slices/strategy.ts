@@ -8,7 +8,6 @@ import type { Sql } from '../server/database.ts'
 import { unlessLocked } from '../server/transactions.ts'
 import type { Statement } from '../sql/run-plan.ts'
 import { type Asked, findAsked } from './asked.ts'
-import { planKept } from './keep.ts'
 import { forgetAll, type Read } from './plan/fill.ts'
 import { forgetting } from './plan/forget.ts'
 import { findTouched } from './touched.ts'
@@ -47,5 +46,4 @@ export const slices = {
   exchanged: forgetAll,
 } satisfies BySlices
 
-/** The strategy of a kept table, the only one that it has: see keep.ts. */
-export const difference = { name: 'difference', plan: planKept }
+export { planKept } from './keep.ts'

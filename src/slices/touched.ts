@@ -5,11 +5,10 @@ import type { Filler } from '../rebuild/plan/plan-rebuild.ts'
 import type { Rebuild, Scope } from '../rebuild/plan/scope.ts'
 import { noteWrong } from '../record/plan/wrong-slices.ts'
 import type { Sql } from '../server/database.ts'
-import type { RunPlan, Statement } from '../sql/run-plan.ts'
-import { displayName, displayPart } from '../words/names.ts'
-import { duration } from '../words/phrases.ts'
+import type { RunPlan } from '../sql/run-plan.ts'
+import { displayName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
-import { readKnown, worldOf } from './db/known.ts'
+import { holdsOf, insistOnHolds, readKnown } from './db/known.ts'
 import { countingSlices } from './plan/count.ts'
 import {
   aroundOf,
@@ -24,7 +23,7 @@ import { look } from './plan/forget.ts'
 import type { ChangeLog } from './plan/log.ts'
 import { compareUntouched, countTouched, rowsTouched } from './plan/rows.ts'
 import type { Shown } from './plan/shown.ts'
-import { type Known, type Mark, tooMany, wholeMsOf, whyDue, whyNotBelieved } from './plan/trust.ts'
+import { type Known, markOf, tooMany, whyDue, whyNotBelieved, wordsOf } from './plan/trust.ts'
 
 /**
  * Finds out by the log beside a view which of its rows a refresh has to compute anew. The log decides when the shadow is filled: here it is only read
@@ -50,29 +49,16 @@ export async function findTouched(
   const { by, shown, exact } = log
   const changed = whyNotBelieved(known, by) ?? (group && whyWhole(group, shown)) ?? null
   const because = changed ?? whyDue(known)
-  const wholeMs = wholeMsOf(known)
-  const mark: Mark = {
-    by,
-    world: known.world,
-    ...(wholeMs !== null && { wholeMs }),
-    wholeAt: because === null ? known.mark!.wholeAt! : known.now,
-  }
-  const holds = {
-    sql: `select concat_ws(' ', (${worldOf(log)}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
-    is: `${known.text} ${known.toucher}`,
-  }
+  const mark = markOf(known, by, because)
+  const holds = holdsOf(view, log, known)
   const touched = { view, log, known, isBelieved: changed === null, isWhole: because !== null, holds }
-  const took = wholeMs === null ? '' : `; all of them took ${duration(wholeMs)}`
   const none =
     changed === null && exact === null
       ? ', and none can be compared, because its query does not tell which rows there are'
       : ''
   return {
     shown: shown.oid,
-    words:
-      because === null
-        ? `computes slices of ${displayPart(by)} anew, those that changes have touched${took}`
-        : `computes all slices of ${displayPart(by)} anew: ${because}${none}`,
+    words: `${wordsOf(known, by, because)}${because === null ? '' : none}`,
     found: { answer: { slices: mark }, holds },
     around:
       group === undefined
@@ -98,17 +84,7 @@ function fill(
   const sliced: AroundFilling = isWhole ? { before: [], after: [] } : bySlices(rebuild, { ...members, rows })
   const count = countTouched(part, log, isWhole, most)
   const compare = isBelieved && isWhole && log.exact !== null ? compareUntouched(log) : undefined
-  const check: Statement = {
-    kind: 'check',
-    phase: 'building',
-    sql: holds.sql,
-    check: {
-      is: holds.is,
-      else: 'CatalogChanged',
-      message: `What ${view.view} is computed from was changed while its slices were computed. Nothing was exchanged: refresh again.`,
-    },
-    hidden: true,
-  }
+  const check = insistOnHolds(view, holds, 'exchanged')
   return countingSlices(
     rebuild,
     members.view,

@@ -1,7 +1,7 @@
 import type { Seal } from '../../sql/run-plan.ts'
 import { parentsFirst as inOrder } from '../../sql/walks.ts'
 
-/** As SQL names them. A LiveView of kind `view` is a plain view, one of kind `table` a kept table: see kept.ts. */
+/** As SQL names them. A LiveView of kind `view` is a plain view, one of kind `table` a kept table: see sql/names.ts. */
 export type ViewKind = 'materialized view' | 'view' | 'table'
 
 /**

@@ -1,7 +1,7 @@
 import { type Definition, definitionDefaults } from '../../catalog/plan/definition.ts'
 import type { ViewKind } from '../../catalog/plan/live-view.ts'
-import { createStatements, isPaired, madeBy, ownerStatement } from '../../rebuild/plan/create.ts'
-import { fill, fillTable } from '../../rebuild/plan/fill.ts'
+import { createStatements, fillTable, isPaired, madeBy, ownerStatement } from '../../rebuild/plan/create.ts'
+import { fill } from '../../rebuild/plan/fill.ts'
 import { queryViewOf, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { parseName, type QualifiedName } from '../../words/names.ts'
 

@@ -17,11 +17,11 @@ import {
   quoteIdentifier,
   quoteName,
 } from '../../sql/names.ts'
-import type { RunPlan, Statement } from '../../sql/run-plan.ts'
+import type { About, RunPlan, Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName, ViewName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { checkData, recordChecks, recordsFirst } from './check-data.ts'
-import { analyze, fill, fillTable, uniqueIndexes } from './fill.ts'
+import { analyze, fill, filling, uniqueIndexes } from './fill.ts'
 import { besideReaders, exclusively, lockWhatIsRead, ourselves } from './locks.ts'
 
 /** A view that a definition makes. */
@@ -67,7 +67,10 @@ interface CreateOptions {
  * replaced in a short exchange at the end: the new view is built under another name first, so that readers
  * keep the old one meanwhile.
  */
-export function planCreate(definition: MadeView | ViewDefinition, options: CreateOptions): RunPlan {
+export function planCreate(
+  definition: ViewDefinition & { kind?: ViewKind },
+  options: CreateOptions,
+): RunPlan {
   const { replaces, withData, timeoutSeconds, settings, owner } = options
   const checking = withData ? options.checking : null
   if (replaces !== null && replaces.dependents.length > 0) {
@@ -101,7 +104,7 @@ export function planCreate(definition: MadeView | ViewDefinition, options: Creat
         {
           view: definition,
           relation: view,
-          ...('kind' in definition && definition.kind === 'table' && { query: queryViewOf(definition) }),
+          ...(definition.kind === 'table' && { query: queryViewOf(definition) }),
           seal: { role: owner, schema: quoteIdentifier(definition.schema) },
           ...(replaces === null ? { otherwise: 'the view is not made' } : {}),
         },
@@ -119,15 +122,24 @@ export function planCreate(definition: MadeView | ViewDefinition, options: Creat
   }
 }
 
+/** Fills an empty kept table, whose query the plain view beside it has. It has to be sealed: what hangs on the table is executed, too. */
+export const fillTable = (view: QualifiedName, unique: Statement['unique'] = {}): About => ({
+  phase: 'building',
+  sql: `insert into ${quoteName(view)} select * from ${quoteName(queryViewOf(view))}`,
+  computesRows: true,
+  fills: { ...filling(view), query: quoteName(queryViewOf(view)) },
+  unique,
+})
+
 /** Fills the new view: a table as a refresh changes it, sealed. */
 const filled = (
-  definition: MadeView | ViewDefinition,
+  definition: ViewDefinition & { kind?: ViewKind },
   view: QualifiedName,
   names: CreateNames,
   owner: string,
 ): Statement[] => {
   const unique = uniqueIndexes(definition.indexes, names.index)
-  return 'kind' in definition && definition.kind === 'table'
+  return definition.kind === 'table'
     ? [
         {
           ...fillTable(definition, unique),

@@ -1,9 +1,9 @@
 import type { Checking } from '../../catalog/plan/checks.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import { queryViewOf, quoteName } from '../../sql/names.ts'
-import type { About, KnownAges, LaterStatement, RunPlan, Statement } from '../../sql/run-plan.ts'
-import { displayName, type QualifiedName, type ViewName } from '../../words/names.ts'
+import { quoteName } from '../../sql/names.ts'
+import type { KnownAges, LaterStatement, RunPlan, Statement } from '../../sql/run-plan.ts'
+import { displayName, type QualifiedName, unquoted, type ViewName } from '../../words/names.ts'
 import type { Problem } from '../../words/problem.ts'
 
 /** Brings the planner's estimate up to date. */
@@ -30,6 +30,13 @@ export const uniqueIndexes = (
     indexes.flatMap(({ name, unique, on }, at) =>
       unique ? [[meanwhile(at), `${displayName({ schema: null, name })} ${columnsOf(on)}`]] : [],
     ),
+  )
+
+/** The same of the unique indexes that a view has. */
+export const uniqueOf = ({ uniqueIndexes: indexes }: ViewFacts): Statement['unique'] =>
+  uniqueIndexes(
+    indexes.map(({ name, columns }) => ({ name: unquoted(name), unique: true, on: `(${columns})` })),
+    (at) => unquoted(indexes[at]?.name ?? ''),
   )
 
 /** Without the access method, because only btree indexes are unique, and without the columns that no row must differ in. */
@@ -59,15 +66,6 @@ export const fill = (
     unique,
   },
 ]
-
-/** Fills an empty kept table, whose query the plain view beside it has. It has to be sealed: what hangs on the table is executed, too. */
-export const fillTable = (view: QualifiedName, unique: Statement['unique'] = {}): About => ({
-  phase: 'building',
-  sql: `insert into ${quoteName(view)} select * from ${quoteName(queryViewOf(view))}`,
-  computesRows: true,
-  fills: { ...filling(view), query: quoteName(queryViewOf(view)) },
-  unique,
-})
 
 /** What a statement fills that puts the data of a view into `relation`. */
 export const filling = (

@@ -1,5 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
+import { isView } from '../../sql/names.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import { utc } from '../../words/phrases.ts'
 import type { Operation, RunError, RunStatus } from '../../words/run.ts'
@@ -67,7 +68,7 @@ export async function readFailedRun(sql: Sql, id: number): Promise<FailedRun | u
       left join (select definition_id as id, last_success_at, as_of from viewkeeper.latest_runs) k on k.id = r.definition_id
       left join (select n.nspname, c.relname, c.relispopulated
                    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                  where (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k))) c on c.nspname = r.schema_name and c.relname = r.view_name
+                  where ${sql.unsafe(isView('c'))}) c on c.nspname = r.schema_name and c.relname = r.view_name
      where r.id = ${id} and r.status in ('failed', 'canceled')`
   return row
 }

@@ -1,7 +1,7 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { checkData, insistOnChecking, recordChecks, recordChecksSoon } from '../../rebuild/plan/check-data.ts'
-import { filling, type RefreshStrategy, type RunOptions, uniqueIndexes } from '../../rebuild/plan/fill.ts'
+import { filling, type RefreshStrategy, type RunOptions, uniqueOf } from '../../rebuild/plan/fill.ts'
 import {
   besideReaders,
   exclusively,
@@ -12,7 +12,7 @@ import {
 } from '../../rebuild/plan/locks.ts'
 import { literal, quoteName } from '../../sql/names.ts'
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
-import { displayName, unquoted } from '../../words/names.ts'
+import { displayName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { usableIndex } from './strategy.ts'
 
@@ -127,12 +127,6 @@ const insistOnOwner = (view: ViewFacts): Statement => ({
   },
   hidden: true,
 })
-
-const uniqueOf = ({ uniqueIndexes: indexes }: ViewFacts): Statement['unique'] =>
-  uniqueIndexes(
-    indexes.map(({ name, columns }) => ({ name: unquoted(name), unique: true, on: `(${columns})` })),
-    (at) => unquoted(indexes[at]?.name ?? ''),
-  )
 
 function uniqueIndexRequired(view: ViewFacts): Problem {
   const flawed = view.uniqueIndexes.map((index) => `${index.name} ${index.unusableBecause}`)

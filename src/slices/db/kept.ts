@@ -1,12 +1,13 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import type { Sql } from '../../server/database.ts'
 import { literal, queryOfKept } from '../../sql/names.ts'
+import { Problem } from '../../words/problem.ts'
 import type { KeptTable } from '../plan/difference.ts'
 
 /** What a refresh of a kept table goes by. */
 export interface KeptFacts extends Pick<KeptTable, 'columns' | 'key'> {
-  /** Why a refresh does not write it; null: it does. */
-  odd: string | null
+  /** Whether its query has the columns of the table. */
+  fits: boolean
   /** SQL for what the plan stands on, and what that is: the query, the columns and indexes of the table. */
   now: string
   is: string
@@ -16,7 +17,10 @@ export interface KeptFacts extends Pick<KeptTable, 'columns' | 'key'> {
 const shape = (of: string): string =>
   `(select string_agg(format('%s %s %s %s', a.attname, a.atttypid, a.atttypmod, a.attcollation), ',' order by a.attnum) from pg_attribute a where a.attrelid = ${of} and a.attnum > 0 and not a.attisdropped)`
 
-/** Undefined: the table, or the plain view of its query, is gone. */
+/**
+ * Throws InvalidRequest, with the reason, if nobody may write the table as a refresh does. Undefined: the table, or the plain view of its query, is
+ * gone.
+ */
 export async function readKept(
   sql: Sql,
   { oid, query, owner, view }: ViewFacts,
@@ -24,7 +28,7 @@ export async function readKept(
   const now = `concat_ws(' ', ${shape(String(oid))}, ${shape(String(query))},
     (select string_agg(concat(i.indexrelid, ' ', i.indkey), ',' order by i.indexrelid) from pg_index i where i.indrelid = ${oid} and i.indisunique),
     ${queryOfKept(String(oid))})`
-  const [row] = await sql.unsafe<KeptFacts[]>(`
+  const [row] = await sql.unsafe<(KeptFacts & { odd: string | null })[]>(`
     select to_jsonb(array(select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)) as columns,
            coalesce((
              select jsonb_agg(jsonb_build_object('column', a.attname, 'equals', format('operator(%I.%s)', n.nspname, o.oprname)) order by k.at)
@@ -35,13 +39,18 @@ export async function readKept(
                join pg_operator o on o.oid = m.amopopr join pg_namespace n on n.oid = o.oprnamespace
               where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate and num_nonnulls(i.indpred, i.indexprs) = 0 and k.at <= i.indnkeyatts
                 and not exists (select from pg_index more where more.indrelid = c.oid and more.indisunique and more.indexrelid <> i.indexrelid)), '[]') as key,
-           case when ${shape('c.oid')} is distinct from ${shape(String(query))} then 'its query has other columns than the table. Freeze it again, or give it the columns of its query.'
-                when c.relforcerowsecurity then format('it forces its policies on its owner, %s, who writes its rows: alter table %s no force row level security', ${literal(owner)}, ${literal(view)})
-                when c.relhasrules then 'it has rules, which would write something else: drop them.'
-                when c.relhassubclass or exists (select from pg_inherits h where h.inhrelid = c.oid) then 'it inherits, or is inherited from.'
+           ${shape('c.oid')} is not distinct from ${shape(String(query))} as fits,
+           case when c.relforcerowsecurity then format('it forces its policies on its owner, %s, who writes its rows: alter table %s no force row level security', ${literal(owner)}, ${literal(view)})
+                when exists (select from pg_rewrite w where w.ev_class = c.oid) then 'it has rules, which would write something else: drop them.'
+                when exists (select from pg_inherits h where c.oid in (h.inhrelid, h.inhparent)) then 'it inherits, or is inherited from.'
                 else (select format('its trigger %I is deferred, and would be executed at the commit, as another role than its owner: let it be immediate.', t.tgname)
                         from pg_trigger t where t.tgrelid = c.oid and t.tginitdeferred limit 1) end as odd,
            ${literal(now)} as now, ${now} as is
       from pg_class c where c.oid = ${oid} and ${queryOfKept('c.oid')} = ${query}`)
+  if (row?.odd) throw notWritten(view, row.odd)
   return row
 }
+
+/** The refusal of a kept table that a refresh does not write. */
+export const notWritten = (view: string, because: string): Problem =>
+  new Problem('InvalidRequest', `${view} is not refreshed: ${because}`, { field: 'view' })

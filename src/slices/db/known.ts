@@ -2,6 +2,7 @@ import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { wrongSlices } from '../../record/plan/wrong-slices.ts'
 import type { Sql } from '../../server/database.ts'
 import { literal } from '../../sql/names.ts'
+import type { Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import { type ChangeLog, logsOf } from '../plan/log.ts'
 import type { Known } from '../plan/trust.ts'
@@ -10,11 +11,34 @@ import type { Known } from '../plan/trust.ts'
  * SQL for the world of a view: all that its rows depend on but rows of tables, as a JSON object. Of the plain view that it shows the text: an exchange
  * writes it anew.
  */
-export const worldOf = (log: ChangeLog): string => {
+const worldOf = (log: ChangeLog): string => {
   const { oid } = log.shown
   const logs = logsOf(log).map((each) => `to_regclass(${literal(each.log)})::oid`)
   return `select viewkeeper.world(${oid}, array[${logs}], true) || jsonb_build_object('query', md5(pg_get_viewdef(${oid})))`
 }
+
+/** What rows of a view that stay stand on: its world, and that nobody has written its row of the catalog. */
+export const holdsOf = (view: ViewFacts, log: ChangeLog, { text, toucher }: Known) => ({
+  sql: `select concat_ws(' ', (${worldOf(log)}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
+  is: `${text} ${toucher}`,
+})
+
+/** The statement that fails the run if that does not hold any more. `undone`: what has not been done, then. */
+export const insistOnHolds = (
+  { view }: ViewFacts,
+  { sql, is }: ReturnType<typeof holdsOf>,
+  undone: 'exchanged' | 'written',
+): Statement => ({
+  kind: 'check',
+  phase: 'building',
+  sql,
+  check: {
+    is,
+    else: 'CatalogChanged',
+    message: `What ${view} is computed from was changed while its slices were computed. Nothing was ${undone}: refresh again.`,
+  },
+  hidden: true,
+})
 
 /** The last success of a view, `c` in the catalog: what its record says of slices, and whether the data are still those of that run. */
 const lastSuccess = (sql: Sql, { schema, name }: QualifiedName) => sql`

@@ -30,10 +30,6 @@ export function countingSlices(
 export const noteFound = (object: string): string =>
   `select set_config('${found}', (coalesce(nullif(current_setting('${found}', true), ''), '{}')::jsonb || ${object})::text, true)`
 
-/** The same about a kept table. */
-export const findOutKept = (view: QualifiedName, seal: Seal, query: string): Statement[] =>
-  findOut(view, seal, query)
-
 /** Notes how many rows of a kept table this transaction has written. */
 export const noteWritten = (oid: number): Statement => ({
   kind: 'command',
@@ -44,10 +40,17 @@ export const noteWritten = (oid: number): Statement => ({
   hidden: true,
 })
 
-/** Asks a query about the shadow for a JSON object, sealed as the owner of the view, and adds the object to what was found. */
-const findOut = (shadow: QualifiedName, seal: Seal, query: string): Statement[] => [
-  { ...ours(query, shadow), phase: 'counting', kind: 'asked', seal, reads: shadow.name, computesRows: true },
-  { ...ours(noteFound(`(${answer} - 'ms')`), shadow), phase: 'counting' },
+/** Asks a query about a shadow, or a kept table, for a JSON object, sealed as the owner of the view, and adds the object to what was found. */
+export const findOut = (relation: QualifiedName, seal: Seal, query: string): Statement[] => [
+  {
+    ...ours(query, relation),
+    phase: 'counting',
+    kind: 'asked',
+    seal,
+    reads: relation.name,
+    computesRows: true,
+  },
+  { ...ours(noteFound(`(${answer} - 'ms')`), relation), phase: 'counting' },
 ]
 
 /**

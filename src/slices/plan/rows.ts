@@ -144,7 +144,7 @@ export const rowsTouched =
   (kept: string, query: string): string => {
     const { keeps } = untouched(log, most)
     const computes = touchedRows(log, most)
-    return filled(part, { kept, query }, { keeps: (key) => keeps(key), computes })
+    return filled(part, { kept, query }, { keeps, computes })
   }
 
 /** Conditions on a key, of which one holds for each row with a slice that the log holds. */

@@ -1,3 +1,6 @@
+import { displayPart } from '../../words/names.ts'
+import { duration } from '../../words/phrases.ts'
+
 /**
  * What the record of a refresh by a log says for the next one: the column, the world of the view, which is all that its rows depend on but rows of
  * tables, and when all rows were computed last.
@@ -55,8 +58,27 @@ export function whyNotBelieved({ mark, wrong, logOid, isOurs, changed }: Known, 
 export const whyDue = ({ isDue, every }: Known): string | null =>
   isDue ? `${every === null ? 'once a day' : `every ${every}`} all are` : null
 
+/** What the record of a refresh will say for the next one. `because`: why all rows are computed; null: they are not. */
+export function markOf(known: Known, by: string, because: string | null): Mark {
+  const wholeMs = wholeMsOf(known)
+  return {
+    by,
+    world: known.world,
+    ...(wholeMs !== null && { wholeMs }),
+    wholeAt: because === null ? known.mark!.wholeAt! : known.now,
+  }
+}
+
+/** What such a refresh computes, in words for its record. */
+export function wordsOf(known: Known, by: string, because: string | null): string {
+  if (because !== null) return `computes all slices of ${displayPart(by)} anew: ${because}`
+  const wholeMs = wholeMsOf(known)
+  const took = wholeMs === null ? '' : `; all of them took ${duration(wholeMs)}`
+  return `computes slices of ${displayPart(by)} anew, those that changes have touched${took}`
+}
+
 /** How long the last refresh of all slices took, in milliseconds; null: nobody knows. */
-export const wholeMsOf = ({ mark, fillMs }: Known): number | null =>
+const wholeMsOf = ({ mark, fillMs }: Known): number | null =>
   mark && 'anew' in mark ? (mark.wholeMs ?? null) : fillMs
 
 /**

@@ -122,6 +122,16 @@ describe('a kept table', () => {
     expect(await rows('app.daily')).toEqual(await rows(`(${query}) q`))
   })
 
+  test('gets no other query while something else would be written than its rows', async () => {
+    const into = await start(daily(query))
+    await frozen(into, [daily(other)])
+    await sql`create rule none as on insert to app.daily do instead nothing`
+    await expect(up(into)).rejects.toThrow(/app\.daily is not refreshed: it has rules/)
+    await sql`drop rule none on app.daily`
+    expect(await up(into)).toEqual(['alter'])
+    expect(await rows('app.daily')).toEqual(await rows(`(${other}) q`))
+  })
+
   test('is given to another owner with its query', async () => {
     const into = await start(daily(query))
     const owner = `kept_${url.slice(-8)}`
