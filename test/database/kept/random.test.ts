@@ -24,61 +24,77 @@ const others = [
   'update app.customers set since = since + 1 where id = 2',
   'truncate app.orders; insert into app.orders table app.first_orders',
 ]
-/** What two writers do while one refresh goes on, and before the next one. */
-const changes = fc.array(
-  fc.oneof({ weight: 12, arbitrary: writes }, { weight: 1, arbitrary: fc.constantFrom(...others) }),
-  { minLength: 3, maxLength: 3 },
+const change = fc.oneof(
+  { weight: 12, arbitrary: writes },
+  { weight: 1, arbitrary: fc.constantFrom(...others) },
+)
+/** What is written before a refresh, what three writers do while it goes on, and whether somebody ends its session. */
+const rounds = fc.array(
+  fc.record({ first: change, meanwhile: fc.tuple(change, change, change), kills: fc.boolean() }),
+  {
+    minLength: 3,
+    maxLength: 3,
+  },
 )
 
 test('kept tables of random queries, beside random writers, are what the whole query makes', async () => {
-  const found = { bySlices: 0, whole: 0, withoutLog: 0 }
+  const found = { bySlices: 0, whole: 0, withoutLog: 0, killed: 0 }
   const view = { schema: 'app', name: 'tried' }
-  const [one, other] = [await sql.reserve(), await sql.reserve()]
+  const writers = [await sql.reserve(), await sql.reserve(), await sql.reserve()]
   /** Of two writers that meet, the server may end one, which changes nothing then. */
-  const beside = async (writer: typeof one, change: string) =>
-    writer.unsafe(change).catch((error: { code?: string }) => {
+  const beside = (change: string, at: number) =>
+    writers[at]!.unsafe(change).catch(async (error: { code?: string }) => {
+      await writers[at]!.unsafe('rollback')
       if (error.code !== '40P01') throw error
     })
   const refreshed = async () =>
     (await refresh({ view: 'app.tried' }, callOn(database))).response?.because ?? ''
+  /** A refresh whose session is ended at any moment, unless it is over before. */
+  const killed = async () => {
+    let goesOn = true
+    const run = refreshed()
+      // A session that ends before it has recorded the run leaves nothing to answer with.
+      .catch((error: Problem) => expect(error.code).toBe('DatabaseUnavailable'))
+      .finally(() => {
+        goesOn = false
+      })
+    while (goesOn) {
+      const [ended] = await sql`
+        select pg_terminate_backend(pid) from pg_stat_activity, pg_sleep(random() * 0.02)
+         where application_name like 'viewkeeper run %' and datname = current_database()`
+      if (ended) found.killed++
+    }
+    await run
+  }
   await fc.assert(
-    fc.asyncProperty(
-      queries,
-      fc.array(changes, { minLength: 3, maxLength: 3 }),
-      async ({ query }, rounds) => {
-        await sql.unsafe(`${dropLog(view)};
+    fc.asyncProperty(queries, rounds, async ({ query }, rounds) => {
+      await sql.unsafe(`${dropLog(view)};
         drop table if exists app.tried; drop view if exists app.tried_query cascade; create view app.tried_query as ${query};
         comment on view app.tried_query is '${keptMark}'; create table app.tried as select * from app.tried_query with no data`)
-        const [row] = await sql<[{ oid: number; query: number }]>`
+      const [row] = await sql<[{ oid: number; query: number }]>`
         select 'app.tried'::regclass::oid::int8 as oid, 'app.tried_query'::regclass::oid::int8 as query`
-        const log = await planLog(sql as never, { ...row, ...view }, 'k').catch((error) => {
-          if (error instanceof Problem) return null
-          throw error
-        })
-        for (const statement of log === null ? [] : makeLog(log)) await sql.unsafe(statement)
-        await refreshed()
-        for (const [first = '', second = '', third = ''] of rounds) {
-          await one.unsafe(first)
-          await Promise.all([refreshed(), beside(one, second), beside(other, third)])
-          const because = await refreshed()
-          const [{ differs }] = await sql.unsafe<[{ differs: number }]>(
-            `select count(*)::int as differs from ((table app.tried except all table app.tried_query) union all (table app.tried_query except all table app.tried)) d`,
-          )
-          expect({ first, second, third, because, differs }).toEqual({
-            first,
-            second,
-            third,
-            because,
-            differs: 0,
-          })
-          if (log === null) found.withoutLog++
-          else found[/^computes \d+ (of about \d+ )?slices/.test(because) ? 'bySlices' : 'whole']++
-        }
-      },
-    ),
+      const log = await planLog(sql as never, { ...row, ...view }, 'k').catch((error) => {
+        if (error instanceof Problem) return null
+        throw error
+      })
+      for (const statement of log === null ? [] : makeLog(log)) await sql.unsafe(statement)
+      await refreshed()
+      for (const { first, meanwhile, kills } of rounds) {
+        await writers[0]!.unsafe(first)
+        await Promise.all([kills ? killed() : refreshed(), ...meanwhile.map(beside)])
+        const because = await refreshed()
+        const [{ differs }] = await sql.unsafe<[{ differs: number }]>(
+          `select count(*)::int as differs from ((table app.tried except all table app.tried_query) union all (table app.tried_query except all table app.tried)) d`,
+        )
+        expect({ first, meanwhile, because, differs }).toEqual({ first, meanwhile, because, differs: 0 })
+        if (log === null) found.withoutLog++
+        else found[/^computes \d+ (of about \d+ )?slices/.test(because) ? 'bySlices' : 'whole']++
+      }
+    }),
     { numRuns: counts.slicedQueries },
   )
-  for (const writer of [one, other]) writer.release()
+  for (const writer of writers) writer.release()
   if (process.env.SOAK === 'true') console.info(found)
   expect(found.bySlices).toBeGreaterThan(0)
+  expect(found.killed).toBeGreaterThan(0)
 })
