@@ -5,7 +5,6 @@ import {
   type GrantDefinition,
   outsideClock,
 } from '../catalog/plan/definition.ts'
-import { isPaired } from '../rebuild/plan/create.ts'
 import { queryViewOf } from '../sql/names.ts'
 import { settingTexts } from '../sql/settings.ts'
 import { displayName, parseName } from '../words/names.ts'
@@ -167,11 +166,14 @@ function checkConcurrent({ strategy }: Partial<ViewFields>, indexes: SoundIndex[
   )
 }
 
-/** What only swaps fill, and whose other names fit beside its own: `_query`, and those of triggers. */
-function checkSlices({ slices, strategy, name }: Partial<ViewFields>, report: ViewReport): void {
+/** What only a kept table has, and whose other names fit beside its own: `_query`, and those of triggers. */
+function checkSlices({ slices, storage, name }: Partial<ViewFields>, report: ViewReport): void {
   if (slices === undefined) return
-  if (['regular', 'concurrent'].includes(strategy ?? ''))
-    report.add(['strategy'], 'must be "swap" or "auto", because only a swap computes single slices')
+  if (storage !== 'table')
+    report.add(
+      ['slices'],
+      `needs a kept table, of which single rows can be written: write storage: 'table', too`,
+    )
   if (['whole', 'at'].includes(slices.by))
     report.add(
       ['slices', 'by'],
@@ -299,12 +301,12 @@ function reportDuplicates(views: readonly ValidatedView[]): void {
     return first === null
   })
   for (const { definition, report } of single) {
-    if (!isPaired(definition)) continue
+    if (definition.storage !== 'table') continue
     const { schema, name } = queryViewOf(definition)
     const first = take(schema, name, `the plain view of ${displayName(definition)}`, report.places.view)
     if (first !== null)
       report.add(
-        [definition.slices === null ? 'storage' : 'slices'],
+        ['storage'],
         `needs a plain view "${name}", and that name is taken by ${first}: give one of them another name`,
       )
   }

@@ -13,7 +13,7 @@ import type { LiveView, ViewFacts } from '../catalog/plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { readable } from '../catalog/plan/server-sql.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
-import { isPaired, queryOf } from '../rebuild/plan/create.ts'
+import { queryOf } from '../rebuild/plan/create.ts'
 import { listReadableNames } from '../record/definitions/graph.ts'
 import { readLiveView, sinceAside } from '../record/definitions/look.ts'
 import type { Database, Sql } from '../server/database.ts'
@@ -21,12 +21,10 @@ import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { readFix, readMissingRights } from '../server/rights.ts'
 import { takeRolePath, takeSafePath, undone } from '../server/transactions.ts'
 import { readLog, unchecked } from '../slices/slices.ts'
-import { queryViewOf } from '../sql/names.ts'
 import { type Authored, readShadow, takePath } from '../trial/db/shadows.ts'
 import { viewArgument } from '../words/commands.ts'
 import { displayName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
-import { asOneView } from './pairs.ts'
 
 const longestMs = 600_000
 /** How long a check waits for the end of a refresh that locks a view. */
@@ -83,21 +81,17 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
     return [difference(name, 'missing', `it is not in this database${aside === '' ? '' : `. ${aside}`}`)]
   }
   const { view, snapshot } = await readLiveView(sql, definition, { until: Date.now() + longestWaitMs })
-  const asOne = isPaired(definition) ? await asOneView(sql, view, snapshot.live) : snapshot.live
-  const live = asOne ?? snapshot.live
+  const { live } = snapshot
   const ofOwner = ownerDifferences(live, definition.owner)
   if (!view.mayActAsOwner && !(await onlyReads(sql))) {
     const missing = await readMissingRights(sql, hintsQueryOf(hintsOn(view, 'act')))
     return [...ofOwner, difference(name, 'unreadable', notCompared(live.view.owner, missing))]
   }
-  if (asOne === null)
+  const { kind } = live.view
+  if (kind !== definition.storage)
     return [
       ...ofOwner,
-      difference(
-        name,
-        'query',
-        `it does not show plain view ${displayName(queryViewOf(view))}, whose slices it is to have`,
-      ),
+      difference(name, 'query', `its storage is "${kind}", and frozen as "${definition.storage}"`),
     ]
   return [
     ...ofOwner,

@@ -1,21 +1,45 @@
+import { findView } from '../catalog/db/catalog.ts'
+import { readLivePlainView } from '../catalog/db/live-view.ts'
 import { checkingOf } from '../catalog/plan/checks.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
+import { needsRebuild } from '../catalog/plan/differences.ts'
 import type { LiveView, ViewFacts } from '../catalog/plan/live-view.ts'
 import { liveViewHashQuery } from '../catalog/plan/live-view-query.ts'
 import { inPlaceOf } from '../catalog/plan/rights.ts'
 import { checkData, insistOnChecking, recordChecks } from '../rebuild/plan/check-data.ts'
-import { type MadeView, ownerStatement, queryOf, sealAll } from '../rebuild/plan/create.ts'
+import { type MadeView, ownerStatement, queryOf, queryViewMade, sealAll } from '../rebuild/plan/create.ts'
 import type { RunOptions } from '../rebuild/plan/fill.ts'
 import { besideReaders } from '../rebuild/plan/locks.ts'
 import type { Sql } from '../server/database.ts'
 import { readKept } from '../slices/db/kept.ts'
 import { writeAll } from '../slices/keep.ts'
-import { quoteName } from '../sql/names.ts'
+import { keptMark, quoteName } from '../sql/names.ts'
 import type { Statement } from '../sql/run-plan.ts'
 import { readShadow } from '../trial/db/shadows.ts'
+import { displayName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
-import { readBelow, splitPair } from './pairs.ts'
 import { type LiveChange, type PlannedChange, planAlteration } from './plan/redefine.ts'
+
+/** A kept table as a view that has its query. */
+export const keptView = (definition: Definition): MadeView => ({ ...definition, kind: 'table' })
+
+/** The plain view of a kept table that is to be made, unless it is there. Refuses (MigrationFailed) another view that has its name. */
+export async function missingQuery(
+  sql: Sql,
+  definition: Definition,
+  owner: string,
+): Promise<MadeView | undefined> {
+  const made = queryViewMade(definition)
+  const found = await findView(sql, made, 'v')
+  const live = found && (await readLivePlainView(sql, quoteName(made)))
+  if (found === undefined || live === undefined) return made
+  if (found.owner === owner && live.view.comment === keptMark)
+    if (!needsRebuild(live, await readShadow(sql, made, owner, live))) return undefined
+  throw new Problem(
+    'MigrationFailed',
+    `${found.view} is there already, and its name is that of the plain view with the query of ${displayName(definition)}. Rename it or drop it first.`,
+  )
+}
 
 /**
  * Plans another definition of a kept table that is there: what hangs on the table is changed in place, and another query writes the rows that differ, in
@@ -24,20 +48,15 @@ import { type LiveChange, type PlannedChange, planAlteration } from './plan/rede
 export async function planKeptChange(
   sql: Sql,
   change: LiveChange,
-  after: Definition,
   { isTrial, ...runs }: RunOptions & { isTrial: boolean },
 ): Promise<PlannedChange | null> {
-  const { view, snapshot, given } = change
-  const { below, view: table } = splitPair(after) as { below: MadeView; view: MadeView }
-  const { owner } = snapshot.live.view
-  const rows =
-    (await readBelow(sql, below, owner, true)) === 'same'
-      ? []
-      : await newQuery(sql, change, below, after, isTrial)
-  const alteration = planAlteration(change, await readShadow(sql, table, owner), runs)
+  const { view, snapshot, given, after } = change
+  const { live } = snapshot
+  const shadow = await readShadow(sql, after, live.view.owner, live)
+  const rows = needsRebuild(live, shadow) ? await newQuery(sql, change, shadow, isTrial) : []
+  const alteration = planAlteration(change, shadow, runs)
   if (rows.length === 0 && alteration === null) return null
-  const handedOver: Statement[] =
-    given === snapshot.live ? [] : [ownerStatement({ ...below, kind: 'view' }, given.view.owner)]
+  const handedOver = given === live ? [] : [ownerStatement(queryViewMade(after), given.view.owner)]
   const { prepare = [], locked = besideReaders(view, [], runs.timeoutSeconds) } = alteration ?? {}
   const fills = rows.length > 0 && !isTrial
   return {
@@ -66,13 +85,11 @@ export async function planKeptChange(
 /** The statements that give a kept table another query, and write the rows that differ by it. */
 async function newQuery(
   sql: Sql,
-  { view, snapshot: { live } }: LiveChange,
-  below: MadeView,
-  after: Definition,
+  { view, snapshot: { live }, after }: LiveChange,
+  shadow: LiveView,
   isTrial: boolean,
 ): Promise<Statement[]> {
   const shapeOf = ({ columns }: LiveView) => columns.map(({ name, type }) => `${name} ${type}`).join(', ')
-  const shadow = await readShadow(sql, below, live.view.owner)
   if (shapeOf(shadow) !== shapeOf(live))
     throw new Problem(
       'SwapImpossible',
@@ -80,17 +97,18 @@ async function newQuery(
         'Remove it with freeze --remove, and freeze it again; or give the new one another name.',
       { field: 'query' },
     )
+  const query = queryViewMade(after)
   const replaced: Statement = {
     kind: 'userCode',
     phase: 'building',
-    sql: `create or replace view ${quoteName(below)} as\n${queryOf(below.sql)}`,
+    sql: `create or replace view ${quoteName(query)} as\n${queryOf(after.sql)}`,
   }
   const facts = await readKept(sql, view)
   if (facts === undefined)
     throw new Problem('CatalogChanged', `${view.view} was altered while its change was planned. Try again.`)
-  const checked = { view, relation: view, query: below, seal: insistOnChecking(view) }
+  const checked = { view, relation: view, query, seal: insistOnChecking(view) }
   const work = isTrial ? [] : [...writeAll(view, facts), ...checkData(checked, checkingOf(after))]
-  return [...inPlaceOf(live.view.owner, sealAll(live.view.owner, below, [replaced])), ...work]
+  return [...inPlaceOf(live.view.owner, sealAll(live.view.owner, query, [replaced])), ...work]
 }
 
 /** Refuses (SwapImpossible) a definition that would make a table of a materialized view that is there, or the other way round. */

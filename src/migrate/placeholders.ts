@@ -5,7 +5,7 @@ import type { Definition } from '../catalog/plan/definition.ts'
 import { requalify } from '../rebuild/plan/requalify.ts'
 import { qualify } from '../record/definitions/look.ts'
 import type { Sql } from '../server/database.ts'
-import { queryViewOf, quoteName } from '../sql/names.ts'
+import { quoteName } from '../sql/names.ts'
 import { areFree, makePlaceholders, type Placeholders } from '../trial/db/copies.ts'
 import type { QualifiedName } from '../words/names.ts'
 import { readAllReaders } from './db/trial.ts'
@@ -14,7 +14,6 @@ import {
   type FrozenChange,
   type FrozenMigration,
   type FrozenText,
-  isPair,
   viewAfter,
   viewBefore,
   viewChangesOf,
@@ -40,19 +39,15 @@ export async function moveToPlaceholders(
     ...fresh.flatMap(({ up, down }) => [up.change, (down as FrozenText).change]),
   ]
   if (changes.some(({ does }) => does === 'sql')) return null
-  const views = changes.flatMap(viewChangesOf)
-  const pairs = views.filter(isPair)
-  if (pairs.some(({ does }) => does === 'rename')) return null
-  const named = views.flatMap((change) => [viewBefore(change), viewAfter(change)])
+  const named = changes.flatMap(viewChangesOf).flatMap((change) => [viewBefore(change), viewAfter(change)])
   const oids: number[] = []
-  for (const [names, kind] of [
-    [named, 'm'],
-    [pairs.map(viewBefore).map(queryViewOf), 'v'],
-  ] as const)
-    for (const view of new Map(names.map((each) => [quoteName(each), each])).values()) {
-      const found = await findView(sql, view, kind)
-      if (found !== undefined) oids.push(found.oid)
-    }
+  for (const view of new Map(named.map((each) => [quoteName(each), each])).values()) {
+    const found = await findView(sql, view)
+    if (found === undefined) continue
+    // A kept table has no placeholder.
+    if (found.query !== null) return null
+    oids.push(found.oid)
+  }
   if (oids.length === 0) return null
   const readers = await readAllReaders(sql, oids)
   const definitions = changes.flatMap(definitionsOf)

@@ -1,11 +1,18 @@
 import { findView, readObstacles } from '../catalog/db/catalog.ts'
+import { readLivePlainView } from '../catalog/db/live-view.ts'
 import { readMembershipAdvice, readOwner, readReadersByOwner } from '../catalog/db/owner.ts'
 import { checkingOf } from '../catalog/plan/checks.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import { needsRebuild } from '../catalog/plan/differences.ts'
-import { type LiveView, ownedBy, type ViewFacts, type ViewSnapshot } from '../catalog/plan/live-view.ts'
+import {
+  dependentsOf,
+  type LiveView,
+  ownedBy,
+  type ViewFacts,
+  type ViewSnapshot,
+} from '../catalog/plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
-import { sayObstacles } from '../catalog/plan/rights.ts'
+import { inPlaceOf, sayObstacles } from '../catalog/plan/rights.ts'
 import { readReaders } from '../rebuild/db/group.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { creating, type MadeView, madeBy, planCreate } from '../rebuild/plan/create.ts'
@@ -36,14 +43,13 @@ import { readShadow } from '../trial/db/shadows.ts'
 import { type QualifiedName, unquoted } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import { readAllReaders, type Tried, tryAlone, tryTogether } from './db/trial.ts'
-import { insistOnStorage, planKeptChange } from './kept.ts'
-import { readBelow, readPlain, splitPair, withoutPlain, withPairs } from './pairs.ts'
+import { insistOnStorage, keptView, missingQuery, planKeptChange } from './kept.ts'
 import {
   definitionsOf,
   type FrozenChange,
   type FrozenMigration,
   laterVersions,
-  type OfPair,
+  type OfTable,
   renameStatements,
   type Together,
   type ViewChange,
@@ -131,11 +137,11 @@ async function planDefinitions(
     const owner = await readOwner(sql, only.owner)
     await readShadow(sql, only, owner) // reports an error and its line before anything is begun
     const { timeoutSeconds } = only
-    const { below, view } = splitPair(only)
-    const missing = below && (await readBelow(sql, below, owner)) === 'missing' ? below : undefined
+    const view = madeBy(only).at(-1) as MadeView
+    const below = only.storage === 'table' ? await missingQuery(sql, only, owner) : undefined
     const checking = checkingOf(only)
     const runs = { ...runOptions, timeoutSeconds, settings: settingsOf(definitions) }
-    const create = { ...runs, withData: options.withData, checking, owner, below: missing, replaces: null }
+    const create = { ...runs, withData: options.withData, checking, owner, below, replaces: null }
     return { does: 'create', plan: planCreate(view, create), timeoutSeconds }
   }
   for (const definition of definitions) {
@@ -147,24 +153,18 @@ async function planDefinitions(
         'SwapImpossible',
         `${view.view} is a kept table, and changes by itself: freeze it in a migration of its own.`,
       )
-    const { view: made } = splitPair(definition)
-    const [change] = await readChanges(sql, before.flatMap(madeBy), [made], options.deadline)
+    const [change] = await readChanges(sql, before, [keptView(definition)], options.deadline)
     const { timeoutSeconds } = definition
     const runs = { ...runOptions, timeoutSeconds, settings: settingsOf([definition]) }
-    return planKeptChange(sql, change as LiveChange, definition, {
-      ...runs,
-      isTrial: options.isTrial ?? false,
-    })
+    return planKeptChange(sql, change as LiveChange, { ...runs, isTrial: options.isTrial ?? false })
   }
-  return withPairs(sql, before, definitions, (part, made) =>
-    planViews(part, before.flatMap(madeBy), made, options),
-  )
+  return planViews(sql, before, definitions, options)
 }
 
-/** Plans other definitions of views that are there, plain ones of pairs among them. */
+/** Plans other definitions of views that are there. */
 async function planViews(
   sql: Sql,
-  before: MadeView[],
+  before: Definition[],
   definitions: MadeView[],
   { deadline, isTrial = false }: PlanOptions,
 ): Promise<PlannedChange | null> {
@@ -173,7 +173,7 @@ async function planViews(
   const runs = { ...runOptions, timeoutSeconds, settings: settingsOf(definitions) }
   const planned = (does: Change, plan: RunPlan | null) => plan && { does, plan, timeoutSeconds }
   const changes = await readChanges(sql, before, definitions, deadline)
-  const lead = changes.find(({ after }) => after.kind !== 'view') as LiveChange
+  const lead = changes[0] as LiveChange
   const { live } = lead.snapshot
   const shadow = only === undefined ? null : await readShadow(sql, only, lead.given.view.owner, live)
   if (shadow !== null && !needsRebuild(live, shadow))
@@ -203,15 +203,14 @@ const settingsOf = (definitions: Definition[]): Record<string, string> =>
 /** The live views that are to get other definitions. Refuses a view, or a next owner, as whom we may not act. */
 async function readChanges(
   sql: Sql,
-  authored: MadeView[],
+  authored: Definition[],
   definitions: MadeView[],
   until: number,
 ): Promise<LiveChange[]> {
   const changes: LiveChange[] = []
   for (const after of definitions) {
     const before = authored.find((each) => quoteName(each) === quoteName(after)) ?? null
-    const { view, snapshot } =
-      after.kind === 'view' ? await readPlain(sql, after, until) : await readLiveView(sql, after, { until })
+    const { view, snapshot } = await readLiveView(sql, after, { until })
     if (!view.mayActAsOwner)
       throw await lacking(
         sql,
@@ -329,13 +328,17 @@ async function insistOnRebuild(
 async function planRemoval(
   sql: Sql,
   name: QualifiedName,
-  { pair }: OfPair,
+  { table }: OfTable,
   { deadline }: PlanOptions,
 ): Promise<PlannedChange | null> {
   const view = await findView(sql, name)
   if (view === undefined) return null
   const timeoutSeconds = 3600
-  const dependents = await readDependents(sql, view, { until: deadline })
+  const query = table ? await readLivePlainView(sql, quoteName(queryViewOf(name))) : undefined
+  const dependents = [
+    ...(await readDependents(sql, view, { until: deadline })),
+    ...(query === undefined ? [] : dependentsOf(query)),
+  ]
   if (dependents.length > 0) {
     throw new Problem(
       'DependentsExist',
@@ -349,15 +352,20 @@ async function planRemoval(
     timeoutSeconds,
     definitionId: null,
   })
-  const plain = pair ? await findView(sql, queryViewOf(name), 'v') : undefined
-  return withoutPlain({ does: 'drop', plan, timeoutSeconds }, plain ? [plain] : [])
+  if (query !== undefined)
+    plan.locked.statements.push(
+      ...inPlaceOf(query.view.owner, [
+        { kind: 'command', phase: 'exchange', sql: `drop view ${quoteName(query.view)}` },
+      ]),
+    )
+  return { does: 'drop', plan, timeoutSeconds }
 }
 
 async function planRename(
   sql: Sql,
   from: QualifiedName,
   to: QualifiedName,
-  of: OfPair,
+  of: OfTable,
 ): Promise<PlannedChange | null> {
   insistOnFreeName(to)
   if ((await findView(sql, from)) === undefined && (await findView(sql, to)) !== undefined) return null
@@ -373,7 +381,7 @@ async function planRename(
     locked: exclusively(
       [
         ...ourselves(view),
-        ...(of.pair ? [{ ...queryViewOf(from), kind: 'view' as const, owner: null }] : []),
+        ...(of.table ? [{ ...queryViewOf(from), kind: 'view' as const, owner: null }] : []),
       ],
       renameStatements(from, to, of).map((text) => creating(text, to.schema)),
       { timeoutSeconds },

@@ -20,17 +20,15 @@ import { displayName, type QualifiedName } from '../words/names.ts'
 import { docsOf, Problem } from '../words/problem.ts'
 import { findBadCheck, isNullSomewhere, type NullableKey, readKey } from './db/lint.ts'
 import { failed, notFrozen, wayBackFailed } from './failures.ts'
-import { asOneView } from './pairs.ts'
 import { moveToPlaceholders } from './placeholders.ts'
 import {
   definitionsOf,
   type FrozenChange,
   type FrozenMigration,
   type FrozenText,
-  isPair,
   isViewChange,
-  ofPair,
   ofParts,
+  ofTable,
   partsOf,
   viewAfter,
 } from './plan/frozen.ts'
@@ -341,8 +339,6 @@ async function readAfter(sql: Sql, change: FrozenChange): Promise<LiveView | nul
   const found = isViewChange(change) ? await findView(sql, viewAfter(change)) : undefined
   if (found === undefined) return null
   const { live } = (await readLiveView(sql, found)).snapshot
-  const asOne = isViewChange(change) && isPair(change) ? await asOneView(sql, found, live) : null
-  if (asOne !== null) return asOne
   const meaning = await readMeaning(sql, live.view)
   return { ...live, view: { ...live.view, ...(meaning !== null && { meaning }) } }
 }
@@ -399,7 +395,7 @@ async function findWayBack(
       ...found,
       change:
         before === null
-          ? { does: 'drop', view: { schema, name }, ...ofPair(definition) }
+          ? { does: 'drop', view: { schema, name }, ...ofTable(definition) }
           : { does: 'define', definition: definitionAsLive(definition, before) },
       instead: `${error.message} (${sqlstate ?? 'no SQLSTATE'})`,
     }

@@ -1,7 +1,7 @@
 import { findView } from '../catalog/db/catalog.ts'
 import { readOwner, readReplacingOwner } from '../catalog/db/owner.ts'
 import { dependentsOf } from '../catalog/plan/live-view.ts'
-import { isPaired, planCreate } from '../rebuild/plan/create.ts'
+import { planCreate } from '../rebuild/plan/create.ts'
 import { type CreatableDefinition, readDefinition } from '../record/definitions/authored.ts'
 import { ensureDefinition } from '../record/definitions/definitions.ts'
 import { readLiveView } from '../record/definitions/look.ts'
@@ -56,7 +56,7 @@ async function plan(
   if (view !== undefined && !request.force) return skipped('the view exists already')
   if (!authored?.sql) throw definitionRequired(name)
   insistOnFreeName(name)
-  if (isPaired(authored))
+  if (authored.storage === 'table')
     throw new Problem(
       'InvalidRequest',
       `${displayName(name)} is made with a plain view of its query: npx viewkeeper migrate up --repair makes both if they are missing.`,

@@ -56,9 +56,9 @@ dependents as (
  * schemas of the operators that the view, its indexes and statistics need; but only those in which nobody but the schema's owner, the
  * view's owner and superusers may create.
  */
-const paths = `computing (view, owner, class, oid) as materialized (
+const pathsOf = (more: string): string => `computing (view, owner, class, oid) as materialized (
   select (select oid from m), (select relowner from m), class, oid from parts
-   where class in ('pg_rewrite'::regclass, 'pg_class'::regclass, 'pg_statistic_ext'::regclass)
+   where class in ('pg_rewrite'::regclass, 'pg_class'::regclass, 'pg_statistic_ext'::regclass)${more}
   union all select x.view_oid, x.relowner, 'pg_rewrite'::regclass, w.oid from dependents x join pg_rewrite w on w.ev_class = x.view_oid),
 operators as materialized (
   select distinct x.view, x.owner, (select o.oprnamespace from pg_operator o where o.oid = d.refobjid) as schema
@@ -147,18 +147,20 @@ const dependents = `(select coalesce(jsonb_agg(jsonb_build_object(
  * writes every name outside the catalog with its schema.
  */
 export const liveViewQuery = (relation: string, chosen = 'live', isTable = false): string => `
-with m as (
-  select c.oid, n.nspname, c.relname, c.relnamespace, c.relkind, c.reltype, c.relowner, c.relam, c.reltablespace, c.reloptions, c.reltoastrelid,
+with m as (select c.oid, n.nspname, c.relname, c.relnamespace, c.relkind, c.reltype, c.relowner, c.relam, c.reltablespace, c.reloptions, c.reltoastrelid,
          c.relreplident, c.relpersistence, c.relacl${isTable ? `, ${queryOfKept('c.oid')} as query` : ''}
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = ${relation} and c.relkind in ${isTable ? "('r')" : "('m', 'v')"}),
-${isTable ? documentOf("'table'", "coalesce(rtrim(pg_get_viewdef(query), ';'), '')") : document}
+${isTable ? documentOf("'table'", "coalesce(rtrim(pg_get_viewdef(query), ';'), '')", ofQuery) : document}
 select ${chosen} from doc`
 
+/** What the query of a kept table computes with. */
+const ofQuery = `\n  union all select m.oid, relowner, 'pg_rewrite'::regclass, w.oid from m join pg_rewrite w on w.ev_class = query`
+
 /** Without indentation, because it is sent several times for each exchange. */
-const documentOf = (kind: string, query: string): string =>
+const documentOf = (kind: string, query: string, more = ''): string =>
   flushLeft(`${ownParts},
 ${dependentsOfView},
-${paths},
+${pathsOf(more)},
 doc(live) as materialized (select jsonb_build_object(
   'view', ${viewItself(kind, query)},
   'columns', ${columns},

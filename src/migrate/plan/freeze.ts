@@ -8,8 +8,8 @@ import {
   type FrozenChange,
   type FrozenFile,
   frozenState,
-  ofPair,
   ofParts,
+  ofTable,
   viewAfter,
   viewChangesOf,
 } from './frozen.ts'
@@ -74,9 +74,9 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
     const definition = state.get(quoteName(from))
     state.delete(quoteName(from))
     if (definition) state.set(quoteName(to), { ...definition, ...to })
-    const pair = ofPair(definition)
-    const back: FrozenChange = { does: 'rename', view: to, to: from, ...pair }
-    return made(to, { does: 'rename', view: from, to, ...pair }, back, ['name'])
+    const of = ofTable(definition)
+    const back: FrozenChange = { does: 'rename', view: to, to: from, ...of }
+    return made(to, { does: 'rename', view: from, to, ...of }, back, ['name'])
   })
   const defined = authored.flatMap((definition): NewMigration[] => {
     const { schema, name } = definition
@@ -88,13 +88,13 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
       ? { does: 'define', definition: before }
       : adopts
         ? { does: 'release', view: { schema, name } }
-        : { does: 'drop', view: { schema, name }, ...ofPair(definition) }
+        : { does: 'drop', view: { schema, name }, ...ofTable(definition) }
     return [made(definition, { does: 'define', definition }, back, changed)]
   })
   const removed = removes.flatMap((view): NewMigration[] => {
     const definition = state.get(quoteName(view))
     return definition
-      ? [made(view, { does: 'drop', view, ...ofPair(definition) }, { does: 'define', definition })]
+      ? [made(view, { does: 'drop', view, ...ofTable(definition) }, { does: 'define', definition })]
       : []
   })
   const isEarly = ({ view }: NewMigration) => removesFirst?.has(quoteName(view)) ?? false

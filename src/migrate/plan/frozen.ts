@@ -1,6 +1,6 @@
 import { type Definition, definitionDefaults } from '../../catalog/plan/definition.ts'
 import type { ViewKind } from '../../catalog/plan/live-view.ts'
-import { createStatements, fillTable, isPaired, madeBy, ownerStatement } from '../../rebuild/plan/create.ts'
+import { createStatements, fillTable, madeBy, ownerStatement } from '../../rebuild/plan/create.ts'
 import { fill } from '../../rebuild/plan/fill.ts'
 import { queryViewOf, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { parseName, type QualifiedName } from '../../words/names.ts'
@@ -19,24 +19,20 @@ export type FrozenChange =
   | Define
   | Together
   | { does: 'release'; view: QualifiedName }
-  | ({ does: 'drop'; view: QualifiedName } & OfPair)
-  | ({ does: 'rename'; view: QualifiedName; to: QualifiedName } & OfPair)
+  | ({ does: 'drop'; view: QualifiedName } & OfTable)
+  | ({ does: 'rename'; view: QualifiedName; to: QualifiedName } & OfTable)
   | { does: 'sql'; sql: string; alters?: string[] }
 
-/** Whether the view has slices, and so a plain view below that goes with it. */
-export interface OfPair {
-  pair?: true | undefined
-  /** The view is a kept table. */
+/** Whether the view is a kept table, with which the plain view of its query goes. */
+export interface OfTable {
   table?: true | undefined
 }
 
 /** What a change that names a view only says of the one that its definition makes. */
-export const ofPair = (definition: Definition | undefined): OfPair =>
-  definition !== undefined && isPaired(definition)
-    ? { pair: true, ...(definition.storage === 'table' && { table: true as const }) }
-    : {}
+export const ofTable = (definition: Definition | undefined): OfTable =>
+  definition?.storage === 'table' ? { table: true } : {}
 
-const kindOf = ({ table }: OfPair): ViewKind => (table ? 'table' : 'materialized view')
+const kindOf = ({ table }: OfTable): ViewKind => (table ? 'table' : 'materialized view')
 
 /** A change that is about one view. */
 export type ViewChange = Exclude<FrozenChange, { does: 'sql' | 'together' }>
@@ -52,10 +48,6 @@ export const partsOf = (change: FrozenChange): Exclude<FrozenChange, Together>[]
   change.does === 'together'
     ? change.definitions.map((definition) => ({ does: 'define', definition }))
     : [change]
-
-/** Whether a change is about a view with slices. */
-export const isPair = (change: ViewChange): boolean =>
-  change.does === 'define' ? isPaired(change.definition) : 'pair' in change
 
 /** The change that consists of these parts. */
 export function ofParts<Part extends FrozenChange>(parts: Part[]): Part | Together {
@@ -193,7 +185,7 @@ export function statementsOf(change: ViewChange): string[] {
     case 'drop':
       return [
         `drop ${kindOf(change)} ${quoteName(change.view)}`,
-        ...(change.pair ? [`drop view ${quoteName(queryViewOf(change.view))}`] : []),
+        ...(change.table ? [`drop view ${quoteName(queryViewOf(change.view))}`] : []),
       ]
     case 'rename':
       return renameStatements(change.view, change.to, change)
@@ -212,10 +204,10 @@ export function viewBefore(change: ViewChange): QualifiedName {
 export const viewAfter = (change: ViewChange): QualifiedName =>
   change.does === 'rename' ? change.to : viewBefore(change)
 
-/** Moves a view to another name, schema or both; and that of its query, if it is a pair. */
-export const renameStatements = (from: QualifiedName, to: QualifiedName, of: OfPair = {}): string[] => [
+/** Moves a view to another name, schema or both; and the plain view of its query, if it is a kept table. */
+export const renameStatements = (from: QualifiedName, to: QualifiedName, of: OfTable = {}): string[] => [
   ...moving(kindOf(of), from, to),
-  ...(of.pair ? moving('view', queryViewOf(from), queryViewOf(to)) : []),
+  ...(of.table ? moving('view', queryViewOf(from), queryViewOf(to)) : []),
 ]
 
 const moving = (kind: ViewKind, from: QualifiedName, to: QualifiedName): string[] => [
@@ -236,9 +228,9 @@ function headerOf(change: ViewChange): Header {
     case 'define':
       return { define: withoutDefaults(change.definition) }
     case 'rename':
-      return { rename: change.view, to: change.to, ...pairIn(change) }
+      return { rename: change.view, to: change.to, ...ofTableIn(change) }
     case 'drop':
-      return { drop: change.view, ...pairIn(change) }
+      return { drop: change.view, ...ofTableIn(change) }
     case 'release':
       return { release: change.view }
   }
@@ -282,17 +274,14 @@ function changeOf(fields: Header, body: string): FrozenChange | null {
   const { define, drop, release, rename, to } = fields as Record<string, QualifiedName | undefined>
   for (const view of [define, drop, release, rename, to]) if (view !== undefined && !isName(view)) return null
   if (define) return { does: 'define', definition: withQuery(define as Omit<Definition, 'sql'>, body) }
-  const pair = pairIn(fields)
-  if (drop) return { does: 'drop', view: drop, ...pair }
+  const of = ofTableIn(fields)
+  if (drop) return { does: 'drop', view: drop, ...of }
   if (release) return { does: 'release', view: release }
-  if (rename && to) return { does: 'rename', view: rename, to, ...pair }
+  if (rename && to) return { does: 'rename', view: rename, to, ...of }
   return null
 }
 
-const pairIn = ({ pair, table }: { pair?: unknown; table?: unknown }): OfPair => ({
-  ...(pair === true && { pair: true as const }),
-  ...(table === true && { table: true as const }),
-})
+const ofTableIn = ({ table }: { table?: unknown }): OfTable => (table === true ? { table } : {})
 
 const isName = ({ schema, name }: QualifiedName): boolean =>
   typeof schema === 'string' && typeof name === 'string'

@@ -30,20 +30,17 @@ export interface MadeView extends Definition {
   kind?: ViewKind
 }
 
-/** Whether a definition makes a pair: a plain view with the query, and the view, which has the rows of that as they are. */
-export const isPaired = ({ slices, storage }: Pick<Definition, 'slices' | 'storage'>): boolean =>
-  slices !== null || storage === 'table'
+/** The plain view with the query of a kept table. */
+export const queryViewMade = (definition: Definition): MadeView => {
+  const bare = { indexes: [], comment: keptMark, grants: [], checks: {} }
+  return { ...definition, ...queryViewOf(definition), kind: 'view', ...bare }
+}
 
-/** What a definition makes. Only a pair can be filled in part. */
+/** What a definition makes: a materialized view, or a kept table after the plain view of its query. */
 export const madeBy = (definition: Definition): MadeView[] => {
-  if (!isPaired(definition)) return [definition]
-  const query = queryViewOf(definition)
-  const isTable = definition.storage === 'table'
-  const comment = isTable ? keptMark : null
-  return [
-    { ...definition, ...query, kind: 'view', indexes: [], comment, grants: [], checks: {} },
-    { ...definition, ...(isTable && { kind: 'table' as const }), sql: `select * from ${quoteName(query)}` },
-  ]
+  if (definition.storage !== 'table') return [definition]
+  const query = queryViewMade(definition)
+  return [query, { ...definition, kind: 'table', sql: `select * from ${quoteName(query)}` }]
 }
 
 interface CreateOptions {

@@ -13,7 +13,7 @@ import { type Member, type Rebuild, wantedOf } from '../../rebuild/plan/scope.ts
 import type { Sql } from '../../server/database.ts'
 import { undone } from '../../server/transactions.ts'
 import { withoutLooks } from '../../sql/backups.ts'
-import { literal, quoteName } from '../../sql/names.ts'
+import { literal, queryViewOf, quoteName } from '../../sql/names.ts'
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { rolePathSetting } from '../../sql/settings.ts'
 import type { QualifiedName } from '../../words/names.ts'
@@ -54,11 +54,13 @@ export async function isSameQuery(sql: Sql, shadow: LiveView, { view, columns }:
   )
 }
 
-/** The hash of what the query of a view means: see `meaningQuery`. */
-export async function readMeaning(sql: Sql, view: QualifiedName): Promise<string | null> {
-  const [row] = await sql.unsafe<{ meaning: string | null }[]>(
-    `select (${meaningQuery(`to_regclass(${literal(quoteName(view))})::oid`)}) as meaning`,
-  )
+/** The hash of what the query of a view means: see `meaningQuery`. That of a kept table is the query of the plain view beside it. */
+export async function readMeaning(
+  sql: Sql,
+  view: QualifiedName & { kind?: ViewKind },
+): Promise<string | null> {
+  const oid = `to_regclass(${literal(quoteName(view.kind === 'table' ? queryViewOf(view) : view))})::oid`
+  const [row] = await sql.unsafe<{ meaning: string | null }[]>(`select (${meaningQuery(oid)}) as meaning`)
   return row?.meaning ?? null
 }
 
@@ -76,7 +78,10 @@ export const describeShadow = (
   undone(sql, async (part) => {
     const names = createNames(shadowKey(0), definition)
     const shadow = quoteName({ schema: definition.schema, name: names.view })
-    const statements = sealAll(owner, definition, createStatements(definition, names))
+    // The query of a kept table is that of a view.
+    const { kind = 'materialized view' } = definition
+    const made = { ...definition, ...(kind === 'table' && { kind: 'materialized view' as const }) }
+    const statements = sealAll(owner, definition, createStatements(made, names))
     const [create, ...others] = statements as [Statement, ...Statement[]]
     await takePath(part, definition)
     await executeStatements(
@@ -87,10 +92,10 @@ export const describeShadow = (
     )
     const oid = `${literal(shadow)}::regclass::oid`
     const [row] = await part.unsafe<{ live: LiveView; meaning: string }[]>(
-      liveViewQuery(oid, `live, (${meaningQuery(oid, nameOf)}) as meaning`, definition.kind === 'table'),
+      liveViewQuery(oid, `live, (${meaningQuery(oid, nameOf)}) as meaning`),
     )
     const { live: found, meaning } = row as { live: LiveView; meaning: string }
-    const live = readableView({ ...found, view: { ...found.view, meaning } })
+    const live = readableView({ ...found, view: { ...found.view, kind, meaning } })
     const named = new Map(definition.indexes.map(({ name }, at) => [names.index(at), name]))
     return {
       ...live,

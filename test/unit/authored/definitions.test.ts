@@ -33,12 +33,13 @@ describe('a definition', () => {
   })
 
   test('has what the author says', async () => {
-    const { sql, targetLagSeconds: _, ...said } = everyField
+    const { sql, targetLagSeconds: _, slices: _slices, ...said } = everyField
     expect(await define({ ...said, query: sql } as ViewInput)).toEqual({
       ...everyField,
       targetLagSeconds: null,
+      slices: null,
     })
-    // A table has no strategy but one, and the definition names another.
+    // A table has no strategy but one, and the definition names another; and only a table has slices.
     const { storage: _storage, ...others } = definitionDefaults
     for (const [field, usual] of Object.entries(others))
       expect({ [field]: everyField[field as keyof Definition] }).not.toEqual({ [field]: usual })

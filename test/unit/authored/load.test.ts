@@ -96,7 +96,12 @@ const wrong: [input: string, field: string | null, message: RegExp][] = [
   ['targetLagSeconds: 59', 'targetLagSeconds', /from 60 to/],
   [`slices: 'day'`, 'slices', /must be an object: \{ by: 'day'/],
   [`slices: { by: 'day', of: 'orders' }`, 'slices.of', /is not a field: slices must be an object/],
-  [`slices: { by: 'whole' }`, 'slices.by', /which the log of changes calls a column of its own/],
+  [`slices: { by: 'day' }`, 'slices', /^needs a kept table, .*: write storage: 'table', too/],
+  [
+    `slices: { by: 'whole' }, storage: 'table'`,
+    'slices.by',
+    /which the log of changes calls a column of its own/,
+  ],
   [`slices: { by: 'day', wholeEvery: 60 }`, 'slices.wholeEvery', /must be a time: "12 h"/],
   [`storage: 'heap'`, 'storage', /must be one of materialized view, table/],
   [
@@ -114,7 +119,6 @@ const wrong: [input: string, field: string | null, message: RegExp][] = [
     'grants.0.privileges',
     /must not have insert: only refreshes write a table/,
   ],
-  [`slices: { by: 'day' }, strategy: 'regular'`, 'strategy', /only a swap computes single slices/],
   ["targetLagSeconds: 900, schedule: '0 6 * * *', timeZone: 'UTC'", 'targetLagSeconds', /go with schedule/],
   ["schedule: 'none', timeZone: 'UTC'", 'timeZone', /cannot go with schedule "none"/],
   ['onChange: true', 'onChange', /needs a targetLagSeconds/],

@@ -80,9 +80,9 @@ describe('a frozen file', () => {
     })
   })
 
-  test('shows both views of a definition with slices, and its way back drops both', () => {
+  test('shows the plain view of a kept table, and its way back drops both', () => {
     const sales = definition('sales', 'select day, count(*) -- of all\n  from orders group by day', {
-      slices: { by: 'day' },
+      storage: 'table',
       owner: 'clerk',
     })
     const up: FrozenFile = { why: 'w', change: { does: 'define', definition: sales } }
@@ -92,29 +92,31 @@ describe('a frozen file', () => {
 select day, count(*) -- of all
   from orders group by day;
 
-create materialized view "public"."sales" as
+comment on view "public"."sales_query" is 'Viewkeeper keeps the rows of this query in a table.';
+
+create table "public"."sales" as
 select * from "public"."sales_query"
 with no data;
 
 alter view "public"."sales_query" owner to "clerk";
 
-alter materialized view "public"."sales" owner to "clerk";
+alter table "public"."sales" owner to "clerk";
 
-refresh materialized view "public"."sales";
+insert into "public"."sales" select * from "public"."sales_query";
 `)
     expect(parseFrozen(text.replace('sales_query" owner', 'sales" owner'))).toBeNull()
     const view = { schema: 'public', name: 'sales' }
     const changes: FrozenFile['change'][] = [
-      { does: 'drop', view, pair: true },
-      { does: 'rename', view, to: { schema: 'app', name: 'by_day' }, pair: true },
+      { does: 'drop', view, table: true },
+      { does: 'rename', view, to: { schema: 'app', name: 'by_day' }, table: true },
     ]
     const texts = changes.map((change) => renderFrozen({ why: 'w', change }))
     expect(texts.map((each) => parseFrozen(each)?.change)).toEqual(changes)
     expect(texts.map((each) => each.split('\n').filter((line) => /^(alter|drop)/.test(line)))).toEqual([
-      ['drop materialized view "public"."sales";', 'drop view "public"."sales_query";'],
+      ['drop table "public"."sales";', 'drop view "public"."sales_query";'],
       [
-        'alter materialized view "public"."sales" set schema "app";',
-        'alter materialized view "app"."sales" rename to "by_day";',
+        'alter table "public"."sales" set schema "app";',
+        'alter table "app"."sales" rename to "by_day";',
         'alter view "public"."sales_query" set schema "app";',
         'alter view "app"."sales_query" rename to "by_day_query";',
       ],
