@@ -21,7 +21,7 @@ import {
 } from '../record/batches/batch-groups.ts'
 import { type BatchView, followersIn } from '../record/batches/batch-views.ts'
 import type { Batch, RefreshedEach } from '../record/batches/batches.ts'
-import { readTakenNumbers, recordTogether, shownBelow } from '../record/batches/group-runs.ts'
+import { readTakenNumbers, recordTogether } from '../record/batches/group-runs.ts'
 import type { PlannedGroup, TogetherGroup } from '../record/plan/batch.ts'
 import { readUsualDurations } from '../record/runs/past.ts'
 import { planRegularTogether } from '../run/plan/refresh.ts'
@@ -55,11 +55,11 @@ export async function decideGroups(
   { isPatient, shadowBytes }: Pick<Grouping, 'isPatient' | 'shadowBytes'>,
   isLastTry: boolean,
 ): Promise<Grouped | 'busy'> {
-  const there = await readThere(sql, batch, ids, shownBelow(sql))
+  const there = await readThere(sql, batch, ids)
   if (there.length === 0)
     return { groups: [], each: [], views: [], locked: await readBuiltElsewhere(sql, batch, ids) }
-  const shown = there.flatMap((view) => view.shown ?? [])
-  let seen = await lookAgain(() => lookAtEach(sql, [...there.map(({ oid }) => oid), ...shown]))
+  const oids = there.map(({ oid }) => oid)
+  let seen = await lookAgain(() => lookAtEach(sql, oids))
   const candidates = await readCandidates(
     sql,
     batch,
@@ -68,7 +68,7 @@ export async function decideGroups(
   )
   const { exchange } = batch
   const maxShadowBytes = batch.maxShadowBytes === null ? null : batch.maxShadowBytes - shadowBytes
-  const options = { exchange, maxShadowBytes, shown }
+  const options = { exchange, maxShadowBytes }
   const names = new Set(materialized(seen.all).map(({ live }) => quoteName(live.view)))
   const concerned = candidates.flatMap((each) =>
     ids.includes(each.id) || names.has(quoteName(each)) ? each.id : [],
@@ -113,15 +113,12 @@ export async function decideGroups(
   return { groups: made.groups, each: [...planned.each, ...made.each], views, locked }
 }
 
-/** For each view that has to be rebuilt with a locked one, or is one, which lock is in the way; a plain view below all others may be left out. */
+/** For each view that has to be rebuilt with a locked one, or is one, which lock is in the way. */
 function inTheWay({ all, locked }: GroupSeen): [number, string][] {
   return everything(all).flatMap(({ oid, live, reads }) => {
     const because = locked.get(oid)
     if (because === undefined) return []
-    return (live.view.kind === 'view' && reads.length > 0 ? reads : [oid]).map((each): [number, string] => [
-      each,
-      because,
-    ])
+    return (live.view.kind === 'view' ? reads : [oid]).map((each): [number, string] => [each, because])
   })
 }
 
@@ -189,7 +186,7 @@ interface InPlace {
 /**
  * Whether the views of a group may be refreshed where they are, in one transaction: if that locks readers out no longer than an
  * exchange would. Then it shows the same data at one moment, and costs a fifth. Null if they may not, or if one wants more
- * than `auto` of a refresh: checks, counts, settings, a log of changes, replicas.
+ * than `auto` of a refresh: checks, counts, settings, replicas.
  */
 async function readInPlace(
   sql: Sql,
@@ -209,7 +206,6 @@ async function readInPlace(
       view === undefined ||
       !view.mayAlter ||
       !view.populated ||
-      view.logs ||
       !isPlain(basis, batch)
     )
       return null

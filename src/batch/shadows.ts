@@ -2,7 +2,6 @@ import { readGroup } from '../rebuild/db/group.ts'
 import type { RunOptions } from '../rebuild/plan/fill.ts'
 import {
   becauseTogether,
-  filledBy,
   planExchange,
   planFilling,
   whatChanged,
@@ -12,11 +11,11 @@ import { type PlanBasis, readPlanBasis } from '../record/batches/attempts.ts'
 import { giveUpGroup } from '../record/batches/batch-groups.ts'
 import { type BatchView, followersIn } from '../record/batches/batch-views.ts'
 import type { Batch } from '../record/batches/batches.ts'
-import { readFilled, readGroupFacts, recordTogether } from '../record/batches/group-runs.ts'
+import { readNewer, readGroupFacts, recordTogether } from '../record/batches/group-runs.ts'
 import { readView } from '../record/definitions/look.ts'
 import type { TogetherGroup } from '../record/plan/batch.ts'
 import { readChecking } from '../record/runs/past.ts'
-import { guest, type PlannedRefresh } from '../run/plan-refresh.ts'
+import type { PlannedRefresh } from '../run/plan-refresh.ts'
 import type { Sql } from '../server/database.ts'
 import { lookAgain } from '../server/transactions.ts'
 import { quoteName } from '../sql/names.ts'
@@ -38,30 +37,18 @@ export async function planShadow(
   if (group === undefined || member === undefined)
     throw new Problem('CatalogChanged', `The group of ${name.view} is gone. Refresh again.`)
   const rebuild = apart(batchKey(batch, number), group)
-  // A view that was exchanged meanwhile is no member any more: its group is given up when it is to be exchanged.
-  const found =
-    view.logs && member.oid === view.oid ? await (await guest()).plan(view, { sql, group }) : undefined
-  if (found === 'gone')
-    throw new Problem('CatalogChanged', `Somebody has exchanged ${view.view}. Refresh again.`)
-  const [filler, unused] = found instanceof Problem ? [undefined, `; ${found.message}`] : [found, '']
   const options: RunOptions = {
     timeoutSeconds,
     ifRunning: 'wait',
     settings: readSettings(view.view, settings),
     checking: batch.request.withoutChecks === true ? null : await readChecking(sql, { id, checks }),
   }
-  const plan = filledBy(filler, planFilling(rebuild, member, view, options, filler?.around(group)(rebuild)))
+  const plan = planFilling(rebuild, member, view, options)
   if (skipsUnchanged) plan.counted = true
   return {
     plan,
     timeoutSeconds,
-    response: {
-      strategy: 'swap',
-      because:
-        [filler?.words ?? [], becauseTogether(group, member, name.includedBecause)].flat().join(': ') +
-        unused,
-      ...filler?.found?.answer,
-    },
+    response: { strategy: 'swap', because: becauseTogether(group, member, name.includedBecause) },
     view,
   }
 }
@@ -86,7 +73,7 @@ export async function prepareExchange(advancing: AdvancingBatch, group: Together
   )
   if (now === 'locked') return 'locked'
   const paused = members.find((_, at) => bases[at]?.paused)
-  const { newer, read } = await readFilled(sql, batch.id, group)
+  const newer = await readNewer(sql, batch.id, group)
   const change =
     paused !== undefined
       ? `${paused.view} was paused during the batch`
@@ -106,7 +93,6 @@ export async function prepareExchange(advancing: AdvancingBatch, group: Together
     timeoutSeconds,
     members: followersIn(members),
   })
-  if (read.length > 0) plan.prepare.push(...(await guest()).exchanged(now, read))
   const runId = await recordTogether(
     sql,
     batch.id,

@@ -48,11 +48,6 @@ export interface PlannedRefresh extends PlannedRun {
 }
 
 /**
- * The strategy that has a room of its own, and fills the shadow of a swap in its own way: `slices`. It is loaded only for a view that it may concern.
- */
-export const guest = async () => (await import('../slices/strategy.ts')).slices
-
-/**
  * Plans a refresh of the view as the catalog has it now. Throws UnknownView if the view is gone, and what `lookAtView`
  * throws if a lock keeps it from being read.
  */
@@ -70,19 +65,15 @@ async function planAsSeen(
   definition: DefinitionDefaults,
   request: RefreshPlanOptions,
 ): Promise<PlannedRefresh | 'gone'> {
-  const part = request.slices
-  const asked = part ? 'swap' : (request.strategy ?? definition.strategy)
+  const asked = request.strategy ?? definition.strategy
   const compares = definition.checks.differs !== undefined && !request.withoutChecks
   const wanted = compares && asked === 'auto' ? 'swap' : asked
   const usual = wanted === 'auto' ? (request.usual ?? (await readUsualDurations(sql, name))) : null
   const short = usual !== null ? shortMs(usual) : null
-  /** Whether the guest may have something to say: it was asked for a part of the view, or keeps a log beside it. */
-  const mayFill = (view: ViewFacts) =>
-    part !== undefined || (view.logs && view.populated && ['auto', 'swap'].includes(wanted))
   const { view, snapshot } = await lookAtView(
     sql,
     name,
-    (view) => view.query === null && (mayFill(view) || (short === null && needsSnapshot(wanted, view))),
+    (view) => view.query === null && short === null && needsSnapshot(wanted, view),
     request,
     request.seen,
   )
@@ -96,22 +87,21 @@ async function planAsSeen(
     insistsOnOwner: request.inBatch !== undefined,
     checking: request.withoutChecks ? null : await readChecking(sql, definition),
     otherwise: wanted === 'auto' && usableIndex(view) !== undefined,
-    ...(view.logs && { aroundAll: (await guest()).aroundAll(view) }),
   }
   if (view.query !== null) {
-    const { planKept } = await import('../slices/strategy.ts')
+    const { planKept } = await import('../slices/keep.ts')
     // The strategy of a batch is that of its other views.
     const strategy = (request.inBatch === undefined ? request.strategy : undefined) ?? definition.strategy
-    const planned = await planKept(view, { ...options, sql, asked: part, strategy })
+    const planned = await planKept(view, { ...options, sql, asked: request.slices, strategy })
     if (planned === 'gone') return planned
     return { ...planned, timeoutSeconds, view }
   }
-  const found =
-    snapshot !== null && mayFill(view)
-      ? await (await guest()).plan(view, { ...request, sql, asked: part })
-      : undefined
-  if (found === 'gone') return found
-  const [filler, unused] = found instanceof Problem ? [undefined, found.message] : [found, undefined]
+  if (request.slices !== undefined)
+    throw new Problem(
+      'InvalidRequest',
+      `${view.view} is a materialized view, of which a refresh computes all rows. Slices are those of a kept table: write storage: 'table' into its definition.`,
+      { field: 'slices' },
+    )
   // A refresh that cannot swap does not load what this needs: a sixth of the function.
   const swap: Swap | 'gone' | null =
     snapshot === null
@@ -120,30 +110,16 @@ async function planAsSeen(
           ...request,
           usual,
           wanted,
-          filler,
         })
   if (swap === 'gone') return swap
   const strategies: Record<Choice['strategy'], RefreshStrategy> = { regular, concurrent, swap: swap as Swap }
   const choose = (refusals: Obstacle[]) => {
-    const fills = refusals.length === 0 ? filler?.found : undefined
-    const choice: Choice =
-      filler && fills
-        ? { strategy: 'swap', because: filler.words }
-        : chooseStrategy(wanted, view, refusals, swap?.cost, short)
+    const choice = chooseStrategy(wanted, view, refusals, swap?.cost, short)
     const plan = strategies[choice.strategy].plan(view, options)
     if (plan instanceof Problem) throw plan
     if (definition.skipsUnchanged) plan.counted = true
-    if (fills) return { plan, response: { ...choice, ...fills.answer } }
     const because = compares && asked === 'auto' ? comparesAside('swap') : choice.because
-    const asksFor = filler && !filler.found ? [filler.words] : []
-    return {
-      plan,
-      response: {
-        ...choice,
-        because: [[...asksFor, because].join(': '), unused ?? []].flat().join('; '),
-        ...(unused !== undefined && { logUnused: true }),
-      },
-    }
+    return { plan, response: { ...choice, because } }
   }
   const { plan, response } = choose(swap?.obstacles ?? [])
   // Other views of the batch go on meanwhile.

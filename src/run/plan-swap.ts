@@ -5,7 +5,7 @@ import type { Reader, ViewFacts, ViewSnapshot } from '../catalog/plan/live-view.
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
 import { lookAtGroup } from '../rebuild/db/group.ts'
 import type { RunOptions } from '../rebuild/plan/fill.ts'
-import { type Filler, filledBy, planRebuild } from '../rebuild/plan/plan-rebuild.ts'
+import { planRebuild } from '../rebuild/plan/plan-rebuild.ts'
 import {
   isReadByViews,
   requirementsOf,
@@ -40,8 +40,6 @@ interface SwapOptions extends Patience {
   usual: UsualDurations | null
   withoutChecks?: boolean | undefined
   inBatch?: InBatch | undefined
-  /** What fills the view in a way of its own. */
-  filler?: Filler | undefined
 }
 
 /**
@@ -60,10 +58,9 @@ async function planGroup(
     wanted,
     inBatch,
     usual,
-    filler,
   }: SwapOptions & { patience: Patience | null },
 ): Promise<GroupRefresh | 'gone'> {
-  const seen = await lookAtGroup(sql, view, patience ?? {}, filler?.shown).catch((error) => {
+  const seen = await lookAtGroup(sql, view, patience ?? {}).catch((error) => {
     if (patience === null && error instanceof Problem) return error
     throw error
   })
@@ -101,7 +98,6 @@ async function planGroup(
     plan: (options) =>
       planRebuild(group, view, {
         ...options,
-        around: filler?.around(group) ?? around(options),
         of: ({ oid, live }) => ({
           definitionId: Number(definitions.get(quoteName(live.view))?.id),
           checking: oid === view.oid ? options.checking : (checkings.get(quoteName(live.view)) ?? null),
@@ -164,8 +160,6 @@ const impossible = (problem: Problem): GroupRefresh => ({
   },
 })
 
-const around = ({ aroundAll }: RunOptions) => aroundAll && (() => aroundAll)
-
 /** Plans the swap of the view as it is in the snapshot. `gone`: the view was exchanged or dropped meanwhile. */
 export async function planSwap(
   sql: Sql,
@@ -173,12 +167,12 @@ export async function planSwap(
   snapshot: ViewSnapshot,
   options: SwapOptions,
 ): Promise<Swap | 'gone'> {
-  const { wanted, inBatch, filler } = options
+  const { wanted, inBatch } = options
   const mayBeConcurrent = wanted === 'auto' && usableIndex(view) !== undefined
   const isRead = isReadByViews(snapshot.live)
   const isRefreshedAlone = isRead && mayBeConcurrent && inBatch !== undefined
   const group =
-    (isRead && !isRefreshedAlone) || filler
+    isRead && !isRefreshedAlone
       ? // Another strategy need not wait for a lock on a reader.
         await planGroup(sql, view, { ...options, patience: wanted === 'swap' ? options : null })
       : null
@@ -201,9 +195,7 @@ export async function planSwap(
     brokenBackup: backup === null ? null : brokenBackup(backup),
     plan(_, run) {
       if (obstacles.length > 0) return swapImpossible(view, obstacles)
-      return group === null
-        ? planRebuild(alone(view.oid, snapshot), view, { ...run, around: around(run) })
-        : filledBy(filler, group.plan(run))
+      return group === null ? planRebuild(alone(view.oid, snapshot), view, run) : group.plan(run)
     },
   }
 }

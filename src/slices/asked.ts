@@ -1,18 +1,12 @@
-import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { insistOnChecking } from '../rebuild/plan/check-data.ts'
-import type { Filler } from '../rebuild/plan/plan-rebuild.ts'
 import { askSealed } from '../sealed/db/execute.ts'
 import type { Sql } from '../server/database.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { inTransaction } from '../server/transactions.ts'
-import { literal, queryViewOf } from '../sql/names.ts'
-import { displayName, displayPart } from '../words/names.ts'
+import { literal } from '../sql/names.ts'
+import { displayPart } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
-import { countingSlices } from './plan/count.ts'
-import { aroundOf, fillBySlices } from './plan/fill.ts'
-import { countBetween, rowsBetween } from './plan/rows.ts'
-import type { Shown } from './plan/shown.ts'
 import type { ViewSlices } from './slices.ts'
 
 /** The rows of a view from one value of column `by` to another, ends included. The column need not be named if there is only one. */
@@ -22,67 +16,27 @@ const refused = (message: string, field = 'slices'): Problem =>
   new Problem('InvalidRequest', message, { field })
 
 /**
- * Finds out how to compute these slices of a view anew. Throws InvalidRequest if its query does not prove that it falls into
- * such slices, if it shows no plain view, or if the server cannot read the values. `gone`: the view was exchanged or dropped meanwhile.
+ * The slices of a kept table that somebody asks for: their column, and both ends as SQL. Throws InvalidRequest if its query does not prove that it falls
+ * into such slices, or if the server cannot read the values. `gone`: it was dropped meanwhile.
  */
-export async function findAsked(
-  sql: Sql,
-  view: ViewFacts,
-  request: Asked,
-  strategy: Strategy = 'swap',
-): Promise<Filler | 'gone'> {
-  if (strategy !== 'auto' && strategy !== 'swap')
-    throw refused(
-      `A refresh by slices is a swap: leave out strategy "${strategy}", or refresh the whole view by it.`,
-      'strategy',
-    )
-  if (!view.populated)
-    throw refused(`${view.view} is unpopulated, so it has no rows to keep. Refresh the whole view first.`)
-  const range = await findRange(sql, view, request)
-  if (range === 'gone') return range
-  const { by, values, words, shown } = range
-  const part = { by, columns: shown!.columns }
-  return {
-    shown: shown!.oid,
-    words,
-    around: aroundOf(view, shown!, (rebuild, members) =>
-      countingSlices(
-        rebuild,
-        members.view,
-        countBetween(part, ...values),
-        fillBySlices(rebuild, { ...members, rows: rowsBetween(part, ...values) }),
-      ),
-    ),
-  }
-}
-
-/** The slices that somebody asks for: their column, and both ends as SQL. Of a materialized view with the plain view that it shows. */
 export async function findRange(
   sql: Sql,
   view: ViewFacts,
   request: Asked,
-): Promise<{ by: string; values: [string, string]; words: string; shown: Shown | null } | 'gone'> {
+): Promise<{ by: string; values: [string, string]; words: string } | 'gone'> {
   const read = await (await import('./slices.ts')).readSlicing(sql, {
-    oid: view.query ?? view.oid,
+    oid: view.query as number,
     view: view.view,
   })
   if (read === undefined) return 'gone'
-  const { slices, columns, shown } = read
+  const { slices, columns } = read
   const by = keyOf(slices, columns, request.by)
-  if (shown === null && view.query === null) {
-    const query = displayName(queryViewOf(view))
-    throw refused(
-      `${view.view} computes its rows itself, and only a view that shows a plain view as it is can be refreshed by slices. ` +
-        `Make one of its query: create view ${query} as (its query); then change the query of ${view.view} into: select * from ${query}.`,
-    )
-  }
   const { from, to, type } = await readRange(sql, view, by, request)
   const [first, last] = [from, to].map((value) => `${literal(value)}::${type}`) as [string, string]
   return {
     by,
     values: [first, last],
     words: `computes slices of ${displayPart(by)} anew, from ${from} to ${to}`,
-    shown,
   }
 }
 

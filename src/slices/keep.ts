@@ -1,7 +1,8 @@
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
+import { inPlaceOf } from '../catalog/plan/rights.ts'
 import { checkData, insistOnChecking, recordChecks } from '../rebuild/plan/check-data.ts'
-import { filling, type RunOptions, uniqueOf } from '../rebuild/plan/fill.ts'
+import { analyze, filling, type RunOptions, uniqueOf } from '../rebuild/plan/fill.ts'
 import { besideReaders, lockWhatIsRead } from '../rebuild/plan/locks.ts'
 import { noteWrong } from '../record/plan/wrong-slices.ts'
 import type { Sql } from '../server/database.ts'
@@ -76,7 +77,7 @@ async function partOf(sql: Sql, view: ViewFacts, asked: Asked | undefined): Prom
       words,
       some: { by, conditions: [(key) => isBetween(key, ...values)] },
       keeps: true,
-      asks: { after: countBetween({ by, columns: [] }, ...values)(quoteName(view)) },
+      asks: { after: countBetween(by, ...values)(quoteName(view)) },
     }
   }
   const all = (why = '') => ({ words: `computes all rows, and writes those that differ${why}`, some: null })
@@ -86,7 +87,8 @@ async function partOf(sql: Sql, view: ViewFacts, asked: Asked | undefined): Prom
   if (logged === null) return all()
   const { log, because: unused } = await readLog(sql, view, logged)
   if (unused === undefined) return 'gone'
-  if (log === null || unused !== null) return all(`; the log of its changes is not used: ${unused}`)
+  if (log === null || unused !== null)
+    return { ...all(`; the log of its changes is not used: ${unused}`), answer: { logUnused: true } }
   return touchedOf(sql, view, log)
 }
 
@@ -98,10 +100,14 @@ async function touchedOf(sql: Sql, view: ViewFacts, log: ChangeLog): Promise<Par
   const changed = whyNotBelieved(known, by)
   const because = changed ?? whyDue(known)
   const most = because === null ? tooMany(known) : null
-  const count = countTouched({ by, columns: [] }, log, because !== null, most)(quoteName(view))
+  const count = countTouched(log, because !== null, most)(quoteName(view))
   const compares = changed === null && because !== null && exact !== null
+  const none =
+    changed === null && because !== null && exact === null
+      ? ', and none can be compared, because its query does not tell which rows there are'
+      : ''
   return {
-    words: wordsOf(known, by, because),
+    words: `${wordsOf(known, by, because)}${none}`,
     some: because === null ? { by, conditions: touchedRows(log, most) } : null,
     asks: {
       after: count,
@@ -169,11 +175,12 @@ function planOf(
         ...forgets.before,
         ...ask(asks.before),
         writing(view, facts, { some, keeps }),
+        ...(some === null && !facts.isAnalyzed ? inPlaceOf(view.owner, [analyze(view)]) : []),
         noteWritten(view.oid),
         ...ask(asks.after),
         ...checkData({ view, relation: view, query, seal }, checking),
         ...forgets.after,
-        ...(log?.isBelieved ? [insistOnHolds(view, log.holds, 'written')] : []),
+        ...(log?.isBelieved ? [insistOnHolds(view, log.holds)] : []),
         ...recordChecks([checking]),
         recordSlices,
         ...(log?.compares ? [noteWrong(log.logOid)] : []),

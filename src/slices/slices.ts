@@ -3,7 +3,6 @@ import type { QualifiedName } from '../words/names.ts'
 import { whyNoKeys } from './db/log.ts'
 import { readQueries } from './db/read-queries.ts'
 import { type Proof, proveSlices } from './plan/prove.ts'
-import { type Shown, shownOf } from './plan/shown.ts'
 
 export { planLog, readLog, readLogged, readLogNote, unchecked, whyNoLog } from './db/log.ts'
 
@@ -42,16 +41,16 @@ export async function readLoggableViews(
   return found
 }
 
-/** The same of one view, and the plain view that it shows as it is; null: it shows none. Undefined: it is gone. */
+/** The same of one view, with its columns. Undefined: it is gone. */
 export async function readSlicing(
   sql: Sql,
   view: { oid: number; view: string },
-): Promise<{ slices: ViewSlices; columns: string[]; shown: Shown | null } | undefined> {
+): Promise<{ slices: ViewSlices; columns: string[] } | undefined> {
   const read = await readQueries(sql, [view.oid])
   const slices = slicesOf(read, view)
   const found = read.views.get(view.oid)
   if (slices === undefined || found === undefined) return undefined
-  return { slices, columns: [...found.columns.values()], shown: shownOf(found, read.facts) }
+  return { slices, columns: [...found.columns.values()] }
 }
 
 function slicesOf(

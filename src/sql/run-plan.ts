@@ -80,7 +80,6 @@ export interface About {
     view: [schema: string, name: string]
     relation: string
     query?: string
-    known?: KnownAges
     differs?: true
     keeps?: true
   }
@@ -98,12 +97,6 @@ export interface About {
   /** Not shown among the run's statements: the statement is machinery around the work. */
   hidden?: true
 }
-
-/**
- * What is known of views that a statement reads, by OID, better than from the record: "infinity" says that the statement reads nothing of them that is
- * older than itself. Without a name, because none of them holds it back.
- */
-export type KnownAges = Record<number, { view: ['', '']; asOf: 'infinity' }>
 
 /** The role that a sealed statement is executed as, and a schema in which the role may create; both as SQL writes them. */
 export interface Seal {

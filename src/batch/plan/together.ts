@@ -35,8 +35,6 @@ interface Options {
   refusals: Map<number, string>
   /** The room that all shadows of the batch may take; null: no limit. */
   maxShadowBytes: number | null
-  /** The plain views, by OID, whose shadows are made below the views that show them, although they read no member. */
-  shown?: number[]
 }
 
 /**
@@ -52,7 +50,7 @@ export function planTogether<R extends OutlinedReader>(
   views: TogetherView[],
   options: Options,
 ): PlannedTogether<R> {
-  const { maxShadowBytes, shown = [] } = options
+  const { maxShadowBytes } = options
   const byName = new Map(views.map((view) => [quoteName(view), view]))
   const viewOf = (reader: OutlinedReader) =>
     isMaterialized(reader) ? byName.get(quoteName(reader.live.view)) : undefined
@@ -69,19 +67,11 @@ export function planTogether<R extends OutlinedReader>(
       continue
     }
     bytes += shadowBytes
-    const below = all.members.filter(
-      (member) =>
-        shown.includes(member.oid) &&
-        !against.has(member.oid) &&
-        !readers.includes(member) &&
-        readers.some(({ reads }) => reads.includes(member.oid)),
-    )
-    const rebuilt = [...below, ...readers]
-    const inside = new Set(rebuilt.map(({ oid }) => oid))
+    const inside = new Set(readers.map(({ oid }) => oid))
     groups.push({
       members: readers.flatMap((reader) => (isFilled(reader, viewOf) ? (viewOf(reader)?.id ?? []) : [])),
       group: {
-        members: rebuilt,
+        members: readers,
         outside: all.outside.filter(({ reads }) => reads.some((read) => inside.has(read))),
       },
       shadowBytes,

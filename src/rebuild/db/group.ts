@@ -85,23 +85,22 @@ const outlineQuery = (relations: number[]): string =>
 /**
  * Looks at a view with everything that reads it. If somebody holds an exclusive lock on a reader, looks again as patiently
  * as asked; then throws AlreadyRunning, which names a running run of a reader, or LockTimeout. `gone`: the view itself was
- * exchanged or dropped meanwhile. `root`: a view that this one reads, and that belongs to the group, too.
+ * exchanged or dropped meanwhile.
  */
 export async function lookAtGroup(
   sql: Sql,
   view: ViewFacts,
   { until = 0 }: Patience,
-  root = view.oid,
 ): Promise<Scope | 'gone'> {
   for (;;) {
-    const group = await lookAgain(() => readGroup(sql, [root]))
+    const group = await lookAgain(() => readGroup(sql, [view.oid]))
     if (group !== 'locked') return group.members.some(({ oid }) => oid === view.oid) ? group : 'gone'
-    for (const reader of await readReaderNames(sql, [root])) {
+    for (const reader of await readReaderNames(sql, [view.oid])) {
       const running = await findRunningRun(sql, reader)
       if (running !== undefined) throw alreadyRunning(displayName(reader), running)
     }
     if (Date.now() >= until)
-      throw await lockedProblem(sql, [root], ` Or refresh ${view.view} with strategy "concurrent".`)
+      throw await lockedProblem(sql, [view.oid], ` Or refresh ${view.view} with strategy "concurrent".`)
     await pause(pauseMs)
   }
 }

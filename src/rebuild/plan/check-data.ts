@@ -180,10 +180,9 @@ export const recordChecksSoon = (checking: Checking | null | undefined): Stateme
 export const recordsFirst = (
   locked: RunPlan['locked'],
   checkings: (Checking | null | undefined)[],
-  more: Statement[] = [],
 ): RunPlan['locked'] => ({
   ...locked,
-  statements: [...more, ...recordChecks(checkings), ...locked.statements],
+  statements: [...recordChecks(checkings), ...locked.statements],
 })
 
 /** What the query before has answered. */

@@ -190,6 +190,8 @@ export function createStatements(
     create,
     ...indexes,
     ...[
+      // Else a publication would refuse refreshes.
+      ...(kind === 'table' ? [`alter table ${target} replica identity full`] : []),
       ...(definition.comment === null ? [] : [commentStatement(definition.comment, target, kind)]),
       ...definition.grants.map((grant) => grantStatement(grant, target)),
     ].map((sql): Statement => ({ kind: 'command', phase: 'building', sql })),

@@ -2,7 +2,7 @@ import type { Checking } from '../../catalog/plan/checks.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { quoteName } from '../../sql/names.ts'
-import type { KnownAges, LaterStatement, RunPlan, Statement } from '../../sql/run-plan.ts'
+import type { LaterStatement, RunPlan, Statement } from '../../sql/run-plan.ts'
 import { displayName, type QualifiedName, unquoted, type ViewName } from '../../words/names.ts'
 import type { Problem } from '../../words/problem.ts'
 
@@ -54,7 +54,6 @@ export const fill = (
   relation: QualifiedName,
   view: QualifiedName,
   unique: Statement['unique'] = {},
-  known?: KnownAges,
 ): Statement[] => [
   noteObstacles(relation),
   {
@@ -62,7 +61,7 @@ export const fill = (
     sql: `refresh materialized view ${quoteName(relation)}`,
     kind: 'userCode',
     computesRows: true,
-    fills: { ...filling(view, relation), ...(known && { known }) },
+    fills: filling(view, relation),
     unique,
   },
 ]
@@ -85,16 +84,10 @@ const noteObstacles = (view: QualifiedName): Statement => ({
   hidden: true,
 })
 
-/** Why a strategy does not refresh a view, and what to type. */
-export type Refusal = Problem
-
-/**
- * A way to refresh a view. `plan` says how, or why not. A strategy that fills the shadow of a rebuild in a way of its own plans a `Filler`, by what it
- * reads itself.
- */
-export interface RefreshStrategy<Options = RunOptions, Planned = RunPlan> {
+/** A way to refresh a view. `plan` says how, or why not, and what to type. */
+export interface RefreshStrategy {
   name: string
-  plan(view: ViewFacts, options: Options): Planned | Refusal
+  plan(view: ViewFacts, options: RunOptions): RunPlan | Problem
 }
 
 /** What every plan of a refresh goes by. */
@@ -108,8 +101,6 @@ export interface RunOptions {
   insistsOnOwner?: boolean
   /** The checks of the new data; null: none. */
   checking?: Checking | null | undefined
-  /** What comes before and after a statement that computes all rows of the view. */
-  aroundAll?: { before: Statement[]; after: Statement[] } | undefined
   /** Whether the run goes on with another plan if a backup keeps the view from being exchanged. */
   otherwise?: boolean
 }

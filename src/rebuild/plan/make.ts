@@ -3,7 +3,7 @@ import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { KnownAges, Statement } from '../../sql/run-plan.ts'
+import type { Statement } from '../../sql/run-plan.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import { checkData } from './check-data.ts'
 import { comparison, keyOf } from './compare.ts'
@@ -104,25 +104,11 @@ export const about = ({ members }: Scope, view: QualifiedName, statements: State
 
 const unique = (roles: string[]): string[] => [...new Set(roles)]
 
-/** What comes before and after the statement that fills a shadow, what is recorded right before the exchange, and what is known of what it reads. */
-export interface AroundFilling {
-  before: Statement[]
-  after: Statement[]
-  record?: Statement[]
-  known?: KnownAges
-}
-
-/** How a shadow is filled. */
-interface Filling {
-  checking?: Checking | null | undefined
-  around?: AroundFilling | undefined
-}
-
 /**
  * Fills the shadow of a materialized view, analyzes and checks it, as its owner, who may have revoked from itself
  * what that needs. Checks read the shadows of other members, too.
  */
-export function fill(rebuild: Rebuild, member: Member, { checking, around }: Filling = {}): Statement[] {
+export function fill(rebuild: Rebuild, member: Member, checking?: Checking | null): Statement[] {
   const live = wantedOf(member)
   const { owner } = live.view
   const seal = ownersSeal(live)
@@ -135,10 +121,8 @@ export function fill(rebuild: Rebuild, member: Member, { checking, around }: Fil
   const elsewhere = isApart(rebuild) ? { onShadows: onShadows(rebuild) } : {}
   const comparing = checking?.refreshes && compared(member.live, names.view)
   const filling = [
-    ...(around?.before ?? []),
     lockWhatIsRead(names.view),
-    ...inPlaceOf(owner, [...refresh(names.view, live.view, unique, around?.known), analyze(names.view)]),
-    ...(around?.after ?? []),
+    ...inPlaceOf(owner, [...refresh(names.view, live.view, unique), analyze(names.view)]),
     ...checkData({ ...checked, ...elsewhere, comparison: comparing }, checking),
   ]
   return about(

@@ -7,7 +7,7 @@ import { recordsFirst } from './check-data.ts'
 import { carry, exchange } from './exchange.ts'
 import type { RunOptions } from './fill.ts'
 import { besideReaders } from './locks.ts'
-import { type AroundFilling, fill, make } from './make.ts'
+import { fill, make } from './make.ts'
 import { areFaithful, basisOf, prove } from './prove.ts'
 import {
   apart,
@@ -26,32 +26,6 @@ interface RebuildOptions extends RunOptions {
   withData?: boolean
   /** The definition of a member, and the checks of its new data. Of the lead, only the checks count. Default: those of the options. */
   of?: (member: Member) => { definitionId: number; checking: Checking | null | undefined }
-  /** What fills the lead's shadow in a way of its own. */
-  around?: ((rebuild: Rebuild) => AroundFilling) | undefined
-}
-
-/** How a strategy fills the shadow of a view in a way of its own, in a rebuild that is like any other. */
-export interface Filler {
-  /** The plain view that the view shows, by OID: it is rebuilt, too. */
-  shown: number
-  /** What is computed, in words. */
-  words: string
-  /**
-   * Set if the strategy has found out by itself what to compute: parts of the run's answer that tell it more at the next refresh, which only it can read, and
-   * what must hold when the run begins, besides what the rebuild stands on.
-   */
-  found?: { answer: object; holds: NonNullable<RunPlan['basis']> }
-  /** What fills the shadow so. Throws InvalidRequest if the plain view is not the view's own. */
-  around(group: Scope): (rebuild: Rebuild) => AroundFilling
-}
-
-/** The plan of a rebuild, which stands on what its filler has found, too. */
-export const filledBy = (filler: Filler | undefined, plan: RunPlan): RunPlan => {
-  const { basis } = plan
-  const holds = basis && filler?.found?.holds
-  if (!holds) return plan
-  const sql = `select concat((${basis.sql}), ' ', (${holds.sql}))`
-  return { ...plan, basis: { sql, is: `${basis.is} ${holds.is}` } }
 }
 
 /**
@@ -68,7 +42,6 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
   // Only in a schema of ours, default privileges leave a shadow's privileges null.
   const isBeside = scope.members.length === 1 && !(lead.mayMakeSchemas && losesNull(wantedOf(first)))
   const rebuild = isBeside ? beside(lead.shadowKey, scope) : apart(lead.shadowKey, scope)
-  const around = options.around?.(rebuild)
   const filled = withData ? materialized(scope).filter(({ populated }) => populated) : []
   const checkings = filled.map((member) => of(member).checking)
   const others = materialized(scope)
@@ -93,15 +66,10 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
     prepare: [
       ...make(rebuild),
       ...prove(rebuild),
-      ...filled.flatMap((member) =>
-        fill(rebuild, member, {
-          checking: of(member).checking,
-          ...(member === first && { around }),
-        }),
-      ),
+      ...filled.flatMap((member) => fill(rebuild, member, of(member).checking)),
       ...carry(rebuild),
     ],
-    locked: recordsFirst(exchange(rebuild, options), checkings, around?.record),
+    locked: recordsFirst(exchange(rebuild, options), checkings),
     ...(others.length === 0 ? {} : { members: others }),
     later: [],
   }
@@ -109,14 +77,13 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
 
 /**
  * Plans the run of one member of a batch's group: it fills the member's shadow, which exists already, and ends as built. Nobody
- * sees the shadow, and the view stays as it is. `around`: what fills it in a way of its own. Pure.
+ * sees the shadow, and the view stays as it is. Pure.
  */
 export function planFilling(
   rebuild: Rebuild,
   member: Member,
   view: ViewFacts,
   { timeoutSeconds, ifRunning, settings, checking }: RunOptions,
-  around?: AroundFilling,
 ): RunPlan {
   const shadow = literal(quoteName(shadowName(rebuild, member)))
   return {
@@ -125,8 +92,8 @@ export function planFilling(
     settings,
     result: 'updated',
     fills: true,
-    prepare: fill(rebuild, member, { checking, around }),
-    locked: recordsFirst(besideReaders(view, [], timeoutSeconds), [checking], around?.record),
+    prepare: fill(rebuild, member, checking),
+    locked: recordsFirst(besideReaders(view, [], timeoutSeconds), [checking]),
     builds: true,
     later: [],
   }

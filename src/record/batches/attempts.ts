@@ -25,7 +25,7 @@ export const writeNextAttempts = (sql: Sql, ended: Query, delaySeconds: number |
                                  batch_id, attempt, meta, not_before, status, built_at, duration_ms, row_count_before, row_count_after,
                                  as_of, held_back_by, inputs, filled, replaces, checks)
     select r.definition_id, r.schema_name, r.view_name, r.operation, r.trigger, r.requested_by, r.caller, r.batch_id,
-           r.attempt + 1, jsonb_set(r.meta, '{response}', case when shadow.is_whole then jsonb_strip_nulls(jsonb_build_object('slices', r.meta #> '{response,slices}')) else '{}' end), r.finished_at + make_interval(secs => ${delaySeconds}),
+           r.attempt + 1, jsonb_set(r.meta, '{response}', '{}'), r.finished_at + make_interval(secs => ${delaySeconds}),
            case when shadow.is_whole then 'built' else 'pending' end,
            case when shadow.is_whole then r.built_at end, case when shadow.is_whole then r.duration_ms end,
            case when shadow.is_whole then r.row_count_before end, case when shadow.is_whole then r.row_count_after end,

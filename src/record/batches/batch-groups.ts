@@ -67,11 +67,9 @@ export async function lockGrouping(sql: Sql, { id }: { id: string }): Promise<Gr
   return batch ?? null
 }
 
-/** Those of these views of a batch that are there and in no group yet. `shown`: see `shownBelow` of `together.ts`. */
-export const readThere = (sql: Sql, { id }: { id: string }, ids: number[], shown = sql`null`) => sql<
-  { oid: number; shown: number | null }[]
->`
-  select c.oid::int8 as oid, (${shown}) as shown from jsonb_array_elements_text(${sql.json(ids)}) x
+/** Those of these views of a batch that are there and in no group yet. */
+export const readThere = (sql: Sql, { id }: { id: string }, ids: number[]) => sql<{ oid: number }[]>`
+  select c.oid::int8 as oid from jsonb_array_elements_text(${sql.json(ids)}) x
     join viewkeeper.batch_views v on v.batch_id = ${id} and v.definition_id = x::integer
     join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
    where not exists (select from viewkeeper.batch_groups g where g.batch_id = ${id} and v.definition_id = any (g.members))

@@ -1,20 +1,8 @@
 import type { Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
-import { logNameOf, logSchema } from '../../sql/names.ts'
 import type { RunPlan } from '../../sql/run-plan.ts'
-import type { QualifiedName } from '../../words/names.ts'
 import type { TogetherGroup } from '../plan/batch.ts'
 import { openBatch, sentOnce } from '../runs/runs.ts'
-
-/** The plain view, by OID, that view `c` reads, and nobody else, if something beside `c` has the name of a log of its changes. */
-export const shownBelow = (sql: Sql) => sql`
-  select min(q.oid::int8) from pg_class l join pg_rewrite w on w.ev_class = c.oid
-    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass and d.refobjid <> c.oid
-    join pg_class q on q.oid = d.refobjid
-   where l.relnamespace = to_regnamespace(${logSchema}) and l.relname = ${sql.unsafe(logNameOf('(select n.nspname from pg_namespace n where n.oid = c.relnamespace)', "c.relname || '_0'"))} and c.relispopulated
-  having count(distinct q.oid) = 1 and bool_and(q.relkind = 'v' and q.relowner = c.relowner and not exists (
-    select from pg_depend o join pg_rewrite r on o.classid = 'pg_rewrite'::regclass and r.oid = o.objid
-     where o.refclassid = 'pg_class'::regclass and o.refobjid = q.oid and r.ev_class not in (c.oid, q.oid)))`
 
 /** The numbers of the groups that the batch has, and of those whose places somebody else has taken. */
 export async function readTakenNumbers(
@@ -40,29 +28,18 @@ export async function readGroupFacts<Facts>(
   return row?.facts ?? undefined
 }
 
-/** What a run has read of the log of a view's changes when it filled a shadow: what this snapshot sees. */
-interface LogRead extends QualifiedName {
-  snapshot: string
-}
-
-/**
- * What the built runs of a group tell: `newer`: the views that somebody has filled since their shadows began to be filled, in words; null: none.
- * `read`: the logs that were read.
- */
-export async function readFilled(
+/** The views of a group that somebody has filled since their shadows began to be filled, in words; null: none. */
+export async function readNewer(
   sql: Sql,
   batchId: string,
   { members }: TogetherGroup,
-): Promise<{ newer: string | null; read: LogRead[] }> {
-  const [row] = await sql<[{ newer: string | null; read: LogRead[] }]>`
-    with built as (
-      select r.* from viewkeeper.runs r
+): Promise<string | null> {
+  const [{ newer }] = await sql<[{ newer: string | null }]>`
+    select nullif(viewkeeper.newer('{}', array(
+      select r.id from viewkeeper.runs r
        where r.batch_id = ${batchId} and r.status = 'built'
-         and r.definition_id in (select value::integer from jsonb_array_elements_text(${sql.json(members)})))
-    select nullif(viewkeeper.newer('{}', array(select b.id from built b)), '') as newer,
-           (select coalesce(jsonb_agg(jsonb_build_object('schema', b.schema_name, 'name', b.view_name, 'snapshot', b.meta #> '{response,slices,read}')), '[]') from built b
-             where b.meta #> '{response,slices}' ? 'read') as read`
-  return row
+         and r.definition_id in (select value::integer from jsonb_array_elements_text(${sql.json(members)})))), '') as newer`
+  return newer
 }
 
 /**

@@ -15,7 +15,6 @@ if statement ? 'fills' then
   perform set_config('role', home, true);
   made := (target ->> 'relation')::regclass;
   source := coalesce(target ->> 'query', target ->> 'relation')::regclass;
-  seen := seen || coalesce(target -> 'known', '{}');
   -- Whether the query reaches anything but plain tables and what is the server's own, or its definition names what
   -- it reads. Most views read tables only: then the functions of the record, which take longer to plan than a refresh
   -- of a small view, are neither called nor planned.

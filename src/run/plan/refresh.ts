@@ -94,13 +94,12 @@ const inPlace = ({ ifRunning, settings }: RunOptions) =>
 /** Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. */
 const refreshInPlace = (
   view: ViewFacts,
-  { checking, insistsOnOwner = false, aroundAll }: RunOptions,
+  { checking, insistsOnOwner = false }: RunOptions,
   how: 'fill' | 'fillConcurrently',
 ): Statement[] => [
   // A regular refresh has locked the view before.
   ...(insistsOnOwner && how === 'fillConcurrently' && view.mayAlter ? [lockAgainstChanges(view)] : []),
   ...(insistsOnOwner ? [insistOnOwner(view)] : []),
-  ...(aroundAll?.before ?? []),
   {
     phase: 'building',
     sql: `refresh materialized view ${how === 'fill' ? '' : 'concurrently '}${quoteName(view)}`,
@@ -112,7 +111,6 @@ const refreshInPlace = (
     unique: uniqueOf(view),
   },
   ...(checking ? checkData({ view, relation: view, seal: insistOnChecking(view) }, checking) : []),
-  ...(aroundAll?.after ?? []),
 ]
 
 /** Where the lock on the view is taken before, nobody can give the view away between this and the refresh. */

@@ -8,6 +8,8 @@ import type { KeptTable } from '../plan/difference.ts'
 export interface KeptFacts extends Pick<KeptTable, 'columns' | 'key'> {
   /** Whether its query has the columns of the table. */
   fits: boolean
+  /** Whether the server has statistics of its rows. */
+  isAnalyzed: boolean
   /** SQL for what the plan stands on, and what that is: the query, the columns and indexes of the table. */
   now: string
   is: string
@@ -39,9 +41,14 @@ export async function readKept(
                join pg_operator o on o.oid = m.amopopr join pg_namespace n on n.oid = o.oprnamespace
               where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate and num_nonnulls(i.indpred, i.indexprs) = 0 and k.at <= i.indnkeyatts
                 and not exists (select from pg_index more where more.indrelid = c.oid and more.indisunique and more.indexrelid <> i.indexrelid)), '[]') as key,
-           ${shape('c.oid')} is not distinct from ${shape(String(query))} as fits,
+           ${shape('c.oid')} is not distinct from ${shape(String(query))} as fits, c.reltuples > 0 as "isAnalyzed",
            case when c.relforcerowsecurity then format('it forces its policies on its owner, %s, who writes its rows: alter table %s no force row level security', ${literal(owner)}, ${literal(view)})
                 when exists (select from pg_rewrite w where w.ev_class = c.oid) then 'it has rules, which would write something else: drop them.'
+                when c.relreplident in ('d', 'n') and not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary) and exists (
+                  select from pg_publication p where p.puballtables and (p.pubupdate or p.pubdelete)
+                  union all select from pg_publication_rel r where r.prrelid = c.oid
+                  union all select from pg_publication_namespace s where s.pnnspid = c.relnamespace)
+                  then format('it is published, and has no replica identity, so the server refuses its changes: alter table %s replica identity full', ${literal(view)})
                 when exists (select from pg_inherits h where c.oid in (h.inhrelid, h.inhparent)) then 'it inherits, or is inherited from.'
                 else (select format('its trigger %I is deferred, and would be executed at the commit, as another role than its owner: let it be immediate.', t.tgname)
                         from pg_trigger t where t.tgrelid = c.oid and t.tginitdeferred limit 1) end as odd,

@@ -7,12 +7,9 @@ import type { QualifiedName } from '../../words/names.ts'
 import { type ChangeLog, logsOf } from '../plan/log.ts'
 import type { Known } from '../plan/trust.ts'
 
-/**
- * SQL for the world of a view: all that its rows depend on but rows of tables, as a JSON object. Of the plain view that it shows the text: an exchange
- * writes it anew.
- */
+/** SQL for the world of a kept table: all that its rows depend on but rows of tables, as a JSON object. */
 const worldOf = (log: ChangeLog): string => {
-  const { oid } = log.shown
+  const { query: oid } = log
   const logs = logsOf(log).map((each) => `to_regclass(${literal(each.log)})::oid`)
   return `select viewkeeper.world(${oid}, array[${logs}], true) || jsonb_build_object('query', md5(pg_get_viewdef(${oid})))`
 }
@@ -23,11 +20,10 @@ export const holdsOf = (view: ViewFacts, log: ChangeLog, { text, toucher }: Know
   is: `${text} ${toucher}`,
 })
 
-/** The statement that fails the run if that does not hold any more. `undone`: what has not been done, then. */
+/** The statement that fails the run if that does not hold any more. */
 export const insistOnHolds = (
   { view }: ViewFacts,
   { sql, is }: ReturnType<typeof holdsOf>,
-  undone: 'exchanged' | 'written',
 ): Statement => ({
   kind: 'check',
   phase: 'building',
@@ -35,7 +31,7 @@ export const insistOnHolds = (
   check: {
     is,
     else: 'CatalogChanged',
-    message: `What ${view} is computed from was changed while its slices were computed. Nothing was ${undone}: refresh again.`,
+    message: `What ${view} is computed from was changed while its slices were computed. Nothing was written: refresh again.`,
   },
   hidden: true,
 })

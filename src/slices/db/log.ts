@@ -1,15 +1,14 @@
 import type { Sql } from '../../server/database.ts'
-import { literal, logName, logSchema, longestLogged, ofLog, queryViewOf, quoteName } from '../../sql/names.ts'
+import { literal, logName, logSchema, longestLogged, ofLog, quoteName } from '../../sql/names.ts'
 import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
 import { type ChangeLog, keyOf, logsOf, triggersOf } from '../plan/log.ts'
 import { proveSlices, type SliceKey } from '../plan/prove.ts'
-import { type Shown, shownOf } from '../plan/shown.ts'
-import { readQueries, type SlicedView } from './read-queries.ts'
+import { readQueries } from './read-queries.ts'
 
 /**
- * The log that a materialized view needs so that its refreshes compute only the slices of column `by` that changed. Throws InvalidRequest, with the
+ * The log that a kept table needs so that its refreshes compute only the slices of column `by` that changed. Throws InvalidRequest, with the
  * reason, if the view does not fall into such slices, or if it does by several columns and none is named.
  */
 export async function planLog(sql: Sql, view: LoggedView, by?: string): Promise<ChangeLog> {
@@ -24,8 +23,7 @@ export async function planLog(sql: Sql, view: LoggedView, by?: string): Promise<
       : plans.keys.includes(by)
         ? null
         : (plans.whyNot.get(by) ??
-          `it does not fall into slices of ${displayPart(by)}, but of ${several}`)) ??
-    plans.whyNotShown
+          `it does not fall into slices of ${displayPart(by)}, but of ${several}`))
   if (because !== null)
     throw new Problem('InvalidRequest', `${displayName(view)} has no log of changes: ${because}`, {
       field: 'by',
@@ -33,15 +31,8 @@ export async function planLog(sql: Sql, view: LoggedView, by?: string): Promise<
   return plans.of(by ?? plans.keys[0]!)
 }
 
-/** A view beside which a log may stand. `query`: of a kept table, that of its query. */
+/** A view beside which a log may stand, were it a kept table. `query`: of one, that of its query. */
 export type LoggedView = { oid: number; query?: number | null } & QualifiedName
-
-/** A kept table has the rows of the plain view with its query. */
-const itself = (oid: number, { columns }: SlicedView, view: QualifiedName): Shown => ({
-  oid,
-  view: displayName(queryViewOf(view)),
-  columns: [...columns.values()].map((name) => ({ name, above: name })),
-})
 
 /** By which columns of a view it may have a log of changes, or why by none; and why not by those of which it falls into slices, too. */
 async function readLogKeys(
@@ -51,8 +42,6 @@ async function readLogKeys(
   keys: string[]
   because: string | null
   whyNot: Map<string, string>
-  /** Why not as it is now: `freeze` makes the plain view that it has to show. */
-  whyNotShown: string | null
   of: (by: string) => ChangeLog
 }> {
   const root = view.query ?? view.oid
@@ -84,11 +73,9 @@ async function readLogKeys(
         ),
     ),
   )
-  const shown =
-    found === undefined ? null : root === view.oid ? shownOf(found, facts) : itself(root, found, view)
   const because =
     found === undefined
-      ? 'it is no materialized view'
+      ? 'it is gone'
       : (found.because ??
         (keys.length === 0
           ? ([...whyNot.values()][0] ??
@@ -101,13 +88,9 @@ async function readLogKeys(
     keys,
     because,
     whyNot,
-    whyNotShown:
-      shown === null
-        ? 'it computes its rows itself, and only a view that shows a plain view as it is can be filled by slices'
-        : null,
     of: (by) => ({
       view: { schema: view.schema, name: view.name },
-      shown: shown!,
+      query: root,
       by,
       exact: exactColumns(found!, facts)?.filter((column) => column !== by) ?? null,
       // By name: in every database the parts have the same numbers.
@@ -294,10 +277,6 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
               where a.attrelid = p.oid and a.attnum > 0 and not a.attisdropped)
            or exists (select from pg_inherits i where p.oid in (i.inhrelid, i.inhparent)) or exists (select from pg_index i where i.indrelid = p.oid)
            or exists (select from pg_constraint k where k.conrelid = p.oid and k.contype <> 'n') limit 1),
-      (select format('%s, which it shows, does not belong to its owner', v.oid::regclass) from pg_class v join part p on true where v.oid = ${log.shown.oid} and v.relowner <> p.reader limit 1),
-      (select format('%s, which it shows, is used by others, too', d.refobjid::regclass) from pg_depend d
-        where d.refclassid = 'pg_class'::regclass and d.refobjid = ${log.shown.oid} and d.deptype = 'n' and not (d.classid = 'pg_rewrite'::regclass
-              and d.objid in (select w.oid from pg_rewrite w where w.ev_class in (${literal(quoteName(log.view))}::regclass, ${log.shown.oid}))) limit 1),
       (select format('function %s of the log is not as freeze made it', f.value ->> 'name') from ours f left join pg_proc d on d.oid = f.is
         where d.oid is null or d.prolang <> (select l.oid from pg_language l where l.lanname = 'plpgsql') or d.prosrc <> f.value ->> 'body' or not d.prosecdef
            or d.proconfig is distinct from '{"search_path=pg_catalog, pg_temp","DateStyle=ISO, YMD"}' or d.proowner <> f.writer or d.provolatile <> 'v' or d.proisstrict or d.proretset

@@ -1,33 +1,12 @@
 import { answer, ours } from '../../rebuild/plan/check-data.ts'
-import type { AroundFilling } from '../../rebuild/plan/make.ts'
-import { type Member, type Rebuild, shadowName } from '../../rebuild/plan/scope.ts'
-import { ownersSeal } from '../../rebuild/plan/shadow.ts'
 import { found } from '../../record/plan/wrong-slices.ts'
-import { quoteName } from '../../sql/names.ts'
 import type { Seal, Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
-// What a refresh by slices finds out about itself while its shadow is built: in a setting of the transaction, because the record of the run
-// is written only when somebody may wait for it, right before the exchange.
-
-/** Counts the slices of a view once its shadow is filled, by a query about the shadow, and records them right before the exchange. */
-export function countingSlices(
-  rebuild: Rebuild,
-  view: Member,
-  queryOf: (shadow: string) => string,
-  { before, after, record = [], ...around }: AroundFilling,
-): AroundFilling {
-  const shadow = shadowName(rebuild, view)
-  return {
-    ...around,
-    before,
-    after: [...findOut(shadow, ownersSeal(view.live), queryOf(quoteName(shadow))), ...after],
-    record: [recordSlices, ...record],
-  }
-}
+// What a refresh finds out about itself while it writes: in a setting of the transaction, because the record of the run is written at its end.
 
 /** Adds a JSON object, an expression, to what the record of the run will say of slices. */
-export const noteFound = (object: string): string =>
+const noteFound = (object: string): string =>
   `select set_config('${found}', (coalesce(nullif(current_setting('${found}', true), ''), '{}')::jsonb || ${object})::text, true)`
 
 /** Notes how many rows of a kept table this transaction has written. */
@@ -40,7 +19,7 @@ export const noteWritten = (oid: number): Statement => ({
   hidden: true,
 })
 
-/** Asks a query about a shadow, or a kept table, for a JSON object, sealed as the owner of the view, and adds the object to what was found. */
+/** Asks a query about a kept table for a JSON object, sealed as the owner of the view, and adds the object to what was found. */
 export const findOut = (relation: QualifiedName, seal: Seal, query: string): Statement[] => [
   {
     ...ours(query, relation),

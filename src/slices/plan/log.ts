@@ -1,14 +1,13 @@
 import { literal, logName, logSchema, ofLog, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { displayPart, type QualifiedName } from '../../words/names.ts'
-import type { Shown } from './shown.ts'
 
 /** The log of the changes of what a view reads: which of its slices they touch. Each table that it reads has its part. */
 export interface ChangeLog {
   view: QualifiedName
   /** The column of the view whose values are its slices. */
   by: string
-  /** The plain view that the view shows as it is. */
-  shown: Shown
+  /** What has its query, by OID: the plain view of a kept table. */
+  query: number
   /** The other columns of the view of which a difference is a mistake; null: not even the number of rows tells one. See `exactColumns`. */
   exact: string[] | null
   tables: LoggedTable[]

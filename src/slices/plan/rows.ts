@@ -1,72 +1,48 @@
 import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { logRead, mostRows } from './forget.ts'
 import { type ChangeLog, logsOf, type TableLog } from './log.ts'
-import type { Shown } from './shown.ts'
-
-/** Which rows have a value of column `by` of the materialized view that is in a slice to be computed anew. */
-interface SlicePart {
-  by: string
-  columns: Shown['columns']
-}
-
-/** The rows of a view: those of old slices, and those that its query computes anew. Each condition is one on a key, as SQL writes that. */
-function filled(
-  { by, columns }: SlicePart,
-  { kept, query }: { kept: string; query: string },
-  { keeps, computes }: { keeps: (key: string) => string; computes: ((key: string) => string)[] },
-): string {
-  const called = columns.find(({ above }) => above === by)!.name
-  const old = columns.map(({ name, above }) => `o.${quoteIdentifier(above)} as ${quoteIdentifier(name)}`)
-  const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ')
-  return [
-    `select ${old.join(', ')} from ${kept} as o where ${keeps(`o.${quoteIdentifier(by)}`)}`,
-    ...computes.map(
-      (condition) =>
-        `select * from (${query}) as q (${names}) where ${condition(`q.${quoteIdentifier(called)}`)}`,
-    ),
-  ].join('\nunion all\n')
-}
 
 /**
- * A query for how many slices were computed `anew`, and how many the view has, by the statistics of its analyzed shadow, which count a sample: `of`.
+ * A query for how many slices were computed `anew`, and how many the view has, by the statistics of the table, which count a sample: `of`.
  * A number that nobody knows is left out: of those that are computed anew, because all are.
  */
-const counted = (anew: string, { by }: SlicePart, shadow: string): string =>
+const counted = (anew: string, by: string, table: string): string =>
   `select jsonb_strip_nulls(jsonb_build_object('anew', (${anew}), 'of', (
     select round(case when s.n_distinct < 0 then -s.n_distinct * c.reltuples else s.n_distinct end) + (s.null_frac > 0)::int
       from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname
-     where c.oid = ${literal(shadow)}::regclass and s.attname = ${literal(by)})))`
+     where c.oid = ${literal(table)}::regclass and s.attname = ${literal(by)})))`
 
 /** How many slices there are between two values, ends included. */
 export const countBetween =
-  (part: SlicePart, from: string, to: string) =>
-  (shadow: string): string => {
-    const key = quoteIdentifier(part.by)
+  (by: string, from: string, to: string) =>
+  (table: string): string => {
+    const key = quoteIdentifier(by)
     return counted(
-      `select count(*) from (select distinct ${key} from ${shadow} where ${isBetween(key, from, to)}) s`,
-      part,
-      shadow,
+      `select count(*) from (select distinct ${key} from ${table} where ${isBetween(key, from, to)}) s`,
+      by,
+      table,
     )
   }
 
 /**
  * How many slices the log holds that were in it at `viewkeeper.log_read`, unless it means all. `isWhole`: all slices were computed anyway. `most`: see
- * `rowsTouched`.
+ * `touchedRows`.
  */
 export const countTouched =
-  (part: SlicePart, log: ChangeLog, isWhole: boolean, most: number | null = null) =>
-  (shadow: string): string => {
-    const read = logsOf(log).map(
+  (changes: ChangeLog, isWhole: boolean, most: number | null = null) =>
+  (kept: string): string => {
+    const { by } = changes
+    const read = logsOf(changes).map(
       ({ log, table }) =>
-        `select ${table.key === null ? 'null::jsonb' : `to_jsonb(${quoteIdentifier(part.by)})`} as slice, whole or at >= pg_snapshot_xmax(pg_current_snapshot()) as whole from ${log} where ${wasRead}`,
+        `select ${table.key === null ? 'null::jsonb' : `to_jsonb(${quoteIdentifier(by)})`} as slice, whole or at >= pg_snapshot_xmax(pg_current_snapshot()) as whole from ${log} where ${wasRead}`,
     )
     return counted(
       isWhole
         ? 'null::int8'
         : `select case when not coalesce(bool_or(all_of_it), false) then count(*) end from (
       select slice, whole, sum(count(*)) over () > ${mostRows}${most === null ? '' : ` or count(*) over () >= ${most}`} or whole as all_of_it from (${read.join(' union all ')}) t group by slice, whole) t`,
-      part,
-      shadow,
+      by,
+      kept,
     )
   }
 
@@ -92,18 +68,6 @@ const wasRead = `(pg_visible_in_snapshot(at, (select current_setting('${logRead}
 
 export const isBetween = (key: string, from: string, to: string): string =>
   `${key} operator(pg_catalog.>=) ${from} and ${key} operator(pg_catalog.<=) ${to}`
-
-/** The rows with the slices between two values anew, ends included. A null is in no slice between two values: its rows are kept. */
-export const rowsBetween =
-  (part: SlicePart, from: string, to: string) =>
-  (kept: string, query: string): string => {
-    const isAnew = (key: string) => isBetween(key, from, to)
-    return filled(
-      part,
-      { kept, query },
-      { keeps: (key) => `(${isAnew(key)}) is not true`, computes: [isAnew] },
-    )
-  }
 
 /** Conditions on a log: that all is touched, that the slice of nulls is, and that the slice of a key is not. */
 function untouched(log: ChangeLog, most: number | null = null) {
@@ -134,18 +98,6 @@ function untouched(log: ChangeLog, most: number | null = null) {
     },
   }
 }
-
-/**
- * The rows with all slices anew that the log holds when the statement begins, under the one snapshot of the statement. If all are touched, or at
- * least `most` of them, the query is computed whole, and nothing else is.
- */
-export const rowsTouched =
-  (part: SlicePart, log: ChangeLog, most: number | null = null) =>
-  (kept: string, query: string): string => {
-    const { keeps } = untouched(log, most)
-    const computes = touchedRows(log, most)
-    return filled(part, { kept, query }, { keeps, computes })
-  }
 
 /** Conditions on a key, of which one holds for each row with a slice that the log holds. */
 export function touchedRows(log: ChangeLog, most: number | null = null): ((key: string) => string)[] {

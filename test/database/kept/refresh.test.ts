@@ -84,7 +84,6 @@ describe('a refresh of a kept table', () => {
     const { as_of } = (await age())!
     expect(as_of).toBeInstanceOf(Date)
     await sql`update app.orders set amount = amount + 1`
-    await sql`analyze app.daily`
     expect(await done({ slices: { from: '2026-11-02', to: '2026-11-04' } })).toBe(
       'computes 3 of about 10 slices of day anew, from 2026-11-02 to 2026-11-04; 3 rows written',
     )
@@ -106,9 +105,8 @@ describe('a refresh of a kept table', () => {
 
     test('computes the slices that it names', async () => {
       expect(await done()).toBe(
-        'computes all slices of day anew: the last refresh has not read the log; 10 rows written',
+        'computes all of about 10 slices of day anew: the last refresh has not read the log; 10 rows written',
       )
-      await sql`analyze app.daily`
       await sql`update app.orders set amount = amount + 1 where day = '2026-11-02'`
       await sql`insert into app.orders (day, amount) values (null, 3)`
       expect(await done()).toMatch(
@@ -124,7 +122,7 @@ describe('a refresh of a kept table', () => {
       expect(await done()).toContain('; 0 rows written')
       await sql`update viewkeeper.runs set meta = jsonb_set(meta, '{response,slices,wholeAt}', '"2020-01-01"')`
       expect(await done()).toBe(
-        'computes all slices of day anew: once a day all are; of 10 slices that no change has touched, 1 differed; 1 row written',
+        'computes all of about 10 slices of day anew: once a day all are; of 10 slices that no change has touched, 1 differed; 1 row written',
       )
       expect(await differences()).toBe(0)
     })

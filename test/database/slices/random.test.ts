@@ -10,6 +10,7 @@ import { counts } from '../../support/counts.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { fillBySlices, fillWhole, tables } from '../../support/slices/by-hand.ts'
 import { fillByLog } from '../../support/slices/by-log.ts'
+import { dropKept, makeKept } from '../../support/slices/kept-table.ts'
 import { queries, writes } from '../../support/slices/random-queries.ts'
 
 const { database, sql } = useDatabase()
@@ -95,14 +96,11 @@ test('refreshes of random queries by a log of changes, after random writes, make
         },
       ),
       async ({ query }, changes) => {
-        await own.unsafe(`
-          drop view if exists app.tried_query cascade; drop materialized view if exists app.tried; create view app.tried_query as ${query};
-          create materialized view app.tried as select * from app.tried_query`)
-        const view = { schema: 'app', name: 'tried' }
-        const [{ oid }] = (await own`select 'app.tried'::regclass::oid::int8 as oid`) as unknown as [
-          { oid: number },
-        ]
-        const log = await planLog(own as never, { oid, ...view }, 'k').catch((error) => {
+        const view = { schema: 'app', name: 'logged' }
+        await own.unsafe(`${dropLog(view)}; ${dropKept('app.logged')}; ${makeKept('app.logged', query)}`)
+        const [ids] = await own<[{ oid: number; query: number }]>`
+          select 'app.logged'::regclass::oid::int8 as oid, 'app.logged_query'::regclass::oid::int8 as query`
+        const log = await planLog(own as never, { ...ids, ...view }, 'k').catch((error) => {
           if (error instanceof Problem) return null
           throw error
         })
@@ -110,10 +108,7 @@ test('refreshes of random queries by a log of changes, after random writes, make
           found.withoutLog++
           return
         }
-        for (const statement of [
-          ...makeLog(log),
-          'drop table if exists kept; create table kept as table app.tried',
-        ])
+        for (const statement of [...makeLog(log), 'insert into app.logged table app.logged_query'])
           await own.unsafe(statement)
         for (const change of changes) {
           await own.unsafe(change)
@@ -122,7 +117,6 @@ test('refreshes of random queries by a log of changes, after random writes, make
           found.compared += compared
           found[anew === null ? 'whole' : 'bySlices']++
         }
-        await own.unsafe(dropLog(view))
       },
     ),
     {

@@ -1,12 +1,13 @@
 import type { Sql } from 'postgres'
+import { writeDifference } from '../../../src/slices/plan/difference.ts'
 import { forget } from '../../../src/slices/plan/forget.ts'
 import type { ChangeLog } from '../../../src/slices/plan/log.ts'
-import { compareUntouched, countTouched, rowsTouched } from '../../../src/slices/plan/rows.ts'
-import { logName } from '../../../src/sql/names.ts'
+import { compareUntouched, countTouched, touchedRows } from '../../../src/slices/plan/rows.ts'
+import { logName, queryViewOf, quoteName } from '../../../src/sql/names.ts'
 
 /**
- * What a refresh by a log does, by hand: `kept` has the rows of the view. On one connection, in one transaction, which ends as `end` says. Returns
- * in how many rows the result differs from the whole query under the same snapshot, and how many slices were computed anew; null: all. `compared`: of how
+ * What a refresh of a kept table by its log does, by hand. On one connection, in one transaction, which ends as `end` says. Returns in how many rows the
+ * result differs from the whole query under the same snapshot, and how many slices were computed anew; null: all. `compared`: of how
  * many slices that the log does not name after a whole refresh its rows were compared with the old ones, and how many were `wrong`.
  */
 export async function fillByLog(
@@ -14,25 +15,24 @@ export async function fillByLog(
   log: ChangeLog,
   end: 'commit' | 'rollback' = 'commit',
 ): Promise<{ different: number; anew: number | null; compared: number; wrong: number }> {
-  const query = `select * from ${log.shown.view}`
-  const part = { by: log.by, columns: log.shown.columns }
-  const rows = rowsTouched(part, log)('kept', query)
+  const query = queryViewOf(log.view)
+  const [kept, of] = [quoteName(log.view), quoteName(query)]
+  // A truncation is seen by older snapshots, too.
   await sql.unsafe(
-    "begin; select set_config('viewkeeper.log_read', pg_current_snapshot()::text, true); create table anew (like kept)",
+    `begin isolation level repeatable read; lock table ${of} in access share mode; select set_config('viewkeeper.log_read', pg_current_snapshot()::text, true)`,
   )
-  await sql.unsafe(`create table whole (like kept); insert into whole ${query}`)
-  const compare = compareUntouched(log)('whole', 'kept')
-  const [{ found }] = (log.exact === null
-    ? [{ found: { compared: 0, wrong: 0 } }]
-    : await sql.unsafe(`select (${compare}) as found`)) as unknown as [
-    { found: { compared: number; wrong: number } },
+  const compare = compareUntouched(log)(of)
+  const [{ found, columns }] = (await sql.unsafe(`
+    select ${log.exact === null ? `'{"compared": 0, "wrong": 0}'::jsonb` : `(${compare})`} as found,
+           to_jsonb(array(select attname from pg_attribute where attrelid = '${kept}'::regclass and attnum > 0 order by attnum)) as columns`)) as unknown as [
+    { found: { compared: number; wrong: number }; columns: string[] },
   ]
+  const some = { by: log.by, conditions: touchedRows(log) }
+  await sql.unsafe(writeDifference({ ...log.view, columns, key: [] }, query, some))
   const [row] = await sql.unsafe(`
-    with sliced as materialized (${rows}), filled as (insert into anew select * from sliced returning 1)
-    select (select count(*)::int from ((table sliced except all ${query}) union all (${query} except all table sliced)) d) as different,
-           (${countTouched(part, log, false)('kept')}) ->> 'anew' as anew, (select count(*) from filled)`)
-  await sql.unsafe(`
-    ${forget(logName(log.view), 'read')}; drop table kept, whole; alter table anew rename to kept; ${end}`)
+    select (select count(*)::int from ((table ${kept} except all table ${of}) union all (table ${of} except all table ${kept})) d) as different,
+           (${countTouched(log, false)(kept)}) ->> 'anew' as anew`)
+  await sql.unsafe(`${forget(logName(log.view), 'read')}; ${end}`)
   return {
     different: row?.different as number,
     anew: row?.anew === null ? null : Number(row?.anew),
