@@ -92,7 +92,7 @@ async function planAsSeen(
     const { planKept } = await import('../slices/keep.ts')
     // The strategy of a batch is that of its other views.
     const strategy = (request.inBatch === undefined ? request.strategy : undefined) ?? definition.strategy
-    const planned = await planKept(view, { ...options, sql, asked: request.slices, strategy })
+    const planned = await planKept(view, { ...request, ...options, sql, asked: request.slices, strategy })
     if (planned === 'gone') return planned
     return { ...planned, timeoutSeconds, view }
   }

@@ -4,8 +4,10 @@ import { inPlaceOf } from '../catalog/plan/rights.ts'
 import { checkData, insistOnChecking, recordChecks } from '../rebuild/plan/check-data.ts'
 import { analyze, filling, type RunOptions, uniqueOf } from '../rebuild/plan/fill.ts'
 import { besideReaders, lockWhatIsRead } from '../rebuild/plan/locks.ts'
+import { type Patience, untilUnlocked } from '../record/definitions/look.ts'
 import { noteWrong } from '../record/plan/wrong-slices.ts'
 import type { Sql } from '../server/database.ts'
+import { unlessLocked } from '../server/transactions.ts'
 import { queryViewOf, quoteName } from '../sql/names.ts'
 import type { RunPlan, Statement } from '../sql/run-plan.ts'
 import { Problem } from '../words/problem.ts'
@@ -31,10 +33,15 @@ interface Part {
   log?: { holds: NonNullable<RunPlan['basis']>; isBelieved: boolean; logOid: number; compares: boolean }
 }
 
-interface KeepOptions extends RunOptions {
+interface KeepOptions extends RunOptions, Patience {
   sql: Sql
   asked?: Asked | undefined
   strategy: Strategy
+}
+
+interface Planned {
+  plan: RunPlan
+  response: { strategy: string; because: string }
 }
 
 /**
@@ -44,14 +51,25 @@ interface KeepOptions extends RunOptions {
  */
 export async function planKept(
   view: ViewFacts,
-  { sql, asked, strategy, ...options }: KeepOptions,
-): Promise<{ plan: RunPlan; response: { strategy: string; because: string } } | 'gone'> {
+  { sql, asked, strategy, until = 0, ...options }: KeepOptions,
+): Promise<Planned | 'gone'> {
   if (strategy !== 'auto')
     throw new Problem(
       'InvalidRequest',
       `${view.view} is a kept table, of which a refresh writes the rows that differ, whatever the strategy: leave out "${strategy}".`,
       { field: 'strategy' },
     )
+  return untilUnlocked(sql, view, { until, ifRunning: options.ifRunning }, () =>
+    unlessLocked(sql, (sql) => planAsSeen(view, sql, asked, options)),
+  )
+}
+
+async function planAsSeen(
+  view: ViewFacts,
+  sql: Sql,
+  asked: Asked | undefined,
+  options: RunOptions,
+): Promise<Planned | 'gone'> {
   const facts = await readKept(sql, view)
   if (facts === undefined) return 'gone'
   if (!facts.fits)
@@ -169,7 +187,7 @@ function planOf(
     fills: true,
     prepare: [],
     locked: besideReaders(
-      view,
+      [view, query],
       [
         lockWhatIsRead(query),
         ...forgets.before,
@@ -186,6 +204,7 @@ function planOf(
         ...(log?.compares ? [noteWrong(log.logOid)] : []),
       ],
       timeoutSeconds,
+      'RowExclusiveLock',
     ),
     later: [],
   }

@@ -1,8 +1,8 @@
 import type { ViewName } from '../words/names.ts'
-import { literal, logNameOf, logSchema, ofLog, quoteName } from './names.ts'
+import { keptTables, literal, logNameOf, logSchema, ofLog, quoteName } from './names.ts'
 
 /** The strongest lock on a view that somebody waits for. */
-export type WantedLock = 'AccessShareLock' | 'ExclusiveLock' | 'AccessExclusiveLock'
+export type WantedLock = 'AccessShareLock' | 'RowExclusiveLock' | 'ExclusiveLock' | 'AccessExclusiveLock'
 
 /** Who holds the locks: `who` is part of a sentence; `advice` says what to do. */
 export interface Holders {
@@ -70,6 +70,10 @@ export const holdersQuery = (views: ViewName[], wanted: WantedLock): string =>
     wanted,
   )
 
+/** SQL for the OID of a view, and of its query if it is a kept table, of which a refresh reads the same. */
+export const withItsQuery = (oid: string): string =>
+  `unnest(array(select ${oid} union all select k.query from (${keptTables}) k where k.oid = ${oid}))`
+
 /** The same; `views` is SQL for the views' OIDs. */
 export const holdersOf = (views: string, wanted: WantedLock): string => `
 with recursive ${locksInTheWay(views, wanted)},
@@ -106,6 +110,7 @@ const onlyToRead = (wanted: WantedLock, sql: string): string => (wanted === 'Acc
 /** Whether lock `l` is in the way of the wanted one. */
 const conflicting: Record<WantedLock, string> = {
   AccessShareLock: "l.mode = 'AccessExclusiveLock'",
+  RowExclusiveLock: "l.mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock')",
   ExclusiveLock: "l.mode <> 'AccessShareLock'",
   AccessExclusiveLock: 'true',
 }

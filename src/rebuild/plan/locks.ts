@@ -2,7 +2,7 @@ import type { ViewKind } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { waitForBackup } from '../../sql/backups.ts'
-import { holdersQuery } from '../../sql/holders.ts'
+import { holdersQuery, type WantedLock } from '../../sql/holders.ts'
 import { literal, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
@@ -100,16 +100,17 @@ export const withoutAltering = (
 export const lockAgainstChanges = (view: QualifiedName): Statement =>
   alter('materialized view', view, 'reset (viewkeeper)')
 
-/** An exchange whose lock lets readers pass: waiting for the lock delays no reader. */
+/** Work whose lock lets readers pass: waiting for the lock delays no reader. By default that of a concurrent refresh. */
 export const besideReaders = (
-  view: QualifiedName,
+  views: QualifiedName | QualifiedName[],
   work: Statement[],
   timeoutSeconds: number,
+  lock: WantedLock = 'ExclusiveLock',
 ): RunPlan['locked'] => ({
   lockTimeoutMs: null,
   recordLockTimeoutMs: 0,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
-  holders: holdersQuery([view], 'ExclusiveLock'),
+  holders: holdersQuery([views].flat(), lock),
   statements: work,
 })
 

@@ -4,8 +4,8 @@ import { dependentsOf, type ViewFacts, type ViewSnapshot } from '../../catalog/p
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { lookAgain } from '../../server/transactions.ts'
-import { type Holders, holdersQuery } from '../../sql/holders.ts'
-import { batchPlaces } from '../../sql/names.ts'
+import { type Holders, holdersOf, withItsQuery } from '../../sql/holders.ts'
+import { batchPlaces, literal, quoteName } from '../../sql/names.ts'
 import type { RunPlan } from '../../sql/run-plan.ts'
 import { didYouMean, displayName, type QualifiedName, type ViewName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
@@ -106,7 +106,7 @@ export const alreadyRunning = (view: string, runningRunId: number): Problem =>
 
 async function lockTimeout(sql: Sql, view: QualifiedName): Promise<Problem> {
   const [row] = await sql.unsafe<{ holders: Holders | null }[]>(
-    `select h as holders from (${holdersQuery([view], 'AccessShareLock')}) as x(h)`,
+    `select h as holders from (${holdersOf(withItsQuery(`to_regclass(${literal(quoteName(view))})`), 'AccessShareLock')}) as x(h)`,
   )
   const { who, advice } = row?.holders ?? { who: 'a lock kept it from being read', advice: 'Try again.' }
   return new Problem('LockTimeout', `${displayName(view)} is locked: ${who}. ${advice}`)

@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { backupsQuery } from '../../sql/backups.ts'
-import { locksInTheWay, type WantedLock } from '../../sql/holders.ts'
+import { locksInTheWay, type WantedLock, withItsQuery } from '../../sql/holders.ts'
 import { literal } from '../../sql/names.ts'
 import { type Token, tokensIn } from '../../sql/sql-tokens.ts'
 import type { QualifiedName } from '../../words/names.ts'
@@ -105,7 +105,7 @@ async function read(
   withStatements: boolean,
 ): Promise<LocksInTheWay> {
   const [row] = await sql<[{ waits: boolean; locks: (HeldLock & { since: string | null })[] }]>`
-    with recursive ${sql.unsafe(locksInTheWay(oidOf(name), wanted))},
+    with recursive ${sql.unsafe(locksInTheWay(withItsQuery(`(${oidOf(name)})`), wanted))},
     own as (
       select r.backend_pid as pid from viewkeeper.runs r
        where r.schema_name = ${name.schema} and r.view_name = ${name.name} and r.status = 'running' and ${sql.unsafe(isWorkedOn)}),

@@ -172,7 +172,7 @@ const operations: Record<string, Operation> = {
     work: (database) =>
       database.withConnection(async (sql) =>
         readSlices(sql, [
-          { oid: (await readView(sql, { schema: 'n', name: 'daily' })).oid, view: 'n.daily' },
+          { oid: (await readView(sql, { schema: 'n', name: 'daily' })).query as number, view: 'n.daily' },
         ]),
       ),
   },

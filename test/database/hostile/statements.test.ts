@@ -399,18 +399,17 @@ async function doWhatFails(database: Database): Promise<void> {
   await keeper.stop()
 }
 
-/** Makes a log of changes of a view, and of a kept table, has it read twice, and drops it. */
+/** Makes a log of changes of kept tables, has it read twice, and drops it. */
 async function refreshByLog(database: Database): Promise<void> {
   await place.run(
     'alice',
-    `create table a.days (day pg_catalog.date); create view a.daily_query as select day, pg_catalog.count(*) as n from a.days group by day;
-     create materialized view a.daily as select day, n from a.daily_query;
+    `create table a.days (day pg_catalog.date);
      create view a.by_key_query as select day, pg_catalog.count(*) as n from a.days group by day; comment on view a.by_key_query is '${keptMark}';
      create table a.by_key as select day, n from a.by_key_query with no data; create unique index on a.by_key (day);
      create view a.by_row_query as select day, pg_catalog.count(*) as n from a.days group by day; comment on view a.by_row_query is '${keptMark}';
      create table a.by_row as select day, n from a.by_row_query with no data`,
   )
-  for (const name of ['daily', 'by_key', 'by_row']) {
+  for (const name of ['by_key', 'by_row']) {
     const view = { schema: 'a', name }
     const log = await database.withConnection(async (sql) => planLog(sql, await readView(sql, view)))
     await place.run(login, makeLog(log).join(';'))

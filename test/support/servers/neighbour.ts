@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { literal } from '../../../src/sql/names.ts'
+import { makeKept } from '../slices/kept-table.ts'
 import { escapeAndForge, type HostileDatabase, login } from './hostile.ts'
 
 // A neighbour who exchanges what is hers between every two statements of somebody else. She stands in three places: before each message
@@ -46,8 +47,7 @@ const world = (schema: string, main: 'honest' | 'evil'): string => {
     create schema ${schema}_x; create operator ${schema}_x.@+@ (leftarg = integer, rightarg = integer, function = ${schema}.plus);
     create cast (${schema}.odd as integer) with function ${schema}.f_of(${schema}.odd);
     ${main === 'honest' ? `${honest('')}; ${impostors('_x')}` : `${impostors('')}; ${honest('_x')}`};
-    create view ${schema}.daily_query as select day, count(*) as n from ${schema}.base group by day;
-    create materialized view ${schema}.daily as select day, n from ${schema}.daily_query`
+    ${makeKept(`${schema}.daily`, `select day, count(*) as n from ${schema}.base group by day`)}; insert into ${schema}.daily table ${schema}.daily_query`
 }
 
 const swapped = (what: string, name: string, of = '', kept = 'n.') => [

@@ -2,11 +2,13 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Result } from '../../../../src/run/call.ts'
 import { create } from '../../../../src/run/create.ts'
 import { drop } from '../../../../src/run/drop.ts'
+import { readView } from '../../../../src/record/definitions/look.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
 import { planLog } from '../../../../src/slices/db/log.ts'
 import { dropLog, makeLog } from '../../../../src/slices/plan/log.ts'
 import { eachCase } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { makeKept } from '../../../support/slices/kept-table.ts'
 import { define } from '../../../support/views/batches.ts'
 import { type Holder, whileLocked } from '../../../support/waiting/holder.ts'
 
@@ -129,11 +131,11 @@ test.each(['public.logged', 'viewkeeper_logs."public.mv_0"'])(
   'a refresh by a log of changes names who holds %s',
   async (table) => {
     await sql.unsafe(`
-    create table logged (id int, day date); create view mv_query as select day, count(*) as n from logged group by day;
-    drop materialized view mv; create materialized view mv as select * from mv_query`)
-    const [{ oid }] = await sql<[{ oid: number }]>`select 'mv'::regclass::oid::int as oid`
-    for (const statement of makeLog(await planLog(sql, { oid, schema: 'public', name: 'mv' }, 'day')))
-      await sql.unsafe(statement)
+    create table logged (id int, day date); drop materialized view mv; ${makeKept('public.mv', 'select day, count(*) as n from logged group by day')}`)
+    const log = await database.withConnection(async (own) =>
+      planLog(own, await readView(own, { schema: 'public', name: 'mv' })),
+    )
+    for (const statement of makeLog(log)) await sql.unsafe(statement)
     // A refresh of all rows does not wait for the log.
     await refresh({ view: 'mv' }, callOn(database))
     await whileLocked(url, `lock table ${table} in access exclusive mode`, async (holder) => {
@@ -141,7 +143,7 @@ test.each(['public.logged', 'viewkeeper_logs."public.mv_0"'])(
       expectNamed(result, holder, `AccessExclusiveLock on ${table}`)
     })
     await sql.unsafe(dropLog({ schema: 'public', name: 'mv' }))
-    await sql`drop table logged cascade`
+    await sql`drop table mv, logged cascade`
   },
 )
 
