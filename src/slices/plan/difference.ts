@@ -42,10 +42,13 @@ export function writeDifference(table: KeptTable, query: QualifiedName, some: So
         'n.there is null or o.there is null',
       ]
   const of = (column: string) => `(d.r).${column}`
+  // As an array, by which the server looks at these rows alone.
+  const stands = (which: string) =>
+    `t.ctid operator(pg_catalog.=) any (array(select d.place from differing as d where ${which}))`
   const update = `,
 changed as (
   update only ${relation} as t set ${columns.map((column) => `${column} = ${of(column)}`).join(', ')}
-    from differing as d where t.ctid operator(pg_catalog.=) d.place and d.is_new returning 1)`
+    from differing as d where t.ctid operator(pg_catalog.=) d.place and ${stands('d.is_new')} returning 1)`
   return `with new_rows as materialized (
   ${from(quoteName(query), '')}),
 old_rows as materialized (
@@ -54,7 +57,7 @@ differing as materialized (
   select o.place, n.r, n.there is not null as is_new from new_rows as n full join old_rows as o on ${joined}
    where ${differs}),
 gone as (
-  delete from only ${relation} as t using differing as d where t.ctid operator(pg_catalog.=) d.place and not d.is_new returning 1)${isByKey ? update : ''}
+  delete from only ${relation} as t where ${stands('not d.is_new')} returning 1)${isByKey ? update : ''}
 insert into ${relation} (${columns.join(', ')})
 select ${columns.map(of).join(', ')} from differing as d
  where d.place is null and (select pg_catalog.count(*) from gone) operator(pg_catalog.>=) 0`
