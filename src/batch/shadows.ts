@@ -1,17 +1,12 @@
 import { readGroup } from '../rebuild/db/group.ts'
 import type { RunOptions } from '../rebuild/plan/fill.ts'
-import {
-  becauseTogether,
-  planExchange,
-  planFilling,
-  whatChanged,
-} from '../rebuild/plan/plan-rebuild.ts'
+import { becauseTogether, planExchange, planFilling, whatChanged } from '../rebuild/plan/plan-rebuild.ts'
 import { apart, batchKey, type Scope } from '../rebuild/plan/scope.ts'
 import { type PlanBasis, readPlanBasis } from '../record/batches/attempts.ts'
 import { giveUpGroup } from '../record/batches/batch-groups.ts'
 import { type BatchView, followersIn } from '../record/batches/batch-views.ts'
 import type { Batch } from '../record/batches/batches.ts'
-import { readNewer, readGroupFacts, recordTogether } from '../record/batches/group-runs.ts'
+import { readGroupFacts, readNewer, recordTogether } from '../record/batches/group-runs.ts'
 import { readView } from '../record/definitions/look.ts'
 import type { TogetherGroup } from '../record/plan/batch.ts'
 import { readChecking } from '../record/runs/past.ts'

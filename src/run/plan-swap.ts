@@ -52,13 +52,7 @@ interface SwapOptions extends Patience {
 async function planGroup(
   sql: Sql,
   view: ViewFacts,
-  {
-    withoutChecks = false,
-    patience,
-    wanted,
-    inBatch,
-    usual,
-  }: SwapOptions & { patience: Patience | null },
+  { withoutChecks = false, patience, wanted, inBatch, usual }: SwapOptions & { patience: Patience | null },
 ): Promise<GroupRefresh | 'gone'> {
   const seen = await lookAtGroup(sql, view, patience ?? {}).catch((error) => {
     if (patience === null && error instanceof Problem) return error

@@ -33,7 +33,7 @@ interface Part {
   log?: { holds: NonNullable<RunPlan['basis']>; isBelieved: boolean; logOid: number; compares: boolean }
 }
 
-interface KeepOptions extends RunOptions, Patience {
+interface KeepOptions extends RunOptions, Pick<Patience, 'until'> {
   sql: Sql
   asked?: Asked | undefined
   strategy: Strategy

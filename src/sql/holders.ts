@@ -110,7 +110,8 @@ const onlyToRead = (wanted: WantedLock, sql: string): string => (wanted === 'Acc
 /** Whether lock `l` is in the way of the wanted one. */
 const conflicting: Record<WantedLock, string> = {
   AccessShareLock: "l.mode = 'AccessExclusiveLock'",
-  RowExclusiveLock: "l.mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock')",
+  RowExclusiveLock:
+    "l.mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock')",
   ExclusiveLock: "l.mode <> 'AccessShareLock'",
   AccessExclusiveLock: 'true',
 }

@@ -21,10 +21,7 @@ export const holdsOf = (view: ViewFacts, log: ChangeLog, { text, toucher }: Know
 })
 
 /** The statement that fails the run if that does not hold any more. */
-export const insistOnHolds = (
-  { view }: ViewFacts,
-  { sql, is }: ReturnType<typeof holdsOf>,
-): Statement => ({
+export const insistOnHolds = ({ view }: ViewFacts, { sql, is }: ReturnType<typeof holdsOf>): Statement => ({
   kind: 'check',
   phase: 'building',
   sql,

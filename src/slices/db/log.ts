@@ -22,8 +22,7 @@ export async function planLog(sql: Sql, view: LoggedView, by?: string): Promise<
         : null
       : plans.keys.includes(by)
         ? null
-        : (plans.whyNot.get(by) ??
-          `it does not fall into slices of ${displayPart(by)}, but of ${several}`))
+        : (plans.whyNot.get(by) ?? `it does not fall into slices of ${displayPart(by)}, but of ${several}`))
   if (because !== null)
     throw new Problem('InvalidRequest', `${displayName(view)} has no log of changes: ${because}`, {
       field: 'by',

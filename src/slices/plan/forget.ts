@@ -9,7 +9,7 @@ export const mostRows = 10_000
 export const logRead = 'viewkeeper.log_read'
 
 /** What was committed when this is asked, the statement that fills sees, too; what comes later stays in the log for the next refresh. */
-export const look: Statement = {
+const look: Statement = {
   kind: 'command',
   phase: 'building',
   sql: `select set_config('${logRead}', pg_current_snapshot()::text, true)`,
