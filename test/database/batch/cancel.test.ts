@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { cancelBatch } from '../../../src/batch/end.ts'
 import { cancel } from '../../../src/run/cancel.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, advanceToGate, begin, makeGraph } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -44,7 +45,7 @@ test('canceling a batch before anything has begun leaves a canceled run for each
   expect(await advanceToEnd(database, batchId)).toMatchObject(canceled)
 })
 
-test('canceling a batch many times at once, while two calls advance it, cancels it once', async () => {
+test('canceling a batch many times at once, while two calls advance it, cancels it once', deep, async () => {
   const batchId = await gatedBatch('hammered')
   await withGateClosed(sql, 'hammered', async () => {
     const ended = [advanceToEnd(database, batchId), advanceToEnd(database, batchId)]

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { getBatch } from '../../../src/batch/read.ts'
+import { eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, countExecutions, makeGraph } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -25,20 +26,23 @@ async function loginFor(connections: number) {
   return { login, limited: as(login).database }
 }
 
-test.each([2, 3, 4])('a batch that wants seven connections ends with %s', async (connections) => {
-  const schema = `few_${connections}`
-  const graph = Object.fromEntries(views.map((view) => [view, []]))
-  await makeGraph(sql, schema, graph, { seconds: 0.05 })
-  const { limited } = await loginFor(connections)
-  const batchId = await begin(database, {
-    pattern: `${schema}.*`,
-    concurrency: 4,
-    exchange: 'each',
-    retries: 0,
-  })
-  expect(await advanceToEnd(limited, batchId)).toMatchObject({ status: 'success' })
-  for (const view of views) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
-})
+eachCase([2, 3, 4], { quick: 1 })(
+  'a batch that wants seven connections ends with %s',
+  async (connections) => {
+    const schema = `few_${connections}`
+    const graph = Object.fromEntries(views.map((view) => [view, []]))
+    await makeGraph(sql, schema, graph, { seconds: 0.05 })
+    const { limited } = await loginFor(connections)
+    const batchId = await begin(database, {
+      pattern: `${schema}.*`,
+      concurrency: 4,
+      exchange: 'each',
+      retries: 0,
+    })
+    expect(await advanceToEnd(limited, batchId)).toMatchObject({ status: 'success' })
+    for (const view of views) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
+  },
+)
 
 test('views wait for a connection while there is none, with what the server says', async () => {
   await makeGraph(sql, 'none_left', { a: [], b: [] })

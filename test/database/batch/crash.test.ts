@@ -111,44 +111,53 @@ test(
   },
 )
 
-test('a batch that three calls advance at once refreshes each view exactly once, in order, at most two at once', async () => {
-  await makeGraph(sql, 'crowded', graph, { seconds: 0.05 })
-  const batchId = await begin(database, { pattern: 'crowded.*', concurrency: 2 })
-  const ended = await Promise.all(Array.from({ length: 3 }, () => advanceToEnd(database, batchId)))
-  for (const each of ended) expect(each).toMatchObject({ status: 'success' })
-  expect(await accountOf(sql, batchId)).toEqual({ statuses: eachOnce, disorder: [], mostAtOnce: atMostTwo })
-})
+test(
+  'a batch that three calls advance at once refreshes each view exactly once, in order, at most two at once',
+  deep,
+  async () => {
+    await makeGraph(sql, 'crowded', graph, { seconds: 0.05 })
+    const batchId = await begin(database, { pattern: 'crowded.*', concurrency: 2 })
+    const ended = await Promise.all(Array.from({ length: 3 }, () => advanceToEnd(database, batchId)))
+    for (const each of ended) expect(each).toMatchObject({ status: 'success' })
+    expect(await accountOf(sql, batchId)).toEqual({ statuses: eachOnce, disorder: [], mostAtOnce: atMostTwo })
+  },
+)
 
-test('envelopes that are sent in any order are claimed in order, once each, at most two at once', async () => {
-  await makeGraph(sql, 'storm', graph, { seconds: 0.1 })
-  const batchId = await begin(database, { pattern: 'storm.*', concurrency: 2 })
-  const rows = await sql`
+test(
+  'envelopes that are sent in any order are claimed in order, once each, at most two at once',
+  deep,
+  async () => {
+    await makeGraph(sql, 'storm', graph, { seconds: 0.1 })
+    const batchId = await begin(database, { pattern: 'storm.*', concurrency: 2 })
+    const rows = await sql`
     select definition_id as id, view_name as name from viewkeeper.batch_views where batch_id = ${batchId}`
-  const runIds = await Promise.all(
-    rows.map(({ id, name }) =>
-      writeAttempt(batchId, { id, schema: 'storm', name }, `refresh materialized view storm.${name}`),
-    ),
-  )
-  const isOver = async () =>
-    (await sql`select from viewkeeper.runs where batch_id = ${batchId} and finished_at is null`).length === 0
-  await Promise.all(
-    Array.from({ length: 6 }, async () => {
-      while (!(await isOver())) {
-        for (const runId of runIds.toSorted(() => Math.random() - 0.5)) {
-          const envelope = await sendEnvelope(database, runId as number, 60)
-          await envelope.answered
-          await envelope.leave()
+    const runIds = await Promise.all(
+      rows.map(({ id, name }) =>
+        writeAttempt(batchId, { id, schema: 'storm', name }, `refresh materialized view storm.${name}`),
+      ),
+    )
+    const isOver = async () =>
+      (await sql`select from viewkeeper.runs where batch_id = ${batchId} and finished_at is null`).length ===
+      0
+    await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        while (!(await isOver())) {
+          for (const runId of runIds.toSorted(() => Math.random() - 0.5)) {
+            const envelope = await sendEnvelope(database, runId as number, 60)
+            await envelope.answered
+            await envelope.leave()
+          }
         }
-      }
-    }),
-  )
-  expect(await accountOf(sql, batchId)).toEqual({ statuses: eachOnce, disorder: [], mostAtOnce: atMostTwo })
-  for (const view of views) expect(await countExecutions(sql, `storm.${view}`)).toBe(1)
-  const [locks] = await sql`
+      }),
+    )
+    expect(await accountOf(sql, batchId)).toEqual({ statuses: eachOnce, disorder: [], mostAtOnce: atMostTwo })
+    for (const view of views) expect(await countExecutions(sql, `storm.${view}`)).toBe(1)
+    const [locks] = await sql`
     select count(*)::int as held from pg_locks where locktype = 'advisory'
        and database = (select oid from pg_database where datname = current_database())`
-  expect(locks?.held).toBe(0)
-})
+    expect(locks?.held).toBe(0)
+  },
+)
 
 test('a run that its session has left in an error is lost, and the session works on no other', async () => {
   await makeGraph(sql, 'leaves', { a: [], b: ['a'] })

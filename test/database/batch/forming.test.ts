@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { recordTogether } from '../../../src/record/batches/group-runs.ts'
+import { deep } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
@@ -10,7 +11,9 @@ import { until } from '../../support/waiting/until.ts'
 const { database, sql, url } = useDatabase()
 
 afterEach(async () => {
-  await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where finished_at is null`
+  const open = await sql<{ id: string }[]>`
+    update viewkeeper.batches set cancel_requested_at = clock_timestamp() where finished_at is null returning id`
+  for (const { id } of open) await advanceToEnd(database, id)
   await sql`drop schema shop cascade`
 })
 
@@ -35,6 +38,8 @@ test('a batch begins when its first groups are formed: the others are formed whe
   const first = await formed(batchId)
   expect(first).toBeGreaterThan(0)
   expect(first).toBeLessThan(16)
+  await callOnce(batchId)
+  expect(await formed(batchId)).toBe(first)
   expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
   const [order] = await sql`
     select (select min(r.started_at) from viewkeeper.runs r where r.batch_id = b.id) < b.grouped_at as "begunBefore", b.pieces
@@ -47,7 +52,7 @@ test('a batch begins when its first groups are formed: the others are formed whe
   expect(views.every(({ runs }) => runs.length === 1)).toBe(true)
 })
 
-test('what a call has formed stays when the call ends', async () => {
+test('what a call has formed stays when the call ends', deep, async () => {
   await makePairs(16)
   const batchId = await begin(database, { pattern: 'shop.*' })
   await callOnce(batchId)
@@ -60,7 +65,7 @@ test('what a call has formed stays when the call ends', async () => {
   expect([...(await places())]).toEqual([])
 })
 
-test('several calls form each group once', async () => {
+test('several calls form each group once', deep, async () => {
   await makePairs(16)
   const batchId = await begin(database, { pattern: 'shop.*' })
   const all = await Promise.all(Array.from({ length: 4 }, () => advanceToEnd(database, batchId)))
@@ -68,26 +73,30 @@ test('several calls form each group once', async () => {
   expect(await formed(batchId)).toBe(16)
 })
 
-test('calls that write the plan of a group at the same moment wait for each other in no circle', async () => {
-  await makePairs(16)
-  const batchId = await begin(database, { pattern: 'shop.*' })
-  await callOnce(batchId)
-  const [group] = await sql<[{ number: number; members: { id: number; meta: object }[] }]>`
+test(
+  'calls that write the plan of a group at the same moment wait for each other in no circle',
+  deep,
+  async () => {
+    await makePairs(16)
+    const batchId = await begin(database, { pattern: 'shop.*' })
+    await callOnce(batchId)
+    const [group] = await sql<[{ number: number; members: { id: number; meta: object }[] }]>`
     select number, (select jsonb_agg(jsonb_build_object('id', id, 'meta', '{}'::jsonb)) from unnest(members) id) as members
       from viewkeeper.batch_groups where batch_id = ${batchId} order by number limit 1`
-  const record = (members: { id: number; meta: object }[]) =>
-    database.withConnection((own) =>
-      recordTogether(own, batchId, { number: group.number, members: [] }, 'pending', members, {} as never),
-    )
-  for (let round = 0; round < 20; round++) {
-    const found = await Promise.all([
-      record(group.members),
-      record(group.members.toReversed()),
-      record(group.members),
-    ])
-    expect(found.every((run) => run !== null)).toBe(true)
-  }
-})
+    const record = (members: { id: number; meta: object }[]) =>
+      database.withConnection((own) =>
+        recordTogether(own, batchId, { number: group.number, members: [] }, 'pending', members, {} as never),
+      )
+    for (let round = 0; round < 20; round++) {
+      const found = await Promise.all([
+        record(group.members),
+        record(group.members.toReversed()),
+        record(group.members),
+      ])
+      expect(found.every((run) => run !== null)).toBe(true)
+    }
+  },
+)
 
 test('a canceled batch forms no group any more', async () => {
   await makePairs(16)
@@ -99,7 +108,7 @@ test('a canceled batch forms no group any more', async () => {
   expect(await formed(batchId)).toBe(first)
 })
 
-test('views that somebody has locked keep no group from being formed', async () => {
+test('views that somebody has locked keep no group from being formed', deep, async () => {
   await makePairs(16)
   const locked = ['a', 'b', 'c'].map((name) => `shop.locked_${name}`)
   for (const view of locked) await sql.unsafe(`create materialized view ${view} as select 1 as id`)

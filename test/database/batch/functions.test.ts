@@ -7,6 +7,7 @@ import type { OpenedBatch } from '../../../src/api/lambda/open-batch.ts'
 import type { Advanced } from '../../../src/batch/advance.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { muteConsole } from '../../support/console.ts'
+import { deep } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql } = useDatabase()
@@ -106,21 +107,25 @@ describe('POST /batches', () => {
 })
 
 describe('a schedule', () => {
-  test('that is delivered twice gives one batch; if its time is a placeholder, the request id counts', async () => {
-    const { batchId } = await open(scheduled())
-    expect(await open(scheduled(), 'request-2')).toEqual({ answer: null, batchId })
-    await advanceFunction(batchId)
-    expect(await open(scheduled(), 'request-3')).toEqual({ answer: null, batchId: null })
-    const placeholder = scheduled({ scheduledTime: '<aws.scheduler.scheduled-time>' })
-    const one = await open(placeholder, 'request-4')
-    expect(await open(placeholder, 'request-4')).toEqual(one)
-    await advanceFunction(one.batchId)
-    const other = await open(placeholder, 'request-5')
-    expect(other.batchId).not.toBe(one.batchId)
-    await advanceFunction(other.batchId)
-  })
+  test(
+    'that is delivered twice gives one batch; if its time is a placeholder, the request id counts',
+    deep,
+    async () => {
+      const { batchId } = await open(scheduled())
+      expect(await open(scheduled(), 'request-2')).toEqual({ answer: null, batchId })
+      await advanceFunction(batchId)
+      expect(await open(scheduled(), 'request-3')).toEqual({ answer: null, batchId: null })
+      const placeholder = scheduled({ scheduledTime: '<aws.scheduler.scheduled-time>' })
+      const one = await open(placeholder, 'request-4')
+      expect(await open(placeholder, 'request-4')).toEqual(one)
+      await advanceFunction(one.batchId)
+      const other = await open(placeholder, 'request-5')
+      expect(other.batchId).not.toBe(one.batchId)
+      await advanceFunction(other.batchId)
+    },
+  )
 
-  test('refreshes the views that have it at that moment in one batch, parents first', async () => {
+  test('refreshes the views that have it at that moment in one batch, parents first', deep, async () => {
     const times = { schedule: '0 6 * * *', timeZone: 'Europe/Berlin' }
     const fields = { all: undefined, schedule: 'at-six', scheduled: times }
     const viewsOf = async (id: string | null) =>
@@ -171,7 +176,7 @@ describe('a paused view', () => {
 })
 
 describe('a minimum interval', () => {
-  test('answers with the last run, until the interval is over or the request has `force`', async () => {
+  test('answers with the last run, until the interval is over or the request has `force`', deep, async () => {
     await sql`update viewkeeper.definitions set min_interval_seconds = 3600 where name = 'first_view'`
     const first = (await refreshed('first_view', { force: true })).body
     const second = (await refreshed('first_view')).body

@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
 import { cancelBatch } from '../../../src/batch/end.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceThroughErrors, advanceToEnd, begin, retryAtOnce } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -57,7 +58,7 @@ test('after a cancel no run of the batch begins', async () => {
   expect(canceled.length).toBeGreaterThan(2)
 })
 
-test('sessions that are terminated between two views lose none', async () => {
+test('sessions that are terminated between two views lose none', deep, async () => {
   const batchId = await makeTinyViews('cut')
   // A session that is ended while it is opened ahead fails its call.
   const ended = advanceThroughErrors(database, batchId)

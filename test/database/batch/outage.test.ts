@@ -10,6 +10,7 @@ import { handler as batch } from '../../../functions/batch.ts'
 import { BatchMachine } from '../../../infra/functions/batch-machine.ts'
 import { execute, readDefinition } from '../../infra/support/machine.ts'
 import { lambdaContext, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql } = useDatabase()
@@ -103,11 +104,14 @@ test('a nightly batch is opened and done after an outage of the database, once',
   ])
 })
 
-test.each([
-  [{ trigger: 'schedule', schedule: 'typo', scheduledTime: 'x', views: ['no_such_view'] }, 'UnknownView'],
-  [{ trigger: 'schedule', schedule: 'typo', veiws: ['sales'] }, 'InvalidRequest'],
-  [{}, 'InvalidRequest'],
-])('the execution for %j is refused at once', async (event, name) => {
+eachCase(
+  [
+    [{ trigger: 'schedule', schedule: 'typo', scheduledTime: 'x', views: ['no_such_view'] }, 'UnknownView'],
+    [{ trigger: 'schedule', schedule: 'typo', veiws: ['sales'] }, 'InvalidRequest'],
+    [{}, 'InvalidRequest'],
+  ],
+  { quick: 1 },
+)('the execution for %j is refused at once', async (event, name) => {
   let tries = 0
   const outcome = execute(definition, event, {
     open: (given) => {

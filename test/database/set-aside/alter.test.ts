@@ -68,7 +68,7 @@ eachGroup(['superuser', 'member of the owners'], { quick: 1 })('as %s', (who) =>
     },
   )
 
-  test('what one role makes again has one seal, so that readers wait for few of them', async () => {
+  test('what one role makes again has one seal, so that readers wait for few of them', deep, async () => {
     await sql.unsafe(`
       create table public.made_by (object text);
       create function public.note_seal() returns event_trigger language plpgsql as $$ begin
@@ -93,7 +93,7 @@ eachGroup(['superuser', 'member of the owners'], { quick: 1 })('as %s', (who) =>
     }
   })
 
-  test('a column gets another type under them, and nothing else of the views changes', async () => {
+  test('a column gets another type under them, and nothing else of the views changes', deep, async () => {
     const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
     const items = await callAlter(db(), widen)
     expect(await typeOf()).toBe('bigint')
@@ -183,7 +183,7 @@ describe('a file that fails leaves everything as it was', () => {
   })
 })
 
-test('a file may go back to its own savepoint', async () => {
+test('a file may go back to its own savepoint', deep, async () => {
   await callAlter(database, `savepoint mine; ${widen}; rollback to mine; ${widen}`)
   expect(
     await sql`select format_type(atttypid, -1) as type from pg_attribute where attrelid = 'keep.orders'::regclass and attname = 'amount'`,
@@ -247,13 +247,17 @@ describe('a rename in the same file is refused, with the old and the new name, a
     expect(await rowsOf(sql)).toEqual(rows)
   })
 
-  test('in a file of its own, the server carries the rename, and another file changes the table', async () => {
-    const rows = await rowsOf(sql)
-    expect(await callAlter(database, 'alter table keep.orders rename amount to total')).toEqual([])
-    const items = await callAlter(database, 'alter table keep.orders alter column total type bigint')
-    expect(items.map(nameOf)).toHaveLength(10)
-    expect(await rowsOf(sql)).toEqual(rows)
-  })
+  test(
+    'in a file of its own, the server carries the rename, and another file changes the table',
+    deep,
+    async () => {
+      const rows = await rowsOf(sql)
+      expect(await callAlter(database, 'alter table keep.orders rename amount to total')).toEqual([])
+      const items = await callAlter(database, 'alter table keep.orders alter column total type bigint')
+      expect(items.map(nameOf)).toHaveLength(10)
+      expect(await rowsOf(sql)).toEqual(rows)
+    },
+  )
 
   test('unless the file makes the view again, or its definition with the new name is given along', async () => {
     await sql.unsafe(`
@@ -271,19 +275,25 @@ describe('a rename in the same file is refused, with the old and the new name, a
   })
 })
 
-test('a primary key goes under a view that is grouped by it, and a partition under the views of its parent', async () => {
-  await sql.unsafe(`
+test(
+  'a primary key goes under a view that is grouped by it, and a partition under the views of its parent',
+  deep,
+  async () => {
+    await sql.unsafe(`
     create materialized view keep.by_key as select id, amount, count(*) as n from keep.orders group by id;
     create table keep.parts (day date, x integer) partition by range (day);
     create table keep.part_1 partition of keep.parts for values from ('2026-01-01') to ('2026-02-01');
     insert into keep.parts values ('2026-01-05', 7);
     create materialized view keep.of_part as select sum(x) as x from keep.part_1`)
-  const blocked = await refusalOf(callAlter(database, 'alter table keep.orders drop constraint orders_pkey'))
-  expect(blocked.message).toMatch(/keep\.by_key no longer fits: .*"orders.amount"/)
-  const items = await callAlter(database, 'alter table keep.parts alter column x type bigint')
-  expect(items.map(nameOf)).toEqual(['keep.of_part'])
-  expect(await sql`select x::int from keep.of_part`).toEqual([{ x: 7 }])
-})
+    const blocked = await refusalOf(
+      callAlter(database, 'alter table keep.orders drop constraint orders_pkey'),
+    )
+    expect(blocked.message).toMatch(/keep\.by_key no longer fits: .*"orders.amount"/)
+    const items = await callAlter(database, 'alter table keep.parts alter column x type bigint')
+    expect(items.map(nameOf)).toEqual(['keep.of_part'])
+    expect(await sql`select x::int from keep.of_part`).toEqual([{ x: 7 }])
+  },
+)
 
 test('a new definition that is given along takes the place of the old one; grants and statistics stay', async () => {
   const given = definition(
@@ -351,48 +361,51 @@ test('a plain view that the file makes anew keeps its new query, and gets back w
 })
 
 describe('what cannot be made again is refused by name, before anything is dropped:', () => {
-  test.each<[string, string, RegExp]>([
+  eachCase<[string, string, RegExp]>(
     [
-      'a column of the row type',
-      'create table far.holder (id integer, line keep.lines)',
-      /table far\.holder uses the row type of a view/,
+      [
+        'a column of the row type',
+        'create table far.holder (id integer, line keep.lines)',
+        /table far\.holder uses the row type of a view/,
+      ],
+      [
+        'a function that returns rows of the view',
+        `create function far.f() returns setof keep.totals language sql as 'select * from keep.totals'`,
+        /function far\.f\(\) has the row type of a view in its signature/,
+      ],
+      [
+        'a rule of a table',
+        'create rule copies as on insert to far.secrets do also insert into keep.lines values (1)',
+        /rule copies on table far\.secrets depends on a view or function in the way, and cannot be made again/,
+      ],
+      [
+        'a function with a parsed body',
+        'create function far.f() returns bigint begin atomic select count(*) from keep.totals; end',
+        /function far\.f\(\) is never written again: type "drop function far\.f\(\)" before, and make it again after/,
+      ],
+      [
+        'a policy',
+        'create policy known on far.secrets using (status in (select status from keep.totals))',
+        /policy known on table far\.secrets is never written again: type "drop policy known on far\.secrets" before/,
+      ],
+      [
+        'a rule of a view',
+        'create rule no_delete as on delete to keep.lines do instead nothing',
+        /rule no_delete on keep\.lines is never written again: drop it before, and make it again after/,
+      ],
+      [
+        'a default of a column of a view',
+        `alter view keep.lines alter column status set default 'open'`,
+        /the default of column status of keep\.lines is never written again/,
+      ],
+      [
+        'a member of an extension',
+        'alter extension plpgsql add view keep.lines',
+        /view keep\.lines belongs to extension plpgsql/,
+      ],
     ],
-    [
-      'a function that returns rows of the view',
-      `create function far.f() returns setof keep.totals language sql as 'select * from keep.totals'`,
-      /function far\.f\(\) has the row type of a view in its signature/,
-    ],
-    [
-      'a rule of a table',
-      'create rule copies as on insert to far.secrets do also insert into keep.lines values (1)',
-      /rule copies on table far\.secrets depends on a view or function in the way, and cannot be made again/,
-    ],
-    [
-      'a function with a parsed body',
-      'create function far.f() returns bigint begin atomic select count(*) from keep.totals; end',
-      /function far\.f\(\) is never written again: type "drop function far\.f\(\)" before, and make it again after/,
-    ],
-    [
-      'a policy',
-      'create policy known on far.secrets using (status in (select status from keep.totals))',
-      /policy known on table far\.secrets is never written again: type "drop policy known on far\.secrets" before/,
-    ],
-    [
-      'a rule of a view',
-      'create rule no_delete as on delete to keep.lines do instead nothing',
-      /rule no_delete on keep\.lines is never written again: drop it before, and make it again after/,
-    ],
-    [
-      'a default of a column of a view',
-      `alter view keep.lines alter column status set default 'open'`,
-      /the default of column status of keep\.lines is never written again/,
-    ],
-    [
-      'a member of an extension',
-      'alter extension plpgsql add view keep.lines',
-      /view keep\.lines belongs to extension plpgsql/,
-    ],
-  ])('%s', async (_, made, message) => {
+    { quick: 2 },
+  )('%s', async (_, made, message) => {
     await sql.unsafe(made)
     const refusal = await leavesEverything(() => callAlter(database, widen), message)
     expect(refusal.code).toBe('DependentsExist')
@@ -426,7 +439,7 @@ describe('what cannot be made again is refused by name, before anything is dropp
 })
 
 describe('locks', () => {
-  test('a long report delays the change, and not the other readers', async () => {
+  test('a long report delays the change, and not the other readers', deep, async () => {
     const waits: string[] = []
     const work = await whileLocked(url, 'select * from keep.open_lines', async (holder) => {
       const going = callAlter(database, widen, {
@@ -449,7 +462,7 @@ describe('locks', () => {
     await session.end()
   }
 
-  test('a refresh that is going on is waited for', async () => {
+  test('a refresh that is going on is waited for', deep, async () => {
     const waited = Promise.withResolvers<void>()
     const { going } = await whileLocked(url, 'refresh materialized view keep.totals', async () => {
       const going = callAlter(database, widen, { events: { onWait: () => waited.resolve() } })
@@ -495,23 +508,33 @@ describe('locks', () => {
   })
 })
 
-test('an option of a column that the server keeps for itself is not put back, neither of a view nor of a plain view', async () => {
-  // As 15.20 and 17.12 keep it, where no DDL can set it.
-  await sql`
+test(
+  'an option of a column that the server keeps for itself is not put back, neither of a view nor of a plain view',
+  deep,
+  async () => {
+    // As 15.20 and 17.12 keep it, where no DDL can set it.
+    await sql`
     update pg_attribute set attoptions = array['pg_attver=' || attrelid]
      where attrelid in (select oid from pg_class where relnamespace in ('keep'::regnamespace, 'far'::regnamespace) and relkind in ('m', 'v'))
        and attnum > 0 and attoptions is null`
-  const items = await callAlter(database, 'alter table keep.orders alter column amount type bigint')
-  expect(items.map(nameOf)).toContain('keep.lines')
-})
+    const items = await callAlter(database, 'alter table keep.orders alter column amount type bigint')
+    expect(items.map(nameOf)).toContain('keep.lines')
+  },
+)
 
-test('a dry run of a file that takes longer than a second is undone, so that no reader waits for it', async () => {
-  const before = await wholeCatalog(sql)
-  const slow = 'using case when pg_sleep(0.012) is null then 1 else amount end'
-  expect(await dryRun(`alter table keep.orders alter column amount type bigint ${slow}`)).toEqual(['unknown'])
-  expect(await dryRun(widen)).toEqual(['fits'])
-  expect(await wholeCatalog(sql)).toEqual(before)
-})
+test(
+  'a dry run of a file that takes longer than a second is undone, so that no reader waits for it',
+  deep,
+  async () => {
+    const before = await wholeCatalog(sql)
+    const slow = 'using case when pg_sleep(0.012) is null then 1 else amount end'
+    expect(await dryRun(`alter table keep.orders alter column amount type bigint ${slow}`)).toEqual([
+      'unknown',
+    ])
+    expect(await dryRun(widen)).toEqual(['fits'])
+    expect(await wholeCatalog(sql)).toEqual(before)
+  },
+)
 
 test('no reader of the views is locked out while alter proves that they can be made again', async () => {
   await makeGatedView(sql, 'proof')

@@ -1,6 +1,7 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
+import { eachGroup } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -66,7 +67,7 @@ const ways: [string, (change: string) => Promise<unknown>][] = [
   ],
 ]
 
-describe.each(ways)('with %s', (_, change) => {
+eachGroup(ways, { quick: 1 })('with %s', (_, change) => {
   test('a managed view is made from its frozen query, so a type that comes and goes leaves nothing behind', async () => {
     await callAlter(database, to('numeric'))
     await make([shares])

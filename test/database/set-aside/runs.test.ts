@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -48,7 +49,7 @@ test('alter: each materialized view has a run, which makes its data as fresh as 
   expect(status?.sql.at(-1)).toBe('refresh materialized view "keep"."totals"')
 })
 
-test('alter: what fails or was only tried has no run', async () => {
+test('alter: what fails or was only tried has no run', deep, async () => {
   await refusalOf(callAlter(database, 'alter table keep.orders drop column status'))
   await callAlter(database, widen, { dryRun: true })
   expect(await runs()).toEqual([])
@@ -100,7 +101,7 @@ test('put-back: what is made again has a run, what cannot has one that failed', 
   ])
 })
 
-test('put-back: the run of a view begins after the view before it could not be filled', async () => {
+test('put-back: the run of a view begins after the view before it could not be filled', deep, async () => {
   await sql.unsafe(`
     create sequence keep.moment;
     create table keep.divisors as select 1 as by;

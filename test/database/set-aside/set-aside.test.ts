@@ -192,7 +192,7 @@ describe('a view that no longer fits', () => {
     expect(await remembered()).toHaveLength(10)
   })
 
-  test('comes back when the table fits again', async () => {
+  test('comes back when the table fits again', deep, async () => {
     await back()
     await sql`alter table keep.orders add column status text`
     expect((await back()).back).toHaveLength(10)
@@ -220,7 +220,7 @@ describe('a view that no longer fits', () => {
     expect(await remembered()).toEqual([])
   })
 
-  test('cannot be forgotten under a name that is not aside, nor given to another view', async () => {
+  test('cannot be forgotten under a name that is not aside, nor given to another view', deep, async () => {
     expect((await refusalOf(back({ forgotten: ['keep.typo'] }))).message).toContain('--forget: keep.typo')
     const given = [definition('typo', 'select 1 as x', { schema: 'keep' })]
     expect((await refusalOf(back({ given }))).message).toMatch(/^--with: keep\.typo is no materialized view/)
@@ -249,7 +249,7 @@ describe('what another tool renames keeps its readers aside, with the old and th
         'keep.orders, which is called far.bills now, and column amount of keep.orders, which is called total now',
       ],
     ],
-    { quick: 2 },
+    { quick: 1 },
   )('%s', async (_, change, undo, renamed) => {
     const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
     const { items } = await aside(['keep.orders'])
@@ -269,7 +269,7 @@ describe('what another tool renames keeps its readers aside, with the old and th
     expect(await rowsOf(sql)).toEqual(rows)
   })
 
-  test('a column of a partition; a definition with the new name puts its reader back', async () => {
+  test('a column of a partition; a definition with the new name puts its reader back', deep, async () => {
     await sql.unsafe(`
       set role aside_anna;
       create table keep.parts (day date, x integer) partition by range (day);
@@ -292,7 +292,7 @@ describe('what another tool renames keeps its readers aside, with the old and th
     expect(await sql`select x::int from keep.of_part`).toEqual([{ x: 7 }])
   })
 
-  test('but not a table in whose place another one is: they read that one', async () => {
+  test('but not a table in whose place another one is: they read that one', deep, async () => {
     await aside(['keep.orders'])
     await sql.unsafe(`
       set role aside_anna;
@@ -336,7 +336,7 @@ describe('a view that cannot be filled', () => {
     expect(await sql`select labels::int from far.summit`).toEqual([{ labels: 100 }])
   })
 
-  test('comes back with its readers when it can be filled again', async () => {
+  test('comes back with its readers when it can be filled again', deep, async () => {
     await back()
     await sql`update keep.orders set amount = 7 where id = 7`
     const done = await back()
@@ -369,7 +369,7 @@ describe('set-aside proves that each view can be filled:', () => {
     expect(await rowsOf(sql)).toEqual(rows)
   })
 
-  test('a login that may not create schemas is told which views could not be tried', async () => {
+  test('a login that may not create schemas is told which views could not be tried', deep, async () => {
     let told: string[] = []
     const onTried = (untried: string[]) => {
       told = untried
@@ -419,26 +419,30 @@ test('a view that somebody has made meanwhile is named and stays; it is kept if 
   expect(await sql`select * from far.summit`).toEqual([{ mine: 1 }])
 })
 
-test('a view that would read other columns, because a table in a join with an alias got one, stays aside', async () => {
-  await sql.unsafe(`
+test(
+  'a view that would read other columns, because a table in a join with an alias got one, stays aside',
+  deep,
+  async () => {
+    await sql.unsafe(`
     create table keep.one (id int, c int); create table keep.two (id int, name text, other text, more int);
     insert into keep.one values (1, 1); insert into keep.two values (1, 'name', 'other', 0);
     create materialized view keep.joined as select j.c, j.other from (keep.one o join keep.two k on k.id = o.c) as j (id, c, id2, name, other, more)`)
-  const change =
-    'alter table keep.one add column z int; alter table keep.two alter column other type varchar(9)'
-  const says = 'materialized view keep.joined would not read keep.two.other, but keep.two.name'
-  await expect(callAlter(database, change)).rejects.toMatchObject({
-    message: expect.stringContaining(says),
-  })
-  expect(await sql`table keep.joined`).toEqual([{ c: 1, other: 'other' }])
-  await aside(['keep.two'])
-  await sql.unsafe(change)
-  expect((await back()).misfits).toEqual([{ name: 'keep.joined', because: expect.stringContaining(says) }])
-  await sql`alter table keep.one drop column z`
-  expect((await back()).back.map(({ name }) => name)).toEqual(['keep.joined'])
-  expect(await sql`table keep.joined`).toEqual([{ c: 1, other: 'other' }])
-  await sql`drop table keep.one, keep.two cascade`
-})
+    const change =
+      'alter table keep.one add column z int; alter table keep.two alter column other type varchar(9)'
+    const says = 'materialized view keep.joined would not read keep.two.other, but keep.two.name'
+    await expect(callAlter(database, change)).rejects.toMatchObject({
+      message: expect.stringContaining(says),
+    })
+    expect(await sql`table keep.joined`).toEqual([{ c: 1, other: 'other' }])
+    await aside(['keep.two'])
+    await sql.unsafe(change)
+    expect((await back()).misfits).toEqual([{ name: 'keep.joined', because: expect.stringContaining(says) }])
+    await sql`alter table keep.one drop column z`
+    expect((await back()).back.map(({ name }) => name)).toEqual(['keep.joined'])
+    expect(await sql`table keep.joined`).toEqual([{ c: 1, other: 'other' }])
+    await sql`drop table keep.one, keep.two cascade`
+  },
+)
 
 test('a name that nothing has, or that SQL cannot read, is refused', async () => {
   expect((await refusalOf(aside(['keep.nothing']))).message).toContain('"keep"."nothing"')
