@@ -9,6 +9,7 @@ import { startBatch } from '../../../src/batch/start.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
@@ -84,21 +85,25 @@ test('adopt marks a view that Viewkeeper may not act on, with the SQL that is mi
   expect(await wholeCatalog(sql)).toEqual(before)
 })
 
-test('a login that only reads adopts and checks: both say what Viewkeeper lacks, and the check is clean', async () => {
-  const run = await project()
-  const before = await wholeCatalog(sql)
-  expect(await run(reader, 'adopt', '--all', '-m', 'ours now')).toMatchObject({
-    code: 0,
-    said: expect.stringContaining('1 view adopted'),
-  })
-  expect(await run(reader, 'drift')).toEqual({
-    code: 0,
-    said: expect.stringMatching(/✓ 1 view: .* are the same\n.*this login may not read/),
-  })
-  expect(await wholeCatalog(sql)).toEqual(before)
-})
+test(
+  'a login that only reads adopts and checks: both say what Viewkeeper lacks, and the check is clean',
+  deep,
+  async () => {
+    const run = await project()
+    const before = await wholeCatalog(sql)
+    expect(await run(reader, 'adopt', '--all', '-m', 'ours now')).toMatchObject({
+      code: 0,
+      said: expect.stringContaining('1 view adopted'),
+    })
+    expect(await run(reader, 'drift')).toEqual({
+      code: 0,
+      said: expect.stringMatching(/✓ 1 view: .* are the same\n.*this login may not read/),
+    })
+    expect(await wholeCatalog(sql)).toEqual(before)
+  },
+)
 
-test('a check by a login that only reads sees another query, and what hangs on it', async () => {
+test('a check by a login that only reads sees another query, and what hangs on it', deep, async () => {
   const run = await project()
   const made = "create materialized view data_portal.mv_other as select 1 as id, 'x' as word"
   await sql.unsafe(`set role ${boss}; ${made}; reset role`)

@@ -4,6 +4,7 @@ import { unscheduled } from '../../../src/due/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { putBack, setAside } from '../../../src/set-aside/set-aside.ts'
 import { getWhy } from '../../../src/watch/why.ts'
+import { eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { rewrite } from '../../support/views/rewritten.ts'
@@ -140,20 +141,23 @@ describe('a view that reads an old view', () => {
     return row
   }
 
-  test.each([
-    ['a parsed body', 'select reach.sum(n) from reach.t'],
-    ['an operator', 'select n operator(reach.|+|) 1 as n from reach.t'],
-    ['the check of a domain', 'select n::reach.checked as n from reach.t'],
-    ['the check of a domain below a domain', 'select n::reach.inner_one as n from reach.t'],
-    ['an array of such a domain', `select '{1}'::text::reach.checked[] as n from reach.t`],
-    ['row security', 'select n from reach.guarded'],
-    ['a cast', `select 'good'::reach.mood::int as n from reach.t`],
-    ['an aggregate', 'select reach.sums(n) from reach.t'],
-    ['the cast of a column to json', 'select to_jsonb(mood) as n from reach.moods'],
-    ['the cast of a column of a whole row', 'select row_to_json(m)::text as n from reach.moods m'],
-    ['an operator class', 'select greatest(pair, pair) as n from reach.pairs'],
-    ['an operator class below a plain view', 'select greatest(pair, pair) as n from reach.above_pairs'],
-  ])('through %s is as old as that', async (_, query) => {
+  eachCase(
+    [
+      ['a parsed body', 'select reach.sum(n) from reach.t'],
+      ['an operator', 'select n operator(reach.|+|) 1 as n from reach.t'],
+      ['the check of a domain', 'select n::reach.checked as n from reach.t'],
+      ['the check of a domain below a domain', 'select n::reach.inner_one as n from reach.t'],
+      ['an array of such a domain', `select '{1}'::text::reach.checked[] as n from reach.t`],
+      ['row security', 'select n from reach.guarded'],
+      ['a cast', `select 'good'::reach.mood::int as n from reach.t`],
+      ['an aggregate', 'select reach.sums(n) from reach.t'],
+      ['the cast of a column to json', 'select to_jsonb(mood) as n from reach.moods'],
+      ['the cast of a column of a whole row', 'select row_to_json(m)::text as n from reach.moods m'],
+      ['an operator class', 'select greatest(pair, pair) as n from reach.pairs'],
+      ['an operator class below a plain view', 'select greatest(pair, pair) as n from reach.above_pairs'],
+    ],
+    { quick: 2 },
+  )('through %s is as old as that', async (_, query) => {
     expect(await filled(query)).toMatchObject({ asOld: true, by: 'reach.old' })
   })
 
@@ -210,20 +214,23 @@ describe('a view that reads an old view', () => {
     }
   })
 
-  test.each([
-    ['a text', 'select reach.by_text() as n from reach.t', /calls reach\.by_text\(\)/],
-    ['a text below a parsed body', 'select reach.by_body() as n from reach.t', /calls reach\.by_text\(\)/],
+  eachCase(
     [
-      'a text as the check of a domain',
-      'select n::reach.by_check as n from reach.t',
-      /calls reach\.by_value\(/,
+      ['a text', 'select reach.by_text() as n from reach.t', /calls reach\.by_text\(\)/],
+      ['a text below a parsed body', 'select reach.by_body() as n from reach.t', /calls reach\.by_text\(\)/],
+      [
+        'a text as the check of a domain',
+        'select n::reach.by_check as n from reach.t',
+        /calls reach\.by_value\(/,
+      ],
+      [
+        'SQL that the server executes',
+        `select query_to_xml('select n from reach.old', true, true, '')::text as n from reach.t`,
+        /executes the SQL of a text/,
+      ],
     ],
-    [
-      'SQL that the server executes',
-      `select query_to_xml('select n from reach.old', true, true, '')::text as n from reach.t`,
-      /executes the SQL of a text/,
-    ],
-  ])(
+    { quick: 1 },
+  )(
     'through %s is of an age that nobody knows, unless its author says what is read there',
     async (_, query, because) => {
       await sql.unsafe(`

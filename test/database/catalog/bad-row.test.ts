@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 import { findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
@@ -53,58 +54,61 @@ async function found(query: string, of = database, mostMs = 60_000) {
 
 const order = '"My Shop".orders id 12345'
 
-test.each([
-  ['an expression', 'select id, price / qty as each from "My Shop".orders', '22012', ['each'], [order]],
-  ['a condition', 'select id from "My Shop".orders where price / qty > 2', '22012', [], [order]],
+eachCase(
   [
-    'an aggregate',
-    'select customer, sum(price / qty) as each from "My Shop".orders group by 1',
-    '22012',
-    ['each'],
-    [order],
+    ['an expression', 'select id, price / qty as each from "My Shop".orders', '22012', ['each'], [order]],
+    ['a condition', 'select id from "My Shop".orders where price / qty > 2', '22012', [], [order]],
+    [
+      'an aggregate',
+      'select customer, sum(price / qty) as each from "My Shop".orders group by 1',
+      '22012',
+      ['each'],
+      [order],
+    ],
+    ['a cast', 'select id, note::int as note from "My Shop".orders order by id', '22P02', ['note'], [order]],
+    [
+      'a join',
+      'select o.id, r.rate * o.price / o.qty as each from "My Shop".orders o join "My Shop".rates r using (customer)',
+      '22012',
+      ['each'],
+      [order, '"My Shop".rates customer 45'],
+    ],
+    [
+      'the nullable side of a join, and a key that others are grouped by',
+      'select r.customer, r.rate, count(o.price / o.qty) as n from "My Shop".rates r left join "My Shop".orders as o(nr, customer) on r.customer = o.customer group by r.customer',
+      '22012',
+      ['n'],
+      ['"My Shop".rates customer 45', order],
+    ],
+    ['a plain view', 'select p.each + 1 as more from "My Shop".plain p', '22012', ['more'], [order]],
+    [
+      'a partition',
+      'with p as (select * from "My Shop".parts) select 1 / qty as n from p',
+      '22012',
+      ['n'],
+      ['"My Shop".parts id 1234'],
+    ],
+    [
+      'rows that only together make a sum 0',
+      'select item, 100 / sum(amount) as n from "My Shop".moves group by item',
+      '22012',
+      ['n'],
+      ['"My Shop".moves id 77', '"My Shop".moves id 9002'],
+    ],
+    [
+      'a subquery',
+      'select customer, (select 1 / o.qty from "My Shop".orders o where o.id = r.rate + 12344) as n from "My Shop".rates r',
+      '22012',
+      ['n'],
+      [order, '"My Shop".rates customer 0'],
+    ],
   ],
-  ['a cast', 'select id, note::int as note from "My Shop".orders order by id', '22P02', ['note'], [order]],
-  [
-    'a join',
-    'select o.id, r.rate * o.price / o.qty as each from "My Shop".orders o join "My Shop".rates r using (customer)',
-    '22012',
-    ['each'],
-    [order, '"My Shop".rates customer 45'],
-  ],
-  [
-    'the nullable side of a join, and a key that others are grouped by',
-    'select r.customer, r.rate, count(o.price / o.qty) as n from "My Shop".rates r left join "My Shop".orders as o(nr, customer) on r.customer = o.customer group by r.customer',
-    '22012',
-    ['n'],
-    ['"My Shop".rates customer 45', order],
-  ],
-  ['a plain view', 'select p.each + 1 as more from "My Shop".plain p', '22012', ['more'], [order]],
-  [
-    'a partition',
-    'with p as (select * from "My Shop".parts) select 1 / qty as n from p',
-    '22012',
-    ['n'],
-    ['"My Shop".parts id 1234'],
-  ],
-  [
-    'rows that only together make a sum 0',
-    'select item, 100 / sum(amount) as n from "My Shop".moves group by item',
-    '22012',
-    ['n'],
-    ['"My Shop".moves id 77', '"My Shop".moves id 9002'],
-  ],
-  [
-    'a subquery',
-    'select customer, (select 1 / o.qty from "My Shop".orders o where o.id = r.rate + 12344) as n from "My Shop".rates r',
-    '22012',
-    ['n'],
-    [order, '"My Shop".rates customer 0'],
-  ],
-])('the bad row is found in %s', async (_, query, sqlstate, columns, rows) => {
+  { quick: 2 },
+)('the bad row is found in %s', async (_, query, sqlstate, columns, rows) => {
   expect(await found(query)).toMatchObject({ sqlstate, columns, rows })
 })
 
-test('what no row decides is said', async () => {
+test('what no row decides is said', deep, async () => {
   expect(await found('select 1 / (r.rate - r.rate) as n from "My Shop".rates r')).toMatchObject({
     columns: ['n'],
   })
@@ -147,7 +151,7 @@ test('the query fails under the rights of the login: hidden rows are not shown',
   })
 })
 
-test('the command prints columns, rows and values, and nothing that moves the cursor', async () => {
+test('the command prints columns, rows and values, and nothing that moves the cursor', deep, async () => {
   await sql.unsafe(`
     create table "My Shop".texts as select 1 as t, E'1\\x1b[2Jx' as text;
     create materialized view "My Shop".numbers as select text::int as number from "My Shop".texts with no data`)

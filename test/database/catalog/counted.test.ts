@@ -358,7 +358,7 @@ describe('why', () => {
     }
   })
 
-  test('and doctor name alike what keeps several views from it, once', async () => {
+  test('and doctor name alike what keeps several views from it, once', deep, async () => {
     await filled('base', 'v')
     const told = async (on = saving) => {
       const { notSkipped } = await doctor(on, { views: ['still.base', 'still.v'], role: null })

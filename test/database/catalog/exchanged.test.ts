@@ -65,26 +65,29 @@ const readers: Record<string, (from: Database, view: string) => Promise<unknown>
 }
 
 describe('a view that is exchanged between two statements of a read', () => {
-  eachCase(Object.keys(readers), { quick: 2 })('is shown by %s as if nothing had happened', async (name) => {
-    const read = readers[name]!
-    const view = await makeView(`between_${name.toLowerCase()}`)
-    // What reads a view directly, and not through a plain view, is exchanged together with it.
-    if (name === 'planGroup')
-      await sql.unsafe(`create materialized view ${view}_too as select id from ${view}`)
-    await swap(view)
-    const calm = await read(database, view)
-    for (let at = 0; ; at++) {
-      let statements = 0
-      const told = await read(
-        between(database, async () => {
-          if (statements++ === at) await swap(view)
-        }),
-        view,
-      )
-      expect(told, `after ${at} statements`).toEqual(calm)
-      if (statements <= at) break
-    }
-  })
+  eachCase(Object.keys(readers).toReversed(), { quick: 1 })(
+    'is shown by %s as if nothing had happened',
+    async (name) => {
+      const read = readers[name]!
+      const view = await makeView(`between_${name.toLowerCase()}`)
+      // What reads a view directly, and not through a plain view, is exchanged together with it.
+      if (name === 'planGroup')
+        await sql.unsafe(`create materialized view ${view}_too as select id from ${view}`)
+      await swap(view)
+      const calm = await read(database, view)
+      for (let at = 0; ; at++) {
+        let statements = 0
+        const told = await read(
+          between(database, async () => {
+            if (statements++ === at) await swap(view)
+          }),
+          view,
+        )
+        expect(told, `after ${at} statements`).toEqual(calm)
+        if (statements <= at) break
+      }
+    },
+  )
 })
 
 test('a view that is exchanged all the time is shown by every reader without an error', deep, async () => {
@@ -134,7 +137,7 @@ describe('a view that is dropped', () => {
     }
   })
 
-  test('between two statements of a read is reported as gone, or as it was', async () => {
+  test('between two statements of a read is reported as gone, or as it was', deep, async () => {
     const calm = { view: 'dropping.v', populated: true }
     const view = await makeView('dropping')
     for (let at = 0; ; at++) {

@@ -5,6 +5,7 @@ import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { problemOf, sqlstateOf } from '../../../src/server/failures.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, advanceToGate, begin } from '../../support/views/batches.ts'
 import { makeGatedView, withGateClosed } from '../../support/views/slow-view.ts'
@@ -71,38 +72,41 @@ async function deletedBefore(at: number, work: (database: Database) => Promise<u
 let batchId: string
 
 /** Work, and the statements before which all definitions are deleted: soon, while it is planned, and late. */
-test.each<[string, number[], (database: Database) => Promise<unknown>]>([
+eachCase<[string, number[], (database: Database) => Promise<unknown>]>(
   [
-    'a scheduled refresh',
-    [5, 7],
-    (on) => refresh({ view: 'base', strategy: 'regular' }, callOn(on, { trigger: 'schedule' })),
+    [
+      'a scheduled refresh',
+      [5, 7],
+      (on) => refresh({ view: 'base', strategy: 'regular' }, callOn(on, { trigger: 'schedule' })),
+    ],
+    ['a refresh of a group', [6, 8, 10], (on) => refresh({ view: 'base', strategy: 'swap' }, callOn(on))],
+    [
+      'a drop',
+      [6, 8],
+      async (on) => {
+        await sql`create materialized view if not exists extra as select 1 as x`
+        return drop({ view: 'extra' }, callOn(on))
+      },
+    ],
+    [
+      'the start of a batch',
+      [3, 6],
+      async (on) => {
+        batchId = (await startBatch({ all: true }, callOn(on))).batchId
+        await advanceToEnd(database, batchId)
+      },
+    ],
+    [
+      'a batch',
+      [4, 20, 30],
+      async (on) => {
+        if (on !== database) batchId = (await startBatch({ all: true }, callOn(database))).batchId
+        await advanceToEnd(on, batchId)
+      },
+    ],
   ],
-  ['a refresh of a group', [6, 8, 10], (on) => refresh({ view: 'base', strategy: 'swap' }, callOn(on))],
-  [
-    'a drop',
-    [6, 8],
-    async (on) => {
-      await sql`create materialized view if not exists extra as select 1 as x`
-      return drop({ view: 'extra' }, callOn(on))
-    },
-  ],
-  [
-    'the start of a batch',
-    [3, 6],
-    async (on) => {
-      batchId = (await startBatch({ all: true }, callOn(on))).batchId
-      await advanceToEnd(database, batchId)
-    },
-  ],
-  [
-    'a batch',
-    [4, 20, 30],
-    async (on) => {
-      if (on !== database) batchId = (await startBatch({ all: true }, callOn(database))).batchId
-      await advanceToEnd(on, batchId)
-    },
-  ],
-])('%s comes to its end, if all definitions are deleted meanwhile', async (_, moments, work) => {
+  { quick: 1 },
+)('%s comes to its end, if all definitions are deleted meanwhile', async (_, moments, work) => {
   const ends: string[] = []
   for (const at of moments) ends.push(await deletedBefore(at, work))
   expect(ends).toContain('tried again')
@@ -110,18 +114,22 @@ test.each<[string, number[], (database: Database) => Promise<unknown>]>([
   expect(await sql`select from viewkeeper.runs where status in ('pending', 'built', 'running')`).toEqual([])
 })
 
-test('a batch has not ended while the server refreshes a view whose definition was deleted', async () => {
-  await makeGatedView(sql, 'slow')
-  await withGateClosed(sql, 'slow', async (open) => {
-    const id = await begin(database, { views: ['slow'] })
-    await advanceToGate(database, sql, id, 'slow')
-    await deleteDefinitions()
-    expect(await advance(id, { database, until: Date.now() + 1_000 })).toMatchObject({ done: false })
-    await open()
-    expect(await advanceToEnd(database, id)).toMatchObject({ status: 'success' })
-    const [run] = await sql`
+test(
+  'a batch has not ended while the server refreshes a view whose definition was deleted',
+  deep,
+  async () => {
+    await makeGatedView(sql, 'slow')
+    await withGateClosed(sql, 'slow', async (open) => {
+      const id = await begin(database, { views: ['slow'] })
+      await advanceToGate(database, sql, id, 'slow')
+      await deleteDefinitions()
+      expect(await advance(id, { database, until: Date.now() + 1_000 })).toMatchObject({ done: false })
+      await open()
+      expect(await advanceToEnd(database, id)).toMatchObject({ status: 'success' })
+      const [run] = await sql`
       select r.status, r.finished_at <= b.finished_at as before from viewkeeper.runs r
         join viewkeeper.batches b on b.id = r.batch_id where b.id = ${id}`
-    expect(run).toEqual({ status: 'success', before: true })
-  })
-})
+      expect(run).toEqual({ status: 'success', before: true })
+    })
+  },
+)

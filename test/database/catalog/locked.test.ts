@@ -7,6 +7,7 @@ import { doctor } from '../../../src/watch/doctor.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { reads } from '../../support/api/reads.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -92,7 +93,7 @@ describe('while somebody holds every view of the database exclusively', () => {
     await begin(impatient, { all: true })
   })
 
-  test('another view is frozen, migrated and changed', async () => {
+  test('another view is frozen, migrated and changed', deep, async () => {
     const frozen = await folder('beside')
     const first = definition('other', 'select 1 as id')
     await frozen.freezeOn(impatient, [first])

@@ -113,7 +113,7 @@ describe('a view lives through every operation', () => {
       ['63 bytes of letters of two', `${'ä'.repeat(31)}x`],
       ['a name almost like those of the copies', 'viewkeepers_1_old'],
     ],
-    { quick: 3 },
+    { quick: 1 },
   )('named with %s', async (_, name) => {
     await liveThrough({
       schema: within63Bytes(`in ${name}`),
@@ -243,7 +243,7 @@ describe('a name without a schema', () => {
   })
 
   const strategies = ['regular', 'concurrent', 'swap'] as const
-  test.each(strategies)('means one view to the end, and not the other: %s', async (strategy) => {
+  eachCase(strategies, { quick: 1 })('means one view to the end, and not the other: %s', async (strategy) => {
     const schemas = [`first_${strategy}`, `second_${strategy}`]
     const fresh = schemas.map(
       (schema) => `

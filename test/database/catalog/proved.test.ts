@@ -4,7 +4,7 @@ import { migrate } from '../../../src/own-schema/apply.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { notKnown } from '../../../src/slices/db/not-known.ts'
 import { whyNotKnown } from '../../../src/slices/db/read-queries.ts'
-import { eachCase } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { administrator, schemaFolder } from '../../support/servers/database.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
 import { major } from '../../support/servers/test-server.ts'
@@ -113,7 +113,7 @@ if (major >= 18) {
   ])
 }
 
-eachCase(settled, { quick: 6 })('a view with %s is left out until that changes', async (_, query, change) => {
+eachCase(settled, { quick: 2 })('a view with %s is left out until that changes', async (_, query, change) => {
   if (major >= 18)
     await typed(`
       create table if not exists way.virtual (at timestamptz, local timestamp generated always as (at at time zone 'IST') virtual);
@@ -194,7 +194,7 @@ eachCase(
       /reads way\.guarded/,
     ],
   ],
-  { quick: 6 },
+  { quick: 2 },
 )('a view with %s is refreshed, and one without is left out', async (_, query, control, change, reason) => {
   await made({ v: query, control })
   await typed(change)
@@ -205,16 +205,19 @@ eachCase(
   expect(row?.shows).toBe(row?.gives)
 })
 
-test.each([
-  ['distinct', 'select distinct pair from way.t'],
-  ['group by', 'select pair, count(*) from way.t group by pair'],
-  ['order by', 'select pair from way.t order by pair limit 1'],
-  ['the order of a window', 'select i, rank() over (order by pair) from way.t'],
-  ['greatest', 'select greatest(pair, other) from way.t'],
-  ['an aggregate', 'select array_agg(i order by pair) from way.t'],
-  ['a row of it', 'select (i, pair) < (i, other) from way.t'],
-  ['a comparison of arrays', 'select array[pair] < array[other] from way.t'],
-])('an operator class behind %s is not known, where the server takes its own one it is', async (_, query) => {
+eachCase(
+  [
+    ['distinct', 'select distinct pair from way.t'],
+    ['group by', 'select pair, count(*) from way.t group by pair'],
+    ['order by', 'select pair from way.t order by pair limit 1'],
+    ['the order of a window', 'select i, rank() over (order by pair) from way.t'],
+    ['greatest', 'select greatest(pair, other) from way.t'],
+    ['an aggregate', 'select array_agg(i order by pair) from way.t'],
+    ['a row of it', 'select (i, pair) < (i, other) from way.t'],
+    ['a comparison of arrays', 'select array[pair] < array[other] from way.t'],
+  ],
+  { quick: 2 },
+)('an operator class behind %s is not known, where the server takes its own one it is', async (_, query) => {
   await sql.unsafe('drop operator family if exists way.pairs using btree cascade')
   await made({ control: query })
   expect(await scheduled('control')).toBe('skipped')
@@ -244,41 +247,45 @@ test.each([
   expect(await scheduled('v')).toBe('skipped')
 })
 
-test('a database made from a template, and one made from that, leave out nothing that the template could', async () => {
-  await sql.unsafe('create database origin')
-  const at = (name: string) => {
-    const url = server.url.replace(/\/postgres$/, `/${name}`)
-    const its = administrator(url)
-    const by = connectTo(fromUrl(url), { skipUnchanged: true })
-    return { its, ...leftOut('public', () => ({ sql: its, saving: by })), by }
-  }
-  const origin = at('origin')
-  await migrate(origin.by, schemaFolder)
-  await origin.its.unsafe(
-    'select pg_stat_force_next_flush(); create table t as select 1 as i; create materialized view v as select i from t; create materialized view top as select i from v',
-  )
-  await origin.filled('v', 'top')
-  expect([await origin.scheduled('v'), await origin.scheduled('top')]).toEqual(['skipped', 'skipped'])
-  await origin.longAgo('v')
-  await origin.its.end()
-  for (const [name, template] of [
-    ['clone', 'origin'],
-    ['clone_of_clone', 'clone'],
-  ]) {
-    await sql.unsafe(`create database ${name} template ${template}`)
-    const clone = at(name!)
-    await clone.its.unsafe('truncate t; insert into t values (2); select pg_stat_force_next_flush()')
-    const [known] =
-      await clone.its`select count(*)::int as of from viewkeeper.view_status where as_of is not null`
-    expect(known).toEqual({ of: 0 })
-    expect([await clone.scheduled('v'), await clone.scheduled('top')]).toEqual(['updated', 'updated'])
-    expect(await clone.its`select i from top`).toEqual([{ i: 2 }])
-    await clone.longAgo('v')
-    await clone.longAgo('top')
-    expect([await clone.scheduled('v'), await clone.scheduled('top')]).toEqual(['skipped', 'skipped'])
-    await clone.its.end()
-  }
-})
+test(
+  'a database made from a template, and one made from that, leave out nothing that the template could',
+  deep,
+  async () => {
+    await sql.unsafe('create database origin')
+    const at = (name: string) => {
+      const url = server.url.replace(/\/postgres$/, `/${name}`)
+      const its = administrator(url)
+      const by = connectTo(fromUrl(url), { skipUnchanged: true })
+      return { its, ...leftOut('public', () => ({ sql: its, saving: by })), by }
+    }
+    const origin = at('origin')
+    await migrate(origin.by, schemaFolder)
+    await origin.its.unsafe(
+      'select pg_stat_force_next_flush(); create table t as select 1 as i; create materialized view v as select i from t; create materialized view top as select i from v',
+    )
+    await origin.filled('v', 'top')
+    expect([await origin.scheduled('v'), await origin.scheduled('top')]).toEqual(['skipped', 'skipped'])
+    await origin.longAgo('v')
+    await origin.its.end()
+    for (const [name, template] of [
+      ['clone', 'origin'],
+      ['clone_of_clone', 'clone'],
+    ]) {
+      await sql.unsafe(`create database ${name} template ${template}`)
+      const clone = at(name!)
+      await clone.its.unsafe('truncate t; insert into t values (2); select pg_stat_force_next_flush()')
+      const [known] =
+        await clone.its`select count(*)::int as of from viewkeeper.view_status where as_of is not null`
+      expect(known).toEqual({ of: 0 })
+      expect([await clone.scheduled('v'), await clone.scheduled('top')]).toEqual(['updated', 'updated'])
+      expect(await clone.its`select i from top`).toEqual([{ i: 2 }])
+      await clone.longAgo('v')
+      await clone.longAgo('top')
+      expect([await clone.scheduled('v'), await clone.scheduled('top')]).toEqual(['skipped', 'skipped'])
+      await clone.its.end()
+    }
+  },
+)
 
 describe('what is known of the server', () => {
   const refusal = (named: Partial<Parameters<typeof notKnown>[0]>) => {

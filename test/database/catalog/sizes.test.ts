@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from 'vitest'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
+import { eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 
@@ -14,12 +15,15 @@ beforeEach(async () => {
     create materialized view beside as select 1 as id`)
 })
 
-test.each<[Strategy, boolean]>([
-  ['regular', false],
-  ['regular', true],
-  ['concurrent', true],
-  ['swap', false],
-])(
+eachCase<[Strategy, boolean]>(
+  [
+    ['regular', false],
+    ['regular', true],
+    ['concurrent', true],
+    ['swap', false],
+  ],
+  { quick: 2 },
+)(
   'a view has a size and a number of rows after a refresh: %s, with an index: %s',
   async (strategy, indexed) => {
     if (indexed) await sql`create unique index on mv (id)`

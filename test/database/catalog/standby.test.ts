@@ -18,6 +18,7 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { type Known, reads } from '../../support/api/reads.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
 import { type Standby, startStandby } from '../../support/servers/standby.ts'
@@ -47,11 +48,11 @@ beforeAll(async () => {
 
 afterAll(() => standby?.stop())
 
-test.each(Object.keys(reads))('%s answers on a standby as on its primary', async (read) => {
+eachCase(Object.keys(reads), { quick: 2 })('%s answers on a standby as on its primary', async (read) => {
   expect(await reads[read]!(replica, known)).toEqual(await reads[read]!(database, known))
 })
 
-test('a run that is running on the primary is running on its standby, too', async () => {
+test('a run that is running on the primary is running on its standby, too', deep, async () => {
   await makeGatedView(sql, 'gated')
   await withGateClosed(sql, 'gated', async (open) => {
     const { runId } = await refresh({ view: 'gated' }, callOn(database, { waitUntil: 0 }))

@@ -11,6 +11,7 @@ import { listViews } from '../../../src/watch/read.ts'
 import type { Why } from '../../../src/watch/why.ts'
 import { servedOn } from '../../support/api/served.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callSetAside } from '../../support/views/alter.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -221,39 +222,43 @@ describe('a view that waits for a lock', () => {
     })
   })
 
-  test('names who holds a table below the view that it reads, and whom that session waits for', async () => {
-    await refreshAll()
-    await whileLocked(url, 'select from app.numbers', async (reader) => {
-      const altering = holdLocks(
-        url,
-        "alter table app.numbers add column more text default 'secret'",
-        'a migration',
-      )
-      try {
-        await until('the migration waits', async () => {
-          const waiting = await sql`
-            select from pg_stat_activity where application_name = 'a migration' and wait_event_type = 'Lock'`
-          return waiting.length === 1
-        })
-        const { runId } = await refreshed('app.base', {}, { waitUntil: 0 })
-        const { locks } = await until('the run waits', async () => {
-          const now = await why('app.base')
-          return now.locks.length > 1 && now
-        })
-        expect(locks.map(({ application, relation }) => [application, relation])).toEqual(
-          expect.arrayContaining([
-            ['a long report', 'app.numbers'],
-            ['a migration', 'app.numbers'],
-          ]),
+  test(
+    'names who holds a table below the view that it reads, and whom that session waits for',
+    deep,
+    async () => {
+      await refreshAll()
+      await whileLocked(url, 'select from app.numbers', async (reader) => {
+        const altering = holdLocks(
+          url,
+          "alter table app.numbers add column more text default 'secret'",
+          'a migration',
         )
-        expect(JSON.stringify(locks)).not.toContain('secret')
-        await cancel(runId, callOn(database))
-      } finally {
-        await reader.letGo()
-        await (await altering).letGo()
-      }
-    })
-  })
+        try {
+          await until('the migration waits', async () => {
+            const waiting = await sql`
+            select from pg_stat_activity where application_name = 'a migration' and wait_event_type = 'Lock'`
+            return waiting.length === 1
+          })
+          const { runId } = await refreshed('app.base', {}, { waitUntil: 0 })
+          const { locks } = await until('the run waits', async () => {
+            const now = await why('app.base')
+            return now.locks.length > 1 && now
+          })
+          expect(locks.map(({ application, relation }) => [application, relation])).toEqual(
+            expect.arrayContaining([
+              ['a long report', 'app.numbers'],
+              ['a migration', 'app.numbers'],
+            ]),
+          )
+          expect(JSON.stringify(locks)).not.toContain('secret')
+          await cancel(runId, callOn(database))
+        } finally {
+          await reader.letGo()
+          await (await altering).letGo()
+        }
+      })
+    },
+  )
 
   test('after the lock was not granted in time, names who still holds it', async () => {
     await refreshAll()
@@ -290,7 +295,7 @@ describe('a view that waits for a lock', () => {
     await sql.unsafe('drop materialized view gated; drop function gated_gate()')
   })
 
-  test('names a prepared transaction, and how to roll it back', async () => {
+  test('names a prepared transaction, and how to roll it back', deep, async () => {
     await sql
       .begin(async (part) => {
         await part.unsafe("lock table app.numbers in access exclusive mode; prepare transaction 'it''s mine'")

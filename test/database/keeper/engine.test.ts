@@ -243,7 +243,11 @@ test('calls queue instead of opening more connections than the keeper may, batch
     seconds: 0.05,
   })
   const looked = Promise.withResolvers<void>()
-  const logger = { info: (message: string) => message === 'leads' && looked.resolve(), warn() {}, error() {} }
+  const logger = {
+    info: (message: string) => message === 'leads' && looked.resolve(),
+    warn() {},
+    error() {},
+  }
   const keeper = await keeperOn({ maxConnections: 7, logger, config: { schedules: {} } })
   keeper.start()
   let most = 0

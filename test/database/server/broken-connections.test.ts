@@ -7,6 +7,7 @@ import { withTransaction } from '../../../src/server/transactions.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { mayRetry, Problem } from '../../../src/words/problem.ts'
 import { counts } from '../../support/counts.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { breakableWay } from '../../support/servers/proxy.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
@@ -33,11 +34,14 @@ async function timed<T>(work: Promise<T>): Promise<{ end: T | Problem; ms: numbe
 const control = /^viewkeeper$/
 
 describe('a caller whose run the server works on', () => {
-  test.each([
-    ['every connection', undefined],
-    ["the run's connection", control],
-    ['the connection that watches', /^viewkeeper watching$/],
-  ])('gets its real answer when %s breaks, at any moment', async (what, which) => {
+  eachCase(
+    [
+      ['every connection', undefined],
+      ["the run's connection", control],
+      ['the connection that watches', /^viewkeeper watching$/],
+    ],
+    { quick: 1 },
+  )('gets its real answer when %s breaks, at any moment', async (what, which) => {
     const answers = await Promise.all(
       moments.map(async (at) => {
         const view = `broken_${what.replace(/\W/g, '_').toLowerCase()}_${at}`
@@ -74,28 +78,32 @@ describe('a caller whose run the server works on', () => {
   })
 })
 
-test('a request whose connections break before its run is running is answered at once, by its run if the server has recorded one', async () => {
-  await sql`create materialized view broken_early as select 1 as id`
-  const ends = []
-  for (let pieces = 0; pieces < 60; pieces++) {
-    const way = await breakableWay(url)
-    void way.resetAfter(pieces)
-    ends.push(await timed<Result>(refresh({ view: 'broken_early' }, callOn(way.database))))
-  }
-  for (const { end, ms } of ends) {
-    expect(ms).toBeLessThan(atOnceMs)
-    if (end instanceof Problem) expect(mayRetry(end.code)).toBe(true)
-    else if (end.status === 'error') expect(end.error).toMatchObject({ class: 'DatabaseUnavailable' })
-    // Skipped: the server still works on the run of a request before, whose answer was lost.
-    else expect(['updated', 'skipped']).toContain(end.status)
-  }
-  const known = ends.flatMap(({ end }) => (end instanceof Problem ? (end.details.runId ?? []) : end.runId))
-  expect(known).not.toEqual([])
-  const recorded = await sql`select id, status from viewkeeper.runs where view_name = 'broken_early'`
-  expect(recorded.filter(({ id, status }) => status === 'pending' || !known.includes(id))).toEqual([])
-})
+test(
+  'a request whose connections break before its run is running is answered at once, by its run if the server has recorded one',
+  deep,
+  async () => {
+    await sql`create materialized view broken_early as select 1 as id`
+    const ends = []
+    for (let pieces = 0; pieces < 60; pieces++) {
+      const way = await breakableWay(url)
+      void way.resetAfter(pieces)
+      ends.push(await timed<Result>(refresh({ view: 'broken_early' }, callOn(way.database))))
+    }
+    for (const { end, ms } of ends) {
+      expect(ms).toBeLessThan(atOnceMs)
+      if (end instanceof Problem) expect(mayRetry(end.code)).toBe(true)
+      else if (end.status === 'error') expect(end.error).toMatchObject({ class: 'DatabaseUnavailable' })
+      // Skipped: the server still works on the run of a request before, whose answer was lost.
+      else expect(['updated', 'skipped']).toContain(end.status)
+    }
+    const known = ends.flatMap(({ end }) => (end instanceof Problem ? (end.details.runId ?? []) : end.runId))
+    expect(known).not.toEqual([])
+    const recorded = await sql`select id, status from viewkeeper.runs where view_name = 'broken_early'`
+    expect(recorded.filter(({ id, status }) => status === 'pending' || !known.includes(id))).toEqual([])
+  },
+)
 
-test('a read whose connection breaks at any moment reports that at once', async () => {
+test('a read whose connection breaks at any moment reports that at once', deep, async () => {
   for (let pieces = 0; pieces < 30; pieces++) {
     const way = await breakableWay(url)
     void way.resetAfter(pieces)
@@ -138,11 +146,14 @@ describe('a transaction whose connection breaks', () => {
 })
 
 describe('advancing a batch', () => {
-  test.each([
-    ['every connection', undefined],
-    ['the control connection', control],
-    ['the connection that listens', /^viewkeeper listening$/],
-  ])('ends at once when %s breaks, and another call goes on', async (what, which) => {
+  eachCase(
+    [
+      ['every connection', undefined],
+      ['the control connection', control],
+      ['the connection that listens', /^viewkeeper listening$/],
+    ],
+    { quick: 1 },
+  )('ends at once when %s breaks, and another call goes on', async (what, which) => {
     const view = `broken_batch_${what.replace(/\W/g, '_')}`
     await makeGatedView(sql, view)
     const way = await breakableWay(url)

@@ -13,7 +13,7 @@ import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
-import { eachGroup } from '../../support/deep.ts'
+import { deep, eachGroup } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
@@ -67,7 +67,7 @@ eachGroup(
     expect(await sql.unsafe(`select * from "${word}"`)).toEqual([{ id: 1, [word]: word, said: word }])
   })
 
-  test('a batch, its reads, the monitor and the prune work', async () => {
+  test('a batch, its reads, the monitor and the prune work', deep, async () => {
     const opened = (await batch(
       {
         event: httpEvent('POST /batches', {
@@ -142,32 +142,36 @@ eachGroup(
     expect(dropped.body.status).toBe('deleted')
   })
 
-  test('a view is frozen, migrated up and down, checked and described; its file may have any character in a comment', async () => {
-    const frozen = await folder(`frozen ${encoding}`)
-    const first = definition('authored', `select id, '${word}'::text as "${word}" from public.base`, {
-      comment: word,
-      indexes: [{ name: `authored_${word}`, unique: true, on: `("${word}")` }],
-    })
-    await frozen.freeze([first], { why: `because of ${lacking}` })
-    expect(await verifyFrozen(database, [], await frozen.read())).toMatchObject([{ does: 'create' }])
-    await migrateUp(migrateCall(database), await frozen.read())
-    const second = { ...first, sql: `${first.sql} where "${word}" <> ''`, comment: `${word} 2` }
-    await frozen.freeze([second])
-    const all = await frozen.read()
-    expect((await migrateUp(migrateCall(database), all)).applied).toMatchObject([{ does: 'rebuild' }])
-    const qualified = { ...second, schema: 'public' }
-    const differences = await readDrift(database, [qualified])
-    expect(differences.filter(({ view: of }) => of === 'public.authored')).toEqual([])
-    const described = await describeViews(database, ['authored', `"${word}"`])
-    expect(described.filter(isDefined)).toMatchObject([
-      { definition: { comment: word } },
-      { definition: { comment: `${word} 2` } },
-    ])
-    expect((await migrateDown(migrateCall(database), all, 2)).undone).toMatchObject([
-      { does: 'rebuild' },
-      { does: 'drop' },
-    ])
-  })
+  test(
+    'a view is frozen, migrated up and down, checked and described; its file may have any character in a comment',
+    deep,
+    async () => {
+      const frozen = await folder(`frozen ${encoding}`)
+      const first = definition('authored', `select id, '${word}'::text as "${word}" from public.base`, {
+        comment: word,
+        indexes: [{ name: `authored_${word}`, unique: true, on: `("${word}")` }],
+      })
+      await frozen.freeze([first], { why: `because of ${lacking}` })
+      expect(await verifyFrozen(database, [], await frozen.read())).toMatchObject([{ does: 'create' }])
+      await migrateUp(migrateCall(database), await frozen.read())
+      const second = { ...first, sql: `${first.sql} where "${word}" <> ''`, comment: `${word} 2` }
+      await frozen.freeze([second])
+      const all = await frozen.read()
+      expect((await migrateUp(migrateCall(database), all)).applied).toMatchObject([{ does: 'rebuild' }])
+      const qualified = { ...second, schema: 'public' }
+      const differences = await readDrift(database, [qualified])
+      expect(differences.filter(({ view: of }) => of === 'public.authored')).toEqual([])
+      const described = await describeViews(database, ['authored', `"${word}"`])
+      expect(described.filter(isDefined)).toMatchObject([
+        { definition: { comment: word } },
+        { definition: { comment: `${word} 2` } },
+      ])
+      expect((await migrateDown(migrateCall(database), all, 2)).undone).toMatchObject([
+        { does: 'rebuild' },
+        { does: 'drop' },
+      ])
+    },
+  )
 
   test('a name with a character that the encoding lacks is the name of no view, on every route', async () => {
     const name = `of_${lacking}`

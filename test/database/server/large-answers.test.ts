@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
 import type { HttpAnswer } from '../../../src/api/http.ts'
 import { httpEvent, lambdaContext, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql } = useDatabase()
@@ -59,11 +60,14 @@ describe('an answer is never larger than Lambda allows', () => {
   })
 
   // Twice in an answer, and as JSON in JSON: no more than it takes to be too large, so that a slow server answers in time.
-  test.each([
-    ['quotes', '"', 1.2 * megabytes],
-    ['control characters', '\u0001', 0.7 * megabytes],
-    ['characters of three bytes', '\u20ac', 1.5 * megabytes],
-  ])(
+  eachCase(
+    [
+      ['quotes', '"', 1.2 * megabytes],
+      ['control characters', '\u0001', 0.7 * megabytes],
+      ['characters of three bytes', '\u20ac', 1.5 * megabytes],
+    ],
+    { quick: 1 },
+  )(
     'a run with a text of megabytes of %s is cut, and says how long the text is',
     async (_, character, characters) => {
       const id = await writeRun('larger', characters, character)
@@ -76,7 +80,7 @@ describe('an answer is never larger than Lambda allows', () => {
     },
   )
 
-  test('a view with a query of megabytes is cut', async () => {
+  test('a view with a query of megabytes is cut', deep, async () => {
     await sql.unsafe(`create materialized view wordy as select '${'x'.repeat(7 * megabytes)}'::text as words`)
     const view = await get('GET /views/{view}', { path: { view: 'wordy' } })
     expect(view.sql).toMatch(/^SELECT 'xxx.*\.\.\. \(70000\d\d characters in all\)$/)
@@ -96,40 +100,49 @@ describe('an answer is never larger than Lambda allows', () => {
     expect(pages.length).toBeGreaterThan(1)
   })
 
-  test('a batch of thousands of views with long messages comes in pages, in its order', async () => {
-    await sql`
-      insert into viewkeeper.definitions (schema_name, name, source)
-      select 'many', repeat('"', 50) || to_char(g, 'FM00000'), 'authored' from generate_series(1, 6000) g`
-    const [batch] = await sql<{ id: string }[]>`
-      insert into viewkeeper.batches (status, finished_at, trigger, selection, error)
-      values ('failed', clock_timestamp(), 'http', '{"all": true}', '{}') returning id`
-    await sql`
-      insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, estimate_ms, remaining_ms)
-      select ${batch!.id}, id, 2000 - row_number() over (order by name), schema_name, name, 1, 1
-        from viewkeeper.definitions where schema_name = 'many' order by name limit 2000`
-    await sql`
-      insert into viewkeeper.runs (definition_id, batch_id, schema_name, view_name, operation, trigger, status, finished_at, error)
-      select definition_id, batch_id, schema_name, view_name, 'refresh', 'batch', 'failed', clock_timestamp(),
-             jsonb_build_object('class', 'ViewSqlFailed', 'message', repeat('"', 2000))
-        from viewkeeper.batch_views where batch_id = ${batch!.id}`
-    await sql`analyze viewkeeper.definitions, viewkeeper.batch_views, viewkeeper.runs`
-    const { items, pages } = await readPages('GET /batches/{id}', 'views', { path: { id: batch!.id } })
-    expect(pages.length).toBeGreaterThan(1)
-    const names = items.map(({ view }) => view as string)
-    expect(names).toHaveLength(2000)
-    expect(names).toEqual(names.toSorted().toReversed())
-    const odd = httpEvent('GET /batches/{id}', { path: { id: batch!.id }, query: { cursor: 'nobody' } })
-    expect(await api(odd, lambdaContext())).toMatchObject({ statusCode: 400 })
-  })
+  describe('of thousands of views', () => {
+    beforeAll(async () => {
+      await sql`
+        insert into viewkeeper.definitions (schema_name, name, source)
+        select 'many', repeat('"', 50) || to_char(g, 'FM00000'), 'authored' from generate_series(1, 6000) g`
+      await sql`analyze viewkeeper.definitions`
+    })
 
-  test.each([
-    ['views', 'GET /views'],
-    ['metrics', 'GET /view-metrics'],
-  ])('thousands of %s come in pages, by name, each once', async (list, route) => {
-    const { items, pages } = await readPages(route, list)
-    const names = items.map(({ view }) => view as string).filter((view) => view.startsWith('many.'))
-    expect(names).toHaveLength(6000)
-    expect(names).toEqual(names.toSorted())
-    expect(pages.length).toBeGreaterThan(1)
+    test('a batch with long messages comes in pages, in its order', deep, async () => {
+      const [batch] = await sql<{ id: string }[]>`
+        insert into viewkeeper.batches (status, finished_at, trigger, selection, error)
+        values ('failed', clock_timestamp(), 'http', '{"all": true}', '{}') returning id`
+      await sql`
+        insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, estimate_ms, remaining_ms)
+        select ${batch!.id}, id, 2000 - row_number() over (order by name), schema_name, name, 1, 1
+          from viewkeeper.definitions where schema_name = 'many' order by name limit 2000`
+      await sql`
+        insert into viewkeeper.runs (definition_id, batch_id, schema_name, view_name, operation, trigger, status, finished_at, error)
+        select definition_id, batch_id, schema_name, view_name, 'refresh', 'batch', 'failed', clock_timestamp(),
+               jsonb_build_object('class', 'ViewSqlFailed', 'message', repeat('"', 2000))
+          from viewkeeper.batch_views where batch_id = ${batch!.id}`
+      await sql`analyze viewkeeper.batch_views, viewkeeper.runs`
+      const { items, pages } = await readPages('GET /batches/{id}', 'views', { path: { id: batch!.id } })
+      expect(pages.length).toBeGreaterThan(1)
+      const names = items.map(({ view }) => view as string)
+      expect(names).toHaveLength(2000)
+      expect(names).toEqual(names.toSorted().toReversed())
+      const odd = httpEvent('GET /batches/{id}', { path: { id: batch!.id }, query: { cursor: 'nobody' } })
+      expect(await api(odd, lambdaContext())).toMatchObject({ statusCode: 400 })
+    })
+
+    eachCase(
+      [
+        ['views', 'GET /views'],
+        ['metrics', 'GET /view-metrics'],
+      ],
+      { quick: 1 },
+    )('the %s come in pages, by name, each once', async (list, route) => {
+      const { items, pages } = await readPages(route, list)
+      const names = items.map(({ view }) => view as string).filter((view) => view.startsWith('many.'))
+      expect(names).toHaveLength(6000)
+      expect(names).toEqual(names.toSorted())
+      expect(pages.length).toBeGreaterThan(1)
+    })
   })
 })

@@ -30,72 +30,76 @@ const countsOf = (all: (string | number)[]) =>
 const pendingRuns = async () =>
   (await sql`select count(*)::int as pending from viewkeeper.runs where status in ('pending', 'running')`)[0]
 
-test('200 callers leave connections to everybody else, and each gets an answer or a 503 with Retry-After', async () => {
-  const views = Array.from({ length: 20 }, (_, at) => `called_${at}`)
-  for (const view of views) await sql.unsafe(`create materialized view ${view} as select 1 as id`)
-  await sql`create role bystander login password 'secret'`
-  process.env.DATABASE_URL = server.url
-  for (const stream of ['info', 'warn', 'error'] as const) {
-    const spy = vi.spyOn(console, stream).mockReturnValue() // the functions log each request
-    onTestFinished(() => spy.mockRestore())
-  }
-  const gateway = await startGateway({ port: 0, served: servedOn(database) })
-  const elsewhere = new URL(server.url)
-  elsewhere.username = 'bystander'
-  elsewhere.password = 'secret'
-  const bystander: string[] = []
-  const reads: number[] = []
-  const answers: { status: number; code: string | undefined; again: boolean }[] = []
-  let most = 0
-  const ms = 6000
-  // Some callers have to be answered. How many depends on the machine: these callers do not wait for Retry-After.
-  const areServed = () => answers.filter(({ code }) => code !== 'TooManyConnections').length > 20
-  const call = (at: number) => async () => {
-    const response = await fetch(`${gateway.url}/views/${views[at % views.length]}/refresh`, {
-      method: 'POST',
-      headers: { prefer: 'wait=20', 'content-type': 'application/json' },
-      // Not a swap: its answer can be that another swap was faster.
-      body: '{ "strategy": "regular" }',
-    })
-    const { code } = (await response.json()) as { code?: string }
-    answers.push({ status: response.status, code, again: response.headers.has('retry-after') })
-  }
-  try {
-    await Promise.all([
-      ...Array.from({ length: 200 }, (_, at) => forMs(ms, call(at), areServed)),
-      forMs(ms, async () => {
-        const client = postgres(elsewhere.href, { max: 1, fetch_types: false })
-        const seen = await client`select 1`.then(
-          () => 'let in',
-          ({ code }) => code,
-        )
-        bystander.push(seen)
-        await client.end()
-      }),
-      forMs(ms, async () => {
-        const { status, body } = await fetch(`${gateway.url}/runs?limit=1`)
-        reads.push(status)
-        await body?.cancel()
-      }),
-      forMs(ms, async () => {
-        const [row] = await sql`
+test(
+  '200 callers leave connections to everybody else, and each gets an answer or a 503 with Retry-After',
+  deep,
+  async () => {
+    const views = Array.from({ length: 20 }, (_, at) => `called_${at}`)
+    for (const view of views) await sql.unsafe(`create materialized view ${view} as select 1 as id`)
+    await sql`create role bystander login password 'secret'`
+    process.env.DATABASE_URL = server.url
+    for (const stream of ['info', 'warn', 'error'] as const) {
+      const spy = vi.spyOn(console, stream).mockReturnValue() // the functions log each request
+      onTestFinished(() => spy.mockRestore())
+    }
+    const gateway = await startGateway({ port: 0, served: servedOn(database) })
+    const elsewhere = new URL(server.url)
+    elsewhere.username = 'bystander'
+    elsewhere.password = 'secret'
+    const bystander: string[] = []
+    const reads: number[] = []
+    const answers: { status: number; code: string | undefined; again: boolean }[] = []
+    let most = 0
+    const ms = 6000
+    // Some callers have to be answered. How many depends on the machine: these callers do not wait for Retry-After.
+    const areServed = () => answers.filter(({ code }) => code !== 'TooManyConnections').length > 20
+    const call = (at: number) => async () => {
+      const response = await fetch(`${gateway.url}/views/${views[at % views.length]}/refresh`, {
+        method: 'POST',
+        headers: { prefer: 'wait=20', 'content-type': 'application/json' },
+        // Not a swap: its answer can be that another swap was faster.
+        body: '{ "strategy": "regular" }',
+      })
+      const { code } = (await response.json()) as { code?: string }
+      answers.push({ status: response.status, code, again: response.headers.has('retry-after') })
+    }
+    try {
+      await Promise.all([
+        ...Array.from({ length: 200 }, (_, at) => forMs(ms, call(at), areServed)),
+        forMs(ms, async () => {
+          const client = postgres(elsewhere.href, { max: 1, fetch_types: false })
+          const seen = await client`select 1`.then(
+            () => 'let in',
+            ({ code }) => code,
+          )
+          bystander.push(seen)
+          await client.end()
+        }),
+        forMs(ms, async () => {
+          const { status, body } = await fetch(`${gateway.url}/runs?limit=1`)
+          reads.push(status)
+          await body?.cancel()
+        }),
+        forMs(ms, async () => {
+          const [row] = await sql`
           select count(*)::int as open from pg_stat_activity where application_name like 'viewkeeper%'`
-        most = Math.max(most, row?.open)
-      }),
-    ])
-  } finally {
-    await gateway.close()
-    delete process.env.DATABASE_URL
-  }
-  expect(countsOf(bystander)).toEqual({ 'let in': expect.any(Number) })
-  expect(countsOf(reads)).toEqual({ 200: expect.any(Number) })
-  expect(most).toBeLessThanOrEqual(mostConnections)
-  for (const { status, code, again } of answers) {
-    if (status === 503) expect({ code, again }).toEqual({ code: 'TooManyConnections', again: true })
-    else expect([200, 202, 409]).toContain(status)
-  }
-  await until('no run is left open', async () => (await pendingRuns())?.pending === 0)
-})
+          most = Math.max(most, row?.open)
+        }),
+      ])
+    } finally {
+      await gateway.close()
+      delete process.env.DATABASE_URL
+    }
+    expect(countsOf(bystander)).toEqual({ 'let in': expect.any(Number) })
+    expect(countsOf(reads)).toEqual({ 200: expect.any(Number) })
+    expect(most).toBeLessThanOrEqual(mostConnections)
+    for (const { status, code, again } of answers) {
+      if (status === 503) expect({ code, again }).toEqual({ code: 'TooManyConnections', again: true })
+      else expect([200, 202, 409]).toContain(status)
+    }
+    await until('no run is left open', async () => (await pendingRuns())?.pending === 0)
+  },
+)
 
 test(
   'a login with 4 connections that gets 10 calls at once refuses what it cannot do, and leaves no run of that',

@@ -164,7 +164,7 @@ const engine = (view: string, body: object) =>
 const causeOf = async (view: string, runId: number) =>
   (await ask<Why>(routes.getWhy, { view })).body.causes.find((cause) => cause.runId === runId)
 
-eachCase(failures, { quick: 6 })('a refresh that fails for $name is answered alike', async (failure) => {
+eachCase(failures, { quick: 2 })('a refresh that fails for $name is answered alike', async (failure) => {
   const { view, code, body = {}, next, during = (asked) => asked() } = failure
   let answer: Awaited<ReturnType<typeof http>> | undefined
   await during(async () => {

@@ -8,6 +8,7 @@ import type { Notice } from '../../../src/watch/plan/notice.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { messagesOf, passTime } from '../../support/views/pass.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
@@ -99,26 +100,34 @@ describe('an incident', () => {
     expect((await tell())?.subject).toBe('OK: public.steady is well again [production]')
   })
 
-  test('of a run that got no lock is what why says: who holds it, and the SQL that ends the session', async () => {
-    await whileLocked(url, 'select from steady', async ({ pid }) => {
-      const { runId, error } = await refresh(
-        { view: 'steady', strategy: 'regular', timeoutSeconds: 2 },
-        callOn(database),
-      )
-      expect(error?.class).toBe('LockTimeout')
-      await look()
-      const [cause] = noticeOf(await tell()).causes
-      const { causes } = await getWhy(database, 'steady', { schedules, typed: 'production' })
-      expect(causes[0]).toMatchObject({ code: 'Locked', next: `select pg_terminate_backend(${pid});`, runId })
-      expect(cause).toMatchObject({
-        ...causes[0],
-        view: 'public.steady',
-        culprit: `process ${pid}`,
+  test(
+    'of a run that got no lock is what why says: who holds it, and the SQL that ends the session',
+    deep,
+    async () => {
+      await whileLocked(url, 'select from steady', async ({ pid }) => {
+        const { runId, error } = await refresh(
+          { view: 'steady', strategy: 'regular', timeoutSeconds: 2 },
+          callOn(database),
+        )
+        expect(error?.class).toBe('LockTimeout')
+        await look()
+        const [cause] = noticeOf(await tell()).causes
+        const { causes } = await getWhy(database, 'steady', { schedules, typed: 'production' })
+        expect(causes[0]).toMatchObject({
+          code: 'Locked',
+          next: `select pg_terminate_backend(${pid});`,
+          runId,
+        })
+        expect(cause).toMatchObject({
+          ...causes[0],
+          view: 'public.steady',
+          culprit: `process ${pid}`,
+        })
+        const [row] = await sql`select culprit, cause ->> 'text' as text from viewkeeper.incidents`
+        expect(row).toEqual({ culprit: `process ${pid}`, text: cause?.text })
       })
-      const [row] = await sql`select culprit, cause ->> 'text' as text from viewkeeper.incidents`
-      expect(row).toEqual({ culprit: `process ${pid}`, text: cause?.text })
-    })
-  })
+    },
+  )
 
   test('of a view whose schedule was due says that it was missed, as why does', async () => {
     const schedules = { nightly: { schedule: '* * * * *', timeZone: 'Etc/UTC' }, views: false }

@@ -7,6 +7,7 @@ import { pauseAll } from '../../../src/watch/pause.ts'
 import { type Telling, usualTelling } from '../../../src/watch/plan/hearers.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { passTime } from '../../support/views/pass.ts'
 import { between } from '../../support/waiting/between.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -52,34 +53,37 @@ beforeEach(async () => {
  * What happens, in words, and what is told: a view becomes stale (`-steady`) or fresh again (`+steady`), time passes, and a look
  * counts so many stale views and tells of these (`2: shaky`).
  */
-test.each([
+eachCase(
   [
-    'one view becomes stale: it is told once, and counted at every look',
-    '0:, -steady, 1: steady, 10 minutes, 1:',
+    [
+      'one view becomes stale: it is told once, and counted at every look',
+      '0:, -steady, 1: steady, 10 minutes, 1:',
+    ],
+    ['a second one a few minutes later is told, too', '-steady, 1: steady, 6 minutes, -shaky, 2: shaky'],
+    ['a second one a minute later is told at the next look', '-steady, 1: steady, -shaky, 2: shaky'],
+    [
+      'one is fresh again, and another becomes stale: it is told at once',
+      '-steady, 1: steady, +steady, -shaky, 1: shaky',
+    ],
+    [
+      'both are fresh again: none is counted or told',
+      '-steady, -shaky, 2: steady shaky, 10 minutes, +steady, +shaky, 0:',
+    ],
+    [
+      'one becomes stale a second time: it is told again',
+      '-steady, 1: steady, 10 minutes, +steady, 0:, 5 minutes, -steady, 1: steady',
+    ],
+    [
+      'one stays stale: it is told anew each day',
+      '-steady, 1: steady, 23 hours, 1:, 1 hours, 1: steady, 23 hours, 1:, 1 hours, 1: steady',
+    ],
+    [
+      'a reminder is of every stale view, so that there is one mail a day',
+      '-steady, 1: steady, 20 hours, -shaky, 2: shaky, 4 hours, 2: steady shaky, 20 hours, 2:',
+    ],
   ],
-  ['a second one a few minutes later is told, too', '-steady, 1: steady, 6 minutes, -shaky, 2: shaky'],
-  ['a second one a minute later is told at the next look', '-steady, 1: steady, -shaky, 2: shaky'],
-  [
-    'one is fresh again, and another becomes stale: it is told at once',
-    '-steady, 1: steady, +steady, -shaky, 1: shaky',
-  ],
-  [
-    'both are fresh again: none is counted or told',
-    '-steady, -shaky, 2: steady shaky, 10 minutes, +steady, +shaky, 0:',
-  ],
-  [
-    'one becomes stale a second time: it is told again',
-    '-steady, 1: steady, 10 minutes, +steady, 0:, 5 minutes, -steady, 1: steady',
-  ],
-  [
-    'one stays stale: it is told anew each day',
-    '-steady, 1: steady, 23 hours, 1:, 1 hours, 1: steady, 23 hours, 1:, 1 hours, 1: steady',
-  ],
-  [
-    'a reminder is of every stale view, so that there is one mail a day',
-    '-steady, 1: steady, 20 hours, -shaky, 2: shaky, 4 hours, 2: steady shaky, 20 hours, 2:',
-  ],
-])('%s (%s)', async (_, story) => {
+  { quick: 3 },
+)('%s (%s)', async (_, story) => {
   for (const step of story.split(', ')) {
     const [word = '', ...views] = step.split(' ')
     if (word.startsWith('-')) await becomesStale(word.slice(1))
@@ -163,12 +167,12 @@ describe('of two monitors at once', () => {
     return [...one.told, ...others].sort()
   }
 
-  test('one tells of a view that became stale', async () => {
+  test('one tells of a view that became stale', deep, async () => {
     await becomesStale('steady')
     expect(await lookTogether()).toEqual(['steady'])
   })
 
-  test('one reminds', async () => {
+  test('one reminds', deep, async () => {
     await becomesStale('steady')
     await look()
     await pass('25 hours')
