@@ -7,6 +7,7 @@ import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { muteConsole } from '../../support/console.ts'
+import { eachCase } from '../../support/deep.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -53,10 +54,13 @@ function startUp(socket: Socket): void {
   socket.once('data', () => socket.end(Buffer.concat([Buffer.from('E'), length, Buffer.from(fields)])))
 }
 
-test.each([
-  ['a deploy', {}],
-  ['a command', { command: 'up' }],
-])('%s waits for a server that first hangs up and then starts', async (_, event) => {
+eachCase(
+  [
+    ['a deploy', {}],
+    ['a command', { command: 'up' }],
+  ],
+  { quick: 1 },
+)('%s waits for a server that first hangs up and then starts', async (_, event) => {
   const { database, attempts } = await comesUpAfter([hangUp, startUp])
   expect(await call(database, event)).toMatchObject({ views: { applied: [] } })
   expect(attempts()).toBeGreaterThan(2)

@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { describeViews, isDefined } from '../../../src/migrate/describe.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
+import { deep } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
 import { migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -26,30 +27,34 @@ beforeAll(async () => {
     reset search_path`)
 })
 
-test('a view that is adopted means the same in another database, with the path that its query needs', async () => {
-  const described = await describeViews(here.database, 'all')
-  const definitions = described.filter(isDefined)
-  expect(
-    definitions.map(({ definition: { name, settings }, misread }) => ({ name, settings, misread })),
-  ).toEqual([
-    { name: 'others', settings: { search_path: 'ext' }, misread: null },
-    { name: 'plain', settings: {}, misread: null },
-  ])
-  const authored = definitions.map(({ definition }) => definition)
-  const frozen = await folder('adopted')
-  await frozen.freezeOn(here.database, authored, { adopts: true })
-  await migrateUp(migrateCall(here.database), await frozen.read())
-  await migrateUp(migrateCall(there.database), await frozen.read())
-  for (const each of described) if ('ownSql' in each) await there.sql.unsafe(each.ownSql)
-  for (const view of ['app.others', 'app.above']) {
-    expect(await rows(here, view)).toEqual([expect.objectContaining({ id: 2 })])
-    expect(await rows(there, view)).toEqual(await rows(here, view))
-  }
-  for (const { database } of [here, there])
-    expect((await readDrift(database, authored)).filter(({ kind }) => kind !== 'unmanaged')).toEqual([])
-  await callAlter(there.database, 'alter table app.users alter column id type bigint')
-  expect(await rows(there, 'app.others')).toEqual(await rows(here, 'app.others'))
-})
+test(
+  'a view that is adopted means the same in another database, with the path that its query needs',
+  deep,
+  async () => {
+    const described = await describeViews(here.database, 'all')
+    const definitions = described.filter(isDefined)
+    expect(
+      definitions.map(({ definition: { name, settings }, misread }) => ({ name, settings, misread })),
+    ).toEqual([
+      { name: 'others', settings: { search_path: 'ext' }, misread: null },
+      { name: 'plain', settings: {}, misread: null },
+    ])
+    const authored = definitions.map(({ definition }) => definition)
+    const frozen = await folder('adopted')
+    await frozen.freezeOn(here.database, authored, { adopts: true })
+    await migrateUp(migrateCall(here.database), await frozen.read())
+    await migrateUp(migrateCall(there.database), await frozen.read())
+    for (const each of described) if ('ownSql' in each) await there.sql.unsafe(each.ownSql)
+    for (const view of ['app.others', 'app.above']) {
+      expect(await rows(here, view)).toEqual([expect.objectContaining({ id: 2 })])
+      expect(await rows(there, view)).toEqual(await rows(here, view))
+    }
+    for (const { database } of [here, there])
+      expect((await readDrift(database, authored)).filter(({ kind }) => kind !== 'unmanaged')).toEqual([])
+    await callAlter(there.database, 'alter table app.users alter column id type bigint')
+    expect(await rows(there, 'app.others')).toEqual(await rows(here, 'app.others'))
+  },
+)
 
 test('a view that nobody could make again from its text is not adopted', async () => {
   await here.sql.unsafe('grant create on schema ext to public')

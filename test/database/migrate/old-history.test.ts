@@ -79,7 +79,7 @@ test(
   },
 )
 
-test('a view is made as the next version that runs, and a freeze tries the same', async () => {
+test('a view is made as the next version that runs, and a freeze tries the same', deep, async () => {
   const { old, fresh } = stepwise
   const frozen = await folder('stepwise')
   await old.sql.unsafe(orders('total'))

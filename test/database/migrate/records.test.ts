@@ -5,6 +5,7 @@ import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import { getView } from '../../../src/watch/read.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { deep } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
@@ -149,7 +150,7 @@ describe('what nobody has authored', () => {
     string,
   ]
 
-  test('stays on a view that is altered', async () => {
+  test('stays on a view that is altered', deep, async () => {
     await sql.unsafe(`create role ${reader}; create role ${other}`)
     const view = definition('kept', 'select 1 as id, 2 as n', {
       indexes: [{ name: 'kept_key', unique: true, on: '(id)' }],
@@ -211,7 +212,7 @@ describe('a renamed view', () => {
     Definition,
   ]
 
-  test('may take the name that a removed view once had, and goes back', async () => {
+  test('may take the name that a removed view once had, and goes back', deep, async () => {
     const frozen = await folder('taken over')
     await frozen.freeze([old, other])
     await frozen.freeze([other], { removes: [inPublic('old')] })

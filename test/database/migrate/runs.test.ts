@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
 import type { FrozenMigration } from '../../../src/migrate/plan/frozen.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { killClientWhen } from '../../support/processes/killed-client.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -159,7 +160,7 @@ describe('a deploy that meets somebody at work on the view', () => {
     expect(runs).toEqual([{ status: 'success' }])
   }
 
-  test.each(['regular', 'concurrent', 'swap'] as const)(
+  eachCase(['regular', 'concurrent', 'swap'] as const, { quick: 1 })(
     'waits for the end of a %s refresh, and then does what it has to do',
     async (strategy) => {
       const view = `refreshed_${strategy}`
@@ -177,7 +178,7 @@ describe('a deploy that meets somebody at work on the view', () => {
     },
   )
 
-  test('waits for the end of a refresh that is no run, and then does what it has to do', async () => {
+  test('waits for the end of a refresh that is no run, and then does what it has to do', deep, async () => {
     await changeWhile(
       'refreshed_by_hand',
       () => sql`refresh materialized view refreshed_by_hand`.execute(),

@@ -319,7 +319,7 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
       ['a setting is none', { settings: { work_mem: 'plenty' } }, /work_mem/, '22023'],
       ['the schema is not there', { schema: 'nowhere' }, /schema "nowhere" does not exist/, '3F000'],
     ],
-    { quick: 5 },
+    { quick: 2 },
   )('%s', async (what, change, message, sqlstate) => {
     const view = definition('refused', 'select id from public.base', change)
     await refused(verify(await frozenIn(what, [view])), message, sqlstate)
@@ -366,18 +366,26 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
 })
 
 describe('what may surprise later is told', () => {
-  test.each<[string, string, string, string | null]>([
-    ['some rows lack', 'select id, code from public.base', '(code)', 'code'],
-    ['some rows lack a part of', 'select id, code as "Code" from public.base', '(id, "Code")', 'id, "Code"'],
-    ['all rows have', 'select id, code from public.base where code is not null', '(code)', null],
-    ['nobody knows whether all rows have', 'select id / 0 as id from public.base', '(id)', null],
+  eachCase<[string, string, string, string | null]>(
     [
-      'it would take too long to know whether all rows have',
-      'select coalesce(length(pg_sleep(600)::text), 1) as id',
-      '(id)',
-      null,
+      ['some rows lack', 'select id, code from public.base', '(code)', 'code'],
+      [
+        'some rows lack a part of',
+        'select id, code as "Code" from public.base',
+        '(id, "Code")',
+        'id, "Code"',
+      ],
+      ['all rows have', 'select id, code from public.base where code is not null', '(code)', null],
+      ['nobody knows whether all rows have', 'select id / 0 as id from public.base', '(id)', null],
+      [
+        'it would take too long to know whether all rows have',
+        'select coalesce(length(pg_sleep(600)::text), 1) as id',
+        '(id)',
+        null,
+      ],
     ],
-  ])('a key that %s', async (what, query, on, expected) => {
+    { quick: 2 },
+  )('a key that %s', async (what, query, on, expected) => {
     const view = definition('keyed', `${query} -- the end`, {
       indexes: [{ name: 'keyed_key', unique: true, on }],
     })
@@ -422,38 +430,41 @@ describe('a database without schema viewkeeper', () => {
 describe('a check of a definition', () => {
   const query = 'select id, code from public.base'
 
-  test.each([
+  eachCase(
     [
-      'a column that is gone',
-      'select gone from checked',
-      'check "own" cannot be made: column "gone" does not exist (42703)',
+      [
+        'a column that is gone',
+        'select gone from checked',
+        'check "own" cannot be made: column "gone" does not exist (42703)',
+      ],
+      [
+        'a write',
+        'select from checked union all select from (select public.check_write()) w',
+        'check "own" cannot be made: read only sql transaction (25006)',
+      ],
+      [
+        'a write in a condition that holds for no row',
+        'select 1 from checked where id < 0 and public.note(id)',
+        'check "own" calls public.note(integer), which writes: a check may only read (25006)',
+      ],
+      [
+        'a write behind an operator',
+        'select 1 from checked where id operator(public.~~>) 1',
+        'check "own" calls public.note(integer,integer), which writes: a check may only read (25006)',
+      ],
+      [
+        'a write for each row',
+        'select public.note_row(c) from checked c',
+        'check "own" writes: a check may only read (25006)',
+      ],
+      [
+        'old data through a plain view',
+        'select 1 from checked join public.over_checked o using (id)',
+        'check "own" reads public.checked through a plain view or a function',
+      ],
     ],
-    [
-      'a write',
-      'select from checked union all select from (select public.check_write()) w',
-      'check "own" cannot be made: read only sql transaction (25006)',
-    ],
-    [
-      'a write in a condition that holds for no row',
-      'select 1 from checked where id < 0 and public.note(id)',
-      'check "own" calls public.note(integer), which writes: a check may only read (25006)',
-    ],
-    [
-      'a write behind an operator',
-      'select 1 from checked where id operator(public.~~>) 1',
-      'check "own" calls public.note(integer,integer), which writes: a check may only read (25006)',
-    ],
-    [
-      'a write for each row',
-      'select public.note_row(c) from checked c',
-      'check "own" writes: a check may only read (25006)',
-    ],
-    [
-      'old data through a plain view',
-      'select 1 from checked join public.over_checked o using (id)',
-      'check "own" reads public.checked through a plain view or a function',
-    ],
-  ])('is refused by name: %s', async (name, own, message) => {
+    { quick: 2 },
+  )('is refused by name: %s', async (name, own, message) => {
     await sql.unsafe(`
       create or replace function public.check_write() returns int language sql as 'delete from public.base returning 1';
       create or replace function public.note(int) returns boolean strict language sql as 'delete from public.base returning true';

@@ -29,25 +29,29 @@ const sales = definition('sales', 'select id, total from public.orders', {
 })
 
 describe('after a change of a table', () => {
-  test('a renamed column: the way back is the view as it is now, because its frozen query does not run any more', async () => {
-    const frozen = await applied(sales)
-    await sql`alter table orders rename total to amount`
-    await sql`create view reads_sales as select total from sales`
-    const before = await describeInCatalog(sql, 'sales')
-    const renamed = { ...sales, sql: 'select id, amount as total, shop from public.orders' }
-    const [tried] = await freezeOn(frozen, [renamed])
-    expect(tried).toMatchObject({
-      does: 'rebuild',
-      wayBack: { instead: 'column "total" does not exist (42703)', drift: [], blocked: null },
-    })
-    expect(await up(frozen)).toEqual(['rebuild'])
-    expect(await differences(renamed)).toEqual([])
-    expect(await down(frozen)).toEqual(['rebuild'])
-    expect(await describeInCatalog(sql, 'sales')).toEqual(before)
-    const [kept] = await sql`select schedule from viewkeeper.definitions where name = 'sales'`
-    expect(kept).toEqual({ schedule: '0 6 * * *' })
-    expect(await up(frozen)).toEqual(['rebuild'])
-  })
+  test(
+    'a renamed column: the way back is the view as it is now, because its frozen query does not run any more',
+    deep,
+    async () => {
+      const frozen = await applied(sales)
+      await sql`alter table orders rename total to amount`
+      await sql`create view reads_sales as select total from sales`
+      const before = await describeInCatalog(sql, 'sales')
+      const renamed = { ...sales, sql: 'select id, amount as total, shop from public.orders' }
+      const [tried] = await freezeOn(frozen, [renamed])
+      expect(tried).toMatchObject({
+        does: 'rebuild',
+        wayBack: { instead: 'column "total" does not exist (42703)', drift: [], blocked: null },
+      })
+      expect(await up(frozen)).toEqual(['rebuild'])
+      expect(await differences(renamed)).toEqual([])
+      expect(await down(frozen)).toEqual(['rebuild'])
+      expect(await describeInCatalog(sql, 'sales')).toEqual(before)
+      const [kept] = await sql`select schedule from viewkeeper.definitions where name = 'sales'`
+      expect(kept).toEqual({ schedule: '0 6 * * *' })
+      expect(await up(frozen)).toEqual(['rebuild'])
+    },
+  )
 
   test(
     'a renamed column under a view that is like its new definition: up is recorded, and down leaves it',

@@ -412,7 +412,7 @@ describe('put-back and alter', () => {
     return `alter table ${schema}.t alter column id type bigint`
   }
 
-  test('alter changes nothing if a check holds the data back', async () => {
+  test('alter changes nothing if a check holds the data back', deep, async () => {
     const widen = await checked('alter_held')
     expect(await refusalOf(callAlter(database, widen))).toMatchObject({
       code: 'CheckFailed',
@@ -431,7 +431,7 @@ describe('put-back and alter', () => {
     ).toMatchObject([{ checks: [{ name: 'notNull(day)', rows: 0 }] }])
   })
 
-  test('put-back keeps a view aside whose check finds rows', async () => {
+  test('put-back keeps a view aside whose check finds rows', deep, async () => {
     await checked('put_held')
     await callSetAside(database, ['put_held.t'])
     const back = () => callPutBack(database)

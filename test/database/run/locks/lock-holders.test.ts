@@ -85,7 +85,7 @@ describe('a run', () => {
 
   eachCase(
     inTheWay.flatMap(([what, holding, lock, runs]) => runs.map((name) => [what, name, holding, lock])),
-    { quick: 5 },
+    { quick: 2 },
   )('names who %s: %s', async (_, name, holding, lock) => {
     await define(sql, 'public.mv', { sql: query })
     await whileLocked(url, holding!, async (holder) => {
@@ -112,7 +112,7 @@ test('readers of a view wait briefly at most while its regular refresh waits for
   })
 })
 
-test.each(['regular', 'swap'])(
+eachCase(['regular', 'swap'], { quick: 1 })(
   'a %s refresh names who holds a table that a function below reads',
   async (name) => {
     await sql.unsafe(`
@@ -127,7 +127,7 @@ test.each(['regular', 'swap'])(
   },
 )
 
-test.each(['public.logged', 'viewkeeper_logs."public.mv_0"'])(
+eachCase(['public.logged', 'viewkeeper_logs."public.mv_0"'], { quick: 1 })(
   'a refresh by a log of changes names who holds %s',
   async (table) => {
     await sql.unsafe(`

@@ -36,7 +36,7 @@ const cases = Object.keys(locks).flatMap((lock) =>
 )
 
 describe('a momentary lock', () => {
-  eachCase(cases, { quick: 3 })('is waited for by %s: %s', async (name, lock) => {
+  eachCase(cases, { quick: 1 })('is waited for by %s: %s', async (name, lock) => {
     const holder = await holdLocks(url, locks[lock as keyof typeof locks])
     const work = everything[name]!()
     await untilWaitingAgain(sql, 'viewkeeper', work)
@@ -96,7 +96,7 @@ test('a lock that stays ends the attempt of a batch as LockTimeout, and names th
 
 describe('while a run of ours holds the view', () => {
   const others = Object.keys(everything).filter((name) => name !== 'auto')
-  test.each(others)('%s is skipped, and names that run', async (name) => {
+  eachCase(others, { quick: 1 })('%s is skipped, and names that run', async (name) => {
     await sql.unsafe('drop materialized view mv; drop function if exists mv_gate')
     await makeGatedView(sql, 'mv')
     await withGateClosed(sql, 'mv', async (open) => {

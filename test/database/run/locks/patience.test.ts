@@ -2,7 +2,7 @@ import postgres from 'postgres'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { refresh } from '../../../../src/run/refresh.ts'
 import type { Sql } from '../../../../src/server/database.ts'
-import { deep } from '../../../support/deep.ts'
+import { deep, eachCase } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { holdLocks, whileLocked } from '../../../support/waiting/holder.ts'
 import { until } from '../../../support/waiting/until.ts'
@@ -67,10 +67,13 @@ async function underReaders<T>(
 describe('readers of 50 ms on each plain view above', () => {
   const many = { readMs: 50, mostMs: 800 }
 
-  test.each([
-    ['one view', 'select'],
-    ['a group', 'create materialized view child as select id from mv'],
-  ])('12 of them do not keep the swap of %s from getting through', async (_, makeMembers) => {
+  eachCase(
+    [
+      ['one view', 'select'],
+      ['a group', 'create materialized view child as select id from mv'],
+    ],
+    { quick: 1 },
+  )('12 of them do not keep the swap of %s from getting through', async (_, makeMembers) => {
     const views = await makePlainViews(12)
     await sql.unsafe(makeMembers)
     const { result, failures } = await underReaders(views, many, () => swap(60))
@@ -91,22 +94,29 @@ test(
   },
 )
 
-test('one long reader of a plain view above costs the others 100 ms a try, however many tries there are', async () => {
-  const views = await makePlainViews(12)
-  await whileLocked(url, 'select from above_0', async ({ pid }) => {
-    const { result, failures } = await underReaders(views, { readMs: 1, mostMs: 350 }, () => swap(5))
-    expect(result.error?.class).toBe('LockTimeout')
-    expect(result.error?.message).toContain(`process ${pid} (role `)
-    expect(result.error?.message).toContain('application "a long report"')
-    expect(failures).toEqual([])
-  })
-})
+test(
+  'one long reader of a plain view above costs the others 100 ms a try, however many tries there are',
+  deep,
+  async () => {
+    const views = await makePlainViews(12)
+    await whileLocked(url, 'select from above_0', async ({ pid }) => {
+      const { result, failures } = await underReaders(views, { readMs: 1, mostMs: 350 }, () => swap(5))
+      expect(result.error?.class).toBe('LockTimeout')
+      expect(result.error?.message).toContain(`process ${pid} (role `)
+      expect(result.error?.message).toContain('application "a long report"')
+      expect(failures).toEqual([])
+    })
+  },
+)
 
 describe('a plain view that is committed while the exchange waits for its last lock', () => {
-  test.each([
-    ['one view', 'select', 'mv'],
-    ['a group', 'create materialized view child as select id from mv', 'child'],
-  ])('is a changed catalog, and nothing is refreshed in another way: %s', async (_, makeMembers, read) => {
+  eachCase(
+    [
+      ['one view', 'select', 'mv'],
+      ['a group', 'create materialized view child as select id from mv', 'child'],
+    ],
+    { quick: 1 },
+  )('is a changed catalog, and nothing is refreshed in another way: %s', async (_, makeMembers, read) => {
     await sql.unsafe(makeMembers)
     // In a later try, the comparison finds the view: that is the same failure, but not what is tested here.
     await until('the drop of the old view meets the new one', async () => {

@@ -7,6 +7,7 @@ import { refresh } from '../../../../src/run/refresh.ts'
 import type { Sql } from '../../../../src/server/database.ts'
 import { mayRetry } from '../../../../src/words/problem.ts'
 import { describeInCatalog } from '../../../support/catalog/catalog.ts'
+import { deep, eachCase } from '../../../support/deep.ts'
 import { administrator, callOn } from '../../../support/servers/database.ts'
 import { startOwnServer } from '../../../support/servers/own-server.ts'
 import { accountOf, retryAtOnce } from '../../../support/views/batches.ts'
@@ -16,11 +17,14 @@ import { muchLater, until } from '../../../support/waiting/until.ts'
 // A server of its own: a killed server process takes every connection of its server down with it.
 const { server, database } = await startOwnServer()
 
-test.each([
-  ['regular', 'building'],
-  ['swap', 'building'],
-  ['swap', 'locking'],
-] as const)(
+eachCase(
+  [
+    ['regular', 'building'],
+    ['swap', 'building'],
+    ['swap', 'locking'],
+  ] as const,
+  { quick: 1 },
+)(
   'a %s refresh whose server process is killed (-9) while %s is lost and leaves nothing; the next refresh works',
   async (strategy, phase) => {
     const sql = administrator(server.url)
@@ -64,35 +68,39 @@ test.each([
   },
 )
 
-test('advancing a batch while its server crashes throws an error that may pass, and works when the server is back', async () => {
-  const sql = administrator(server.url)
-  await retryAtOnce(sql)
-  await makeGatedView(sql, 'batch_crashed')
-  await sql.unsafe(`
+test(
+  'advancing a batch while its server crashes throws an error that may pass, and works when the server is back',
+  deep,
+  async () => {
+    const sql = administrator(server.url)
+    await retryAtOnce(sql)
+    await makeGatedView(sql, 'batch_crashed')
+    await sql.unsafe(`
     create materialized view batch_before as select 1 as id;
     create materialized view batch_after as select id from batch_crashed`)
-  const views = ['batch_before', 'batch_crashed', 'batch_after']
-  const { batchId } = await startBatch({ views, retries: 1, concurrency: 1 }, callOn(database))
-  await withGateClosed(sql, 'batch_crashed', async () => {
-    const advanced = advance(batchId, { database, until: muchLater() }).catch((error) => error)
-    process.kill(await untilAtGate(sql, 'batch_crashed'), 'SIGKILL')
-    const { code } = await advanced
-    expect(mayRetry(code)).toBe(true)
-  })
-  await sql.end({ timeout: 0 })
-  const ended = await until('the batch has ended', async () => {
-    const advanced = await advance(batchId, { database, until: muchLater() }).catch(() => null)
-    return advanced?.done && advanced
-  })
-  expect(ended).toMatchObject({ status: 'success' })
-  const again = administrator(server.url)
-  expect((await accountOf(again, batchId)).statuses).toEqual({
-    batch_before: ['success'],
-    batch_crashed: ['failed', 'success'],
-    batch_after: ['success'],
-  })
-  await again.end()
-})
+    const views = ['batch_before', 'batch_crashed', 'batch_after']
+    const { batchId } = await startBatch({ views, retries: 1, concurrency: 1 }, callOn(database))
+    await withGateClosed(sql, 'batch_crashed', async () => {
+      const advanced = advance(batchId, { database, until: muchLater() }).catch((error) => error)
+      process.kill(await untilAtGate(sql, 'batch_crashed'), 'SIGKILL')
+      const { code } = await advanced
+      expect(mayRetry(code)).toBe(true)
+    })
+    await sql.end({ timeout: 0 })
+    const ended = await until('the batch has ended', async () => {
+      const advanced = await advance(batchId, { database, until: muchLater() }).catch(() => null)
+      return advanced?.done && advanced
+    })
+    expect(ended).toMatchObject({ status: 'success' })
+    const again = administrator(server.url)
+    expect((await accountOf(again, batchId)).statuses).toEqual({
+      batch_before: ['success'],
+      batch_crashed: ['failed', 'success'],
+      batch_after: ['success'],
+    })
+    await again.end()
+  },
+)
 
 const hunting = (sql: Sql) => sql<{ pid: number }[]>`
   select pid from pg_stat_activity where application_name like 'viewkeeper run % locking%' and wait_event = 'PgSleep'`

@@ -4,6 +4,7 @@ import { cancel } from '../../../../src/run/cancel.ts'
 import { getRun } from '../../../../src/run/read.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
 import { counts } from '../../../support/counts.ts'
+import { deep } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
 import { until } from '../../../support/waiting/until.ts'
@@ -58,7 +59,7 @@ describe('an idempotency key', () => {
 })
 
 describe('canceling', () => {
-  test('many times at once ends the run, with its record, and leaves no lock', async () => {
+  test('many times at once ends the run, with its record, and leaves no lock', deep, async () => {
     await makeGatedView(sql, 'hammered')
     for (let round = 0; round < counts.storms; round++) {
       await withGateClosed(sql, 'hammered', async () => {

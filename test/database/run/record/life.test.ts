@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect } from 'vitest'
 import { insertSkipped } from '../../../../src/record/batches/attempts.ts'
 import { giveUpGroup } from '../../../../src/record/batches/batch-groups.ts'
 import { closeLostBatch } from '../../../../src/record/batches/batches.ts'
@@ -8,6 +8,7 @@ import { closeLostRuns, closeUnclaimed, skipUnclaimed } from '../../../../src/re
 import { readRunStatus, replan } from '../../../../src/record/runs/runs.ts'
 import type { RunPlan } from '../../../../src/sql/run-plan.ts'
 import { type RunStatus, runStatuses } from '../../../../src/words/run.ts'
+import { eachCase } from '../../../support/deep.ts'
 import { sendEnvelope } from '../../../support/processes/envelope.ts'
 import { whileWorkedOn } from '../../../support/processes/worker.ts'
 import { useDatabase } from '../../../support/servers/database.ts'
@@ -239,7 +240,7 @@ const pairs = Object.entries(life).flatMap(([name, { from, to }]) =>
   ),
 )
 
-test.each(pairs)('$name: from $status to $end', async ({ name, status, end, from }) => {
+eachCase(pairs, { quick: 20 })('$name: from $status to $end', async ({ name, status, end, from }) => {
   const attempt = tries[name as keyof typeof life][end]
   expect(attempt, 'how the test gets there').toBeDefined()
   expect(await attempt!(status, true)).toBe(from.includes(status) ? end : status)

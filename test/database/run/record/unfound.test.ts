@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { refresh as refreshView } from '../../../../src/run/refresh.ts'
+import { eachCase } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { major } from '../../../support/servers/test-server.ts'
 
@@ -31,13 +32,22 @@ describe('a function whose text names something without its schema: the name, th
       reset check_function_bodies`)
   })
 
-  test.each([
-    ['above_rate()', 'table rates', 'calls.rate()', 'calls.rates', 'calls'],
-    ['odd_rate(1)', 'table "The Rates"', 'calls.odd_rate(integer)', '"Odd Calls"."The Rates"', '"Odd Calls"'],
-    ['in_plpgsql()', 'table rates', 'calls.in_plpgsql()', 'calls.rates', 'calls'],
-    ['calls_other()', 'function in_plpgsql', 'calls.calls_other()', 'calls.in_plpgsql', 'calls'],
-    ['casts()', 'object mood', 'calls.casts()', 'calls.mood', 'calls'],
-  ])('%s', async (call, undefinedName, called, name, schema) => {
+  eachCase(
+    [
+      ['above_rate()', 'table rates', 'calls.rate()', 'calls.rates', 'calls'],
+      [
+        'odd_rate(1)',
+        'table "The Rates"',
+        'calls.odd_rate(integer)',
+        '"Odd Calls"."The Rates"',
+        '"Odd Calls"',
+      ],
+      ['in_plpgsql()', 'table rates', 'calls.in_plpgsql()', 'calls.rates', 'calls'],
+      ['calls_other()', 'function in_plpgsql', 'calls.calls_other()', 'calls.in_plpgsql', 'calls'],
+      ['casts()', 'object mood', 'calls.casts()', 'calls.mood', 'calls'],
+    ],
+    { quick: 4 },
+  )('%s', async (call, undefinedName, called, name, schema) => {
     await sql.unsafe(`
       drop materialized view if exists calling; create materialized view calling as select calls.${call} as r with no data`)
     const fix = `alter function ${called} set search_path = ${schema};`

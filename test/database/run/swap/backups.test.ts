@@ -8,7 +8,7 @@ import { drop } from '../../../../src/run/drop.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
 import { setAside } from '../../../../src/set-aside/set-aside.ts'
 import { getWhy } from '../../../../src/watch/why.ts'
-import { eachGroup } from '../../../support/deep.ts'
+import { deep, eachGroup } from '../../../support/deep.ts'
 import { administrator, callOn, useDatabase } from '../../../support/servers/database.ts'
 import { callAlter } from '../../../support/views/alter.ts'
 import { advanceToEnd, begin, define } from '../../../support/views/batches.ts'
@@ -109,7 +109,7 @@ const isInTheWay = ({ pid }: Dump, application = 'pg_dump') =>
     ),
   )
 
-eachGroup(Object.keys(exchanges), { quick: 2 })('%s', (name) => {
+eachGroup(Object.keys(exchanges), { quick: 1 })('%s', (name) => {
   test('waits for a dump that has begun before, whose restore lacks nothing', async () => {
     const work = await exchanges[name]!()
     const dump = await beginDump(url)
@@ -121,7 +121,7 @@ eachGroup(Object.keys(exchanges), { quick: 2 })('%s', (name) => {
     expect(ended).not.toHaveProperty('error')
   })
 
-  test('is undone if a dump begins at its last moment, and then waits', async () => {
+  test('is undone if a dump begins at its last moment, and then waits', deep, async () => {
     const work = await exchanges[name]!()
     const { dump, run } = await withGateClosed(sql, 'exchange', async (open) => {
       const run = work()
@@ -149,7 +149,7 @@ describe('a refresh by auto of a view with a usable unique index', () => {
     expect(await dump.finish()).toEqual([])
   })
 
-  test('goes on concurrently if the dump begins at the last moment of the swap', async () => {
+  test('goes on concurrently if the dump begins at the last moment of the swap', deep, async () => {
     const [dump, result] = await withGateClosed(sql, 'exchange', async (open) => {
       const run = refresh(options, callOn(database))
       await untilAtLastMoment()
@@ -206,13 +206,13 @@ describe('a login that pretends to be a dump', () => {
     return session.reserve()
   }
 
-  test('by its name alone, in no transaction, is waited for some seconds at most', async () => {
+  test('by its name alone, in no transaction, is waited for some seconds at most', deep, async () => {
     const idle = await pretend(url, 'pg_dump')
     await idle`select 1`
     expect(await swap()).toMatchObject({ status: 'updated' })
   })
 
-  test('in a transaction, and may read nothing, is not waited for', async () => {
+  test('in a transaction, and may read nothing, is not waited for', deep, async () => {
     for (const application of ['pg_dump', 'nightly']) {
       const session = await pretend(as(login).url, application)
       await session.unsafe('begin; select from pg_extension; select from pg_foreign_table')
@@ -220,7 +220,7 @@ describe('a login that pretends to be a dump', () => {
     }
   })
 
-  test('and may read a view is waited for, because it could be one', async () => {
+  test('and may read a view is waited for, because it could be one', deep, async () => {
     await sql.unsafe(`grant select on mv to ${login}`)
     const dump = await beginDump(as(login).url)
     const run = swap()
@@ -251,37 +251,45 @@ describe('a batch beside a dump', () => {
     expect(row).toEqual({ strategy: 'swap' })
   })
 
-  test('exchanges a group when the dump has ended, and a dump finds the shadows that it has seen', async () => {
-    await makeGatedGroup(sql, 'dumped')
-    const batchId = await begin(database, { views: gatedGroup('dumped'), exchange: 'together' })
-    await withGateClosed(sql, 'dumped_mid', async (open) => {
-      const ended = advanceToEnd(database, batchId)
-      await untilAtGate(sql, 'dumped_mid')
-      const dump = await beginDump(url)
-      await open()
-      await untilWaiting()
-      expect(await tellRows(sql, 'dumped')).toEqual([1, 1, 1, 1])
-      expect((await dump.finish()).filter((lost) => !lost.includes('viewkeeper_b'))).toEqual([])
-      expect(await ended).toMatchObject({ status: 'success' })
-    })
-    expect(await tellRows(sql, 'dumped')).toEqual([2, 2, 2, 2])
-  })
+  test(
+    'exchanges a group when the dump has ended, and a dump finds the shadows that it has seen',
+    deep,
+    async () => {
+      await makeGatedGroup(sql, 'dumped')
+      const batchId = await begin(database, { views: gatedGroup('dumped'), exchange: 'together' })
+      await withGateClosed(sql, 'dumped_mid', async (open) => {
+        const ended = advanceToEnd(database, batchId)
+        await untilAtGate(sql, 'dumped_mid')
+        const dump = await beginDump(url)
+        await open()
+        await untilWaiting()
+        expect(await tellRows(sql, 'dumped')).toEqual([1, 1, 1, 1])
+        expect((await dump.finish()).filter((lost) => !lost.includes('viewkeeper_b'))).toEqual([])
+        expect(await ended).toMatchObject({ status: 'success' })
+      })
+      expect(await tellRows(sql, 'dumped')).toEqual([2, 2, 2, 2])
+    },
+  )
 
-  test('that is canceled leaves its shadows to the dump, and the monitor drops them afterwards', async () => {
-    await makeGatedGroup(sql, 'left')
-    const batchId = await begin(database, { views: gatedGroup('left'), exchange: 'together' })
-    await withGateClosed(sql, 'left_mid', async () => {
-      const ended = advanceToEnd(database, batchId)
-      await untilAtGate(sql, 'left_mid')
-      const dump = await beginDump(url)
-      await cancelBatch(batchId, callOn(database))
-      expect(await ended).toMatchObject({ status: 'canceled' })
-      expect(await shadowSchemas(sql)).not.toEqual([])
-      expect((await dump.finish()).filter((lost) => !lost.includes('viewkeeper_b'))).toEqual([])
-    })
-    await dropShadows(sql)
-    expect(await shadowSchemas(sql)).toEqual([])
-  })
+  test(
+    'that is canceled leaves its shadows to the dump, and the monitor drops them afterwards',
+    deep,
+    async () => {
+      await makeGatedGroup(sql, 'left')
+      const batchId = await begin(database, { views: gatedGroup('left'), exchange: 'together' })
+      await withGateClosed(sql, 'left_mid', async () => {
+        const ended = advanceToEnd(database, batchId)
+        await untilAtGate(sql, 'left_mid')
+        const dump = await beginDump(url)
+        await cancelBatch(batchId, callOn(database))
+        expect(await ended).toMatchObject({ status: 'canceled' })
+        expect(await shadowSchemas(sql)).not.toEqual([])
+        expect((await dump.finish()).filter((lost) => !lost.includes('viewkeeper_b'))).toEqual([])
+      })
+      await dropShadows(sql)
+      expect(await shadowSchemas(sql)).toEqual([])
+    },
+  )
 })
 
 describe('alter', () => {
@@ -298,7 +306,7 @@ describe('alter', () => {
     expect(await done).not.toEqual([])
   })
 
-  test('changes nothing if a dump has begun before its end', async () => {
+  test('changes nothing if a dump has begun before its end', deep, async () => {
     await withGateClosed(sql, 'alter', async (open) => {
       // The trial, without rows, does not wait.
       const text =
@@ -315,7 +323,7 @@ describe('alter', () => {
     ).toEqual([])
   })
 
-  test('set-aside waits, too', async () => {
+  test('set-aside waits, too', deep, async () => {
     const dump = await beginDump(url)
     const waits: string[] = []
     const request = {

@@ -1,5 +1,6 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, expect, test } from 'vitest'
 import { refresh } from '../../../../src/run/refresh.ts'
+import { eachGroup } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { gatedGroup, makeGatedGroup, shadowSchemas } from '../../../support/views/gated-group.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
@@ -38,10 +39,13 @@ const privileges = (...views: string[]) => sql`
 const leftovers = () =>
   sql`select relname as name from pg_class where relname like 'viewkeeper\\_%' and relnamespace = 'public'::regnamespace`
 
-describe.each([
-  ['a superuser', () => database],
-  ['a member of the owner and of the grantor', () => as(app as string).database],
-])('privileges that change during a rebuild by %s', (_, by) => {
+eachGroup(
+  [
+    ['a superuser', () => database],
+    ['a member of the owner and of the grantor', () => as(app as string).database],
+  ],
+  { quick: 1 },
+)('privileges that change during a rebuild by %s', (_, by) => {
   beforeEach(async () => {
     await sql.unsafe(`
       drop materialized view if exists granted, base_base cascade; drop function if exists granted_gate, base_mid_gate cascade;

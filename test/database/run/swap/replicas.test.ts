@@ -9,7 +9,7 @@ import { connectTo } from '../../../../src/server/connect.ts'
 import type { Database } from '../../../../src/server/database.ts'
 import { copyLine, standbysLine } from '../../../../src/server/standbys.ts'
 import { doctor } from '../../../../src/watch/doctor.ts'
-import { deep } from '../../../support/deep.ts'
+import { deep, eachCase } from '../../../support/deep.ts'
 import { callOn } from '../../../support/servers/database.ts'
 import { startOwnServer } from '../../../support/servers/own-server.ts'
 import { type Standby, startStandby } from '../../../support/servers/standby.ts'
@@ -145,11 +145,14 @@ describe('while a report on the standby reads the views', () => {
     }
   })
 
-  test.each([
-    ['swap', 'sales'],
-    ['regular', 'sales'],
-    ['auto', 'keyless'],
-  ] as const)('%s of %s is done, and new readers wait', async (strategy, view) => {
+  eachCase(
+    [
+      ['swap', 'sales'],
+      ['regular', 'sales'],
+      ['auto', 'keyless'],
+    ] as const,
+    { quick: 1 },
+  )('%s of %s is done, and new readers wait', async (strategy, view) => {
     const held = await report(view)
     await refreshed({ view, strategy })
     const reader = await waitingReader(view)

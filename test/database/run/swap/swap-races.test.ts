@@ -5,7 +5,7 @@ import { refresh } from '../../../../src/run/refresh.ts'
 import type { Sql } from '../../../../src/server/database.ts'
 import type { ProblemCode } from '../../../../src/words/problem.ts'
 import { counts } from '../../../support/counts.ts'
-import { deep } from '../../../support/deep.ts'
+import { deep, eachCase } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
 import { until } from '../../../support/waiting/until.ts'
@@ -117,24 +117,29 @@ async function makeRaced(prefix: string, kind: string): Promise<string> {
 }
 
 describe('swaps, while another session changes', () => {
-  test.each(Object.keys(changes))('%s, wait for its end, and keep what it commits', async (kind) => {
-    const view = await makeRaced('open', kind)
-    const change = changes[kind]!(view)
-    await withSession(async (session) => {
-      const read = async () => (await session.unsafe(change.read))[0]?.value ?? null
-      const value = isSwitch(kind) ? 1 - Number(await read()) : 2
-      await session`begin`
-      await session.unsafe(change.to(value))
-      const [{ pid } = {}] = await session`select pg_backend_pid() as pid`
-      const swapped = swap(view)
-      await until('the swap waits', () =>
-        sql`select from pg_locks l where ${pid} = any (pg_blocking_pids(l.pid))`.then(({ length }) => length),
-      )
-      await session`commit`
-      expect(mayEnd).toContain((await swapped).error?.class)
-      expect(await read()).toBe(leaves(kind, value))
-    })
-  })
+  eachCase(Object.keys(changes), { quick: 2 })(
+    '%s, wait for its end, and keep what it commits',
+    async (kind) => {
+      const view = await makeRaced('open', kind)
+      const change = changes[kind]!(view)
+      await withSession(async (session) => {
+        const read = async () => (await session.unsafe(change.read))[0]?.value ?? null
+        const value = isSwitch(kind) ? 1 - Number(await read()) : 2
+        await session`begin`
+        await session.unsafe(change.to(value))
+        const [{ pid } = {}] = await session`select pg_backend_pid() as pid`
+        const swapped = swap(view)
+        await until('the swap waits', () =>
+          sql`select from pg_locks l where ${pid} = any (pg_blocking_pids(l.pid))`.then(
+            ({ length }) => length,
+          ),
+        )
+        await session`commit`
+        expect(mayEnd).toContain((await swapped).error?.class)
+        expect(await read()).toBe(leaves(kind, value))
+      })
+    },
+  )
 
   test.each(Object.keys(changes))(
     '%s, neither lose what it commits nor bring back what it undid',
@@ -218,7 +223,7 @@ describe('readers are not locked out while', () => {
     })
   })
 
-  test('somebody holds the row of the run', async () => {
+  test('somebody holds the row of the run', deep, async () => {
     await makeGatedView(sql, 'held_row', 'select 1 as id')
     await withSession((session) =>
       withGateClosed(sql, 'held_row', async (open) => {
@@ -247,10 +252,11 @@ describe('readers are not locked out while', () => {
 })
 
 describe("a refresh waits for an uncommitted grant, which is no failure of the view's SQL", () => {
-  test.each(
+  eachCase(
     (['regular', 'concurrent', 'swap'] as const).flatMap((strategy) =>
       (['commit', 'rollback'] as const).map((end) => [strategy, end] as const),
     ),
+    { quick: 2 },
   )('%s, %s', async (strategy, end) => {
     const view = `granted_${strategy}_${end}`
     await sql.unsafe(

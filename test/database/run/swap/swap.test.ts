@@ -3,7 +3,7 @@ import { refresh } from '../../../../src/run/refresh.ts'
 import type { Problem } from '../../../../src/words/problem.ts'
 import { describeInCatalog } from '../../../support/catalog/catalog.ts'
 import { counts } from '../../../support/counts.ts'
-import { deep } from '../../../support/deep.ts'
+import { deep, eachCase } from '../../../support/deep.ts'
 import { killClientWhen } from '../../../support/processes/killed-client.ts'
 import { callOn, readersOf, useDatabase } from '../../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
@@ -223,30 +223,33 @@ describe('a swap', () => {
     expect(await describeInCatalog(sql, 'shop.sales')).toEqual(before)
   })
 
-  test.each([
-    ['a row type in a column', 'create table %d (v %v)', /column v of table public\.dep/],
+  eachCase(
     [
-      'a row type that a function with a parsed body returns',
-      'create function %d() returns setof %v begin atomic select * from %v; end',
-      /function public\.dep\(\)/,
+      ['a row type in a column', 'create table %d (v %v)', /column v of table public\.dep/],
+      [
+        'a row type that a function with a parsed body returns',
+        'create function %d() returns setof %v begin atomic select * from %v; end',
+        /function public\.dep\(\)/,
+      ],
+      ['a row type that a plain view shows', 'create view %d as select v from %v v', /view public\.dep/],
+      [
+        'a function with a parsed body',
+        'create function %d() returns bigint begin atomic select count(*) from %v; end',
+        /function public\.dep\(\)/,
+      ],
+      [
+        'a policy',
+        'create table %d (id integer); create policy p on %d using (id in (select id from %v))',
+        /policy p on table public\.dep/,
+      ],
+      [
+        'a rule on a table',
+        'create table %d (id integer); create rule r as on insert to %d do also select * from %v',
+        /rule r on table public\.dep/,
+      ],
     ],
-    ['a row type that a plain view shows', 'create view %d as select v from %v v', /view public\.dep/],
-    [
-      'a function with a parsed body',
-      'create function %d() returns bigint begin atomic select count(*) from %v; end',
-      /function public\.dep\(\)/,
-    ],
-    [
-      'a policy',
-      'create table %d (id integer); create policy p on %d using (id in (select id from %v))',
-      /policy p on table public\.dep/,
-    ],
-    [
-      'a rule on a table',
-      'create table %d (id integer); create rule r as on insert to %d do also select * from %v',
-      /rule r on table public\.dep/,
-    ],
-  ])('is refused because of %s, by name, and auto picks another strategy', async (_, statement, named) => {
+    { quick: 3 },
+  )('is refused because of %s, by name, and auto picks another strategy', async (_, statement, named) => {
     await sql.unsafe(
       'drop materialized view if exists blocked cascade; drop table if exists dep cascade; drop routine if exists dep',
     )
@@ -276,12 +279,15 @@ describe('a swap', () => {
     expect(await sql`select last_value::int from fills`).toEqual([{ last_value: 1 }])
   })
 
-  test.each([
-    ['an index', 'create index late on altered (id)'],
-    ['a comment', "comment on materialized view altered is 'late'"],
-    ['a view that reads it', 'create view late_view as select * from altered'],
-    ['a rename', 'alter materialized view altered rename to altered_elsewhere'],
-  ])('that meets %s made during the rebuild exchanges nothing, and reports it', async (_, statement) => {
+  eachCase(
+    [
+      ['an index', 'create index late on altered (id)'],
+      ['a comment', "comment on materialized view altered is 'late'"],
+      ['a view that reads it', 'create view late_view as select * from altered'],
+      ['a rename', 'alter materialized view altered rename to altered_elsewhere'],
+    ],
+    { quick: 1 },
+  )('that meets %s made during the rebuild exchanges nothing, and reports it', async (_, statement) => {
     await sql.unsafe(`
       drop materialized view if exists altered cascade; drop materialized view if exists altered_elsewhere cascade;
       drop function if exists altered_gate cascade`)
@@ -390,29 +396,33 @@ describe('a swap', () => {
     },
   )
 
-  test.each(['building', 'exchange'] as const)('succeeds if its client is killed in %s', async (when) => {
-    const name = `killed_${when.replace('-', '_')}`
-    await makeGatedView(sql, name)
-    const before = await describeInCatalog(sql, name)
-    if (when === 'building') {
-      await withGateClosed(sql, name, async (open) => {
-        await killClientWhen(url, { view: name, strategy: 'swap' }, () => untilAtGate(sql, name))
-        await open()
+  test.each(['building', 'exchange'] as const)(
+    'succeeds if its client is killed in %s',
+    deep,
+    async (when) => {
+      const name = `killed_${when.replace('-', '_')}`
+      await makeGatedView(sql, name)
+      const before = await describeInCatalog(sql, name)
+      if (when === 'building') {
+        await withGateClosed(sql, name, async (open) => {
+          await killClientWhen(url, { view: name, strategy: 'swap' }, () => untilAtGate(sql, name))
+          await open()
+          await untilSuccess(name)
+        })
+      } else {
+        const reader = await sql.reserve()
+        await reader`begin`
+        await reader.unsafe(`select * from ${name}`)
+        await killClientWhen(url, { view: name, strategy: 'swap' }, () =>
+          until('it hunts for the lock', async () => (await hunting()).length > 0),
+        )
+        await reader`commit`
+        reader.release()
         await untilSuccess(name)
-      })
-    } else {
-      const reader = await sql.reserve()
-      await reader`begin`
-      await reader.unsafe(`select * from ${name}`)
-      await killClientWhen(url, { view: name, strategy: 'swap' }, () =>
-        until('it hunts for the lock', async () => (await hunting()).length > 0),
-      )
-      await reader`commit`
-      reader.release()
-      await untilSuccess(name)
-    }
-    expect(await describeInCatalog(sql, name)).toEqual(before)
-  })
+      }
+      expect(await describeInCatalog(sql, name)).toEqual(before)
+    },
+  )
 })
 
 const hunting = () => sql`
