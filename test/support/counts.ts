@@ -33,6 +33,8 @@ const both = {
   generatedViews: [1, 60],
   /** Random queries, each refreshed by slices eight times and compared with the whole query. */
   slicedQueries: [30, 3000],
+  /** Refreshes of a kept table, on which everything hangs that may hang on a table. */
+  keptRefreshes: [5, 1000],
   /** Milliseconds between two tries to forge a plan: without a pause a forger takes a whole core. */
   forgersPauseMs: [1, 0],
   /** Cases of a property, if its test says nothing else. */

@@ -8,6 +8,7 @@ import { type RefreshRequest, refresh } from '../../../../src/run/refresh.ts'
 import { connectTo } from '../../../../src/server/connect.ts'
 import type { Database } from '../../../../src/server/database.ts'
 import { copyLine, standbysLine } from '../../../../src/server/standbys.ts'
+import { keptMark } from '../../../../src/sql/names.ts'
 import { doctor } from '../../../../src/watch/doctor.ts'
 import { deep, eachCase } from '../../../support/deep.ts'
 import { callOn } from '../../../support/servers/database.ts'
@@ -115,6 +116,26 @@ describe('while a report on the standby reads the views', () => {
       const [there] = await standby.sql`
         select status from viewkeeper.runs where id = ${runId}`
       expect(there).toEqual({ status: 'success' })
+    } finally {
+      await held.letGo()
+    }
+  })
+
+  test('a kept table is refreshed by difference, replay goes on, and no reader waits or is canceled', async () => {
+    await sql.unsafe(`
+      create view kept_query as select * from numbers; comment on view kept_query is '${keptMark}';
+      create table kept as select * from kept_query with no data; create unique index on kept (id)`)
+    await refreshed({ view: 'kept' })
+    await standby.caughtUp()
+    const held = await report('kept')
+    try {
+      const { response } = await beside('kept', () => refreshed({ view: 'kept' }))
+      expect(response).toMatchObject({ strategy: 'difference' })
+      await standby.caughtUp()
+      expect(await readVersion('kept')).toBe(version)
+      expect(
+        await standby.sql`select sum(confl_lock)::int as locks, sum(confl_snapshot)::int as snapshots from pg_stat_database_conflicts`,
+      ).toEqual([{ locks: 0, snapshots: 0 }])
     } finally {
       await held.letGo()
     }
