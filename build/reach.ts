@@ -9,11 +9,11 @@ import ts from 'typescript'
 const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/refresh.ts': { files: 43, lines: 3924 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 50, lines: 4971 },
+  'src/run/plan-swap.ts': { files: 50, lines: 5027 },
   'src/batch/advance.ts': { files: 69, lines: 6773 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 68, lines: 6992 },
-  'src/batch/shadows.ts': { files: 69, lines: 6629 },
+  'src/batch/groups.ts': { files: 68, lines: 7037 },
+  'src/batch/shadows.ts': { files: 69, lines: 6674 },
   'functions/api.ts': { files: 51, lines: 4830 },
   'all files': { files: 439, lines: 47400 },
   'files with fewer than 25 lines': { files: 51 },

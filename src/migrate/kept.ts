@@ -3,7 +3,7 @@ import { readLivePlainView } from '../catalog/db/live-view.ts'
 import { checkingOf } from '../catalog/plan/checks.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import { needsRebuild } from '../catalog/plan/differences.ts'
-import type { LiveView, ViewFacts } from '../catalog/plan/live-view.ts'
+import { dependentsOf, type LiveView } from '../catalog/plan/live-view.ts'
 import { liveViewHashQuery } from '../catalog/plan/live-view-query.ts'
 import { inPlaceOf } from '../catalog/plan/rights.ts'
 import { checkData, insistOnChecking, recordChecks } from '../rebuild/plan/check-data.ts'
@@ -13,15 +13,16 @@ import { besideReaders } from '../rebuild/plan/locks.ts'
 import type { Sql } from '../server/database.ts'
 import { readKept } from '../slices/db/kept.ts'
 import { writeAll } from '../slices/keep.ts'
-import { keptMark, quoteName } from '../sql/names.ts'
+import { keptMark, queryViewOf, quoteName } from '../sql/names.ts'
 import type { Statement } from '../sql/run-plan.ts'
 import { readShadow } from '../trial/db/shadows.ts'
-import { displayName } from '../words/names.ts'
+import { displayName, type QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import { type LiveChange, type PlannedChange, planAlteration } from './plan/redefine.ts'
 
-/** A kept table as a view that has its query. */
-export const keptView = (definition: Definition): MadeView => ({ ...definition, kind: 'table' })
+/** What a definition makes, as a view that has its query, also if that is a kept table. */
+export const asView = (definition: Definition): MadeView =>
+  definition.storage === 'table' ? { ...definition, kind: 'table' } : definition
 
 /** The plain view of a kept table that is to be made, unless it is there. Refuses (MigrationFailed) another view that has its name. */
 export async function missingQuery(
@@ -35,25 +36,22 @@ export async function missingQuery(
   if (found === undefined || live === undefined) return made
   if (found.owner === owner && live.view.comment === keptMark)
     if (!needsRebuild(live, await readShadow(sql, made, owner, live))) return undefined
-  throw new Problem(
-    'MigrationFailed',
-    `${found.view} is there already, and its name is that of the plain view with the query of ${displayName(definition)}. Rename it or drop it first.`,
-  )
+  throw nameTaken(made, definition)
 }
 
 /**
- * Plans another definition of a kept table that is there: what hangs on the table is changed in place, and another query writes the rows that differ, in
- * the same transaction. Null: nothing is to be changed. Refuses (SwapImpossible) a query with other columns: the table would be another one.
+ * Plans another definition of a kept table, of which `shadow` has the same columns: what hangs on the table is changed in place, and another query writes
+ * the rows that differ, in the same transaction. Null: nothing is to be changed.
  */
 export async function planKeptChange(
   sql: Sql,
   change: LiveChange,
+  shadow: LiveView,
   { isTrial, ...runs }: RunOptions & { isTrial: boolean },
 ): Promise<PlannedChange | null> {
   const { view, snapshot, given, after } = change
   const { live } = snapshot
-  const shadow = await readShadow(sql, after, live.view.owner, live)
-  const rows = needsRebuild(live, shadow) ? await newQuery(sql, change, shadow, isTrial) : []
+  const rows = needsRebuild(live, shadow) ? await newQuery(sql, change, isTrial) : []
   const alteration = planAlteration(change, shadow, runs)
   if (rows.length === 0 && alteration === null) return null
   const handedOver = given === live ? [] : [ownerStatement(queryViewMade(after), given.view.owner)]
@@ -86,17 +84,8 @@ export async function planKeptChange(
 async function newQuery(
   sql: Sql,
   { view, snapshot: { live }, after }: LiveChange,
-  shadow: LiveView,
   isTrial: boolean,
 ): Promise<Statement[]> {
-  const shapeOf = ({ columns }: LiveView) => columns.map(({ name, type }) => `${name} ${type}`).join(', ')
-  if (shapeOf(shadow) !== shapeOf(live))
-    throw new Problem(
-      'SwapImpossible',
-      `${view.view} is a kept table, and keeps its columns (${shapeOf(live)}); the query has ${shapeOf(shadow)}. ` +
-        'Remove it with freeze --remove, and freeze it again; or give the new one another name.',
-      { field: 'query' },
-    )
   const query = queryViewMade(after)
   const replaced: Statement = {
     kind: 'userCode',
@@ -111,13 +100,25 @@ async function newQuery(
   return [...inPlaceOf(live.view.owner, sealAll(live.view.owner, query, [replaced])), ...work]
 }
 
-/** Refuses (SwapImpossible) a definition that would make a table of a materialized view that is there, or the other way round. */
-export function insistOnStorage({ query, view }: ViewFacts, { storage }: Definition): void {
-  if ((query === null) === (storage === 'materialized view')) return
+/**
+ * Refuses (MigrationFailed, DependentsExist) a rebuild of a kept table whose query others read, as that goes with it, and of a view that is to become
+ * one while something has the name of its query.
+ */
+export async function insistOnOwnQuery(sql: Sql, { view, after }: LiveChange): Promise<void> {
+  const name = queryViewOf(view)
+  const query = await readLivePlainView(sql, quoteName(name))
+  const readers = query === undefined ? [] : dependentsOf(query)
+  if (view.query === null && after.kind === 'table' && (await findView(sql, name, 'v')) !== undefined)
+    throw nameTaken(name, view)
+  if (view.query === null || readers.length === 0) return
   throw new Problem(
-    'SwapImpossible',
-    `${view} is a ${query === null ? 'materialized view' : 'kept table'}, and its definition says storage "${storage}". ` +
-      'Remove it with freeze --remove, and freeze it again with the other storage; or give the new one another name.',
-    { field: 'storage' },
+    'DependentsExist',
+    `${displayName(name)} goes with ${view.view}, and these read it: ${readers.join(', ')}. Let them read ${view.view} first.`,
   )
 }
+
+const nameTaken = (query: QualifiedName, view: QualifiedName): Problem =>
+  new Problem(
+    'MigrationFailed',
+    `${displayName(query)} is there already, and its name is that of the plain view with the query of ${displayName(view)}. Rename it or drop it first.`,
+  )

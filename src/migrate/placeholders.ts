@@ -5,7 +5,7 @@ import type { Definition } from '../catalog/plan/definition.ts'
 import { requalify } from '../rebuild/plan/requalify.ts'
 import { qualify } from '../record/definitions/look.ts'
 import type { Sql } from '../server/database.ts'
-import { quoteName } from '../sql/names.ts'
+import { queryViewOf, quoteName } from '../sql/names.ts'
 import { areFree, makePlaceholders, type Placeholders } from '../trial/db/copies.ts'
 import type { QualifiedName } from '../words/names.ts'
 import { readAllReaders } from './db/trial.ts'
@@ -69,6 +69,7 @@ export async function moveToPlaceholders(
   const wanted = [
     ...renamed,
     ...ofMoved.flatMap(({ schema, indexes }) => indexes.map(({ name }) => ({ schema, name }))),
+    ...ofMoved.filter(({ storage }) => storage === 'table').map(queryViewOf),
   ]
   const placeholders = (await areFree(sql, wanted, readers))
     ? await makePlaceholders(sql, readers, [...new Set(heirs)])

@@ -3,7 +3,7 @@ import { readLivePlainView } from '../catalog/db/live-view.ts'
 import { readMembershipAdvice, readOwner, readReadersByOwner } from '../catalog/db/owner.ts'
 import { checkingOf } from '../catalog/plan/checks.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
-import { needsRebuild } from '../catalog/plan/differences.ts'
+import { isSameRelation, needsRebuild } from '../catalog/plan/differences.ts'
 import {
   dependentsOf,
   type LiveView,
@@ -43,7 +43,7 @@ import { readShadow } from '../trial/db/shadows.ts'
 import { type QualifiedName, unquoted } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import { readAllReaders, type Tried, tryAlone, tryTogether } from './db/trial.ts'
-import { insistOnStorage, keptView, missingQuery, planKeptChange } from './kept.ts'
+import { asView, insistOnOwnQuery, missingQuery, planKeptChange } from './kept.ts'
 import {
   definitionsOf,
   type FrozenChange,
@@ -144,21 +144,7 @@ async function planDefinitions(
     const create = { ...runs, withData: options.withData, checking, owner, below, replaces: null }
     return { does: 'create', plan: planCreate(view, create), timeoutSeconds }
   }
-  for (const definition of definitions) {
-    const view = await readView(sql, definition)
-    insistOnStorage(view, definition)
-    if (view.query === null) continue
-    if (only === undefined)
-      throw new Problem(
-        'SwapImpossible',
-        `${view.view} is a kept table, and changes by itself: freeze it in a migration of its own.`,
-      )
-    const [change] = await readChanges(sql, before, [keptView(definition)], options.deadline)
-    const { timeoutSeconds } = definition
-    const runs = { ...runOptions, timeoutSeconds, settings: settingsOf([definition]) }
-    return planKeptChange(sql, change as LiveChange, { ...runs, isTrial: options.isTrial ?? false })
-  }
-  return planViews(sql, before, definitions, options)
+  return planViews(sql, before, definitions.map(asView), options)
 }
 
 /** Plans other definitions of views that are there. */
@@ -176,9 +162,12 @@ async function planViews(
   const lead = changes[0] as LiveChange
   const { live } = lead.snapshot
   const shadow = only === undefined ? null : await readShadow(sql, only, lead.given.view.owner, live)
+  if (shadow?.view.kind === 'table' && isSameRelation(live, shadow))
+    return planKeptChange(sql, lead, shadow, { ...runs, isTrial })
   if (shadow !== null && !needsRebuild(live, shadow))
     return planned('alter', planAlteration(lead, shadow, runs))
   const isAlone = shadow !== null && !(await takesReaders(sql, lead, shadow))
+  for (const change of changes) await insistOnOwnQuery(sql, change)
   const { members, shadows, misfits } = isAlone
     ? await tryAlone(sql, lead, shadow)
     : await tryWithReaders(sql, changes, { deadline, isTrial })
@@ -188,7 +177,10 @@ async function planViews(
     return !needsRebuild(change.snapshot.live, made) && planAlteration(change, made, runs) === null
   }
   if (changes.every(isDone)) return null
-  const group = together(members)
+  // A table has rows, if only none.
+  const group = together(
+    members.map((each) => (each.wanted?.view.kind === 'table' ? { ...each, populated: true } : each)),
+  )
   await insistOnRebuild(sql, group, changes, isAlone)
   const filling = isTrial ? { withData: false } : { of: await readFilling(sql, group, changes) }
   return planned('rebuild', planRebuild(group, lead.view, { ...runs, ...filling }))
@@ -273,11 +265,11 @@ async function tryWithReaders(
   changes: LiveChange[],
   { deadline, isTrial }: { deadline: number; isTrial: boolean },
 ): Promise<Tried> {
-  const found = await readAllReaders(
-    sql,
-    changes.map(({ view }) => view.oid),
-    deadline,
+  const oids = changes.map(({ view }) => view.oid)
+  const tables = changes.flatMap(({ view: { oid, query }, snapshot }) =>
+    query === null ? [] : { ...snapshot, oid, populated: true, sizeBytes: 0, reads: [] },
   )
+  const found = [...tables, ...(await readAllReaders(sql, oids, deadline))]
   const hashes = new Map(found.map(({ oid, hash }) => [oid, hash]))
   const altered = changes.find(({ view, snapshot }) => hashes.get(view.oid) !== snapshot.hash)
   if (altered !== undefined)

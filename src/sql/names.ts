@@ -79,7 +79,7 @@ export interface CreateNames {
 
 /** A message of the server in which `view` stands for every name made here. */
 export const withoutShadowNames = (message: string, view: string): string =>
-  message.replace(/"?\bviewkeeper_\d+(_[is]\d+)?(_old)?\b"?/g, () => view)
+  message.replace(/"?\bviewkeeper_\d+(_[is]\d+)?(_old)?(_query)?\b"?/g, () => view)
 
 /** Schemas of shadows that a batch builds, whose keys are as `batchKey` writes them. */
 export const batchPlaces = '^viewkeeper_b[0-9]+_[0-9]+_[0-9]+(_old)?$'

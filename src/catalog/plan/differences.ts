@@ -68,9 +68,13 @@ export const ownerDifferences = ({ view }: LiveView, owner: string | null): Diff
         },
       ]
 
-/** Whether a view must be rebuilt to become like `shadow`, because its query or its columns differ. */
+/** Whether a view must be rebuilt to become like `shadow`, because its query, its columns or its kind differ. */
 export const needsRebuild = (live: LiveView, shadow: LiveView): boolean =>
-  live.view.definition !== shadow.view.definition || columnDifferences(live, shadow).length > 0
+  live.view.definition !== shadow.view.definition || !isSameRelation(live, shadow)
+
+/** Whether a view and its shadow have the same columns and kind. */
+export const isSameRelation = (live: LiveView, shadow: LiveView): boolean =>
+  live.view.kind === shadow.view.kind && columnDifferences(live, shadow).length === 0
 
 function columnDifferences(live: LiveView, shadow: LiveView): string[] {
   const typeIn = ({ columns }: LiveView) => new Map(columns.map(({ name, type }) => [name, type]))

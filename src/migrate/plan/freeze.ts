@@ -5,6 +5,7 @@ import { fileNameOf } from '../../sql/new-names.ts'
 import { reached } from '../../sql/walks.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import {
+  definitionsOf,
   type FrozenChange,
   type FrozenFile,
   frozenState,
@@ -219,8 +220,8 @@ function joined(migrations: NewMigration[], { reads, isAsked }: Joining): NewMig
   const readsOther = (a: NewMigration, b: NewMigration) => above.get(a.view)?.has(quoteName(b.view)) ?? false
   const isChange = ({ up, down, changed }: NewMigration) =>
     up.change.does === 'define' &&
-    up.change.definition.storage !== 'table' &&
     down.change.does === 'define' &&
+    (isAsked || ![up, down].some(({ change }) => definitionsOf(change)[0]?.storage === 'table')) &&
     changed.includes('query')
   let rest = migrations
   for (const first of migrations.filter(isChange)) {

@@ -1,7 +1,8 @@
 import { type Definition, definitionDefaults } from '../../catalog/plan/definition.ts'
 import type { ViewKind } from '../../catalog/plan/live-view.ts'
-import { createStatements, fillTable, madeBy, ownerStatement } from '../../rebuild/plan/create.ts'
+import { createStatements, madeBy, ownerStatement } from '../../rebuild/plan/create.ts'
 import { fill } from '../../rebuild/plan/fill.ts'
+import { fillTable } from '../../rebuild/plan/shadow.ts'
 import { queryViewOf, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { parseName, type QualifiedName } from '../../words/names.ts'
 
@@ -177,7 +178,9 @@ export function statementsOf(change: ViewChange): string[] {
       return [
         ...made.flatMap((each) => createStatements(each)),
         ...(owner === null ? [] : made.map((each) => ownerStatement(each, quoteIdentifier(owner)))),
-        ...(definition.storage === 'table' ? [fillTable(definition)] : fill(definition, definition)),
+        ...(definition.storage === 'table'
+          ? [fillTable(definition, definition)]
+          : fill(definition, definition)),
       ]
         .filter(({ hidden }) => !hidden)
         .map(({ sql }) => sql)

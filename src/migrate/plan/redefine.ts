@@ -88,6 +88,7 @@ export function wantedView(
     ...live,
     view: {
       ...live.view,
+      kind: shadow.view.kind,
       definition: shadow.view.definition,
       path: shadow.view.path,
       ...(shadow.view.meaning !== undefined && { meaning: shadow.view.meaning }),

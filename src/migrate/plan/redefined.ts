@@ -115,6 +115,7 @@ export function shadowAsView(rebuild: Rebuild, { given }: Redefined, shadow: Liv
     ...shadow,
     view: {
       ...given.view,
+      kind: shadow.view.kind,
       definition: requalify(shadow.view.definition, back),
       ...(shadow.view.meaning !== undefined && { meaning: shadow.view.meaning }),
     },

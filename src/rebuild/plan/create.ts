@@ -17,12 +17,13 @@ import {
   quoteIdentifier,
   quoteName,
 } from '../../sql/names.ts'
-import type { About, RunPlan, Statement } from '../../sql/run-plan.ts'
+import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName, ViewName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { checkData, recordChecks, recordsFirst } from './check-data.ts'
-import { analyze, fill, filling, uniqueIndexes } from './fill.ts'
+import { analyze, fill, uniqueIndexes } from './fill.ts'
 import { besideReaders, exclusively, lockWhatIsRead, ourselves } from './locks.ts'
+import { fillTable } from './shadow.ts'
 
 /** A view that a definition makes. */
 export interface MadeView extends Definition {
@@ -119,15 +120,6 @@ export function planCreate(
   }
 }
 
-/** Fills an empty kept table, whose query the plain view beside it has. It has to be sealed: what hangs on the table is executed, too. */
-export const fillTable = (view: QualifiedName, unique: Statement['unique'] = {}): About => ({
-  phase: 'building',
-  sql: `insert into ${quoteName(view)} select * from ${quoteName(queryViewOf(view))}`,
-  computesRows: true,
-  fills: { ...filling(view), query: quoteName(queryViewOf(view)) },
-  unique,
-})
-
 /** Fills the new view: a table as a refresh changes it, sealed. */
 const filled = (
   definition: ViewDefinition & { kind?: ViewKind },
@@ -139,7 +131,7 @@ const filled = (
   return definition.kind === 'table'
     ? [
         {
-          ...fillTable(definition, unique),
+          ...fillTable(definition, definition, unique),
           kind: 'sealed',
           seal: { role: owner, schema: quoteIdentifier(definition.schema) },
         },

@@ -2,7 +2,7 @@ import { copyGrants, grantsAreTheSame, type Pair } from '../../catalog/plan/gran
 import { type LiveView, type PlainReader, parentsFirst } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { treesHash } from '../../catalog/plan/tree/differences.ts'
-import { quoteIdentifier, quoteName, type ShadowNames } from '../../sql/names.ts'
+import { queryViewOf, quoteIdentifier, quoteName, type ShadowNames } from '../../sql/names.ts'
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import type { RunOptions } from './fill.ts'
@@ -19,6 +19,7 @@ import {
   type Scope,
   shadowName,
   shadowNames,
+  shadowQuery,
   wantedOf,
 } from './scope.ts'
 import { buildTriggers, nameParts, sealedAsOwner, withOptions } from './shadow.ts'
@@ -118,6 +119,7 @@ export function exchange(
   const isUnread = members.every(({ live }) => live.dependents.length === 0)
   // Readers lock a plain view before what the view reads.
   const locked = [
+    ...members.flatMap(({ live }) => keptQuery(live)),
     ...outside.toReversed().map((view): Locked => ({ ...view, kind: 'view' })),
     ...childrenFirst.map(({ live: { view, columns } }) =>
       view.kind === 'view' ? view : { ...view, columns: columns.map(({ name }) => name) },
@@ -129,11 +131,18 @@ export function exchange(
       ...openPlace(rebuild),
       ...childrenFirst.flatMap((member) => {
         const { view } = member.live
-        return isUnread ? drop(view, view) : move(view, view, oldName(rebuild, member))
+        return [
+          ...keptQuery(member.live).flatMap((query) => drop(query, query)),
+          ...(isUnread ? drop(view, view) : move(view, view, oldName(rebuild, member))),
+        ]
       }),
       ...members.flatMap((member) => {
         const { view } = wantedOf(member)
-        return move(view, shadowName(rebuild, member), view)
+        const queries = keptQuery(wantedOf(member))
+        return [
+          ...move(view, shadowName(rebuild, member), view),
+          ...queries.flatMap((query) => move(query, shadowQuery(rebuild, member), query)),
+        ]
       }),
       ...closePlace(rebuild),
       ...writeViewsAgain(outside, proved),
@@ -164,6 +173,10 @@ export function exchange(
   )
 }
 
+/** The plain view of the query of a kept table; none of another view. */
+const keptQuery = ({ view: { kind, owner, ...view } }: LiveView): (Locked & Owned)[] =>
+  kind === 'table' ? [{ ...queryViewOf(view), kind: 'view', owner }] : []
+
 /** A statement that compares the catalog with the facts on which the shadows were planned. */
 const nothingHasChanged = (scope: Scope): Statement => {
   const { sql, is } = basisOfShadows(scope)
@@ -188,7 +201,7 @@ const nothingIsNewer: Statement = {
   hidden: true,
 }
 
-const move = ({ kind, owner }: LiveView['view'], from: QualifiedName, to: QualifiedName): Statement[] => {
+const move = ({ kind, owner }: Owned, from: QualifiedName, to: QualifiedName): Statement[] => {
   const how =
     from.schema === to.schema
       ? `rename to ${quoteIdentifier(to.name)}`
@@ -196,7 +209,9 @@ const move = ({ kind, owner }: LiveView['view'], from: QualifiedName, to: Qualif
   return inPlaceOf(owner, [step(`alter ${kind} ${quoteName(from)} ${how}`)])
 }
 
-const drop = ({ kind, owner }: LiveView['view'], name: QualifiedName): Statement[] =>
+type Owned = Pick<LiveView['view'], 'kind' | 'owner'>
+
+const drop = ({ kind, owner }: Owned, name: QualifiedName): Statement[] =>
   inPlaceOf(owner, [step(`drop ${kind} ${quoteName(name)}`)])
 
 /** Triggers are made when all names are final, because their SQL may name any member. */

@@ -138,9 +138,9 @@ export const lockWhatIsRead = (view: QualifiedName): Statement => ({
  * Rewrites the catalog row of each column, unchanged, which takes a lock on the view that readers do not notice. Before PostgreSQL 18 `grant select (column)` takes no
  * lock on the view. The rewriting waits for such a grant that is not committed, and later grants wait for us.
  */
-function touchColumns(view: QualifiedName, columns: string[]): Statement[] {
+function touchColumns(view: Locked, columns: string[]): Statement[] {
   const touched = columns.map((column) => `alter column ${quoteIdentifier(column)} reset (viewkeeper)`)
-  return touched.length === 0 ? [] : [alter('materialized view', view, touched.join(', '))]
+  return touched.length === 0 ? [] : [alter(view.kind, view, touched.join(', '))]
 }
 
 /** A statement that takes a lock: it changes nothing. */

@@ -18,10 +18,18 @@ import {
   type Scope,
   shadowName,
   shadowNames,
+  shadowQuery,
   viewOnShadows,
   wantedOf,
 } from './scope.ts'
-import { buildIndexes, buildShadow, buildStatistics, giveStatistics, ownersSeal } from './shadow.ts'
+import {
+  buildIndexes,
+  buildShadow,
+  buildStatistics,
+  fillTable,
+  giveStatistics,
+  ownersSeal,
+} from './shadow.ts'
 
 /**
  * Makes the place and the shadows of all members, with no data but with everything that hangs on the views. Then nobody may make
@@ -117,12 +125,17 @@ export function fill(rebuild: Rebuild, member: Member, checking?: Checking | nul
     live.indexes.map((index) => ({ ...index, on: index.rest })),
     names.index,
   )
-  const checked = { view: live.view, relation: names.view, seal }
+  const query = shadowQuery(rebuild, member)
+  const checked = { view: live.view, relation: names.view, query, seal }
+  const filled: Statement[] =
+    live.view.kind === 'table'
+      ? [{ ...fillTable(names.view, live.view, unique), kind: 'sealed', seal }]
+      : refresh(names.view, live.view, unique)
   const elsewhere = isApart(rebuild) ? { onShadows: onShadows(rebuild) } : {}
   const comparing = checking?.refreshes && compared(member.live, names.view)
   const filling = [
-    lockWhatIsRead(names.view),
-    ...inPlaceOf(owner, [...refresh(names.view, live.view, unique), analyze(names.view)]),
+    lockWhatIsRead(query),
+    ...inPlaceOf(owner, [...filled, analyze(names.view)]),
     ...checkData({ ...checked, ...elsewhere, comparison: comparing }, checking),
   ]
   return about(

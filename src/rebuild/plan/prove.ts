@@ -5,7 +5,7 @@ import { meaningQuery } from '../../catalog/plan/tree/normal-form.ts'
 import { literal, regclass } from '../../sql/names.ts'
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { displayName } from '../../words/names.ts'
-import { type Member, type Rebuild, retyped, type Scope, shadowName, wantedOf } from './scope.ts'
+import { type Member, type Rebuild, retyped, type Scope, shadowName, shadowQuery, wantedOf } from './scope.ts'
 
 /**
  * What a plan stands on: the hashes of the members, one after the other. The answer is another one if something
@@ -25,10 +25,12 @@ function hashes(scope: Scope, withGrants: (oid: number) => boolean): Basis {
   const views = scope.members.toSorted((a, b) => a.oid - b.oid)
   const oids = views.map(({ oid }) => oid)
   const whole = oids.filter(withGrants)
+  const [document, ofTables] = [false, true].map((isTable) => liveViewQuery('r.oid', 'live', isTable))
+  const hasTables = views.some(({ live }) => live.view.kind === 'table')
   return {
     sql: `select string_agg(case when r.oid = any (array[${whole.join(', ')}]::oid[]) then md5(doc.live::text) else ${hashWithoutGrants('doc.live')} end,
          '' order by r.oid)${views.length === 1 ? '' : ` || (${betweenQuery(oids)})`}
-  from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${liveViewQuery('r.oid')}) as doc(live)`,
+  from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${hasTables ? `(${document}) union all (${ofTables})` : document}) as doc(live)`,
     is: views.map((each) => (withGrants(each.oid) ? each.hash : each.hashWithoutGrants)).join(''),
   }
 }
@@ -74,7 +76,7 @@ function meanWhatIsAuthored(rebuild: Rebuild): Statement[] {
   if (members.every(({ wanted }) => wanted?.view.meaning === undefined)) return []
   const pairs = members.map((member) => {
     const { schema, name, meaning } = wantedOf(member).view
-    return `(${regclass(shadowName(rebuild, member))}::oid, format('%I.%I', ${literal(schema)}, ${literal(name)}), ${meaning === undefined ? 'null' : literal(meaning)})`
+    return `(${regclass(shadowQuery(rebuild, member))}::oid, format('%I.%I', ${literal(schema)}, ${literal(name)}), ${meaning === undefined ? 'null' : literal(meaning)})`
   })
   return [
     {
@@ -100,9 +102,10 @@ select coalesce(string_agg(p.named, ', '), '') from pairs p
 
 /** By what the catalog knows of the shadows' queries, indexes and statistics objects: a constant may name a view, too. */
 function readsNoOldView(rebuild: Rebuild): Statement {
-  const pairs = rebuild.scope.members.map(
-    (member) => `(${member.oid}::oid, ${regclass(shadowName(rebuild, member))}::oid)`,
-  )
+  const pairs = rebuild.scope.members.flatMap((member) => {
+    const made = new Set([shadowName(rebuild, member), shadowQuery(rebuild, member)].map(regclass))
+    return [...made].map((shadow) => `(${member.oid}::oid, ${shadow})`)
+  })
   return {
     phase: 'building',
     sql: `
@@ -202,7 +205,7 @@ select coalesce(string_agg(${members.length === 1 ? 'd.differences' : `format('%
  */
 export const betweenQuery = (oids: number[]): string => `
 with recursive members as (
-  select c.oid, c.relowner from pg_class c where c.oid = any (array[${oids.join(', ')}]::oid[]) and c.relkind = 'm'),
+  select c.oid, c.relowner from pg_class c where c.oid = any (array[${oids.join(', ')}]::oid[]) and c.relkind <> 'v'),
 reach(reader, class, object, role, through) as (
   select m.oid, 'pg_class'::regclass::oid, m.oid, m.relowner, null::text from members m
   union

@@ -11,7 +11,7 @@ import {
 } from '../../catalog/plan/rights.ts'
 import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
 import { sessionOf } from '../../sql/holders.ts'
-import { literal, quoteName } from '../../sql/names.ts'
+import { literal, quoteName, regclass } from '../../sql/names.ts'
 import { tokensIn } from '../../sql/sql-tokens.ts'
 import { displayName, displayPart, type QualifiedName, unquoted } from '../../words/names.ts'
 import { betweenQuery } from './prove.ts'
@@ -97,6 +97,7 @@ export function changeRequirements(live: LiveView): Requirement[] {
     memberOf(view.owner, itself, ['', `may not act as its owner, ${view.owner}`]),
     ...schemasOf(live).map((place) => placeRequirement(place, view.owner)),
     ...parsedOf(live).map((part) => impossible(`${part} is never written again`)),
+    ...(view.kind === 'table' ? notCopied(live) : []),
     ...[...new Set([view.owner, ...readers.map(({ owner }) => owner)])].map(sealRequirement),
     ...statistics
       .filter(({ owner }) => owner !== view.owner)
@@ -129,6 +130,18 @@ export function changeRequirements(live: LiveView): Requirement[] {
     ),
   ]
 }
+
+/** What a kept table may have, and its shadow would lack. */
+const notCopied = ({ view, triggers }: LiveView): Requirement[] => [
+  ...triggers.map(({ name }) => impossible(`it has trigger ${displayPart(name)}`)),
+  {
+    from: `(select r.what from pg_class c, pg_attribute a, lateral (values
+        (c.relrowsecurity, 'it has row security'), (a.attnotnull, format('column %I is not null', a.attname))) r(has, what)
+      where c.oid = ${regclass(view)} and a.attrelid = c.oid and a.attnum > 0 and r.has limit 1) as found(what)`,
+    because: 'found.what',
+    given: 'false',
+  },
+]
 
 const isTemporary = ({ schema }: QualifiedName): boolean => /^pg_temp_\d+$/.test(schema)
 

@@ -5,7 +5,7 @@ import type {
   Reader,
   ViewSnapshot,
 } from '../../catalog/plan/live-view.ts'
-import { namesBeside, quoteName, type ShadowNames } from '../../sql/names.ts'
+import { namesBeside, queryViewOf, quoteName, type ShadowNames } from '../../sql/names.ts'
 import { reached } from '../../sql/walks.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import { requalify } from './requalify.ts'
@@ -86,7 +86,7 @@ export function outsideOf({ members }: Scope): PlainReader[] {
 }
 
 /** Whether a reader has rows of its own. */
-export const isMaterialized = ({ live }: OutlinedReader): boolean => live.view.kind === 'materialized view'
+export const isMaterialized = ({ live }: OutlinedReader): boolean => live.view.kind !== 'view'
 
 /** The materialized views of a scope. */
 export const materialized = <R extends OutlinedReader>({ members }: { members: R[] }): R[] =>
@@ -193,6 +193,12 @@ export function shadowNames(
 /** The name of a member's shadow. */
 export const shadowName = (rebuild: Rebuild, member: Member): QualifiedName =>
   shadowNames(rebuild, member, member.live).view
+
+/** What has the query of a member's shadow: the shadow, or the plain view beside it if that is a kept table. */
+export const shadowQuery = (rebuild: Rebuild, member: Member): QualifiedName => {
+  const shadow = shadowName(rebuild, member)
+  return wantedOf(member).view.kind === 'table' ? queryViewOf(shadow) : shadow
+}
 
 /** Rewrites SQL: it reads shadows, which stand apart, instead of their views. */
 export function onShadows({ scope, place }: Rebuild): (sql: string) => string {

@@ -1,25 +1,41 @@
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
-import { literal, quoteIdentifier, quoteName, type ShadowNames } from '../../sql/names.ts'
-import type { Seal, Statement } from '../../sql/run-plan.ts'
-import { displayName, displayPart } from '../../words/names.ts'
+import {
+  keptMark,
+  literal,
+  queryViewOf,
+  quoteIdentifier,
+  quoteName,
+  type ShadowNames,
+} from '../../sql/names.ts'
+import type { About, Seal, Statement } from '../../sql/run-plan.ts'
+import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
+import { filling } from './fill.ts'
 
-/** Builds the empty shadow of a view, plain or materialized, with all its attributes and comments. */
-export function buildShadow(live: LiveView, names: Pick<ShadowNames, 'view'>): Statement[] {
-  const { view, columns } = live
-  const shadow = quoteName(names.view)
+/** Builds the empty shadow of a view with all its attributes and comments; that of a kept table with the plain view of its query. */
+export function buildShadow(live: LiveView, { view }: Pick<ShadowNames, 'view'>): Statement[] {
+  if (live.view.kind !== 'table') return buildOne(live, view)
+  const query = queryViewOf(view)
+  const bare = { options: [], toastOptions: [], accessMethod: null, tablespace: null, extensions: [] }
+  const plain = { ...live.view, ...bare, kind: 'view' as const, comment: keptMark }
+  const shown = { ...live.view, definition: `select * from ${quoteName(query)}` }
+  return [...buildOne({ columns: [], view: plain }, query), ...buildOne({ ...live, view: shown }, view)]
+}
+
+function buildOne({ view, columns }: Pick<LiveView, 'view' | 'columns'>, name: QualifiedName): Statement[] {
+  const shadow = quoteName(name)
   const alter = `alter ${view.kind} ${shadow}`
   const options = [...view.options, ...view.toastOptions.map((each) => `toast.${each}`)]
   const create: Statement = {
     phase: 'building',
-    ...sealedAsOwner(live),
+    ...sealedAsOwner({ view }),
     sql:
       `create ${view.kind} ${shadow}` +
       (view.accessMethod === null ? '' : ` using ${quoteIdentifier(view.accessMethod)}`) +
       withOptions(options) +
       (view.tablespace === null ? '' : ` tablespace ${quoteIdentifier(view.tablespace)}`) +
       ` as ${view.definition.trim()}` +
-      (view.kind === 'materialized view' ? ' with no data' : ''),
+      (view.kind === 'view' ? '' : ' with no data'),
   }
   const attributes = building([
     ...columns.flatMap((column) => {
@@ -33,13 +49,32 @@ export function buildShadow(live: LiveView, names: Pick<ShadowNames, 'view'>): S
         column.comment !== null && `comment on column ${shadow}.${name} is ${literal(column.comment)}`,
       ]
     }),
-    view.kind === 'materialized view' &&
+    view.kind !== 'view' &&
       (view.replicaIdentity === 'full' || view.replicaIdentity === 'nothing') &&
       `alter table ${shadow} replica identity ${view.replicaIdentity}`,
     ...view.extensions.map((extension) => `${alter} depends on extension ${quoteIdentifier(extension)}`),
     view.comment !== null && `comment on ${view.kind} ${shadow} is ${literal(view.comment)}`,
   ])
   return [create, ...attributes]
+}
+
+/**
+ * Fills `relation`, an empty kept table whose query the plain view beside it has, with the data of `view`. It has to be sealed: what hangs on the table
+ * is executed, too.
+ */
+export const fillTable = (
+  relation: QualifiedName,
+  view: QualifiedName,
+  unique: Statement['unique'] = {},
+): About => {
+  const query = quoteName(queryViewOf(relation))
+  return {
+    phase: 'building',
+    sql: `insert into ${quoteName(relation)} select * from ${query}`,
+    computesRows: true,
+    fills: { ...filling(view, relation), query },
+    unique,
+  }
 }
 
 /** SQL that others wrote about a view is parsed as the view's owner. */
@@ -58,7 +93,7 @@ export const sealedIf = (hasExpressions: boolean, live: LiveView) =>
 
 /** The indexes of the view, on its shadow. */
 export function buildIndexes(live: LiveView, names: ShadowNames): Statement[] {
-  const { indexes, columns } = live
+  const { indexes, columns, view } = live
   const shadow = quoteName(names.view)
   return indexes.flatMap((index, at) => {
     const temporary = quoteIdentifier(names.index(at))
@@ -80,9 +115,9 @@ export function buildIndexes(live: LiveView, names: ShadowNames): Statement[] {
           .filter(({ name }) => index.compressed?.includes(name))
           .map(
             ({ name, compression }) =>
-              `alter materialized view ${shadow} alter column ${quoteIdentifier(name)} set compression ${compression}`,
+              `alter ${view.kind} ${shadow} alter column ${quoteIdentifier(name)} set compression ${compression}`,
           ),
-        index.clustered && `alter materialized view ${shadow} cluster on ${temporary}`,
+        index.clustered && `alter ${view.kind} ${shadow} cluster on ${temporary}`,
         index.comment !== null && `comment on index ${name} is ${literal(index.comment)}`,
         ...index.extensions.map(
           (extension) => `alter index ${name} depends on extension ${quoteIdentifier(extension)}`,

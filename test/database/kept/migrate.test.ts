@@ -159,18 +159,4 @@ describe('a kept table', () => {
     expect(await named()).toEqual(['by_day', 'by_day_query', 'orders'])
     expect(await differences(next)).toEqual([])
   })
-
-  test.each([
-    [
-      daily('select day, sum(amount) as n from app.orders group by day'),
-      /kept table, and keeps its columns \(day date, n bigint\); the query has day date, n numeric|n bigint/,
-    ],
-    [
-      daily(query, { storage: 'materialized view' }),
-      /is a kept table, and its definition says storage "materialized view"/,
-    ],
-  ])('is not made another one', async (next, message) => {
-    const into = await start(daily('select day, count(*)::int as n from app.orders group by day'))
-    await expect(frozen(into, [next])).rejects.toThrow(message)
-  })
 })

@@ -17,6 +17,8 @@ export const places: [pattern: string, instead: string] = [
 const meaningless: [pattern: string, instead: string][] = [
   places,
   [` :(?:resname ${string}|(?:operName|usingClause) ${names}|(?:isNatural|hasSubLinks) (?:true|false))`, ''],
+  // A view may become a kept table.
+  [' (:relkind )r ', ' \\1m '],
   [` :(?:alias|join_using_alias) (?:<>|${named})`, ''],
   [
     ' :varnosyn \\d+ :varattnosyn \\d+| :varnullingrels \\(b[ \\d]*\\)| :constraintDeps (?:<>|\\(o[ \\d]*\\))',
@@ -198,7 +200,7 @@ export const normalTree = (
            select coalesce((
              select case c.oid when ${self} then 'self' else ${nameOf} end || case o.oid when c.oid then '' when c.reltype then '.row' else '.rows' end
                from pg_class c join pg_namespace n on n.oid = c.relnamespace
-              where c.relkind in ('m', 'v') and c.oid in (o.oid, (select t.typrelid from pg_type t where t.oid = o.oid),
+              where c.relkind in ('m', 'v', 'r') and c.oid in (o.oid, (select t.typrelid from pg_type t where t.oid = o.oid),
                       (select e.typrelid from pg_type t join pg_type e on e.oid = t.typelem where t.oid = o.oid))
               order by c.oid = o.oid desc limit 1)${all ? `, ${identity}` : ''})
              from (select case when v.number < 4294967296 then v.number::oid end from (select ${numberOf('x.found[1]')} offset 0) v(number)) as o(oid)
