@@ -12,6 +12,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import type { EventType } from '../../../src/words/event.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { deep } from '../../support/deep.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -339,25 +340,29 @@ test('a bus that refuses for long delays no message for people, and topics that 
   }
 })
 
-test('many who put events on the bus while runs end put each event there once, in the order of each view', async () => {
-  const bus: WaitingEvent[] = []
-  const turns = Array.from({ length: 6 }, async () => {
-    for (let at = 0; at < 4; at++) {
-      await refresh({ view: at % 2 === 0 ? 'e.good' : 'e.bad' }, call())
-      await putOn(bus)
-    }
-  })
-  await Promise.all(turns)
-  await putOn(bus)
-  const recorded = await sql`
+test(
+  'many who put events on the bus while runs end put each event there once, in the order of each view',
+  deep,
+  async () => {
+    const bus: WaitingEvent[] = []
+    const turns = Array.from({ length: 6 }, async () => {
+      for (let at = 0; at < 4; at++) {
+        await refresh({ view: at % 2 === 0 ? 'e.good' : 'e.bad' }, call())
+        await putOn(bus)
+      }
+    })
+    await Promise.all(turns)
+    await putOn(bus)
+    const recorded = await sql`
     select id from viewkeeper.runs where (status = 'success' and fills) or status = 'failed' order by id`
-  expect(bus.map(({ detail }) => detail.runId as number).sort((one, other) => one - other)).toEqual(
-    recorded.map(({ id }) => id),
-  )
-  const numbers = bus.map(({ sequence }) => sequence)
-  for (const subject of ['e.good', 'e.bad']) {
-    const own = bus.filter((event) => event.subject === subject).map(({ sequence }) => sequence)
-    expect(own).toEqual([...own].sort((one, other) => one - other))
-  }
-  expect(new Set(numbers).size).toBe(numbers.length)
-})
+    expect(bus.map(({ detail }) => detail.runId as number).sort((one, other) => one - other)).toEqual(
+      recorded.map(({ id }) => id),
+    )
+    const numbers = bus.map(({ sequence }) => sequence)
+    for (const subject of ['e.good', 'e.bad']) {
+      const own = bus.filter((event) => event.subject === subject).map(({ sequence }) => sequence)
+      expect(own).toEqual([...own].sort((one, other) => one - other))
+    }
+    expect(new Set(numbers).size).toBe(numbers.length)
+  },
+)

@@ -149,7 +149,7 @@ const batches = async () => (await sql`select from viewkeeper.batches`).length
 describe('whatever stands in it, the field is refused by its name, or its text is looked for:', () => {
   eachCase(
     fields.map((field) => [`${field.route}, ${field.in} ${field.name}`, field] as const),
-    { quick: 12 },
+    { quick: 4 },
   )('%s', async (_, field) => {
     const before = await state()
     const left = [...valuesOf(field)]
@@ -186,7 +186,7 @@ describe('a body is refused, or an object of known fields, if it is', () => {
       ['a number that is none', '{"retries":NaN}'],
       ['a large number', '{"retries":1e400}'],
     ],
-    { quick: 5 },
+    { quick: 2 },
   )('%s', async (_, body) => {
     const before = await batches()
     for (const type of [

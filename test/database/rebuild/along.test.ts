@@ -67,20 +67,23 @@ test('a view that comes along, and of whose duration nothing is known, is though
 })
 
 eachGroup(['auto', 'swap'], { quick: 1 })('with strategy %s, readers do not wait', (strategy) => {
-  test.each<[string, (name: string) => BatchRequest, string | null]>([
+  eachCase<[string, (name: string) => BatchRequest, string | null]>(
     [
-      'some',
-      (name) => ({ views: [`${name}_base`, `${name}_mid`] }),
-      'it is not in the batch, but reads public.some_mid, which cannot be exchanged without it',
+      [
+        'some',
+        (name) => ({ views: [`${name}_base`, `${name}_mid`] }),
+        'it is not in the batch, but reads public.some_mid, which cannot be exchanged without it',
+      ],
+      [
+        'one',
+        (name) => ({ views: [`${name}_base`] }),
+        'it is not in the batch, but reads public.one_mid, which cannot be exchanged without it',
+      ],
+      ['each', (name) => ({ views: chain(name), exchange: 'each' }), null],
+      ['empty', (name) => ({ views: chain(name) }), null],
     ],
-    [
-      'one',
-      (name) => ({ views: [`${name}_base`] }),
-      'it is not in the batch, but reads public.one_mid, which cannot be exchanged without it',
-    ],
-    ['each', (name) => ({ views: chain(name), exchange: 'each' }), null],
-    ['empty', (name) => ({ views: chain(name) }), null],
-  ])('for a batch of a chain: %s', async (which, requestOf, because) => {
+    { quick: 1 },
+  )('for a batch of a chain: %s', async (which, requestOf, because) => {
     const name = `${which}_${strategy}`
     await makeChain(name, which === 'empty' ? 'with no data' : 'with data')
     const batchId = await begin(database, { ...requestOf(name), strategy })

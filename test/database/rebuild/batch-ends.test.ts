@@ -170,44 +170,48 @@ test(
   },
 )
 
-test('an exchange that does not get its locks is repeated without building the shadows again, and still proves what they read', async () => {
-  await makeGraph(sql, 'locked', { a: [], b: ['a'] })
-  await sql`create materialized view locked.c as select id from locked.a with no data`
-  await advanceToEnd(database, await begin(database, { pattern: 'locked.*' }))
-  for (const view of ['locked.a', 'locked.b', 'locked.c'])
-    await define(sql, view, { retry_delay_seconds: 3600, timeout_seconds: 2 })
-  const batchId = await begin(database, { pattern: 'locked.*', retries: 1 })
-  const reader = administrator(url)
-  const held = await reader.reserve()
-  await held`begin`
-  await held`select from locked.b`
-  const ended = advanceToEnd(database, batchId)
-  await until('the first exchange has failed, and the second attempts wait', async () => {
-    const again = await sql`
+test(
+  'an exchange that does not get its locks is repeated without building the shadows again, and still proves what they read',
+  deep,
+  async () => {
+    await makeGraph(sql, 'locked', { a: [], b: ['a'] })
+    await sql`create materialized view locked.c as select id from locked.a with no data`
+    await advanceToEnd(database, await begin(database, { pattern: 'locked.*' }))
+    for (const view of ['locked.a', 'locked.b', 'locked.c'])
+      await define(sql, view, { retry_delay_seconds: 3600, timeout_seconds: 2 })
+    const batchId = await begin(database, { pattern: 'locked.*', retries: 1 })
+    const reader = administrator(url)
+    const held = await reader.reserve()
+    await held`begin`
+    await held`select from locked.b`
+    const ended = advanceToEnd(database, batchId)
+    await until('the first exchange has failed, and the second attempts wait', async () => {
+      const again = await sql`
       select from viewkeeper.runs where batch_id = ${batchId} and attempt = 2 and status = 'built'`
-    return again.length === 3
-  })
-  await held`commit`
-  held.release()
-  await reader.end()
-  await sql`update viewkeeper.runs set not_before = null where batch_id = ${batchId} and attempt = 2`
-  expect(await ended).toMatchObject({ status: 'success' })
-  expect((await accountOf(sql, batchId)).statuses).toEqual({
-    a: ['failed', 'success'],
-    b: ['failed', 'success'],
-    c: ['failed', 'success'],
-  })
-  expect(
-    await sql`select distinct error ->> 'class' as class from viewkeeper.runs where batch_id = ${batchId} and status = 'failed'`,
-  ).toEqual([{ class: 'LockTimeout' }])
-  for (const view of ['locked.a', 'locked.b']) expect(await countExecutions(sql, view)).toBe(2)
-  expect(await shadowSchemas(sql)).toEqual([])
-  const bySchedule = callOn(database, { trigger: 'schedule', requestedBy: 'schedule' })
-  expect(await refresh({ view: 'locked.c' }, bySchedule)).toMatchObject({
-    status: 'skipped',
-    response: { because: expect.stringContaining('nothing that the view reads has been refreshed since') },
-  })
-})
+      return again.length === 3
+    })
+    await held`commit`
+    held.release()
+    await reader.end()
+    await sql`update viewkeeper.runs set not_before = null where batch_id = ${batchId} and attempt = 2`
+    expect(await ended).toMatchObject({ status: 'success' })
+    expect((await accountOf(sql, batchId)).statuses).toEqual({
+      a: ['failed', 'success'],
+      b: ['failed', 'success'],
+      c: ['failed', 'success'],
+    })
+    expect(
+      await sql`select distinct error ->> 'class' as class from viewkeeper.runs where batch_id = ${batchId} and status = 'failed'`,
+    ).toEqual([{ class: 'LockTimeout' }])
+    for (const view of ['locked.a', 'locked.b']) expect(await countExecutions(sql, view)).toBe(2)
+    expect(await shadowSchemas(sql)).toEqual([])
+    const bySchedule = callOn(database, { trigger: 'schedule', requestedBy: 'schedule' })
+    expect(await refresh({ view: 'locked.c' }, bySchedule)).toMatchObject({
+      status: 'skipped',
+      response: { because: expect.stringContaining('nothing that the view reads has been refreshed since') },
+    })
+  },
+)
 
 test('an exchange that fails for another reason gives up its group, and all views are refreshed in place', async () => {
   await makeGatedGroup(sql, 'spoiled')

@@ -4,7 +4,7 @@ import { getBatch } from '../../../src/batch/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { servedOn } from '../../support/api/served.ts'
-import { eachCase } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
 import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -70,27 +70,31 @@ describe('a batch of views that read each other', () => {
     expect(batch.shadowBytes).toBeGreaterThan(0)
   })
 
-  test('keeps an alter of the table waiting, which names it, until it has exchanged its shadows', async () => {
-    await makeGatedGroup(sql, 'altered')
-    await duringBuild('altered', async (batchId) => {
-      const refusal = await refusalOf(
-        callAlter(database, 'alter table altered_t alter column v type bigint', {
-          reading: ['altered_t'],
-          huntMs: 0,
-        }),
-      )
-      expect(refusal).toMatchObject({
-        code: 'LockTimeout',
-        message: expect.stringContaining(
-          `batch ${batchId} has built public.altered_base anew, and waits to exchange it`,
-        ),
+  test(
+    'keeps an alter of the table waiting, which names it, until it has exchanged its shadows',
+    deep,
+    async () => {
+      await makeGatedGroup(sql, 'altered')
+      await duringBuild('altered', async (batchId) => {
+        const refusal = await refusalOf(
+          callAlter(database, 'alter table altered_t alter column v type bigint', {
+            reading: ['altered_t'],
+            huntMs: 0,
+          }),
+        )
+        expect(refusal).toMatchObject({
+          code: 'LockTimeout',
+          message: expect.stringContaining(
+            `batch ${batchId} has built public.altered_base anew, and waits to exchange it`,
+          ),
+        })
       })
-    })
-    await callAlter(database, 'alter table altered_t alter column v type bigint', {
-      reading: ['altered_t'],
-      huntMs: 60_000,
-    })
-  })
+      await callAlter(database, 'alter table altered_t alter column v type bigint', {
+        reading: ['altered_t'],
+        huntMs: 60_000,
+      })
+    },
+  )
 
   test('shows nobody anything before the exchange', async () => {
     await makeGatedGroup(sql, 'hidden')
@@ -124,7 +128,7 @@ describe('a batch of views that read each other', () => {
     expect(await getBatch(database, batchId)).toMatchObject({ exchange: 'each', groups: [], shadowBytes: 0 })
   })
 
-  test('keeps grants that were changed during the build', async () => {
+  test('keeps grants that were changed during the build', deep, async () => {
     await makeGatedGroup(sql, 'granted')
     await sql.unsafe(`
       create role granted_reader; create role granted_other; create role granted_lost;
@@ -164,7 +168,7 @@ describe('a batch of views that read each other', () => {
       ['text about an index', "comment on index %_base_key is 'key'", [2, 2, 2, 2]],
       ['new reader', 'create materialized view %_new as select n from %_base', [2, 2, 2, 2]],
     ],
-    { quick: 3 },
+    { quick: 1 },
   )('refreshes the views in place if a %s was changed during the build', async (what, change, rows) => {
     const name = `changed_${what.split(' ')[0]}`
     await makeGatedGroup(sql, name)
@@ -176,7 +180,7 @@ describe('a batch of views that read each other', () => {
     expect(await tellRows(sql, name)).toEqual(rows)
   })
 
-  test('gives way to a direct refresh of a member, whose data are newer', async () => {
+  test('gives way to a direct refresh of a member, whose data are newer', deep, async () => {
     await makeGatedGroup(sql, 'direct')
     const { statuses } = await duringBuild('direct', async () => {
       const result = await refresh({ view: 'direct_base', strategy: 'concurrent' }, callOn(database))
@@ -191,30 +195,34 @@ describe('a batch of views that read each other', () => {
     expect(await tellRows(sql, 'direct')).toEqual([2, 2, 2, 2])
   })
 
-  test('refreshes the views in place if a direct swap has exchanged them during the build', async () => {
-    await makeGatedGroup(sql, 'swapped')
-    await sql`create materialized view swapped_leaf as select n from swapped_base`
-    const batchId = await begin(database, { views: [...gatedGroup('swapped'), 'swapped_leaf'] })
-    await withGateClosed(sql, 'swapped_mid', async (open) => {
-      const ended = advanceToEnd(database, batchId)
-      await untilAtGate(sql, 'swapped_mid')
-      // The batch builds two views at once: a direct refresh is skipped while the leaf's run goes on.
-      await until('the leaf is built', async () => {
-        const runs = await sql`
+  test(
+    'refreshes the views in place if a direct swap has exchanged them during the build',
+    deep,
+    async () => {
+      await makeGatedGroup(sql, 'swapped')
+      await sql`create materialized view swapped_leaf as select n from swapped_base`
+      const batchId = await begin(database, { views: [...gatedGroup('swapped'), 'swapped_leaf'] })
+      await withGateClosed(sql, 'swapped_mid', async (open) => {
+        const ended = advanceToEnd(database, batchId)
+        await untilAtGate(sql, 'swapped_mid')
+        // The batch builds two views at once: a direct refresh is skipped while the leaf's run goes on.
+        await until('the leaf is built', async () => {
+          const runs = await sql`
           select from viewkeeper.runs
            where batch_id = ${batchId} and view_name = 'swapped_leaf' and built_at is not null`
-        return runs.length > 0
+          return runs.length > 0
+        })
+        const result = await refresh({ view: 'swapped_leaf', strategy: 'swap' }, callOn(database))
+        expect(result).toMatchObject({ status: 'updated' })
+        await open()
+        expect(await ended).toMatchObject({ status: 'success' })
       })
-      const result = await refresh({ view: 'swapped_leaf', strategy: 'swap' }, callOn(database))
-      expect(result).toMatchObject({ status: 'updated' })
-      await open()
-      expect(await ended).toMatchObject({ status: 'success' })
-    })
-    expect(await getBatch(database, batchId)).toMatchObject({
-      groups: [{ givenUp: { message: 'public.swapped_leaf was exchanged or dropped during the batch.' } }],
-    })
-    expect(await tellRows(sql, 'swapped')).toEqual([2, 2, 2, 2])
-  })
+      expect(await getBatch(database, batchId)).toMatchObject({
+        groups: [{ givenUp: { message: 'public.swapped_leaf was exchanged or dropped during the batch.' } }],
+      })
+      expect(await tellRows(sql, 'swapped')).toEqual([2, 2, 2, 2])
+    },
+  )
 })
 
 describe('a view that is not built', () => {
@@ -306,7 +314,7 @@ describe('a view that is not built', () => {
   })
 })
 
-test('an environment says how batches exchange, and a request says otherwise', async () => {
+test('an environment says how batches exchange, and a request says otherwise', deep, async () => {
   const open = (request: object, exchange: 'together' | 'each') =>
     openBatch(
       {

@@ -6,6 +6,7 @@ import { doctor } from '../../../src/watch/doctor.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
@@ -96,7 +97,7 @@ describe('auto', () => {
     })
   })
 
-  test('compares with a concurrent refresh: by sizes first, by history later', async () => {
+  test('compares with a concurrent refresh: by sizes first, by history later', deep, async () => {
     await makeGroup('weighed')
     await sql.unsafe(`
       create unique index on weighed.below (id);

@@ -147,27 +147,31 @@ async function refreshBy(strategy: 'swap' | 'concurrent' | 'regular', view: stri
   expect([result.error, result.response.strategy]).toEqual([undefined, strategy])
 }
 
-test('views that are adopted under all of these settings mean the same in a database with others', async () => {
-  await setFor(url, everything)
-  const adopted = (await describeViews(database, 'all')).flatMap((each) =>
-    isDefined(each) ? [each.definition] : [],
-  )
-  const definitions = adopted.filter(({ name }) => name !== 'above')
-  const frozen = await folder('adopted')
-  await frozen.freeze(definitions.map(({ name, sql: query }) => definition(name, query, { schema: 's' })))
-  await elsewhere.sql.unsafe(tables)
-  const there = Object.fromEntries(
-    await Promise.all(
-      Object.entries(queries).map(async ([name, query]) => [name, await elsewhere.sql.unsafe(query)]),
-    ),
-  )
-  await migrateUp(migrateCall(elsewhere.database), await frozen.read())
-  for (const name of Object.keys(queries))
-    expect([name, [...(await elsewhere.sql.unsafe(`select * from s.${name} order by id`))]]).toEqual([
-      name,
-      [...there[name]],
-    ])
-})
+test(
+  'views that are adopted under all of these settings mean the same in a database with others',
+  deep,
+  async () => {
+    await setFor(url, everything)
+    const adopted = (await describeViews(database, 'all')).flatMap((each) =>
+      isDefined(each) ? [each.definition] : [],
+    )
+    const definitions = adopted.filter(({ name }) => name !== 'above')
+    const frozen = await folder('adopted')
+    await frozen.freeze(definitions.map(({ name, sql: query }) => definition(name, query, { schema: 's' })))
+    await elsewhere.sql.unsafe(tables)
+    const there = Object.fromEntries(
+      await Promise.all(
+        Object.entries(queries).map(async ([name, query]) => [name, await elsewhere.sql.unsafe(query)]),
+      ),
+    )
+    await migrateUp(migrateCall(elsewhere.database), await frozen.read())
+    for (const name of Object.keys(queries))
+      expect([name, [...(await elsewhere.sql.unsafe(`select * from s.${name} order by id`))]]).toEqual([
+        name,
+        [...there[name]],
+      ])
+  },
+)
 
 test('own SQL, checks and comparisons of data are executed under the settings of the database', async () => {
   await setFor(url, combinations[1] as string)

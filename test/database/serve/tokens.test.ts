@@ -68,7 +68,7 @@ describe('no request is let in', () => {
     'with SQL in the id': () => bearer(`vk_' or '1'='1' --_${'A'.repeat(43)}`),
     'with a line break': (good) => [`Bearer ${good}\r\nX: y`],
   }
-  eachCase(Object.entries(bad), { quick: 3 })('%s', async (_, headersOf) => {
+  eachCase(Object.entries(bad), { quick: 2 })('%s', async (_, headersOf) => {
     const name = `bad ${randomBytes(4).toString('hex')}`
     const headers = headersOf(await make(name))
     expect(await said(headers)).toBe('Unauthenticated')
