@@ -85,7 +85,7 @@ describe('a login of your own that performs single operations', () => {
     }).toEqual({ breaches: [], settings: [], precious: [{ isThere: true }] })
   }
 
-  test('cannot have its own plan executed by the main login that requests a run', async () => {
+  test('cannot have its own plan executed by the main login that requests a run', deep, async () => {
     const [view] = await victims(1)
     await whileForging(() => refresh({ view: view! }, callOn(place.database)).catch(() => {}))
     await expectNothingForged()
@@ -279,7 +279,7 @@ describe('whether a run goes on', () => {
   })
 })
 
-test('four administrators at once make the roles, each of them whole', async () => {
+test('four administrators at once make the roles, each of them whole', deep, async () => {
   const logins = Array.from({ length: 4 }, (_, at) => `keeper_${at % 2}`)
   await Promise.all(
     logins.map((each) =>

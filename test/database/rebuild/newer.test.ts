@@ -2,6 +2,7 @@ import postgres from 'postgres'
 import { describe, expect, test } from 'vitest'
 import { getBatch } from '../../../src/batch/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin } from '../../support/views/batches.ts'
 import { gatedGroup, makeGatedGroup, shadowSchemas, tellRows } from '../../support/views/gated-group.ts'
@@ -28,7 +29,7 @@ const ways: [who: string, act: (view: string) => Promise<unknown>][] = [
   ],
 ]
 
-test.each(ways)(
+eachCase(ways, { quick: 1 })(
   'data that %s put into a view while a batch builds shadows stay, and the batch shows newer ones',
   async (who, act) => {
     const name = `newer_${ways.findIndex(([each]) => each === who)}`
@@ -90,33 +91,40 @@ describe('two batches of the same views', () => {
       expect(because).toMatch(/^run \d+ has refreshed it since the batch was requested$/)
   })
 
-  test('of which the younger one was requested later: it waits for the exchange of the older one, and then builds newer ones', async () => {
-    await makeGatedGroup(sql, 'waits')
-    await sql`create materialized view waits_apart as select count(*)::int as n from waits_t`
-    const older = await begin(database, { views: gatedGroup('waits') })
-    let younger = ''
-    await withGateClosed(sql, 'waits_mid', async (open) => {
-      const first = advanceToEnd(database, older)
-      await untilAtGate(sql, 'waits_mid')
-      await sql`insert into waits_t values (3)`
-      younger = await begin(database, { views: ['waits_base', 'waits_mid', 'waits_apart'] })
-      const second = advanceToEnd(database, younger)
-      await until('what nobody builds is refreshed', async () => {
-        return (await accountOf(sql, younger)).statuses.waits_apart?.includes('success')
+  test(
+    'of which the younger one was requested later: it waits for the exchange of the older one, and then builds newer ones',
+    deep,
+    async () => {
+      await makeGatedGroup(sql, 'waits')
+      await sql`create materialized view waits_apart as select count(*)::int as n from waits_t`
+      const older = await begin(database, { views: gatedGroup('waits') })
+      let younger = ''
+      await withGateClosed(sql, 'waits_mid', async (open) => {
+        const first = advanceToEnd(database, older)
+        await untilAtGate(sql, 'waits_mid')
+        await sql`insert into waits_t values (3)`
+        younger = await begin(database, { views: ['waits_base', 'waits_mid', 'waits_apart'] })
+        const second = advanceToEnd(database, younger)
+        await until('what nobody builds is refreshed', async () => {
+          return (await accountOf(sql, younger)).statuses.waits_apart?.includes('success')
+        })
+        const { locked } = await getBatch(database, younger)
+        expect(locked.map(({ view, because }) => ({ view, because }))).toEqual(
+          ['base', 'mid', 'top'].map((view) => ({
+            view: `public.waits_${view}`,
+            because: `batch ${older} is building it`,
+          })),
+        )
+        await open()
+        expect(await Promise.all([first, second])).toMatchObject([
+          { status: 'success' },
+          { status: 'success' },
+        ])
       })
-      const { locked } = await getBatch(database, younger)
-      expect(locked.map(({ view, because }) => ({ view, because }))).toEqual(
-        ['base', 'mid', 'top'].map((view) => ({
-          view: `public.waits_${view}`,
-          because: `batch ${older} is building it`,
-        })),
-      )
-      await open()
-      expect(await Promise.all([first, second])).toMatchObject([{ status: 'success' }, { status: 'success' }])
-    })
-    for (const { statuses } of [await accountOf(sql, older), await accountOf(sql, younger)])
-      expect(new Set(Object.values(statuses).flat())).toEqual(new Set(['success']))
-    expect((await tellRows(sql, 'waits')).slice(0, 3)).toEqual([3, 3, 3])
-    expect(await shadowSchemas(sql)).toEqual([])
-  })
+      for (const { statuses } of [await accountOf(sql, older), await accountOf(sql, younger)])
+        expect(new Set(Object.values(statuses).flat())).toEqual(new Set(['success']))
+      expect((await tellRows(sql, 'waits')).slice(0, 3)).toEqual([3, 3, 3])
+      expect(await shadowSchemas(sql)).toEqual([])
+    },
+  )
 })
