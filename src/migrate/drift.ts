@@ -1,4 +1,5 @@
 import { findView, listViewNames } from '../catalog/db/catalog.ts'
+import { readWriters } from '../catalog/db/writers.ts'
 import { assumedShadow, type ReadQuery } from '../catalog/plan/assumed-shadow.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import {
@@ -42,6 +43,7 @@ export const readDrift = (database: Database, definitions: Definition[]): Promis
       for (const definition of definitions) differences.push(...(await checkOrSay(sql, definition)))
       const managed = new Set(definitions.map(displayName))
       const unmanaged = (await listViewNames(sql)).map(displayName).filter((view) => !managed.has(view))
+      const writers = await readWriters(sql)
       const unknown = unknownDependencies(definitions, [...definitions, ...(await listReadableNames(sql))])
       return [
         ...differences,
@@ -49,6 +51,9 @@ export const readDrift = (database: Database, definitions: Definition[]): Promis
           difference(displayName(each.definition), 'dependsOn', `its dependsOn ${each.message}`),
         ),
         ...unmanaged.map((view) => difference(view, 'unmanaged', 'nobody has authored it')),
+        ...writers.flatMap(({ text, next, schema, name }) =>
+          name === null ? [] : difference(displayName({ schema, name }), 'grant', `${text} Type: ${next}`),
+        ),
       ]
     },
     { startUp: { application_name: 'viewkeeper drift' }, deadline: Date.now() + longestMs },

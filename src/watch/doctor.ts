@@ -1,5 +1,6 @@
 import { readSnapshot } from '../catalog/db/live-view.ts'
 import { findLocked } from '../catalog/db/locked.ts'
+import { readWriters, type Writers } from '../catalog/db/writers.ts'
 import { obstaclesIn, type ViewRights } from '../catalog/plan/abilities.ts'
 import { administrators, intruders, trustOf } from '../catalog/plan/intruders.ts'
 import { type Fix, fixesOf, impossible, type Obstacle, type Requirement } from '../catalog/plan/rights.ts'
@@ -51,6 +52,8 @@ export interface Findings {
   notSkipped?: { text: string; next: string | null }[]
   /** What would be silence; only said of our own login. */
   silence?: Silence
+  /** Who may write kept tables, besides refreshes. An older version says nothing of it. */
+  writers?: Writers[]
   /** By which columns the views fall into slices; only if asked. */
   slices?: LoggableView[]
   /** The fixes of all obstacles, each once. */
@@ -82,8 +85,12 @@ export const doctor = (
       const unknown = wanted?.find(({ schema, name }) => !found.has(JSON.stringify([schema, name])))
       if (unknown !== undefined) throw await unknownView(sql, unknown)
       const untried = await readUntried(sql)
+      const writers = (await readWriters(sql)).filter(
+        ({ schema, name }) => wanted?.some((each) => each.schema === schema && each.name === name) ?? true,
+      )
       const said = {
         ...findings,
+        ...(writers.length > 0 && { writers }),
         ...(untried === null ? {} : { untried }),
         // What proves slices is loaded only if somebody asks: migrations and `create-role` examine rights, too.
         ...(slices && {
@@ -171,6 +178,7 @@ async function withSwaps(
   views: ViewToExamine[],
   seen: Swaps,
 ): Promise<(ViewToExamine & { swap: Requirement[] })[]> {
+  for (const { oid, isKept } of views) if (isKept) seen.set(oid, [])
   const unseen = views.flatMap(({ oid }) => (seen.has(oid) ? [] : oid))
   const read = unseen.length === 0 ? [] : await readReaders(sql, unseen)
   const readers = typeof read === 'string' ? [] : read

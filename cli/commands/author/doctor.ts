@@ -76,6 +76,7 @@ function linesFor(findings: Findings & { mails?: Subscribers | null }, typed: Co
     replicas,
     unseen,
     notSkipped = [],
+    writers = [],
     silence,
     slices,
     mails,
@@ -89,7 +90,7 @@ function linesFor(findings: Findings & { mails?: Subscribers | null }, typed: Co
       ...(at === 0 ? [''] : []),
       `role ${role}: administered by ${by.join(', ') || 'superusers'}; members: ${members.join(', ') || 'none'}`,
     ]),
-    ...[...(unseen ? [unseen] : []), ...notSkipped].flatMap(({ text, next }) => [
+    ...[...(unseen ? [unseen] : []), ...notSkipped, ...writers].flatMap(({ text, next }) => [
       '',
       text,
       ...(next === null ? [] : [`  next: ${next}`]),

@@ -1,4 +1,4 @@
-import { literal } from '../../sql/names.ts'
+import { literal, queryOfKept } from '../../sql/names.ts'
 import type { Hints, Purpose, ViewHints } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import {
@@ -30,7 +30,7 @@ export const theView = (found: string): string => `v as materialized (
     from asked, pg_class c join pg_namespace n on n.oid = c.relnamespace where ${found})`
 
 /** What the view's query reads, column by column, and as which role: also through plain views. */
-export const whatTheViewReads = `named as materialized (select v.oid as view, v.relowner, d.refclassid, d.refobjid, d.refobjsubid from v join ${namedBy('v')}),
+export const whatTheViewReads = `named as materialized (select v.oid as view, v.relowner, d.refclassid, d.refobjid, d.refobjsubid from v cross join lateral (select case v.relkind when 'r' then ${queryOfKept('v.oid')} else v.oid end as oid) q join ${namedBy('q')}),
 reads (view, role, oid, column_at) as (
   select d.view, d.relowner, d.refobjid, d.refobjsubid from named d where d.refclassid = 'pg_class'::regclass
   union
@@ -45,7 +45,7 @@ export const owned = (how: Membership = 'inherits'): Requirement => ({
   because: `format(case when v.inherits or not ${isMember('asked.role', 'v.relowner', 'acts')} then '%s may not act as its owner, %s'
       else '%s does not inherit the rights of its owner, %s' end, asked.role::regrole, v.relowner::regrole)`,
   membership: 'v.relowner',
-  owned: `format('%s %s', case v.relkind when 'v' then 'view' else 'materialized view' end, v.name)`,
+  owned: `format('%s %s', case v.relkind when 'v' then 'view' when 'r' then 'table' else 'materialized view' end, v.name)`,
   given: isMember('asked.role', 'v.relowner', how),
 })
 

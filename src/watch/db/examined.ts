@@ -14,6 +14,8 @@ export interface ViewToExamine {
   schema: string
   name: string
   owner: string
+  /** Whether it is a kept table, which no refresh exchanges. */
+  isKept: boolean
   concurrent: string[]
 }
 
@@ -21,14 +23,14 @@ export interface ViewToExamine {
 export async function listExamined(sql: Sql): Promise<ViewToExamine[]> {
   const rows = await sql`
     select c.oid::int8 as oid, format('%I.%I', n.nspname, c.relname) as view, n.nspname as schema, c.relname as name,
-           c.relowner::regrole::text as owner, c.relispopulated as populated, ${uniqueIndexes(sql)} as indexes
+           c.relowner::regrole::text as owner, c.relkind = 'r' as "isKept", c.relispopulated as populated, ${uniqueIndexes(sql)} as indexes
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where ${sql.unsafe(isView('c'))} and c.relpersistence = 'p' and n.nspname !~ ${batchPlaces} and not exists (select from pg_catalog.pg_depend d
              where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
      order by 3, 4`
   return rows.map(({ populated, indexes, ...view }) => ({
     ...(view as Omit<ViewToExamine, 'concurrent'>),
-    concurrent: [...(populated ? [] : ['it is not populated']), ...flawsOf(indexes)],
+    concurrent: view.isKept ? [] : [...(populated ? [] : ['it is not populated']), ...flawsOf(indexes)],
   }))
 }
 
@@ -49,7 +51,10 @@ export async function readViewRights(
   if (views.length === 0) return []
   const checks = [...new Set(views.flatMap(({ swap }) => swap.map(lackingQuery)))]
   const arms = checks.map((check, at) => `select ${at} as at where exists (${check})`)
-  const rows = await sql.unsafe<{ at: number }[]>(`with ${asked(role)} ${arms.join('\n  union all ')}`)
+  const rows =
+    arms.length === 0
+      ? []
+      : await sql.unsafe<{ at: number }[]>(`with ${asked(role)} ${arms.join('\n  union all ')}`)
   const lacking = new Set(rows.map(({ at }) => checks[at]))
   const needs = views.map((view) => ({
     oid: view.oid,
