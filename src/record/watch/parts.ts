@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { unlessLocked } from '../../server/transactions.ts'
-import { batchPlaces } from '../../sql/names.ts'
+import { batchPlaces, isView } from '../../sql/names.ts'
 import type { LostParts } from '../plan/watch.ts'
 
 /** How often all is looked at; in between only what has come or gone. */
@@ -42,7 +42,7 @@ export async function lookForLost(sql: Sql, all: boolean): Promise<LostParts[]> 
 const see = (sql: Sql, all: boolean) => sql`
   with recursive above(oid) as (
     select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where ${all} and c.relkind = 'm' and c.relpersistence = 'p' and n.nspname !~ ${batchPlaces}
+     where ${all} and ${sql.unsafe(isView('c'))} and c.relpersistence = 'p' and n.nspname !~ ${batchPlaces}
      union
     select w.ev_class from above a ${readersOf(sql)}),
   known as (
@@ -50,11 +50,12 @@ const see = (sql: Sql, all: boolean) => sql`
       join pg_catalog.pg_namespace n on n.nspname = i.part[1] join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = i.part[2]
      where num_nonnulls(s.gone_at, s.lost_at) > 0),
   now as (
-    select c.oid, x.name, c.relkind as kind, coalesce(i.items, '[]') as items, array(${readBy(sql)}) as reads
+    select c.oid, x.name, x.kind, coalesce(i.items, '[]') as items, array(${readBy(sql)}) as reads
       from (select oid from above union select r.oid from above a cross join lateral (${belowOf(sql)}) r union select oid from known) t
       join pg_catalog.pg_class c on c.oid = t.oid and c.relkind in ('r', 'p', 'v', 'm')
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^(pg_|information_schema$)'
-     cross join lateral (select format('%I.%I', n.nspname, c.relname), case c.relkind when 'm' then 'materialized view' else 'view' end) x(name, word)
+     cross join lateral (select format('%I.%I', n.nspname, c.relname), case when c.relkind = 'r' and ${sql.unsafe(isView('c'))} then 'm' else c.relkind end,
+                                 case c.relkind when 'm' then 'materialized view' when 'v' then 'view' else 'table' end) x(name, kind, word)
       left join lateral (select jsonb_agg(jsonb_build_object('what', what, 'sql', sql) order by at, sql) from (${itemsOf(sql)}) i(at, what, sql)) i(items) on true)
   insert into viewkeeper.parts as s (name, oid, kind, items, reads) select name, oid, kind, items, reads from now order by name
   on conflict (name) do update set (oid, kind, items, reads, gone_at, lost, lost_at) = (
@@ -83,7 +84,7 @@ const readBy = (sql: Sql) => sql`
   select distinct format('%I.%I', bn.nspname, b.relname) from (select c.oid) a cross join lateral (${belowOf(sql)}) r
     join pg_catalog.pg_class b on b.oid = r.oid join pg_catalog.pg_namespace bn on bn.oid = b.relnamespace order by 1`
 
-/** The statements that make relation `c` of name `x` and what hangs on it, in their order. Whoever types them executes no query of somebody else. */
+/** The statements that make relation `c` of name and kind `x` (a kept table is a view) and what hangs on it, in their order; a table is made by a migration. Whoever types them executes no query of somebody else. */
 const itemsOf = (sql: Sql) => sql`
   select 1, 'view', format(E'create %s %s%s as\n%s%s;\nalter %s %s owner to %s', x.word, x.name, ' with (' || array_to_string(c.reloptions, ', ') || ')',
            rtrim(pg_get_viewdef(c.oid), ';'), case c.relkind when 'm' then E'\nwith no data' end, x.word, x.name, c.relowner::regrole)
@@ -94,11 +95,11 @@ const itemsOf = (sql: Sql) => sql`
   select 3, 'comment', case d.objsubid when 0 then format('comment on %s %s is %L', x.word, x.name, d.description)
                        else format('comment on column %s.%I is %L', x.name, a.attname, d.description) end
     from pg_catalog.pg_description d left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = d.objsubid and d.objsubid > 0
-   where c.relkind in ('v', 'm') and d.classoid = 'pg_class'::regclass and d.objoid = c.oid
+   where x.kind in ('v', 'm') and d.classoid = 'pg_class'::regclass and d.objoid = c.oid
   union all
   select 4, 'grant', format('grant %s on %s to %s%s', string_agg(e.privilege_type || g.columns, ', ' order by e.privilege_type), x.name,
                             case e.grantee when 0 then 'public' else e.grantee::regrole::text end, case when e.is_grantable then ' with grant option' else '' end)
     from (select c.relacl, '' union all select a.attacl, format(' (%I)', a.attname) from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) g(acl, columns)
    cross join lateral aclexplode(g.acl) e
-   where c.relkind in ('v', 'm') and e.grantee <> c.relowner
+   where x.kind in ('v', 'm') and e.grantee <> c.relowner
    group by g.columns, e.grantee, e.is_grantable`

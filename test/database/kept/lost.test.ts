@@ -1,0 +1,76 @@
+import { beforeEach, expect, test } from 'vitest'
+import { unscheduled } from '../../../src/due/schedules.ts'
+import { keptMark } from '../../../src/sql/names.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+
+const { database, sql } = useDatabase()
+const look = () => monitor(database, { schedules: unscheduled, publish: unheard, people: null })
+const incidents = () =>
+  sql`select subject, cause ->> 'text' as text, cause ->> 'next' as next from viewkeeper.incidents where resolved_at is null order by 1`
+
+beforeEach(() =>
+  sql.unsafe(`
+    drop schema if exists app cascade; create schema app; create table app.orders (day date);
+    truncate viewkeeper.definitions, viewkeeper.incidents, viewkeeper.parts cascade; delete from viewkeeper.switches where key = 'parts'`),
+)
+
+const table = 'create table app.daily as select * from app.daily_query with no data'
+const above = 'create view app.above as select n from app.daily'
+const hanging = `
+  create unique index daily_key on app.daily (day); comment on table app.daily is 'by day'; comment on column app.daily.n is 'orders';
+  grant select on app.daily to public`
+
+test('what a kept table had is told if somebody drops it and makes it again, and comes back by what is typed', async () => {
+  await sql.unsafe(`
+    create view app.daily_query as select day, count(*) as n from app.orders group by day; comment on view app.daily_query is '${keptMark}';
+    ${table}; ${hanging}; ${above}`)
+  await look()
+  await sql.unsafe(
+    'drop index app.daily_key; revoke select on app.daily from public; comment on table app.daily is null',
+  )
+  await look()
+  // What somebody takes off it is no accident.
+  expect(await incidents()).toEqual([])
+  await sql.unsafe(hanging)
+  await sql`update viewkeeper.switches set updated_at = '-infinity' where key = 'parts'`
+  await look()
+  await sql.unsafe(`drop table app.daily cascade; ${table}`)
+  await look()
+  const [incident, ...others] = await incidents()
+  expect(others).toEqual([])
+  expect(incident).toMatchObject({
+    subject: 'app.daily',
+    text: expect.stringMatching(/Missing since: 1 index, 2 comments, 1 grant, 1 view\.$/),
+  })
+  await sql.unsafe(incident!.next)
+  await look()
+  expect(await incidents()).toEqual([])
+  expect(
+    await sql`select obj_description('app.daily'::regclass), col_description('app.daily'::regclass, 2), relacl::text like '%=r/%' as granted,
+                     to_regclass('app.daily_key') is not null and to_regclass('app.above') is not null as there from pg_class where oid = 'app.daily'::regclass`,
+  ).toEqual([{ obj_description: 'by day', col_description: 'orders', granted: true, there: true }])
+})
+
+test('the plain view of its query comes back with its mark if a view below was made again', async () => {
+  await sql.unsafe(`
+    create materialized view app.clean as select day from app.orders;
+    create view app.daily_query as select day, count(*) as n from app.clean group by day; comment on view app.daily_query is '${keptMark}'; ${table}`)
+  await look()
+  await sql.unsafe(
+    'drop materialized view app.clean cascade; create materialized view app.clean as select day from app.orders',
+  )
+  await look()
+  const [incident] = await incidents()
+  expect(incident).toMatchObject({
+    subject: 'app.clean',
+    text: expect.stringMatching(/Missing since: 1 view, 1 comment\.$/),
+  })
+  await sql.unsafe(incident!.next)
+  await look()
+  expect(await incidents()).toEqual([])
+  expect(await sql`select relation::regclass::text as kept from viewkeeper.kept()`).toEqual([
+    { kept: 'app.daily' },
+  ])
+})
