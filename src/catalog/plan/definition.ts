@@ -5,17 +5,17 @@ import type { Checks } from './checks.ts'
 export type Strategy = 'auto' | 'regular' | 'concurrent' | 'swap'
 export const strategies = ['auto', 'regular', 'concurrent', 'swap'] as const satisfies Strategy[]
 
-/** What others than its plan know of a strategy: whether it makes no shadow, and which lock it takes on the view. */
-const traits: Record<Strategy, { isInPlace: boolean; lock: 'ExclusiveLock' | 'AccessExclusiveLock' }> = {
+/** What others than its plan know of a strategy, `difference` is that of kept tables: whether it makes no shadow, and which lock it takes on the view. */
+const traits: Record<string, { isInPlace: boolean; lock: `${'Row' | 'Access' | ''}ExclusiveLock` }> = {
   auto: { isInPlace: false, lock: 'AccessExclusiveLock' },
   regular: { isInPlace: true, lock: 'AccessExclusiveLock' },
   concurrent: { isInPlace: true, lock: 'ExclusiveLock' },
   swap: { isInPlace: false, lock: 'AccessExclusiveLock' },
+  difference: { isInPlace: true, lock: 'RowExclusiveLock' },
 }
 
 /** The traits of a strategy, also of one that a newer version has recorded. */
-export const traitsOf = (strategy: string | null): (typeof traits)[Strategy] =>
-  (traits as Partial<Record<string, (typeof traits)[Strategy]>>)[strategy ?? 'auto'] ?? traits.auto
+export const traitsOf = (strategy: string | null) => (traits[strategy ?? 'auto'] ?? traits.auto)!
 
 /** One index of a definition, in the words of `create index`. */
 export interface IndexDefinition {
