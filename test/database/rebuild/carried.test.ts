@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { namedCatalog } from '../../support/catalog/named-catalog.ts'
 import { counts } from '../../support/counts.ts'
-import { deep } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql, url } = useDatabase()
@@ -12,24 +12,27 @@ const role = (name: string) => `${name}_${url.slice(-8)}`
 const swap = (view: string) => refresh({ view, strategy: 'swap' }, callOn(database))
 
 describe('the exchange of a group', () => {
-  test.each([
+  eachCase(
     [
-      'create function %s.f() returns bigint begin atomic select sum(id) from %s.below; end',
-      /function %s\.f\(\) depends on it/,
+      [
+        'create function %s.f() returns bigint begin atomic select sum(id) from %s.below; end',
+        /function %s\.f\(\) depends on it/,
+      ],
+      [
+        'create table %s.guarded (id int); create policy p on %s.guarded using (id in (select id from %s.between))',
+        /policy p on table %s\.guarded depends on it/,
+      ],
+      [
+        'create rule r as on delete to %s.between do instead nothing',
+        /rule r on %s\.between is never written again/,
+      ],
+      [
+        'alter view %s.between alter column id set default 7',
+        /the default of column id of %s\.between is never written again/,
+      ],
     ],
-    [
-      'create table %s.guarded (id int); create policy p on %s.guarded using (id in (select id from %s.between))',
-      /policy p on table %s\.guarded depends on it/,
-    ],
-    [
-      'create rule r as on delete to %s.between do instead nothing',
-      /rule r on %s\.between is never written again/,
-    ],
-    [
-      'alter view %s.between alter column id set default 7',
-      /the default of column id of %s\.between is never written again/,
-    ],
-  ])('never writes again what holds SQL of others: %s', async (statement, because) => {
+    { quick: 1 },
+  )('never writes again what holds SQL of others: %s', async (statement, because) => {
     const schema = `written_${statement.slice(7, 9)}`
     await sql.unsafe(`
       create schema ${schema};
@@ -49,35 +52,38 @@ describe('the exchange of a group', () => {
     expect((await namedCatalog(sql)).rows).toEqual(before.rows)
   })
 
-  test.each([
+  eachCase(
     [
-      'a function that reads a plain view outside',
-      'create view %s.out as select id from %s.below; create function %s.f() returns bigint begin atomic select count(*) from %s.out; end',
-      '%s.f() as n',
-      'function %s.f() stands between %s.above and %s.below',
-    ],
-    [
-      'a function in an operator, called by a plain view between',
-      `create function %s.f(int, int) returns bigint begin atomic select count(*) from %s.below; end;
+      [
+        'a function that reads a plain view outside',
+        'create view %s.out as select id from %s.below; create function %s.f() returns bigint begin atomic select count(*) from %s.out; end',
+        '%s.f() as n',
+        'function %s.f() stands between %s.above and %s.below',
+      ],
+      [
+        'a function in an operator, called by a plain view between',
+        `create function %s.f(int, int) returns bigint begin atomic select count(*) from %s.below; end;
        create operator %s.## (function = %s.f, leftarg = int, rightarg = int); create view %s.v as select 1 operator(%s.##) 2 as n`,
-      '(select n from %s.v) as n',
-      'function %s.f(integer,integer) stands between %s.above and %s.below',
-    ],
-    [
-      'a function that calls a function',
-      `create function %s.g() returns bigint begin atomic select count(*) from %s.below; end;
+        '(select n from %s.v) as n',
+        'function %s.f(integer,integer) stands between %s.above and %s.below',
+      ],
+      [
+        'a function that calls a function',
+        `create function %s.g() returns bigint begin atomic select count(*) from %s.below; end;
        create function %s.f() returns bigint begin atomic select %s.g(); end`,
-      '%s.f() as n',
-      'function %s.f() stands between %s.above and %s.below',
-    ],
-    [
-      'a policy on a table',
-      `create table %s.guarded (id int); alter table %s.guarded enable row level security; alter table %s.guarded force row level security;
+        '%s.f() as n',
+        'function %s.f() stands between %s.above and %s.below',
+      ],
+      [
+        'a policy on a table',
+        `create table %s.guarded (id int); alter table %s.guarded enable row level security; alter table %s.guarded force row level security;
        create policy p on %s.guarded using (id in (select id from %s.below)); alter table %s.guarded owner to %o`,
-      '(select count(*) from %s.guarded) as n',
-      'policy p on table %s.guarded stands between %s.above and %s.below',
+        '(select count(*) from %s.guarded) as n',
+        'policy p on table %s.guarded stands between %s.above and %s.below',
+      ],
     ],
-  ])('is refused if a member would be filled through %s', async (what, statement, reads, because) => {
+    { quick: 1 },
+  )('is refused if a member would be filled through %s', async (what, statement, reads, because) => {
     const schema = `between_${what.length}`
     const owner = role(schema)
     const filled = (text: string) => text.replaceAll('%s', schema).replaceAll('%o', owner)

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { getBatch } from '../../../src/batch/read.ts'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { eachCase } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { shadowSchemas } from '../../support/views/gated-group.ts'
@@ -47,7 +47,7 @@ const isRefused = (view: string) =>
   })
 
 describe('of two views with a reader in common', () => {
-  test.each(['with data', 'with no data'])(
+  eachCase(['with data', 'with no data'], { quick: 1 })(
     'one request waits for the other, and then refreshes its own view; the reader is %s',
     async (data) => {
       const name = data === 'with data' ? 'hand' : 'hollow'
@@ -87,7 +87,7 @@ describe('of two views with a reader in common', () => {
     })
   })
 
-  test('batches build the reader one after the other, in the order in which they began', async () => {
+  test('batches build the reader one after the other, in the order in which they began', deep, async () => {
     await makeShared('due')
     const of = (view: string) => begin(database, { views: [`due_${view}`], strategy: 'swap' })
     const [first, second] = [await of('slow'), await of('quick')]
