@@ -98,6 +98,8 @@ create table "public"."sales" as
 select * from "public"."sales_query"
 with no data;
 
+alter table "public"."sales" replica identity full;
+
 alter view "public"."sales_query" owner to "clerk";
 
 alter table "public"."sales" owner to "clerk";
