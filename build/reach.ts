@@ -7,15 +7,15 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 43, lines: 3924 },
+  'src/run/refresh.ts': { files: 44, lines: 3930 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 50, lines: 5027 },
-  'src/batch/advance.ts': { files: 69, lines: 6773 },
+  'src/run/plan-swap.ts': { files: 51, lines: 5027 },
+  'src/batch/advance.ts': { files: 70, lines: 6779 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 68, lines: 7037 },
-  'src/batch/shadows.ts': { files: 69, lines: 6674 },
+  'src/batch/groups.ts': { files: 69, lines: 7037 },
+  'src/batch/shadows.ts': { files: 70, lines: 6674 },
   'functions/api.ts': { files: 51, lines: 4830 },
-  'all files': { files: 439, lines: 47400 },
+  'all files': { files: 440, lines: 47400 },
   'files with fewer than 25 lines': { files: 51 },
   'largest folder': { files: 18 },
 }

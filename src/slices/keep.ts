@@ -1,11 +1,14 @@
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../catalog/plan/rights.ts'
-import { checkData, insistOnChecking, recordChecks } from '../rebuild/plan/check-data.ts'
+import { checkData, insistOnChecking } from '../rebuild/plan/check-data.ts'
 import { analyze, filling, type RunOptions, uniqueOf } from '../rebuild/plan/fill.ts'
-import { besideReaders, lockWhatIsRead } from '../rebuild/plan/locks.ts'
+import { besideReaders } from '../rebuild/plan/locks.ts'
 import { type Patience, untilUnlocked } from '../record/definitions/look.ts'
+import { recordSlices } from '../record/plan/slice-marks.ts'
+import { lockWhatIsRead, recordChecks } from '../record/plan/work.ts'
 import { noteWrong } from '../record/plan/wrong-slices.ts'
+import { holdsOf, insistOnHolds, readKnown } from '../record/runs/known-slices.ts'
 import type { Sql } from '../server/database.ts'
 import { unlessLocked } from '../server/transactions.ts'
 import { queryViewOf, quoteName } from '../sql/names.ts'
@@ -13,11 +16,10 @@ import type { RunPlan, Statement } from '../sql/run-plan.ts'
 import { Problem } from '../words/problem.ts'
 import { type Asked, findRange } from './asked.ts'
 import { type KeptFacts, notWritten, readKept } from './db/kept.ts'
-import { holdsOf, insistOnHolds, readKnown } from './db/known.ts'
-import { findOut, noteWritten, recordSlices } from './plan/count.ts'
+import { findOut, noteWritten } from './plan/count.ts'
 import { type SomeRows, writeDifference } from './plan/difference.ts'
 import { forgetting } from './plan/forget.ts'
-import type { ChangeLog } from './plan/log.ts'
+import { type ChangeLog, logsOf } from './plan/log.ts'
 import { compareUntouched, countBetween, countTouched, isBetween, touchedRows } from './plan/rows.ts'
 import { markOf, tooMany, whyDue, whyNotBelieved, wordsOf } from './plan/trust.ts'
 
@@ -112,7 +114,8 @@ async function partOf(sql: Sql, view: ViewFacts, asked: Asked | undefined): Prom
 
 /** The rows that the log of changes tells, if it may be believed, which takes that nothing has changed since the last refresh but rows of tables. */
 async function touchedOf(sql: Sql, view: ViewFacts, log: ChangeLog): Promise<Part | 'gone'> {
-  const known = await readKnown(sql, view, log)
+  const logged = { query: log.query, logs: logsOf(log).map((each) => each.log) }
+  const known = await readKnown(sql, view, logged)
   if (known === undefined) return 'gone'
   const { by, exact } = log
   const changed = whyNotBelieved(known, by)
@@ -133,7 +136,7 @@ async function touchedOf(sql: Sql, view: ViewFacts, log: ChangeLog): Promise<Par
     },
     answer: { slices: markOf(known, by, because) },
     log: {
-      holds: holdsOf(view, log, known),
+      holds: holdsOf(view, logged, known),
       isBelieved: changed === null,
       logOid: known.logOid,
       compares,

@@ -1,6 +1,7 @@
 import { type Checking, checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
+import { recordChecks } from '../../record/plan/work.ts'
 import { answerSetting } from '../../sealed/plan/text.ts'
 import { literal, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
 import type { RunPlan, Seal, Statement } from '../../sql/run-plan.ts'
@@ -151,26 +152,6 @@ export function queryOfCheck(
   const { min, max } = rows
   return `${it} select jsonb_build_object('rows', case when n >= ${min}${max === null ? '' : ` and n <= ${max}`} then 0 else 1 end, 'counted', n) from (select count(*) as n from ${quoteIdentifier(view.name)}) as counted`
 }
-
-/**
- * The statement that writes what the checks have found into the records of the run and of its members. It comes where the
- * records may be locked.
- */
-export const recordChecks = (checkings: (Checking | null | undefined)[]): Statement[] =>
-  checkings.every((each) => !each)
-    ? []
-    : [
-        {
-          kind: 'command',
-          phase: 'checking',
-          sql: `update viewkeeper.runs r set checks = made.of
-  from (select c ->> 'view' as view, jsonb_agg(c - 'view' order by at) as of
-          from jsonb_array_elements(coalesce(nullif(current_setting('${madeChecks}', true), ''), '[]')::jsonb) with ordinality as x(c, at) group by 1) as made
- where made.view = r.schema_name || '.' || r.view_name and r.status = 'running'
-   and current_setting('viewkeeper.run')::bigint in (r.id, r.group_run_id)`,
-          hidden: true,
-        },
-      ]
 
 /** The same while readers are locked out: somebody may hold the record, and they shall not wait for that. */
 export const recordChecksSoon = (checking: Checking | null | undefined): Statement[] =>

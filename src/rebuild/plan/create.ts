@@ -7,6 +7,7 @@ import type {
 } from '../../catalog/plan/definition.ts'
 import type { ViewFacts, ViewKind } from '../../catalog/plan/live-view.ts'
 import { hintsQuery, inPlaceOf, inSchema, missing, roleOf } from '../../catalog/plan/rights.ts'
+import { lockWhatIsRead, recordChecks } from '../../record/plan/work.ts'
 import { lackedBy } from '../../sql/holders.ts'
 import {
   type CreateNames,
@@ -20,9 +21,9 @@ import {
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName, ViewName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
-import { checkData, recordChecks, recordsFirst } from './check-data.ts'
+import { checkData, recordsFirst } from './check-data.ts'
 import { analyze, fill, uniqueIndexes } from './fill.ts'
-import { besideReaders, exclusively, lockWhatIsRead, ourselves } from './locks.ts'
+import { besideReaders, exclusively, ourselves } from './locks.ts'
 import { fillTable } from './shadow.ts'
 
 /** A view that a definition makes. */

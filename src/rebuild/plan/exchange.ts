@@ -2,6 +2,7 @@ import { copyGrants, grantsAreTheSame, type Pair } from '../../catalog/plan/gran
 import { type LiveView, type PlainReader, parentsFirst } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { treesHash } from '../../catalog/plan/tree/differences.ts'
+import { nothingIsNewer } from '../../record/plan/work.ts'
 import { queryViewOf, quoteIdentifier, quoteName, type ShadowNames } from '../../sql/names.ts'
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
@@ -191,14 +192,6 @@ const nothingHasChanged = (scope: Scope): Statement => {
     },
     hidden: true,
   }
-}
-
-/** Newer data stay: compares when each view was filled, by whomever, with what it was when its shadow began to be filled. */
-const nothingIsNewer: Statement = {
-  kind: 'newer',
-  phase: 'locking',
-  sql: 'select viewkeeper.newer($1, $2)',
-  hidden: true,
 }
 
 const move = ({ kind, owner }: Owned, from: QualifiedName, to: QualifiedName): Statement[] => {

@@ -3,7 +3,7 @@ import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { waitForBackup } from '../../sql/backups.ts'
 import { holdersQuery, type WantedLock } from '../../sql/holders.ts'
-import { literal, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
+import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
@@ -121,17 +121,6 @@ export const besideReaders = (
 export const exclusiveLock = (kind: Locked['kind'], name: QualifiedName): Statement => ({
   ...alter(kind, name, 'reset (pages_per_range)'),
   locksReaders: true,
-})
-
-/**
- * Locks what the view's query reads, through plain views and all, as the refresh will: the refresh itself would wait with its snapshot
- * taken, and perhaps while it locks readers out. Comes before the statement that fills. Execute it as ourselves.
- */
-export const lockWhatIsRead = (view: QualifiedName): Statement => ({
-  kind: 'command',
-  phase: 'locking',
-  sql: `select viewkeeper.lock_read(${regclass(view)})`,
-  hidden: true,
 })
 
 /**

@@ -2,13 +2,14 @@ import type { Checking } from '../../catalog/plan/checks.ts'
 import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
+import { lockWhatIsRead } from '../../record/plan/work.ts'
 import { quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/run-plan.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import { checkData } from './check-data.ts'
 import { comparison, keyOf } from './compare.ts'
 import { analyze, fill as refresh, uniqueIndexes } from './fill.ts'
-import { lockWhatIsRead, setting } from './locks.ts'
+import { setting } from './locks.ts'
 import {
   isApart,
   type Member,

@@ -1,8 +1,6 @@
 import type { Statement } from '../../sql/run-plan.ts'
 import { command } from '../../words/commands.ts'
-
-/** The server's setting that holds what a refresh by slices has found out about itself, as a JSON object with numbers. */
-export const found = 'viewkeeper.slices'
+import { found } from './slice-marks.ts'
 
 /** The key of `viewkeeper.switches` under which it stands which logs of changes have left slices wrong, by the definitions of their views. */
 export const wrongSlices = 'wrong slices'

@@ -1,15 +1,15 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import { checkData, insistOnChecking, recordChecks, recordChecksSoon } from '../../rebuild/plan/check-data.ts'
+import { checkData, insistOnChecking, recordChecksSoon } from '../../rebuild/plan/check-data.ts'
 import { filling, type RefreshStrategy, type RunOptions, uniqueOf } from '../../rebuild/plan/fill.ts'
 import {
   besideReaders,
   exclusively,
   lockAgainstChanges,
-  lockWhatIsRead,
   ourselves,
   withoutAltering,
 } from '../../rebuild/plan/locks.ts'
+import { lockWhatIsRead, recordChecks } from '../../record/plan/work.ts'
 import { literal, quoteName } from '../../sql/names.ts'
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { displayName } from '../../words/names.ts'

@@ -1,5 +1,5 @@
 import { answer, ours } from '../../rebuild/plan/check-data.ts'
-import { found } from '../../record/plan/wrong-slices.ts'
+import { found } from '../../record/plan/slice-marks.ts'
 import type { Seal, Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
@@ -31,21 +31,3 @@ export const findOut = (relation: QualifiedName, seal: Seal, query: string): Sta
   },
   { ...ours(noteFound(`(${answer} - 'ms')`), relation), phase: 'counting' },
 ]
-
-/**
- * Writes what was found into the answer of the run, and into its reason, which begins with "computes slices" or "computes all slices". Comes where
- * the record may be locked.
- */
-export const recordSlices: Statement = {
-  kind: 'command',
-  phase: 'counting',
-  sql: `update viewkeeper.runs r set meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || jsonb_build_object(
-    'slices', coalesce(r.meta #> '{response,slices}', '{}') || it,
-    'because', regexp_replace(r.meta #>> '{response,because}', '^computes (all )?slices',
-      concat('computes ', coalesce(it ->> 'anew', 'all'), ' of about ' || (it ->> 'of'), ' slices'))
-      || case when it ? 'compared' then format('; of %s slices that no change has touched, %s differed', it ->> 'compared', it ->> 'wrong') else '' end
-      || case it ->> 'written' when '1' then '; 1 row written' else coalesce('; ' || (it ->> 'written') || ' rows written', '') end))
-  from (select nullif(current_setting('${found}', true), '')::jsonb) found(it)
- where r.id = current_setting('viewkeeper.run')::bigint and r.status = 'running' and it is not null`,
-  hidden: true,
-}

@@ -1,49 +1,6 @@
+import type { Known, Mark } from '../../record/plan/slice-marks.ts'
 import { displayPart } from '../../words/names.ts'
 import { duration } from '../../words/phrases.ts'
-
-/**
- * What the record of a refresh by a log says for the next one: the column, the world of the view, which is all that its rows depend on but rows of
- * tables, and when all rows were computed last.
- */
-export interface Mark {
-  by: string
-  world: Record<string, string>
-  wholeAt: string
-  /** How long it took to compute and write all rows, in the last refresh before that did. */
-  wholeMs?: number
-  /** How many slices the refresh has computed, if not all, and about how many the view has. */
-  anew?: number
-  of?: number
-  /** If a whole refresh compared: how many slices that no change has touched, and how many of them were wrong. */
-  compared?: number
-  wrong?: number
-}
-
-/** What is known of a view and of its log when a refresh is planned. */
-export interface Known {
-  world: Mark['world']
-  /** The same as the server writes it. */
-  text: string
-  /** The transaction that has written the row of the view in the catalog. */
-  toucher: string
-  now: string
-  logOid: number
-  /** What the last success has left; null: nothing. */
-  mark: Partial<Mark> | null
-  /** How long that took to compute and write rows. */
-  fillMs: number | null
-  /** How often all slices are computed, by the definition; null: once a day. */
-  every: string | null
-  isDue: boolean
-  /** Whether the data are those of the last success. */
-  isOurs: boolean
-  /** How the world differs from that of the mark, in words. */
-  changed: string | null
-  /** What a refresh found wrong, and of which log. */
-  wrong: { log: number; run: number; wrong: number } | null
-  /** The last 20 refreshes. */
-  lately: { anew: number | null; ms: number | null }[]
-}
 
 /** Why the log of a view by a column does not tell all that has changed; null: it may be believed. */
 export function whyNotBelieved({ mark, wrong, logOid, isOurs, changed }: Known, by: string): string | null {

@@ -1,21 +1,23 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
-import { wrongSlices } from '../../record/plan/wrong-slices.ts'
 import type { Sql } from '../../server/database.ts'
 import { literal } from '../../sql/names.ts'
 import type { Statement } from '../../sql/run-plan.ts'
 import type { QualifiedName } from '../../words/names.ts'
-import { type ChangeLog, logsOf } from '../plan/log.ts'
-import type { Known } from '../plan/trust.ts'
+import type { Known } from '../plan/slice-marks.ts'
+import { wrongSlices } from '../plan/wrong-slices.ts'
 
-/** SQL for the world of a kept table: all that its rows depend on but rows of tables, as a JSON object. */
-const worldOf = (log: ChangeLog): string => {
-  const { query: oid } = log
-  const logs = logsOf(log).map((each) => `to_regclass(${literal(each.log)})::oid`)
-  return `select viewkeeper.world(${oid}, array[${logs}], true) || jsonb_build_object('query', md5(pg_get_viewdef(${oid})))`
+/** The query of a kept table, by its OID, and the parts of its log, as SQL writes them. */
+interface Logged {
+  query: number
+  logs: string[]
 }
 
+/** SQL for the world of a kept table: all that its rows depend on but rows of tables, as a JSON object. */
+const worldOf = ({ query, logs }: Logged): string =>
+  `select viewkeeper.world(${query}, array[${logs.map((each) => `to_regclass(${literal(each)})::oid`)}], true) || jsonb_build_object('query', md5(pg_get_viewdef(${query})))`
+
 /** What rows of a view that stay stand on: its world, and that nobody has written its row of the catalog. */
-export const holdsOf = (view: ViewFacts, log: ChangeLog, { text, toucher }: Known) => ({
+export const holdsOf = (view: ViewFacts, log: Logged, { text, toucher }: Known) => ({
   sql: `select concat_ws(' ', (${worldOf(log)}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
   is: `${text} ${toucher}`,
 })
@@ -47,7 +49,7 @@ const lately = (sql: Sql) => sql`
            where definition_id = last.id and status = 'success' order by id desc limit 20) r`
 
 /** What is known of a view and of its log when a refresh is planned, all of one moment; undefined: one of them is gone. */
-export async function readKnown(sql: Sql, view: ViewFacts, log: ChangeLog): Promise<Known | undefined> {
+export async function readKnown(sql: Sql, view: ViewFacts, log: Logged): Promise<Known | undefined> {
   const [known] = await sql<Known[]>`
     select now.world, now.world::text as text, c.xmin::text as toucher, to_jsonb(clock_timestamp()) #>> '{}' as now, l.oid::int8 as "logOid",
            last.mark, last.fill_ms as "fillMs", last.every, coalesce(last.is_ours, false) as "isOurs",
@@ -55,7 +57,7 @@ export async function readKnown(sql: Sql, view: ViewFacts, log: ChangeLog): Prom
            case when last.mark ? 'world' then viewkeeper.changed(last.mark -> 'world', now.world) end as changed,
            (select s.value -> last.id::text from viewkeeper.switches s where s.key = ${wrongSlices}) as wrong,
            (${lately(sql)}) as lately
-      from pg_class c join pg_class l on l.oid = to_regclass(${logsOf(log)[0]!.log})
+      from pg_class c join pg_class l on l.oid = to_regclass(${log.logs[0]!})
      cross join lateral (${sql.unsafe(worldOf(log))}) now(world)
       left join lateral (${lastSuccess(sql, view)}) last on true
      where c.oid = ${view.oid}::int8::oid`

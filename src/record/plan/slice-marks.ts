@@ -1,0 +1,66 @@
+import type { Statement } from '../../sql/run-plan.ts'
+
+/** The server's setting that holds what a refresh by slices has found out about itself, as a JSON object with numbers. */
+export const found = 'viewkeeper.slices'
+
+/**
+ * What the record of a refresh by a log says for the next one: the column, the world of the view, which is all that its rows depend on but rows of
+ * tables, and when all rows were computed last.
+ */
+export interface Mark {
+  by: string
+  world: Record<string, string>
+  wholeAt: string
+  /** How long it took to compute and write all rows, in the last refresh before that did. */
+  wholeMs?: number
+  /** How many slices the refresh has computed, if not all, and about how many the view has. */
+  anew?: number
+  of?: number
+  /** If a whole refresh compared: how many slices that no change has touched, and how many of them were wrong. */
+  compared?: number
+  wrong?: number
+}
+
+/** What is known of a view and of its log when a refresh is planned. */
+export interface Known {
+  world: Mark['world']
+  /** The same as the server writes it. */
+  text: string
+  /** The transaction that has written the row of the view in the catalog. */
+  toucher: string
+  now: string
+  logOid: number
+  /** What the last success has left; null: nothing. */
+  mark: Partial<Mark> | null
+  /** How long that took to compute and write rows. */
+  fillMs: number | null
+  /** How often all slices are computed, by the definition; null: once a day. */
+  every: string | null
+  isDue: boolean
+  /** Whether the data are those of the last success. */
+  isOurs: boolean
+  /** How the world differs from that of the mark, in words. */
+  changed: string | null
+  /** What a refresh found wrong, and of which log. */
+  wrong: { log: number; run: number; wrong: number } | null
+  /** The last 20 refreshes. */
+  lately: { anew: number | null; ms: number | null }[]
+}
+
+/**
+ * Writes what was found into the answer of the run, and into its reason, which begins with "computes slices" or "computes all slices". Comes where
+ * the record may be locked.
+ */
+export const recordSlices: Statement = {
+  kind: 'command',
+  phase: 'counting',
+  sql: `update viewkeeper.runs r set meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || jsonb_build_object(
+    'slices', coalesce(r.meta #> '{response,slices}', '{}') || it,
+    'because', regexp_replace(r.meta #>> '{response,because}', '^computes (all )?slices',
+      concat('computes ', coalesce(it ->> 'anew', 'all'), ' of about ' || (it ->> 'of'), ' slices'))
+      || case when it ? 'compared' then format('; of %s slices that no change has touched, %s differed', it ->> 'compared', it ->> 'wrong') else '' end
+      || case it ->> 'written' when '1' then '; 1 row written' else coalesce('; ' || (it ->> 'written') || ' rows written', '') end))
+  from (select nullif(current_setting('${found}', true), '')::jsonb) found(it)
+ where r.id = current_setting('viewkeeper.run')::bigint and r.status = 'running' and it is not null`,
+  hidden: true,
+}
