@@ -12,7 +12,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/plan-swap.ts': { files: 51, lines: 5027 },
   'src/batch/advance.ts': { files: 70, lines: 6779 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 69, lines: 7037 },
+  'src/batch/groups.ts': { files: 69, lines: 7043 },
   'src/batch/shadows.ts': { files: 70, lines: 6674 },
   'functions/api.ts': { files: 51, lines: 4830 },
   'all files': { files: 440, lines: 47400 },
