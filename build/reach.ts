@@ -7,13 +7,13 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 44, lines: 3930 },
+  'src/run/refresh.ts': { files: 44, lines: 3938 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 51, lines: 5027 },
-  'src/batch/advance.ts': { files: 70, lines: 6779 },
+  'src/run/plan-swap.ts': { files: 51, lines: 5034 },
+  'src/batch/advance.ts': { files: 70, lines: 6787 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 69, lines: 7043 },
-  'src/batch/shadows.ts': { files: 70, lines: 6674 },
+  'src/batch/groups.ts': { files: 69, lines: 7050 },
+  'src/batch/shadows.ts': { files: 70, lines: 6682 },
   'functions/api.ts': { files: 51, lines: 4830 },
   'all files': { files: 441, lines: 47400 },
   'files with fewer than 25 lines': { files: 51 },

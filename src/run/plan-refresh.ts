@@ -94,6 +94,7 @@ async function planAsSeen(
     const strategy = (request.inBatch === undefined ? request.strategy : undefined) ?? definition.strategy
     const planned = await planKept(view, { ...request, ...options, sql, asked: request.slices, strategy })
     if (planned === 'gone') return planned
+    if (definition.skipsUnchanged) planned.plan.counted = true
     return { ...planned, timeoutSeconds, view }
   }
   if (request.slices !== undefined)

@@ -1,6 +1,5 @@
 import type { Sql } from '../server/database.ts'
-import type { QualifiedName } from '../words/names.ts'
-import { whyNoKeys } from './db/log.ts'
+import { type LoggedView, whyNoKeys } from './db/log.ts'
 import { readQueries } from './db/read-queries.ts'
 import { type Proof, proveSlices } from './plan/prove.ts'
 
@@ -30,10 +29,11 @@ export type LoggableView = ViewSlices & { noLog: string[] }
 /** The same with what is said of logs. */
 export async function readLoggableViews(
   sql: Sql,
-  views: ({ oid: number; view: string } & QualifiedName)[],
+  views: ({ view: string } & LoggedView)[],
 ): Promise<LoggableView[]> {
   const found: LoggableView[] = []
-  for (const slices of await readSlices(sql, views)) {
+  const queries = views.map(({ oid, query, view }) => ({ oid: query ?? oid, view }))
+  for (const slices of await readSlices(sql, queries)) {
     const falls = slices.tables.some(({ because }) => because === null)
     const view = views.find(({ view }) => view === slices.view)!
     found.push({ ...slices, noLog: falls ? await whyNoKeys(sql, view) : [] })

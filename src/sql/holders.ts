@@ -110,8 +110,7 @@ const onlyToRead = (wanted: WantedLock, sql: string): string => (wanted === 'Acc
 /** Whether lock `l` is in the way of the wanted one. */
 const conflicting: Record<WantedLock, string> = {
   AccessShareLock: "l.mode = 'AccessExclusiveLock'",
-  RowExclusiveLock:
-    "l.mode not in ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock')",
+  RowExclusiveLock: "l.mode ~ '^(ShareRow|Access)?Exclusive|^ShareLock'",
   ExclusiveLock: "l.mode <> 'AccessShareLock'",
   AccessExclusiveLock: 'true',
 }

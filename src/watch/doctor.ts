@@ -178,7 +178,7 @@ async function withSwaps(
   views: ViewToExamine[],
   seen: Swaps,
 ): Promise<(ViewToExamine & { swap: Requirement[] })[]> {
-  for (const { oid, isKept } of views) if (isKept) seen.set(oid, [])
+  for (const { oid, query } of views) if (query !== null) seen.set(oid, [])
   const unseen = views.flatMap(({ oid }) => (seen.has(oid) ? [] : oid))
   const read = unseen.length === 0 ? [] : await readReaders(sql, unseen)
   const readers = typeof read === 'string' ? [] : read

@@ -6,7 +6,7 @@ import {
   owned,
   reading,
   theView,
-  whatTheViewReads,
+  whatIsRead,
 } from './obstacles.ts'
 import { asked, found, type Obstacle, type Requirement } from './rights.ts'
 
@@ -65,7 +65,7 @@ export function abilitiesQuery(
   const oids = views.map(({ oid }) => oid).join(', ')
   return {
     query: `
-with recursive ${asked(role)}, ${theView(`c.oid in (${oids})`)}, ${whatTheViewReads}, ${found(all, true)}
+with recursive ${asked(role)}, ${theView(`c.oid in (${oids})`)}, ${whatIsRead(true)}, ${found(all, true)}
 select at, view::int8 as view, because, fix from found order by because`,
     rights(found) {
       const byPlace = Map.groupBy(found, ({ at }) => at)

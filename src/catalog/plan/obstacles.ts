@@ -29,8 +29,15 @@ export const theView = (found: string): string => `v as materialized (
          case when ${isAtLeast(17)} then has_table_privilege(asked.role, c.oid, 'MAINTAIN') else false end as maintains
     from asked, pg_class c join pg_namespace n on n.oid = c.relnamespace where ${found})`
 
-/** What the view's query reads, column by column, and as which role: also through plain views. */
-export const whatTheViewReads = `named as materialized (select v.oid as view, v.relowner, d.refclassid, d.refobjid, d.refobjsubid from v cross join lateral (select case v.relkind when 'r' then ${queryOfKept('v.oid')} else v.oid end as oid) q join ${namedBy('q')}),
+/** What the view's query reads, column by column, and as which role: also through plain views. `withTables`: a view may be a kept table, too. */
+export const whatIsRead = (withTables = false): string => {
+  const [views, by] = withTables
+    ? [
+        `v cross join lateral (select case v.relkind when 'r' then ${queryOfKept('v.oid')} else v.oid end as oid) q`,
+        namedBy('q'),
+      ]
+    : ['v', namedBy('v')]
+  return `named as materialized (select v.oid as view, v.relowner, d.refclassid, d.refobjid, d.refobjsubid from ${views} join ${by}),
 reads (view, role, oid, column_at) as (
   select d.view, d.relowner, d.refobjid, d.refobjsubid from named d where d.refclassid = 'pg_class'::regclass
   union
@@ -38,6 +45,7 @@ reads (view, role, oid, column_at) as (
     from reads r join pg_class c on c.oid = r.oid and c.relkind = 'v' join ${namedBy('c')} and d.refclassid = 'pg_class'::regclass),
 calls as materialized (
   select d.view, d.relowner as role, p.oid, p.proowner from named d join pg_proc p on p.oid = d.refobjid where d.refclassid = 'pg_proc'::regclass)`
+}
 
 /** To act as the owner. */
 export const owned = (how: Membership = 'inherits'): Requirement => ({
@@ -157,7 +165,7 @@ const viewHints = (schema: string, name: string, to: string, purposes: Purpose[]
   }
   return is(fills)
     ? hintsQuery(asFarAs, {
-        ctes: `${asked()}, ${theView(found)}, ${whatTheViewReads}`,
+        ctes: `${asked()}, ${theView(found)}, ${whatIsRead()}`,
         lacking: `coalesce(${missing}, (${unseen} where ${isTo(fills)}))`,
         ...ofFilling,
       })

@@ -18,7 +18,10 @@ if statement ? 'fills' then
   -- Whether the query reaches anything but plain tables and what is the server's own, or its definition names what
   -- it reads. Most views read tables only: then the functions of the record, which take longer to plan than a refresh
   -- of a small view, are neither called nor planned.
-  if work ? 'counted' or (select r.to_follow from viewkeeper.reads(source) r)
+  if target ? 'keeps' then
+    -- Other rows stay, so the data are as old as before, and prove nothing.
+    seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view') || viewkeeper.age_of(made));
+  elsif work ? 'counted' or (select r.to_follow from viewkeeper.reads(source) r)
     or exists (select from viewkeeper.definitions d
                 where d.schema_name = target #>> '{view,0}' and d.name = target #>> '{view,1}' and d.depends_on <> '{}') then
     seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'inputs',
@@ -28,7 +31,7 @@ if statement ? 'fills' then
     seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'asOf', clock_timestamp()));
   end if;
   -- Asked by the catalog's rows: our role may lack usage on the schema.
-  seen := seen || jsonb_build_object(made::oid, (seen -> made::oid::text) || case when target ? 'keeps' then viewkeeper.age_of(made) else '{}' end || coalesce(
+  seen := seen || jsonb_build_object(made::oid, (seen -> made::oid::text) || coalesce(
     (select jsonb_build_object('replaces', viewkeeper.filling(c.oid), 'touched', c.xmin::text)
        from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where n.nspname = target #>> '{view,0}' and c.relname = target #>> '{view,1}'), '{}'));

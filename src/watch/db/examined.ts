@@ -5,7 +5,7 @@ import { findLogged, listCounting, readCounting, readHidden } from '../../record
 import type { Uncounted } from '../../record/plan/watch.ts'
 import type { Sql } from '../../server/database.ts'
 import { whyNotKnown } from '../../slices/db/read-queries.ts'
-import { batchPlaces, isView } from '../../sql/names.ts'
+import { batchPlaces, isView, queryOfKept } from '../../sql/names.ts'
 
 /** A view whose rights are looked at, and why it cannot be refreshed concurrently. */
 export interface ViewToExamine {
@@ -15,7 +15,7 @@ export interface ViewToExamine {
   name: string
   owner: string
   /** Whether it is a kept table, which no refresh exchanges. */
-  isKept: boolean
+  query: number | null
   concurrent: string[]
 }
 
@@ -23,14 +23,15 @@ export interface ViewToExamine {
 export async function listExamined(sql: Sql): Promise<ViewToExamine[]> {
   const rows = await sql`
     select c.oid::int8 as oid, format('%I.%I', n.nspname, c.relname) as view, n.nspname as schema, c.relname as name,
-           c.relowner::regrole::text as owner, c.relkind = 'r' as "isKept", c.relispopulated as populated, ${uniqueIndexes(sql)} as indexes
+           c.relowner::regrole::text as owner, case c.relkind when 'r' then ${sql.unsafe(queryOfKept('c.oid'))} end::int8 as query, c.relispopulated as populated, ${uniqueIndexes(sql)} as indexes
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where ${sql.unsafe(isView('c'))} and c.relpersistence = 'p' and n.nspname !~ ${batchPlaces} and not exists (select from pg_catalog.pg_depend d
              where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
      order by 3, 4`
   return rows.map(({ populated, indexes, ...view }) => ({
     ...(view as Omit<ViewToExamine, 'concurrent'>),
-    concurrent: view.isKept ? [] : [...(populated ? [] : ['it is not populated']), ...flawsOf(indexes)],
+    concurrent:
+      view.query !== null ? [] : [...(populated ? [] : ['it is not populated']), ...flawsOf(indexes)],
   }))
 }
 

@@ -12,7 +12,10 @@ export function leftOut(schema: string, on: () => { sql: Sql; saving: Database }
      where view_name = ${name} and status in ('success', 'skipped')`
   return {
     longAgo,
-    async scheduled(name: string, { by = on().saving, ...more }: { by?: Database; force?: boolean } = {}) {
+    async scheduled(
+      name: string,
+      { by = on().saving, ...more }: { by?: Database; force?: boolean; strategy?: 'auto' } = {},
+    ) {
       const call = callOn(by, { trigger: 'schedule', requestedBy: 'schedule' })
       return (await refresh({ view: `${schema}.${name}`, strategy: 'regular', ...more }, call)).status
     },
