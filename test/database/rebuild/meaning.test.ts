@@ -37,6 +37,9 @@ interface Made {
   query: string
 }
 
+/** Tables are the same also under other names. */
+const nameOf = `case c.relkind when 'r' then c.oid::text else format('%I.%I', n.nspname, c.relname) end`
+
 /** What views show once they are refreshed by the server itself, what they use, and, in one database, what they mean. */
 async function meaningOf(made: Made[], on: Sql): Promise<Record<string, unknown>[]> {
   const found: Record<string, unknown>[] = []
@@ -47,7 +50,7 @@ async function meaningOf(made: Made[], on: Sql): Promise<Record<string, unknown>
       select distinct pg_describe_object(d.refclassid, d.refobjid, 0) as use
         from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
        where w.ev_class = '${view}'::regclass and d.refclassid <> 'pg_class'::regclass order by 1`)
-    const trees = on === sql ? await on.unsafe(treesText(`'${view}'::regclass::oid`)) : []
+    const trees = on === sql ? await on.unsafe(treesText(`'${view}'::regclass::oid`, { nameOf })) : []
     const of = (some: Iterable<object>) => [...some].map((row) => Object.values(row)[0])
     found.push({ view, path, query, rows: of(rows), uses: of(uses), ...(on === sql && { trees: of(trees) }) })
   }

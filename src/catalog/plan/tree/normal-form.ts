@@ -16,9 +16,10 @@ export const places: [pattern: string, instead: string] = [
 ]
 const meaningless: [pattern: string, instead: string][] = [
   places,
-  [` :(?:resname ${string}|(?:operName|usingClause) ${names}|(?:isNatural|hasSubLinks) (?:true|false))`, ''],
-  // A view may become a kept table.
-  [' (:relkind )r ', ' \\1m '],
+  [
+    ` :(?:resname ${string}|(?:operName|usingClause) ${names}|(?:isNatural|hasSubLinks) (?:true|false)|relkind \\w)`,
+    '',
+  ],
   [` :(?:alias|join_using_alias) (?:<>|${named})`, ''],
   [
     ' :varnosyn \\d+ :varattnosyn \\d+| :varnullingrels \\(b[ \\d]*\\)| :constraintDeps (?:<>|\\(o[ \\d]*\\))',
@@ -188,7 +189,7 @@ const forms: ((tree: string) => string)[] = [
 
 /**
  * The normal form of a query's or an expression's parse tree, as an expression of SQL: two mean the same if it is the same. `tree` is an
- * expression for a text. Views and their row types are written by name, so that the form survives an exchange: `self` is the OID
+ * expression for a text. Views, tables and their row types are written by name, so that the form survives an exchange, of a view by a kept table, too: `self` is the OID
  * of the view whose tree it is.
  */
 export const normalTree = (
