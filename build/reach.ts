@@ -9,11 +9,11 @@ import ts from 'typescript'
 const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/refresh.ts': { files: 44, lines: 3938 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 51, lines: 5034 },
+  'src/run/plan-swap.ts': { files: 51, lines: 5038 },
   'src/batch/advance.ts': { files: 70, lines: 6787 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 69, lines: 7050 },
-  'src/batch/shadows.ts': { files: 70, lines: 6682 },
+  'src/batch/groups.ts': { files: 69, lines: 7054 },
+  'src/batch/shadows.ts': { files: 70, lines: 6684 },
   'functions/api.ts': { files: 51, lines: 4830 },
   'all files': { files: 441, lines: 47400 },
   'files with fewer than 25 lines': { files: 51 },

@@ -231,7 +231,7 @@ function schemasOf({ view, statistics, dependents }: LiveView): SchemaPrivilege[
 
 /**
  * To look into the schemas that a query names: the server reads its text again as the owner of the view, which no other refresh
- * does. A name before a dot may be that of a table. The view's own schema, and `other`, are
+ * does. A name before a dot may be that of a table: then it stands elsewhere without one. The view's own schema, and `other`, are
  * looked into anyway. Uses of types and operators that the text leaves out need no right.
  */
 function namedSchemas(
@@ -240,10 +240,12 @@ function namedSchemas(
   other = schema,
 ): Requirement[] {
   const tokens = [...tokensIn(definition)]
-  const named = tokens.flatMap(({ kind, text }, at) =>
-    ['word', 'name'].includes(kind) && tokens[at + 1]?.text === '.' ? unquoted(text) : [],
-  )
-  const more = new Set(named.filter((each) => each !== schema && each !== other))
+  const names = (isBeforeDot: boolean) =>
+    tokens.flatMap(({ kind, text }, at) =>
+      ['word', 'name'].includes(kind) && (tokens[at + 1]?.text === '.') === isBeforeDot ? unquoted(text) : [],
+    )
+  const known = new Set([schema, other, ...names(false)])
+  const more = new Set(names(true).filter((each) => !known.has(each)))
   return [...more].toSorted().map((each) => {
     const place = placeRequirement({ role: owner, privilege: 'usage', schema: each }, ofView)
     return {
