@@ -417,7 +417,7 @@ begin
     (select extract(epoch from stats_reset) from pg_stat_database where datname = current_database()))));
 end $$;
 
--- As of when the data of a view are by now, if a refresh would change nothing, and everything in the query, of `relation`, is known: {asOf, heldBackBy, relation}. Null: refresh.
+-- As of when the data of a view are by now, if a refresh would change nothing, and everything in the query of `relation` is known: {asOf, heldBackBy, relation}. Null: refresh.
 create function viewkeeper.unchanged(of_definition integer) returns jsonb
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare

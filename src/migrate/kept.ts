@@ -107,11 +107,13 @@ async function newQuery(
  */
 export async function insistOnOwnQuery(sql: Sql, { view, after }: LiveChange): Promise<void> {
   const name = queryViewOf(view)
+  if (view.query === null) {
+    if (after.kind === 'table' && (await findView(sql, name, 'v')) !== undefined) throw nameTaken(name, view)
+    return
+  }
   const query = await readLivePlainView(sql, quoteName(name))
   const readers = query === undefined ? [] : dependentsOf(query)
-  if (view.query === null && after.kind === 'table' && (await findView(sql, name, 'v')) !== undefined)
-    throw nameTaken(name, view)
-  if (view.query === null || readers.length === 0) return
+  if (readers.length === 0) return
   throw new Problem(
     'DependentsExist',
     `${displayName(name)} goes with ${view.view}, and these read it: ${readers.join(', ')}. Let them read ${view.view} first.`,

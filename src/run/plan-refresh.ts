@@ -14,7 +14,7 @@ import { Problem } from '../words/problem.ts'
 import type { UsualDurations } from '../words/run.ts'
 import { concurrent, regular } from './plan/refresh.ts'
 import {
-  type AskedOfStrategy,
+  type AskedSlices,
   type Choice,
   chooseStrategy,
   type InBatch,
@@ -36,8 +36,8 @@ interface RefreshPlanOptions extends Patience {
   seen?: ViewFacts
   /** What its refreshes took, if that was read with it. */
   usual?: UsualDurations | undefined
-  /** What of the view is computed, in the words of the strategy that does it. */
-  slices?: AskedOfStrategy | undefined
+  /** The slices that are computed; default: all, or those that the log of changes names. */
+  slices?: AskedSlices | undefined
   /** Set in a batch, which rebuilds other views more carefully: see `planGroup`. */
   inBatch?: InBatch
 }

@@ -10,7 +10,7 @@ import type { QualifiedName } from '../words/names.ts'
 import { isScheduled, type RunError, type UsualDurations } from '../words/run.ts'
 import { answer, type Call, deadlineOf, type Result, waitForRun } from './call.ts'
 import { execute, type OperationTarget, patienceOf } from './execute.ts'
-import type { AskedOfStrategy } from './plan/strategy.ts'
+import type { AskedSlices } from './plan/strategy.ts'
 import { planRefresh } from './plan-refresh.ts'
 import { skippedUnchanged } from './record.ts'
 
@@ -26,7 +26,7 @@ export interface RefreshRequest {
   /** Shows the new data without the checks of the definition. Default: false. */
   withoutChecks?: boolean | undefined
   /** Computes only these rows anew. Such a refresh is the answer to no other request. */
-  slices?: AskedOfStrategy | undefined
+  slices?: AskedSlices | undefined
 }
 
 /**

@@ -97,7 +97,7 @@ async function partOf(sql: Sql, view: ViewFacts, asked: Asked | undefined): Prom
       words,
       some: { by, conditions: [(key) => isBetween(key, ...values)] },
       keeps: true,
-      asks: { after: countBetween(by, ...values)(quoteName(view)) },
+      asks: { after: countBetween(quoteName(view), by, ...values) },
     }
   }
   const all = (why = '') => ({ words: `computes all rows, and writes those that differ${why}`, some: null })
@@ -121,18 +121,18 @@ async function touchedOf(sql: Sql, view: ViewFacts, log: ChangeLog): Promise<Par
   const changed = whyNotBelieved(known, by)
   const because = changed ?? whyDue(known)
   const most = because === null ? tooMany(known) : null
-  const count = countTouched(log, because !== null, most)(quoteName(view))
-  const compares = changed === null && because !== null && exact !== null
+  const isCheck = changed === null && because !== null
+  const compares = isCheck && exact !== null
   const none =
-    changed === null && because !== null && exact === null
+    isCheck && exact === null
       ? ', and none can be compared, because its query does not tell which rows there are'
       : ''
   return {
     words: `${wordsOf(known, by, because)}${none}`,
     some: because === null ? { by, conditions: touchedRows(log, most) } : null,
     asks: {
-      after: count,
-      ...(compares && { before: compareUntouched(log)(quoteName(queryViewOf(view))) }),
+      after: countTouched(log, because !== null, most),
+      ...(compares && { before: compareUntouched(log) }),
     },
     answer: { slices: markOf(known, by, because) },
     log: {

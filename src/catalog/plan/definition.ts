@@ -1,3 +1,4 @@
+import type { WantedLock } from '../../sql/holders.ts'
 import type { ViewName } from '../../words/names.ts'
 import type { Checks } from './checks.ts'
 
@@ -5,8 +6,8 @@ import type { Checks } from './checks.ts'
 export type Strategy = 'auto' | 'regular' | 'concurrent' | 'swap'
 export const strategies = ['auto', 'regular', 'concurrent', 'swap'] as const satisfies Strategy[]
 
-/** What others than its plan know of a strategy, `difference` is that of kept tables: whether it makes no shadow, and which lock it takes on the view. */
-const traits: Record<string, { isInPlace: boolean; lock: `${'Row' | 'Access' | ''}ExclusiveLock` }> = {
+/** What others than its plan know of a strategy, and of that of kept tables: whether it makes no shadow, and which lock it takes on the view. */
+const traits: Record<string, { isInPlace: boolean; lock: WantedLock }> = {
   auto: { isInPlace: false, lock: 'AccessExclusiveLock' },
   regular: { isInPlace: true, lock: 'AccessExclusiveLock' },
   concurrent: { isInPlace: true, lock: 'ExclusiveLock' },

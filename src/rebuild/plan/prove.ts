@@ -25,12 +25,14 @@ function hashes(scope: Scope, withGrants: (oid: number) => boolean): Basis {
   const views = scope.members.toSorted((a, b) => a.oid - b.oid)
   const oids = views.map(({ oid }) => oid)
   const whole = oids.filter(withGrants)
-  const [document, ofTables] = [false, true].map((isTable) => liveViewQuery('r.oid', 'live', isTable))
-  const hasTables = views.some(({ live }) => live.view.kind === 'table')
+  const document = liveViewQuery('r.oid')
+  const all = views.some(({ live }) => live.view.kind === 'table')
+    ? `(${document}) union all (${liveViewQuery('r.oid', 'live', true)})`
+    : document
   return {
     sql: `select string_agg(case when r.oid = any (array[${whole.join(', ')}]::oid[]) then md5(doc.live::text) else ${hashWithoutGrants('doc.live')} end,
          '' order by r.oid)${views.length === 1 ? '' : ` || (${betweenQuery(oids)})`}
-  from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${hasTables ? `(${document}) union all (${ofTables})` : document}) as doc(live)`,
+  from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${all}) as doc(live)`,
     is: views.map((each) => (withGrants(each.oid) ? each.hash : each.hashWithoutGrants)).join(''),
   }
 }

@@ -15,11 +15,10 @@ if statement ? 'fills' then
   perform set_config('role', home, true);
   made := (target ->> 'relation')::regclass;
   source := coalesce(target ->> 'query', target ->> 'relation')::regclass;
-  -- Whether the query reaches anything but plain tables and what is the server's own, or its definition names what
-  -- it reads. Most views read tables only: then the functions of the record, which take longer to plan than a refresh
-  -- of a small view, are neither called nor planned.
+  -- Other rows stay: the data are as old as before, and prove nothing. Else it matters whether the query reaches anything
+  -- but plain tables and what is the server's own, or its definition names what it reads. Most views read tables only: then
+  -- the functions of the record, which take longer to plan than a refresh of a small view, are neither called nor planned.
   if target ? 'keeps' then
-    -- Other rows stay, so the data are as old as before, and prove nothing.
     seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view') || viewkeeper.age_of(made));
   elsif work ? 'counted' or (select r.to_follow from viewkeeper.reads(source) r)
     or exists (select from viewkeeper.definitions d

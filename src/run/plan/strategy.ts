@@ -34,8 +34,8 @@ export interface Swap extends RefreshStrategy {
   brokenBackup: Problem | null
 }
 
-/** What is asked of a strategy about a part of a view, in its own words. */
-export type AskedOfStrategy = Readonly<Record<string, string | undefined>>
+/** The slices of a kept table that a request asks for, in its words: see `findRange`. */
+export type AskedSlices = Readonly<Record<string, string | undefined>>
 
 /** What a batch says about the rebuild of a view that it does not exchange together with others. */
 export interface InBatch {

@@ -13,7 +13,7 @@ const readLong = (sql: Sql) => sql<{ log: string; role: string; schema: string }
       select l.relname, l.relnamespace, l.relowner, ${sql.unsafe(ofLog('l.relname'))} as log from pg_class l
        where case when l.relnamespace = to_regnamespace(${logSchema}) and l.relkind = 'r' then pg_relation_size(l.oid) > ${longBytes} end)
     select distinct l.log, r.oid::regrole::text as role, quote_ident(s.nspname) as schema from long l
-      left join (pg_class c join pg_namespace n on n.oid = c.relnamespace and c.relkind = 'm') on ${sql.unsafe(logNameOf('n.nspname', 'c.relname'))} = l.log
+      left join (pg_class c join pg_namespace n on n.oid = c.relnamespace and c.relkind = 'r') on ${sql.unsafe(logNameOf('n.nspname', 'c.relname'))} = l.log
       left join lateral (
         select t.relnamespace from pg_proc p join pg_trigger g on g.tgfoid = p.oid join pg_class t on t.oid = g.tgrelid
          where c.oid is null and p.pronamespace = l.relnamespace and p.proname = l.relname limit 1) t on true

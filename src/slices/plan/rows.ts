@@ -1,4 +1,4 @@
-import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { literal, queryViewOf, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { logRead, mostRows } from './forget.ts'
 import { type ChangeLog, logsOf, type TableLog } from './log.ts'
 
@@ -12,57 +12,51 @@ const counted = (anew: string, by: string, table: string): string =>
       from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname
      where c.oid = ${literal(table)}::regclass and s.attname = ${literal(by)})))`
 
-/** How many slices there are between two values, ends included. */
-export const countBetween =
-  (by: string, from: string, to: string) =>
-  (table: string): string => {
-    const key = quoteIdentifier(by)
-    return counted(
-      `select count(*) from (select distinct ${key} from ${table} where ${isBetween(key, from, to)}) s`,
-      by,
-      table,
-    )
-  }
+/** How many slices a table has between two values, ends included. */
+export function countBetween(table: string, by: string, from: string, to: string): string {
+  const key = quoteIdentifier(by)
+  return counted(
+    `select count(*) from (select distinct ${key} from ${table} where ${isBetween(key, from, to)}) s`,
+    by,
+    table,
+  )
+}
 
 /**
  * How many slices the log holds that were in it at `viewkeeper.log_read`, unless it means all. `isWhole`: all slices were computed anyway. `most`: see
  * `touchedRows`.
  */
-export const countTouched =
-  (changes: ChangeLog, isWhole: boolean, most: number | null = null) =>
-  (kept: string): string => {
-    const { by } = changes
-    const read = logsOf(changes).map(
-      ({ log, table }) =>
-        `select ${table.key === null ? 'null::jsonb' : `to_jsonb(${quoteIdentifier(by)})`} as slice, whole or at >= pg_snapshot_xmax(pg_current_snapshot()) as whole from ${log} where ${wasRead}`,
-    )
-    return counted(
-      isWhole
-        ? 'null::int8'
-        : `select case when not coalesce(bool_or(all_of_it), false) then count(*) end from (
+export function countTouched(changes: ChangeLog, isWhole: boolean, most: number | null = null): string {
+  const { by } = changes
+  const read = logsOf(changes).map(
+    ({ log, table }) =>
+      `select ${table.key === null ? 'null::jsonb' : `to_jsonb(${quoteIdentifier(by)})`} as slice, whole or at >= pg_snapshot_xmax(pg_current_snapshot()) as whole from ${log} where ${wasRead}`,
+  )
+  return counted(
+    isWhole
+      ? 'null::int8'
+      : `select case when not coalesce(bool_or(all_of_it), false) then count(*) end from (
       select slice, whole, sum(count(*)) over () > ${mostRows}${most === null ? '' : ` or count(*) over () >= ${most}`} or whole as all_of_it from (${read.join(' union all ')}) t group by slice, whole) t`,
-      by,
-      kept,
-    )
-  }
+    by,
+    quoteName(changes.view),
+  )
+}
 
 /**
- * A query that compares the new rows of slices that the log does not name by now with the old ones. They were computed from the same rows of tables,
- * because nothing leaves the log before the exchange: what a statement before this one has read was as it was when the old rows were made. Only
+ * A query that compares what the query of a kept table makes with its rows, of slices that the log does not name by now. Both are of the same rows of tables,
+ * because nothing has left the log: what a statement before this one has read was as it was when the old rows were made. Only
  * `exact` columns are compared, and the number of rows if there is none; counted are slices: a sum of hashes takes less than half the time of EXCEPT ALL.
  */
-export const compareUntouched =
-  (log: ChangeLog) =>
-  (shadow: string, old = quoteName(log.view)): string => {
-    const { by, exact } = log
-    const rows = (relation: string, isNew: boolean) =>
-      `select r.${quoteIdentifier(by)} as slice, ${isNew} as is_new, hashtextextended(row(${(exact ?? []).map((column) => `r.${quoteIdentifier(column)}`).join(', ')})::text, 0) as hash
+export function compareUntouched(log: ChangeLog): string {
+  const { view, by, exact } = log
+  const rows = (relation: string, isNew: boolean) =>
+    `select r.${quoteIdentifier(by)} as slice, ${isNew} as is_new, hashtextextended(row(${(exact ?? []).map((column) => `r.${quoteIdentifier(column)}`).join(', ')})::text, 0) as hash
    from ${relation} r where ${untouched(log).keeps(`r.${quoteIdentifier(by)}`)}`
-    return `select jsonb_build_object('compared', count(*), 'wrong', count(*) filter (where is_wrong)) from (
+  return `select jsonb_build_object('compared', count(*), 'wrong', count(*) filter (where is_wrong)) from (
   select (count(*) filter (where is_new), sum(hash) filter (where is_new)) is distinct from (count(*) filter (where not is_new), sum(hash) filter (where not is_new)) as is_wrong
-    from (${rows(shadow, true)}
-  union all ${rows(old, false)}) r group by slice) s`
-  }
+    from (${rows(quoteName(queryViewOf(view)), true)}
+  union all ${rows(quoteName(view), false)}) r group by slice) s`
+}
 
 const wasRead = `(pg_visible_in_snapshot(at, (select current_setting('${logRead}')::pg_snapshot)) or at >= pg_snapshot_xmax(pg_current_snapshot()))`
 

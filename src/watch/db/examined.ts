@@ -14,7 +14,7 @@ export interface ViewToExamine {
   schema: string
   name: string
   owner: string
-  /** Whether it is a kept table, which no refresh exchanges. */
+  /** Of a kept table, which no refresh exchanges: the plain view with its query, by OID. */
   query: number | null
   concurrent: string[]
 }

@@ -21,7 +21,7 @@ export async function fillByLog(
   await sql.unsafe(
     `begin isolation level repeatable read; lock table ${of} in access share mode; select set_config('viewkeeper.log_read', pg_current_snapshot()::text, true)`,
   )
-  const compare = compareUntouched(log)(of)
+  const compare = compareUntouched(log)
   const [{ found, columns }] = (await sql.unsafe(`
     select ${log.exact === null ? `'{"compared": 0, "wrong": 0}'::jsonb` : `(${compare})`} as found,
            to_jsonb(array(select attname from pg_attribute where attrelid = '${kept}'::regclass and attnum > 0 order by attnum)) as columns`)) as unknown as [
@@ -31,7 +31,7 @@ export async function fillByLog(
   await sql.unsafe(writeDifference({ ...log.view, columns, key: [] }, query, some))
   const [row] = await sql.unsafe(`
     select (select count(*)::int from ((table ${kept} except all table ${of}) union all (table ${of} except all table ${kept})) d) as different,
-           (${countTouched(log, false)(kept)}) ->> 'anew' as anew`)
+           (${countTouched(log, false)}) ->> 'anew' as anew`)
   await sql.unsafe(`${forget(logName(log.view), 'read')}; ${end}`)
   return {
     different: row?.different as number,

@@ -219,11 +219,6 @@ export const replaced = (text: string, patterns: [string, string][]): string =>
     text,
   )
 
-/**
- * A query for one text: the hash of what the query of a view means. A plain view is read as if it were materialized: before 16, a view's tree has
- * the view itself, and its kind.
- */
-export const meaningQuery = (relation: string, nameOf?: string): string => {
-  const [plain, made] = ['v', 'm'].map((kind) => `concat(':relid ', ${relation}, ' :relkind ${kind} ')`)
-  return `select md5(${normalTree(`replace(w.ev_action::text, ${plain}, ${made})`, relation, { nameOf })}) from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'`
-}
+/** A query for one text: the hash of what the query of a view means, plain or with rows of its own. */
+export const meaningQuery = (relation: string, nameOf?: string): string =>
+  `select md5(${normalTree('w.ev_action::text', relation, { nameOf })}) from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'`
