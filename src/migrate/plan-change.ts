@@ -17,6 +17,7 @@ import { readReaders } from '../rebuild/db/group.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { creating, type MadeView, madeBy, planCreate } from '../rebuild/plan/create.ts'
 import { exclusively, ourselves } from '../rebuild/plan/locks.ts'
+import { carryUnwritten } from '../rebuild/plan/nobody-writes.ts'
 import { planRebuild } from '../rebuild/plan/plan-rebuild.ts'
 import {
   changeRequirements,
@@ -183,7 +184,7 @@ async function planViews(
   )
   await insistOnRebuild(sql, group, changes, isAlone)
   const filling = isTrial ? { withData: false } : { of: await readFilling(sql, group, changes) }
-  return planned('rebuild', planRebuild(group, lead.view, { ...runs, ...filling }))
+  return planned('rebuild', planRebuild(group, lead.view, { ...runs, ...filling, carrying: carryUnwritten }))
 }
 
 const runOptions = { ifRunning: 'skip' } as const

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { findView } from '../catalog/db/catalog.ts'
 import { readOwner } from '../catalog/db/owner.ts'
+import { isToWrite } from '../catalog/plan/differences.ts'
 import type { LiveView } from '../catalog/plan/live-view.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
 import { sealedAsOwner } from '../rebuild/plan/shadow.ts'
@@ -351,6 +352,7 @@ const comparable = (live: LiveView) => ({
   ...live,
   view: { ...live.view, definition: null },
   untouchedGrants: null,
+  grants: live.grants.filter((grant) => grant.grantee === live.view.owner || !isToWrite(grant)),
   dependents: live.dependents
     .map(({ description, view }) => [description, view && { ...view, oid: null }])
     .sort(),

@@ -127,14 +127,21 @@ function grantDifferences(live: LiveView, shadow: LiveView): string[] {
       .filter((grant) => !live.grants.some(sameGrant(grant)))
       .map((grant) => `it lacks the grant of ${describeWhole(grant)}`),
     ...authoredGrants(live)
-      .filter((grant) => !usual.some(covers(grant)) && !frozen.some(sameGrant(grant)) && !writes(live, grant))
+      .filter(
+        (grant) =>
+          !usual.some(covers(grant)) && !frozen.some(sameGrant(grant)) && !isToldAsWriter(live, grant),
+      )
       .map((grant) => `${describeWhole(grant)} is granted, which is not frozen`),
   ]
 }
 
 /** Whether a grant lets somebody write a kept table, of which `readWriters` tells, whoever gave it. */
-const writes = ({ view }: LiveView, { privilege }: Grant): boolean =>
-  view.kind === 'table' && /^(insert|update|delete|truncate)$/i.test(privilege)
+const isToldAsWriter = ({ view }: LiveView, grant: Grant): boolean =>
+  view.kind === 'table' && isToWrite(grant)
+
+/** Whether a grant is to write, which is worth nothing on a materialized view, and which a kept table loses when it is made. */
+export const isToWrite = ({ privilege }: Grant): boolean =>
+  /^(insert|update|delete|truncate)$/i.test(privilege)
 
 /** The view's grants without those to its owner: an owner has privileges anyway. */
 export const authoredGrants = ({ view, grants }: LiveView): Grant[] =>

@@ -34,9 +34,9 @@ export function replayGrants(live: LiveView, shadow: ViewName): Statement[] {
   ]
 }
 
-/** A view, and the shadow that gets its privileges. */
+/** A view, by its oid or SQL for it, and the shadow that gets its privileges. */
 export interface Pair {
-  oid: number
+  oid: number | string
   shadow: ViewName & { schema: string }
 }
 

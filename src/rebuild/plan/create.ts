@@ -24,6 +24,7 @@ import { Problem } from '../../words/problem.ts'
 import { checkData, recordsFirst } from './check-data.ts'
 import { analyze, fill, uniqueIndexes } from './fill.ts'
 import { besideReaders, exclusively, ourselves } from './locks.ts'
+import { withdrawWriting } from './nobody-writes.ts'
 import { fillTable } from './shadow.ts'
 
 /** A view that a definition makes. */
@@ -97,6 +98,7 @@ export function planCreate(
           ...createStatements(definition, names),
         ]),
       ),
+      ...(definition.kind === 'table' ? [withdrawWriting(view)] : []),
       ...(withData ? [lockWhatIsRead(view)] : []),
       ...(withData ? filled(definition, view, names, owner) : []),
       ...checkData(

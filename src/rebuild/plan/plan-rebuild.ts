@@ -26,6 +26,8 @@ interface RebuildOptions extends RunOptions {
   withData?: boolean
   /** The definition of a member, and the checks of its new data. Of the lead, only the checks count. Default: those of the options. */
   of?: (member: Member) => { definitionId: number; checking: Checking | null | undefined }
+  /** What gives the shadows privileges before the exchange. Default: `carry`. */
+  carrying?: typeof carry
 }
 
 /**
@@ -37,7 +39,7 @@ interface RebuildOptions extends RunOptions {
  */
 export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptions): RunPlan {
   const { ifRunning, settings, checking, withData = true } = options
-  const { of = () => ({ definitionId: 0, checking }) } = options
+  const { of = () => ({ definitionId: 0, checking }), carrying = carry } = options
   const first = scope.members.find(({ oid }) => oid === lead.oid) as Member
   // Only in a schema of ours, default privileges leave a shadow's privileges null.
   const isBeside = scope.members.length === 1 && !(lead.mayMakeSchemas && losesNull(wantedOf(first)))
@@ -47,15 +49,10 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
   const others = materialized(scope)
     .filter(({ oid }) => oid !== lead.oid)
     .map((member) => {
+      const { definitionId } = of(member)
       const { schema, name } = member.live.view
-      const fills = filled.includes(member)
-      return {
-        definitionId: of(member).definitionId,
-        schema,
-        name,
-        view: displayName(member.live.view),
-        fills,
-      }
+      const view = displayName(member.live.view)
+      return { definitionId, schema, name, view, fills: filled.includes(member) }
     })
   return {
     ifRunning,
@@ -67,7 +64,7 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
       ...make(rebuild),
       ...prove(rebuild),
       ...filled.flatMap((member) => fill(rebuild, member, of(member).checking)),
-      ...carry(rebuild),
+      ...carrying(rebuild),
     ],
     locked: recordsFirst(exchange(rebuild, options), checkings),
     ...(others.length === 0 ? {} : { members: others }),

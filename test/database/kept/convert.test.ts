@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { freeze } from '../../../src/migrate/authoring/freeze.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
@@ -140,6 +140,50 @@ describe('a materialized view becomes a kept table and a view again', () => {
     expect(await differences(view)).toEqual([])
   })
 
+  test('which nobody may write, or the tables below through its query, whatever default privileges say', async () => {
+    const [writer, reader] = ['writes', 'reads'].map((role) => `${role}_${url.slice(-8)}`)
+    await sql.unsafe(`
+      create role ${writer}; create role ${reader};
+      alter default privileges in schema app grant select, insert, update, delete on tables to ${writer}`)
+    onTestFinished(
+      async () =>
+        void (await sql.unsafe(`drop schema app cascade; drop role ${writer}; drop role ${reader}`)),
+    )
+    const granted = () => sql`
+      select relname, grantee::regrole::text as who, string_agg(lower(privilege_type), ', ' order by privilege_type) as what
+        from pg_class, aclexplode(relacl) where relnamespace = 'app'::regnamespace and relname ~ '^daily' and relkind <> 'i' and grantee <> relowner
+       group by 1, 2 order by 1, 2`
+    const simple = (query: string) => daily(query, 'table', { indexes: [] })
+    const into = await start({ ...view, sql: 'select day, id from app.orders', indexes: [] })
+    await sql.unsafe(`grant all on app.daily to ${reader}`)
+    await frozen(into, simple('select day, id from app.orders'))
+    expect(await up(into)).toEqual(['rebuild'])
+    expect(await granted()).toMatchObject([
+      {
+        relname: 'daily',
+        who: reader,
+        what: expect.stringMatching(/^(maintain, )?references, select, trigger$/),
+      },
+      { relname: 'daily', who: writer, what: 'select' },
+      { relname: 'daily_query', who: writer, what: 'select' },
+    ])
+
+    // Other columns: what was granted meanwhile, on the query, too, is carried.
+    await sql.unsafe(`grant select on app.daily_query to ${reader}`)
+    const next = simple('select day, id, region from app.orders')
+    await frozen(into, next)
+    const before = await granted()
+    expect(await up(into)).toEqual(['rebuild'])
+    expect(await granted()).toEqual(before)
+
+    await frozen(into, next, { ...next, name: 'daily_anew' })
+    expect(await up(into)).toEqual(['create'])
+    expect((await granted()).filter(({ relname }) => /anew/.test(relname))).toEqual([
+      { relname: 'daily_anew', who: writer, what: 'select' },
+      { relname: 'daily_anew_query', who: writer, what: 'select' },
+    ])
+  })
+
   test('and is given to another owner at the same moment', async () => {
     const into = await start(view)
     const owner = `converted_${url.slice(-8)}`
@@ -220,6 +264,7 @@ describe('is refused before anything is begun', () => {
     ],
     [table, view, 'create policy p on app.daily using (true)', /policy p on table app\.daily depends on it/],
     [table, view, 'alter table app.daily enable row level security', /it has row security/],
+    [table, view, 'create publication daily_rows for table app.daily', /publication/],
     [table, view, 'alter table app.daily alter day set not null', /not.null/],
     [
       table,
