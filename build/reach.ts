@@ -15,7 +15,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/groups.ts': { files: 69, lines: 7054 },
   'src/batch/shadows.ts': { files: 70, lines: 6684 },
   'functions/api.ts': { files: 51, lines: 4830 },
-  'all files': { files: 442, lines: 47400 },
+  'all files': { files: 444, lines: 47470 },
   'files with fewer than 25 lines': { files: 51 },
   'largest folder': { files: 18 },
 }

@@ -14,7 +14,7 @@ create table viewkeeper.definitions (
   checks jsonb not null default '{}', -- what holds for new data before readers see them: checks by name, and queries that return no row
   schedule text, -- five-field cron; none: something else, such as an orchestrator, refreshes the view
   time_zone text,
-  target_lag_seconds integer check (target_lag_seconds >= 60), -- how old the data may become: refreshes begin in time for it
+  target_lag_seconds integer, -- how old the data may become: refreshes begin in time for it
   settings jsonb not null default '{}', -- of the sessions of its runs
   timeout_seconds integer not null default 3600 check (timeout_seconds between 1 and 86400),
   retries integer not null default 1 check (retries >= 0),
@@ -43,7 +43,9 @@ create table viewkeeper.definitions (
   created_at timestamptz not null default clock_timestamp(),
   updated_at timestamptz not null default clock_timestamp(),
   unique (schema_name, name),
-  check ((schedule is null or schedule = 'none') = (time_zone is null))
+  check ((schedule is null or schedule = 'none') = (time_zone is null)),
+  -- Below a minute, a log of changes says when something is to be done.
+  check (target_lag_seconds >= case when storage = 'table' and slices is not null then 1 else 60 end)
 );
 comment on table viewkeeper.definitions is 'What Viewkeeper knows about a materialized view: one row for each view, authored or discovered.';
 

@@ -5,6 +5,7 @@ import {
   type GrantDefinition,
   outsideClock,
 } from '../catalog/plan/definition.ts'
+import { lagOfLooks } from '../due/plan/lags.ts'
 import { queryViewOf } from '../sql/names.ts'
 import { settingTexts } from '../sql/settings.ts'
 import { displayName, parseName } from '../words/names.ts'
@@ -90,9 +91,17 @@ function checkName({ input }: AuthoredView, report: ViewReport): void {
 }
 
 function checkSchedule({ input }: AuthoredView, report: ViewReport): void {
-  const { schedule, timeZone, targetLagSeconds, maxStalenessSeconds, onChange, skipUnchanged } = Object(
-    input,
-  ) as AuthoredView['input']
+  const {
+    schedule,
+    timeZone,
+    targetLagSeconds,
+    maxStalenessSeconds,
+    onChange,
+    skipUnchanged,
+    storage,
+    slices,
+  } = Object(input) as AuthoredView['input']
+  const hasLog = storage === 'table' && slices !== undefined
   const isOutside = schedule === outsideClock
   const isTimed = schedule !== undefined && !isOutside
   const refuse = (isWrong: boolean, field: string, message: string) => {
@@ -119,7 +128,12 @@ function checkSchedule({ input }: AuthoredView, report: ViewReport): void {
     'timeZone',
     'needs a schedule beside it: "0 6 * * *"; or leave timeZone out',
   )
-  if (targetLagSeconds === undefined) return
+  if (targetLagSeconds === undefined || report.refuses('targetLagSeconds')) return
+  refuse(
+    targetLagSeconds < shortestWithoutLog && !hasLog,
+    'targetLagSeconds',
+    `must be at least ${shortestWithoutLog}: a shorter lag needs a log of changes, of a kept table. Write storage: 'table' and slices: { by: '…' }, too`,
+  )
   refuse(
     isTimed,
     'targetLagSeconds',
@@ -130,7 +144,15 @@ function checkSchedule({ input }: AuthoredView, report: ViewReport): void {
     'maxStalenessSeconds',
     'must be at least targetLagSeconds: a view as old as that is as fresh as was asked for',
   )
+  refuse(
+    hasLog && maxStalenessSeconds !== undefined && maxStalenessSeconds < lagOfLooks,
+    'maxStalenessSeconds',
+    `must be at least ${lagOfLooks}: while nothing changes, the age is renewed each minute`,
+  )
 }
+
+/** The shortest target lag of a view that has no log of changes. */
+const shortestWithoutLog = 60
 
 function checkDependencies(
   { schema = 'public', name, dependsOn = [] }: Partial<ViewFields>,
@@ -262,7 +284,10 @@ function toDefinition(
   parts: Pick<Definition, 'sql' | 'indexes' | 'grants' | 'settings' | 'checks'>,
 ): Definition {
   const { query: _, uniqueKey: __, dependsOn, onChange, ...own } = fields
-  const { maxStalenessSeconds = own.targetLagSeconds ?? null } = own
+  const {
+    targetLagSeconds: lag,
+    maxStalenessSeconds = lag && (own.slices ? Math.max(lag, lagOfLooks) : lag),
+  } = own
   // An owner of the clock outside Viewkeeper also says what a refresh of everything means.
   const inAll = own.inAll ?? own.schedule !== outsideClock
   const skipUnchanged = onChange === true ? true : (own.skipUnchanged ?? null)
@@ -271,7 +296,7 @@ function toDefinition(
     ...own,
     inAll,
     skipUnchanged,
-    maxStalenessSeconds,
+    maxStalenessSeconds: maxStalenessSeconds ?? null,
     ...parts,
     dependsOn: [...new Set(dependsOn)],
   }

@@ -42,7 +42,7 @@ export interface ViewInput {
    */
   readonly timeZone?: string
   /**
-   * How old the data may become, at least 60 (target lag). Instead of a `schedule`.
+   * How old the data may become (target lag), at least 60; with `slices`, at least 1. Instead of a `schedule`.
    * @default - none
    */
   readonly targetLagSeconds?: number

@@ -138,8 +138,8 @@ export const viewFields = {
     'none',
   ),
   targetLagSeconds: told(
-    whole(60).optional(),
-    'How old the data may become, at least 60 ([target lag](freshness.md#target-lag)). Instead of a `schedule`.',
+    whole(1).optional(),
+    'How old the data may become ([target lag](freshness.md#target-lag)), at least 60; with `slices`, [at least 1](slices.md#a-target-lag-of-seconds). Instead of a `schedule`.',
     'none',
   ),
   settings: told(

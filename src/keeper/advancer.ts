@@ -149,6 +149,8 @@ export interface Advancer {
   advance(batchId: string): Promise<void>
   /** Begins to advance those of these open batches that nobody advances, and returns their ids. */
   takeOver(open: OpenBatch[]): string[]
+  /** Does this once the connections that an operation needs are free. */
+  operate<T>(work: (database: Database) => Promise<T>): Promise<T>
 }
 
 /** The most runs that one batch has at once in this process, whatever the batch allows. */
@@ -214,6 +216,15 @@ export function makeAdvancer(
       const left = open.flatMap(({ id, attended }) => (attended || here.has(id) ? [] : [id]))
       for (const id of left) void begin(id)
       return left
+    },
+    async operate(work) {
+      if (!(await long.take(signal, perOperation))) throw signal.reason
+      try {
+        return await work(database)
+      } finally {
+        long.end(perOperation)
+        onEnd?.()
+      }
     },
   }
 }

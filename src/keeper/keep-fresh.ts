@@ -13,9 +13,10 @@ import {
   type ViewTimes,
 } from '../catalog/plan/scheduled.ts'
 import type { ViewStateFacts } from '../catalog/plan/state.ts'
-import { lagsOf } from '../due/plan/lags.ts'
+import { lagOfLooks, lagsOf } from '../due/plan/lags.ts'
 import { nextScheduled, type Schedules } from '../due/schedules.ts'
 import { readOpenBatches, readTurnsOfSchedules } from '../record/batches/batches.ts'
+import { hasShortLags } from '../record/definitions/behind-logs.ts'
 import { discoverDefinitions } from '../record/definitions/discovered.ts'
 import { readScheduled } from '../record/definitions/expectations.ts'
 import { readFacts } from '../record/definitions/facts.ts'
@@ -27,6 +28,7 @@ import { silenceLines } from '../watch/plan/silence.ts'
 import { count, names } from '../words/phrases.ts'
 import { isOpenBatch } from '../words/run.ts'
 import { type Advancer, patiently } from './advancer.ts'
+import { followLogs } from './follow-logs.ts'
 import { look, removeHistory } from './jobs.ts'
 import { askEveryMs, type Leader } from './lead.ts'
 import type { KeptDatabase, Logger, Terms } from './terms.ts'
@@ -111,16 +113,18 @@ interface Keeping extends Terms, KeptDatabase {
 const nameOf = ({ schedule, timeZone }: ViewTimes): string => `${schedule} ${timeZone}`
 
 const daily: ViewTimes = { schedule: '17 3 * * *', timeZone: 'UTC' }
+/** Kept tables that follow their logs have many runs. */
+const hourly: ViewTimes = { schedule: '17 * * * *', timeZone: 'UTC' }
 
 const longestPruneMs = 15 * 60_000
 
 /**
- * Does what the clock asks for while this copy leads: begins the batches of schedules and target lags, looks with the monitor,
+ * Does what the clock asks for while this copy leads: begins the batches of schedules and target lags, looks with the monitor, follows logs of changes,
  * removes old history, and advances batches that nobody advances. The server's clock decides. A turn that came while nobody led is
  * caught up once; a turn that an earlier leader has begun has its key on record, and does not begin twice.
  */
 export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void> {
-  const { logger, advancer, monitorEveryMs } = keeping
+  const { logger, advancer, monitorEveryMs, looks } = keeping
   const { signal } = leader
   const begun = await leader.ask(readBegun)
   let last = begun.now
@@ -135,9 +139,10 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
       })
       .finally(() => busy.delete(name))
   }
+  const follow = followLogs(advancer, leader, aside)
   aside('the first look at the schedules', () => saySchedules(keeping))
   for (let first = true; !signal.aborted; first = false) {
-    const [now, scheduled, open] = await leader.ask(readNow)
+    const [now, scheduled, open, follows] = await leader.ask(readNow)
     for (const batch of batchesNow(scheduled, keeping)) {
       const since = begun.turns.get(batch.name) ?? (first ? begun.otherwise : last)
       const turn = dueTurn(batch, since, now)
@@ -151,14 +156,20 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
       looked = now.getTime()
       aside('monitor', () => lookAndBegin(keeping))
     }
-    if (dueTurn(daily, last, now)) aside('prune', () => removeHistory(keeping, Date.now() + longestPruneMs))
+    if (dueTurn(follows ? hourly : daily, last, now))
+      aside('prune', () => removeHistory(keeping, Date.now() + longestPruneMs))
     for (const batchId of advancer.takeOver(open)) logger.info('takes a batch over', { batchId })
     last = now
-    await pause(askEveryMs, undefined, { signal }).catch(() => {})
+    const waits =
+      follows && looks.everySeconds !== null ? follow(askEveryMs) : pause(askEveryMs, undefined, { signal })
+    await waits.catch((error) => {
+      if (!signal.aborted) throw error
+    })
   }
 }
 
-const readNow = (sql: Sql) => Promise.all([readClock(sql), readScheduled(sql), readOpenBatches(sql)])
+const readNow = (sql: Sql) =>
+  Promise.all([readClock(sql), readScheduled(sql), readOpenBatches(sql), hasShortLags(sql, lagOfLooks)])
 
 /** The batches that schedules begin, as the record has them now: what is migrated meanwhile has its schedule at once. */
 function batchesNow(

@@ -11,7 +11,7 @@ import {
 } from '../record/runs/runs.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { Problem } from '../words/problem.ts'
-import type { Operation, RunError, Trigger } from '../words/run.ts'
+import { isEnded, type Operation, type RunError, type Trigger } from '../words/run.ts'
 import type { SentEnvelope } from './envelope/run-connection.ts'
 
 /** Who requests an operation, by which trigger, and how long they wait for its end. */
@@ -26,6 +26,8 @@ export interface Call {
   idempotencyKey: string | null
   /** The caller waits until then (epoch milliseconds), and always until the server has claimed the run. */
   waitUntil: number
+  /** What the view reads has changed, as its log says: nobody tries to prove the contrary. */
+  hasChanged?: true
 }
 
 /** The answer of an operation, the same for every caller and however long the caller waited. */
@@ -65,19 +67,10 @@ export function resultOf(run: Run): Result {
   }
 }
 
-function statusOf(run: Run): Result['status'] {
-  switch (run.status) {
-    case 'pending':
-    case 'running':
-    case 'built':
-      return 'running'
-    case 'success':
-      return run.result as Result['status']
-    case 'skipped':
-      return 'skipped'
-    default:
-      return 'error'
-  }
+function statusOf({ status, result }: Run): Result['status'] {
+  if (!isEnded(status)) return 'running'
+  if (status === 'success') return result as Result['status']
+  return status === 'skipped' ? 'skipped' : 'error'
 }
 
 /** The refusals of requests about a run or a batch, which a caller names by its id or by an Idempotency-Key. */

@@ -74,14 +74,13 @@ async function find(
   const definition = known ?? (await ensureDefinition(sql, name))
   const { id, paused } = definition
   const pause = force ? null : pauseReason({ paused, allPaused: allPaused !== null }, trigger)
-  const mayCoalesce = pause === null && view.populated
   return {
     definitionId: id,
     view,
     definition,
     pause,
     usual,
-    recentRunId: mayCoalesce ? recentRunId : undefined,
+    recentRunId: pause === null && view.populated ? recentRunId : undefined,
   }
 }
 
@@ -94,9 +93,9 @@ const plan = async (
 ) => {
   if (pause !== null) return skipped(pause)
   // A request that names the view wants a refresh.
-  const unneeded =
-    isScheduled(call.trigger) && !request.force ? await skippedUnchanged(sql, definition.id) : undefined
-  if (unneeded !== undefined) return unneeded
+  const mayBeUnneeded = isScheduled(call.trigger) && !call.hasChanged && !request.force
+  const unneeded = mayBeUnneeded && (await skippedUnchanged(sql, definition.id))
+  if (unneeded) return unneeded
   const { until } = patienceOf(call, request.timeoutSeconds ?? definition.timeoutSeconds)
   return planRefresh(sql, name, definition, { ...request, ifRunning: 'skip', until, seen: view, usual })
 }

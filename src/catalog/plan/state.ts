@@ -98,6 +98,8 @@ interface PlannedFacts {
   failedAt: number | null
   suspendAfter: number
   intervalMs: number | null
+  /** Whether its log of changes, too, says when it is due. */
+  byLog: boolean
   limitMs: number | null
 }
 

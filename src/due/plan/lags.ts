@@ -2,6 +2,12 @@ import { outsideCircles } from '../../catalog/plan/graph.ts'
 import type { ViewStateFacts } from '../../catalog/plan/state.ts'
 import { unknownDuration } from '../../words/run.ts'
 
+/**
+ * The shortest target lag, in seconds, that the look of each minute keeps. The log of changes of a kept table is asked between two looks, so that
+ * its lag may be shorter.
+ */
+export const lagOfLooks = 120
+
 /** What planning by target lags needs to know of a view. Times are epoch milliseconds, by the clock of the database. */
 export interface LagView {
   /** The name as SQL writes it. */
@@ -32,7 +38,10 @@ export interface LagView {
   failedAt: number | null
 }
 
-/** The facts of views as planning needs them; of those that were read without what planning goes by, none. */
+/**
+ * The facts of views as planning needs them; of those that were read without what planning goes by, none. Looks keep no lag that is left to a
+ * log of changes, only the age of data of which the log says nothing.
+ */
 export const lagViews = (views: ViewStateFacts[]): LagView[] =>
   views.flatMap(
     ({ view, targetLagSeconds, schedule, pausedSince, missing, aside, asOf, heldBackBy, planned }) =>
@@ -41,7 +50,7 @@ export const lagViews = (views: ViewStateFacts[]): LagView[] =>
         : {
             ...planned,
             view,
-            lagMs: targetLagSeconds === null ? null : targetLagSeconds * 1000,
+            lagMs: targetLagSeconds && 1000 * Math.max(targetLagSeconds, planned.byLog ? lagOfLooks : 0),
             follows: schedule === null && pausedSince === null && !missing && aside === null,
             asOf: asOf?.getTime() ?? null,
             heldBackBy,
@@ -216,10 +225,7 @@ class Lags {
     this.look = look
     this.dependencies = dependencies
     const reads = new Map(
-      views.map(({ view }) => [
-        view,
-        (dependencies.get(view) ?? []).filter((read) => this.byName.get(read)?.follows === true),
-      ]),
+      views.map(({ view }) => [view, (dependencies.get(view) ?? []).filter(this.follows)]),
     )
     const order = outsideCircles(reads)
     this.reads = new Map(order.map((view) => [view, reads.get(view) ?? []]))
@@ -241,7 +247,7 @@ class Lags {
   }
 
   promises(): Map<string, PromisedLag> {
-    const promised = [...this.lags].filter(([view]) => this.byName.get(view)?.follows === true)
+    const promised = [...this.lags].filter(([view]) => this.follows(view))
     return new Map(
       promised.map(([view, lagMs]) => {
         const of = this.whose.get(view) as string
@@ -250,6 +256,8 @@ class Lags {
     )
   }
 
+  private follows = (view: string): boolean => this.byName.get(view)?.follows === true
+
   usualOf = (view: string): number => this.byName.get(view)?.usualMs ?? this.unknownMs
 
   pathOf = (view: string): number => this.paths.get(view) ?? 0
@@ -257,7 +265,7 @@ class Lags {
   /** How much of the time of one refresh after the other all views need together. */
   load(): number {
     const parts = [...this.lags].map(([view, lag]) =>
-      this.byName.get(view)?.follows === true ? (margin * this.usualOf(view)) / lag : 0,
+      this.follows(view) ? (margin * this.usualOf(view)) / lag : 0,
     )
     return parts.reduce((sum, part) => sum + part, 0)
   }

@@ -25,6 +25,7 @@ import {
 import { migrate, readSchemaSteps } from '../../../src/own-schema/apply.ts'
 import { createRole, readSituation } from '../../../src/own-schema/create-role.ts'
 import { applySchema } from '../../../src/own-schema/db/apply.ts'
+import { hasShortLags, readBehindLogs } from '../../../src/record/definitions/behind-logs.ts'
 import { leaveToCron } from '../../../src/record/definitions/discovered.ts'
 import { readScheduled } from '../../../src/record/definitions/expectations.ts'
 import { readView } from '../../../src/record/definitions/look.ts'
@@ -203,6 +204,8 @@ async function doEverything(database: Database): Promise<void> {
   await listBatches(database, { limit: 10 })
   await listOpenBatches(database)
   await database.withConnection(readScheduled)
+  await database.withConnection((sql) => hasShortLags(sql, 120))
+  await database.withConnection((sql) => readBehindLogs(sql, 120))
 
   const waiting = { dryRun: false, huntMs: 60_000, requestedBy: 'test' }
   await setAside(database, { reading: ['a.base'], ...waiting })

@@ -68,6 +68,19 @@ describe('a definition', () => {
     })
   })
 
+  test('may be two minutes old if a log of changes tells when its target lag calls for a refresh', async () => {
+    const kept = { storage: 'table', slices: { by: 'day' } } as const
+    expect(await define({ ...kept, targetLagSeconds: 1 })).toMatchObject({
+      targetLagSeconds: 1,
+      maxStalenessSeconds: 120,
+    })
+    expect(await define({ ...kept, targetLagSeconds: 900 })).toMatchObject({ maxStalenessSeconds: 900 })
+    expect(await define(kept)).toMatchObject({ maxStalenessSeconds: null })
+    expect(await define({ storage: 'table', targetLagSeconds: 60 })).toMatchObject({
+      maxStalenessSeconds: 60,
+    })
+  })
+
   test('is left out of everything if something else owns its clock, and may have a target lag', async () => {
     const outside = { schedule: 'none', timeZone: null, inAll: false }
     expect(await define({ schedule: 'none' })).toMatchObject(outside)

@@ -1,7 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { dueViews, type LagView, shortLags, suspendedViews, tooOldViews } from '../../../src/due/plan/lags.ts'
+import {
+  dueViews,
+  type LagView,
+  lagsOf,
+  shortLags,
+  suspendedViews,
+  tooOldViews,
+} from '../../../src/due/plan/lags.ts'
 import { scheduledInterval } from '../../../src/due/schedules.ts'
+import { examined } from '../../support/views/examined.ts'
 import { keepable, minute, noiseOf, simulate } from './lag-simulation.ts'
 
 const now = Date.UTC(2026, 10, 23)
@@ -259,5 +267,48 @@ describe('in a simulation', () => {
         expect(began.filter(({ view, at }) => view === 0 && at < until).length).toBeLessThanOrEqual(20)
       }),
     )
+  })
+})
+
+describe('a target lag that a log of changes keeps', () => {
+  const {
+    view: _,
+    lagMs: _lag,
+    follows: _follows,
+    asOf: _asOf,
+    heldBackBy: _heldBackBy,
+    ...planned
+  } = view('')
+  const lags = (ageMs: number, { byLog = true, usualMs = 100 } = {}) =>
+    lagsOf(
+      {
+        now: new Date(now),
+        views: [
+          examined('app.v', {
+            targetLagSeconds: 1,
+            asOf: new Date(now - ageMs),
+            planned: { ...planned, unseen: false, ...aged(ageMs), usualMs, byLog },
+          }),
+        ],
+      },
+      new Map(),
+      { everySeconds: 60 },
+    )
+
+  test('is none that looks miss; they renew the age once a minute', () => {
+    expect(lags(45_000)).toMatchObject({
+      due: [],
+      short: [],
+      promised: new Map([['app.v', { lagMs: 120_000, of: null }]]),
+    })
+    expect(lags(50_000)).toMatchObject({ due: ['app.v'], short: [] })
+    expect(lags(0, { byLog: false })).toMatchObject({
+      due: ['app.v'],
+      short: [{ view: 'app.v', worksMs: 120_000 }],
+    })
+  })
+
+  test('cannot be kept if not even that can', () => {
+    expect(lags(0, { usualMs: 30_000 }).short).toEqual([{ view: 'app.v', worksMs: 180_000 }])
   })
 })

