@@ -162,7 +162,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- The kept tables with a target lag below so many seconds whose logs of changes have rows, if a refresh may begin now: not while the last one goes
--- on, nor for as long as it took, nor before the minimum interval is over. One that is paused, or has failed, or whose log is not used, is left to
+-- on, nor for as long as it took if that keeps no such lag anyway, nor before the minimum interval is over. One that is paused, or has failed, or whose log is not used, is left to
 -- the looks of the monitor. Nothing of an owner of a log is executed: a relation that is locked is no view, and a policy would be an error. A log
 -- that cannot be read has no rows here.
 create function viewkeeper.behind_logs(below integer) returns table (id integer, view text, lag_seconds integer)
@@ -176,10 +176,11 @@ begin
     select d.id, format('%I.%I', d.schema_name, d.name), d.target_lag_seconds, concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name)
       from viewkeeper.definitions d
      cross join lateral (
-       select r.status, r.finished_at + greatest(r.finished_at - r.started_at, make_interval(secs => d.min_interval_seconds)) as rests_until, r.meta #> '{response,logUnused}' as unused
+       select r.status, r.finished_at, r.finished_at - r.started_at as took, r.meta #> '{response,logUnused}' as unused
          from viewkeeper.runs r where r.definition_id = d.id and r.status <> 'skipped' order by r.id desc limit 1) last
      where d.target_lag_seconds < below and d.storage = 'table' and d.slices is not null and d.schedule is null and d.paused_at is null and d.removed_at is null
-       and last.status = 'success' and last.unused is null and last.rests_until <= clock_timestamp()
+       and last.status = 'success' and last.unused is null
+       and last.finished_at + greatest(make_interval(secs => d.min_interval_seconds), case when 2 * last.took > make_interval(secs => d.target_lag_seconds) then last.took end) <= clock_timestamp()
        and not exists (select from viewkeeper.switches s where s.key = 'paused')
   loop
     for part in 0..1000 loop
