@@ -27,6 +27,7 @@ const daily = (query: string, more: Partial<Definition> = {}) =>
     schema: 'app',
     storage: 'table',
     slices: { by: 'day' },
+    targetLagSeconds: 1,
     indexes: [{ name: 'daily_key', unique: true, on: '(day)' }],
     ...more,
   })
@@ -148,7 +149,7 @@ describe('a kept table with slices', () => {
   )
 
   test('had none, and has none again', deep, async () => {
-    const plain = daily(query, { slices: null })
+    const plain = daily(query, { slices: null, targetLagSeconds: null })
     const into = await start(plain)
     expect(await frozen(into, [daily(query)])).toEqual(['002_daily', '003_daily_touched'])
     expect(await up(into)).toEqual([null, 'sql'])
