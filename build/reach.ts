@@ -12,10 +12,10 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/plan-swap.ts': { files: 51, lines: 5038 },
   'src/batch/advance.ts': { files: 70, lines: 6787 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 69, lines: 7054 },
+  'src/batch/groups.ts': { files: 69, lines: 7055 },
   'src/batch/shadows.ts': { files: 70, lines: 6684 },
   'functions/api.ts': { files: 51, lines: 4830 },
-  'all files': { files: 444, lines: 47470 },
+  'all files': { files: 444, lines: 47491 },
   'files with fewer than 25 lines': { files: 51 },
   'largest folder': { files: 18 },
 }

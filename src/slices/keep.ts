@@ -11,17 +11,25 @@ import { noteWrong } from '../record/plan/wrong-slices.ts'
 import { holdsOf, insistOnHolds, readKnown } from '../record/runs/known-slices.ts'
 import type { Sql } from '../server/database.ts'
 import { unlessLocked } from '../server/transactions.ts'
-import { queryViewOf, quoteName } from '../sql/names.ts'
+import { logName, queryViewOf, quoteName } from '../sql/names.ts'
 import type { RunPlan, Statement } from '../sql/run-plan.ts'
+import { version } from '../version.ts'
 import { Problem } from '../words/problem.ts'
 import { type Asked, findRange } from './asked.ts'
-import { type KeptFacts, notWritten, readKept } from './db/kept.ts'
+import { type KeptFacts, notWritten, readKept, readLogged } from './db/kept.ts'
 import { findOut, noteWritten } from './plan/count.ts'
 import { type SomeRows, writeDifference } from './plan/difference.ts'
-import { forgetting } from './plan/forget.ts'
-import { type ChangeLog, logsOf } from './plan/log.ts'
-import { compareUntouched, countBetween, countTouched, isBetween, touchedRows } from './plan/rows.ts'
-import { markOf, tooMany, whyDue, whyNotBelieved, wordsOf } from './plan/trust.ts'
+import { forget, look } from './plan/forget.ts'
+import {
+  compareUntouched,
+  countAll,
+  countBetween,
+  countTouched,
+  isBetween,
+  type ReadLog,
+  touchedRows,
+} from './plan/rows.ts'
+import { markOf, readsOfProof, tooMany, whyDue, whyNotBelieved, wordsOf } from './plan/trust.ts'
 
 /** A refresh of a kept table: which rows it computes, and what it says of that. */
 interface Part {
@@ -29,10 +37,10 @@ interface Part {
   some: SomeRows
   /** All other rows stay as they are, whatever has changed. */
   keeps?: true
-  /** A query about the table, and its query, for what the run tells of itself, before or after it writes. */
-  asks?: { before?: string; after?: string }
+  /** A query about the table, and its query, for what the run tells of itself, before or after it writes; and one about its log, before that. */
+  asks?: { before?: string; after?: string; log?: string }
   answer?: object
-  log?: { holds: NonNullable<RunPlan['basis']>; isBelieved: boolean; logOid: number; compares: boolean }
+  log?: { holds: NonNullable<RunPlan['basis']>; isBelieved: boolean; logOid: number }
 }
 
 interface KeepOptions extends RunOptions, Pick<Patience, 'until'> {
@@ -79,7 +87,7 @@ async function planAsSeen(
       view.view,
       'its query has other columns than the table. Freeze it again, or give it the columns of its query.',
     )
-  const part = await partOf(sql, view, asked)
+  const part = await partOf(sql, view, facts, asked)
   if (part === 'gone') return part
   const { words, answer = {} } = part
   return {
@@ -88,7 +96,7 @@ async function planAsSeen(
   }
 }
 
-async function partOf(sql: Sql, view: ViewFacts, asked: Asked | undefined): Promise<Part | 'gone'> {
+async function partOf(sql: Sql, view: ViewFacts, facts: KeptFacts, asked?: Asked): Promise<Part | 'gone'> {
   if (asked !== undefined) {
     const range = await findRange(sql, view, asked)
     if (range === 'gone') return range
@@ -100,60 +108,56 @@ async function partOf(sql: Sql, view: ViewFacts, asked: Asked | undefined): Prom
       asks: { after: countBetween(quoteName(view), by, ...values) },
     }
   }
-  const all = (why = '') => ({ words: `computes all rows, and writes those that differ${why}`, some: null })
-  if (!view.logs) return all()
-  const { readLog, readLogged } = await import('./slices.ts')
-  const logged = await readLogged(sql, view)
-  if (logged === null) return all()
-  const { log, because: unused } = await readLog(sql, view, logged)
-  if (unused === undefined) return 'gone'
-  if (log === null || unused !== null)
-    return { ...all(`; the log of its changes is not used: ${unused}`), answer: { logUnused: true } }
-  return touchedOf(sql, view, log)
+  const log = view.logs ? await readLogged(sql, view) : null
+  return log === null ? all() : touchedOf(sql, view, facts, log)
 }
 
+const all = (why = '') => ({ words: `computes all rows, and writes those that differ${why}`, some: null })
+
 /** The rows that the log of changes tells, if it may be believed, which takes that nothing has changed since the last refresh but rows of tables. */
-async function touchedOf(sql: Sql, view: ViewFacts, log: ChangeLog): Promise<Part | 'gone'> {
-  const logged = { query: log.query, logs: logsOf(log).map((each) => each.log) }
-  const known = await readKnown(sql, view, logged)
+async function touchedOf(sql: Sql, view: ViewFacts, facts: KeptFacts, log: ReadLog): Promise<Part | 'gone'> {
+  const query = view.query as number
+  const { by } = log
+  const world = { query, logs: log.parts.map((each) => each.log) }
+  const proof = readsOfProof(query, log, `${version} ${facts.is}`)
+  const known = await readKnown(sql, view, { ...world, proof })
   if (known === undefined) return 'gone'
-  const { by, exact } = log
   const changed = whyNotBelieved(known, by)
   const because = changed ?? whyDue(known)
+  let exact: string[] | null = null
+  // Else the proof holds that the last refresh has made.
+  if (because !== null || known.proof === null || known.proof !== known.mark?.proof) {
+    const { log: proved, because: unused } = await (await import('./slices.ts')).readLog(sql, view, by)
+    if (unused === undefined) return 'gone'
+    if (proved === null || unused !== null)
+      return { ...all(`; the log of its changes is not used: ${unused}`), answer: { logUnused: true } }
+    exact = proved.exact
+  }
   const most = because === null ? tooMany(known) : null
   const isCheck = changed === null && because !== null
-  const compares = isCheck && exact !== null
   const none =
     isCheck && exact === null
       ? ', and none can be compared, because its query does not tell which rows there are'
       : ''
+  const before = isCheck && exact !== null ? { before: compareUntouched(log, exact) } : {}
   return {
     words: `${wordsOf(known, by, because)}${none}`,
     some: because === null ? { by, conditions: touchedRows(log, most) } : null,
-    asks: {
-      after: countTouched(log, because !== null, most),
-      ...(compares && { before: compareUntouched(log) }),
-    },
+    asks: because === null ? { log: countTouched(log, most) } : { ...before, after: countAll(log) },
     answer: { slices: markOf(known, by, because) },
-    log: {
-      holds: holdsOf(view, logged, known),
-      isBelieved: changed === null,
-      logOid: known.logOid,
-      compares,
-    },
+    log: { holds: holdsOf(view, world, known), isBelieved: changed === null, logOid: known.logOid },
   }
 }
 
 /** The statements that write all rows of a kept table that differ, in a plan that does more. */
-export const writeAll = (view: ViewFacts, facts: KeptFacts): Statement[] => {
-  const forgets = view.logs ? forgetting(view, insistOnChecking(view)) : { before: [], after: [] }
-  return [
-    lockWhatIsRead(queryViewOf(view)),
-    ...forgets.before,
-    writing(view, facts, { some: null }),
-    ...forgets.after,
-  ]
-}
+export const writeAll = (view: ViewFacts, facts: KeptFacts): Statement[] => [
+  lockWhatIsRead(queryViewOf(view)),
+  ...(forgets(view) ? [look] : []),
+  writing(view, facts, { some: null }),
+]
+
+/** Whether what a refresh has read leaves the log, whatever that is worth. */
+const forgets = ({ logs }: ViewFacts, keeps = false) => logs && !keeps
 
 const writing = (
   view: ViewFacts,
@@ -166,6 +170,7 @@ const writing = (
     phase: 'building',
     sql: writeDifference({ ...view, ...facts }, query, some),
     seal: insistOnChecking(view),
+    ...(forgets(view, keeps) && { also: `;\n${forget(logName(view), 'read')}` }),
     computesRows: true,
     fills: { ...filling(view), query: quoteName(query), differs: true, ...(keeps && { keeps }) },
     unique: uniqueOf(view),
@@ -180,8 +185,8 @@ function planOf(
 ): RunPlan {
   const seal = insistOnChecking(view)
   const query = queryViewOf(view)
-  const forgets = view.logs && !keeps ? forgetting(view, seal) : { before: [], after: [] }
-  const ask = (text: string | undefined) => (text === undefined ? [] : findOut(view, seal, text))
+  const ask = (text: string | undefined, reads = view.name) =>
+    text === undefined ? [] : findOut(view, seal, text, reads)
   return {
     ifRunning,
     basis: log?.holds ?? { sql: `select ${facts.now}`, is: facts.is },
@@ -193,18 +198,18 @@ function planOf(
       [view, query],
       [
         lockWhatIsRead(query),
-        ...forgets.before,
+        ...(forgets(view, keeps) ? [look] : []),
+        ...ask(asks.log, ''),
         ...ask(asks.before),
         writing(view, facts, { some, keeps }),
         ...(some === null && !facts.isAnalyzed ? inPlaceOf(view.owner, [analyze(view)]) : []),
         noteWritten(view.oid),
         ...ask(asks.after),
         ...checkData({ view, relation: view, query, seal }, checking),
-        ...forgets.after,
         ...(log?.isBelieved ? [insistOnHolds(view, log.holds)] : []),
         ...recordChecks([checking]),
         recordSlices,
-        ...(log?.compares ? [noteWrong(log.logOid)] : []),
+        ...(log && asks.before ? [noteWrong(log.logOid)] : []),
       ],
       timeoutSeconds,
       'RowExclusiveLock',

@@ -3,7 +3,8 @@ import { type LoggedView, whyNoKeys } from './db/log.ts'
 import { readQueries } from './db/read-queries.ts'
 import { type Proof, proveSlices } from './plan/prove.ts'
 
-export { planLog, readLog, readLogged, readLogNote, unchecked, whyNoLog } from './db/log.ts'
+export { readLogged } from './db/kept.ts'
+export { planLog, readLog, readLogNote, unchecked, whyNoLog } from './db/log.ts'
 
 /** By what a view could be filled in part. */
 export interface ViewSlices {

@@ -15,11 +15,11 @@ type Doing =
    * Viewkeeper's role.
    */
   | { kind: 'userCode' }
-  /** The command parses or executes SQL written by others, as this role: see `src/sealed`. `rolePath`: as in `userCode`. */
-  | { kind: 'sealed'; seal: Seal; rolePath?: true }
+  /** The command parses or executes SQL written by others, as this role: see `src/sealed`. `rolePath`: as in `userCode`. `also`: what follows in its seal, after `sql`. */
+  | { kind: 'sealed'; seal: Seal; rolePath?: true; also?: string }
   /**
    * The same for a query of a JSON object, which may only read and leaves nothing but its answer, in setting `viewkeeper.answer`. `reads`: a
-   * materialized view of the role's that it has to read.
+   * materialized view of the role's that it has to read; empty for a query of ours.
    */
   | { kind: 'asked'; seal: Seal; reads: string }
   /** Asks for the hints of `obstacles` by SQLSTATE, in case a later statement fails. */

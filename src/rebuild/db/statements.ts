@@ -59,9 +59,8 @@ export class StatementRefused extends Error {
 }
 
 /**
- * Executes statements of a plan one by one, from the client: all of them, in a transaction or a savepoint, or none. So the
- * catalog can be asked afterwards which right was missing. `onPath` changes the search path of sealed SQL of others. Throws
- * StatementRefused.
+ * Executes statements of a plan one by one, from the client: all of them, in a transaction or a savepoint, or none. So the catalog can be asked afterwards
+ * which right was missing. `onPath` changes the search path of sealed SQL of others. Throws StatementRefused.
  */
 export async function executeStatements(
   sql: Sql,
@@ -96,9 +95,8 @@ export async function executeStatements(
 }
 
 /**
- * Executes commands and sealed SQL of others in one message, in the transaction of the caller: the server takes no time
- * between them. What follows each other as one role has one seal, because a seal takes longer than what is in it. A failure
- * does not say which statement failed.
+ * Executes commands and sealed SQL of others in one message, in the transaction of the caller: the server takes no time between them. What follows each
+ * other as one role has one seal, because a seal takes longer than what is in it. A failure does not say which statement failed.
  */
 export async function executeTogether(sql: Sql, statements: Statement[]): Promise<void> {
   const rolePath = await readRolePath(sql)
@@ -110,7 +108,8 @@ export async function executeTogether(sql: Sql, statements: Statement[]): Promis
     if (seal === null) return [`set local role ${role}`, ...plain, 'reset role'].join(';\n')
     // The code of others may have changed the path before the next statement.
     const onPaths = statements.map(
-      (each) => `select pg_catalog.set_config('search_path', ${literal(pathOf(each))}, true);\n${each.sql}`,
+      (each) =>
+        `select pg_catalog.set_config('search_path', ${literal(pathOf(each))}, true);\n${each.sql}${('also' in each && each.also) || ''}`,
     )
     return sealedCommand(seal, onPaths.join(';\n'), safePath)
   })
@@ -154,7 +153,7 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
   switch (statement.kind) {
     case 'sealed': {
       const path = statement.rolePath ? onPath(await readRolePath(sql)) : (statement.seal.path ?? safePath)
-      return executeSealed(sql, statement.seal, statement.sql, path)
+      return executeSealed(sql, statement.seal, statement.sql + (statement.also ?? ''), path)
     }
     case 'asked':
       await askSealed(sql, statement.seal, statement.sql, statement.reads)

@@ -38,7 +38,7 @@ if statement ? 'fills' then
   perform set_config('role', acting, true);
 end if;
 
-command := statement ->> 'sql';
+command := concat(statement ->> 'sql', statement ->> 'also');
 began := clock_timestamp();
 -- Since when readers wait, the wait for the lock included, because they wait behind it: the waits for all exclusive
 -- locks together end with the patience of the try. Any wait for a lock ends at the deadline of the run at the latest;

@@ -5,11 +5,12 @@ export const found = 'viewkeeper.slices'
 
 /**
  * What the record of a refresh by a log says for the next one: the column, the world of the view, which is all that its rows depend on but rows of
- * tables, and when all rows were computed last.
+ * tables, when all rows were computed last, and what else the proof of the log has read.
  */
 export interface Mark {
   by: string
   world: Record<string, string>
+  proof?: string
   wholeAt: string
   /** How long it took to compute and write all rows, in the last refresh before that did. */
   wholeMs?: number
@@ -24,8 +25,9 @@ export interface Mark {
 /** What is known of a view and of its log when a refresh is planned. */
 export interface Known {
   world: Mark['world']
-  /** The same as the server writes it. */
+  /** The same as the server writes it, and a mark of what else the proof of the log reads; null: that is made anew each time. */
   text: string
+  proof: string | null
   /** The transaction that has written the row of the view in the catalog. */
   toucher: string
   now: string
@@ -47,10 +49,7 @@ export interface Known {
   lately: { anew: number | null; ms: number | null }[]
 }
 
-/**
- * Writes what was found into the answer of the run, and into its reason, which begins with "computes slices" or "computes all slices". Comes where
- * the record may be locked.
- */
+/** Writes what was found into the answer of the run, and into its reason, "computes slices" or "computes all slices". Comes where the record may be locked. */
 export const recordSlices: Statement = {
   kind: 'command',
   phase: 'counting',

@@ -6,18 +6,19 @@ import type { QualifiedName } from '../../words/names.ts'
 import type { Known } from '../plan/slice-marks.ts'
 import { wrongSlices } from '../plan/wrong-slices.ts'
 
-/** The query of a kept table, by its OID, and the parts of its log, as SQL writes them. */
+/** The query of a kept table, by its OID, the parts of its log, as SQL writes them, and SQL for what else the proof of the log reads. */
 interface Logged {
   query: number
   logs: string[]
+  proof: string
 }
 
 /** SQL for the world of a kept table: all that its rows depend on but rows of tables, as a JSON object. */
-const worldOf = ({ query, logs }: Logged): string =>
+const worldOf = ({ query, logs }: Omit<Logged, 'proof'>): string =>
   `select viewkeeper.world(${query}, array[${logs.map((each) => `to_regclass(${literal(each)})::oid`)}], true) || jsonb_build_object('query', md5(pg_get_viewdef(${query})))`
 
 /** What rows of a view that stay stand on: its world, and that nobody has written its row of the catalog. */
-export const holdsOf = (view: ViewFacts, log: Logged, { text, toucher }: Known) => ({
+export const holdsOf = (view: ViewFacts, log: Omit<Logged, 'proof'>, { text, toucher }: Known) => ({
   sql: `select concat_ws(' ', (${worldOf(log)}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
   is: `${text} ${toucher}`,
 })
@@ -51,14 +52,15 @@ const lately = (sql: Sql) => sql`
 /** What is known of a view and of its log when a refresh is planned, all of one moment; undefined: one of them is gone. */
 export async function readKnown(sql: Sql, view: ViewFacts, log: Logged): Promise<Known | undefined> {
   const [known] = await sql<Known[]>`
-    select now.world, now.world::text as text, c.xmin::text as toucher, to_jsonb(clock_timestamp()) #>> '{}' as now, l.oid::int8 as "logOid",
+    select now.world, now.world::text as text, ${sql.unsafe(log.proof)} as proof, c.xmin::text as toucher, to_jsonb(clock_timestamp()) #>> '{}' as now, l.oid::int8 as "logOid",
            last.mark, last.fill_ms as "fillMs", last.every, coalesce(last.is_ours, false) as "isOurs",
            ((last.mark ->> 'wholeAt')::timestamptz < clock_timestamp() - coalesce(last.every, '1 day')::interval) is true as "isDue",
            case when last.mark ? 'world' then viewkeeper.changed(last.mark -> 'world', now.world) end as changed,
            (select s.value -> last.id::text from viewkeeper.switches s where s.key = ${wrongSlices}) as wrong,
            (${lately(sql)}) as lately
       from pg_class c join pg_class l on l.oid = to_regclass(${log.logs[0]!})
-     cross join lateral (${sql.unsafe(worldOf(log))}) now(world)
+     -- Asked once: without an offset, the server asks wherever the answer is used.
+     cross join lateral (${sql.unsafe(worldOf(log))} offset 0) now(world)
       left join lateral (${lastSuccess(sql, view)}) last on true
      where c.oid = ${view.oid}::int8::oid`
   return known

@@ -1,8 +1,10 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import type { Sql } from '../../server/database.ts'
-import { literal, queryOfKept } from '../../sql/names.ts'
+import { literal, logName, logSchema, ofLog, queryOfKept, quoteName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import type { KeptTable } from '../plan/difference.ts'
+import type { ReadLog } from '../plan/rows.ts'
 
 /** What a refresh of a kept table goes by. */
 export interface KeptFacts extends Pick<KeptTable, 'columns' | 'key'> {
@@ -56,6 +58,22 @@ export async function readKept(
       from pg_class c where c.oid = ${oid} and ${queryOfKept('c.oid')} = ${query}`)
   if (row?.odd) throw notWritten(view, row.odd)
   return row
+}
+
+/** The log of the changes of a view, by the names of its tables; null: it has none. */
+export async function readLogged(sql: Sql, view: QualifiedName): Promise<ReadLog | null> {
+  const rows = await sql<{ name: string; by: string | null }[]>`
+    select c.relname as name, case w.attname when 'whole' then a.attname end as by from pg_class c
+      join pg_attribute a on a.attrelid = c.oid and a.attnum = 1 join pg_attribute w on w.attrelid = c.oid and w.attnum = 2
+     where c.relnamespace = to_regnamespace(${logSchema}) and ${sql.unsafe(ofLog('c.relname'))} = ${logName(view)} order by c.oid`
+  const by = rows.find((row) => row.by !== null)?.by ?? null
+  if (by === null) return null
+  const { schema, name } = view
+  const parts = rows.map((row) => ({
+    log: quoteName({ schema: logSchema, name: row.name }),
+    isKeyed: row.by !== null,
+  }))
+  return { view: { schema, name }, by, parts }
 }
 
 /** The refusal of a kept table that a refresh does not write. */

@@ -1,10 +1,11 @@
 import type { Sql } from '../../server/database.ts'
-import { literal, logName, logSchema, longestLogged, ofLog, quoteName } from '../../sql/names.ts'
+import { literal, logName, logSchema, longestLogged, quoteName } from '../../sql/names.ts'
 import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
 import { type ChangeLog, keyOf, logsOf, triggersOf } from '../plan/log.ts'
 import { proveSlices, type SliceKey } from '../plan/prove.ts'
+import { readLogged } from './kept.ts'
 import { readQueries } from './read-queries.ts'
 
 /**
@@ -147,15 +148,15 @@ export async function readLog(
 
 /** Why the log that a view has is not used; null: it is, or there is none. */
 export async function whyUnused(sql: Sql, view: LoggedView): Promise<string | null> {
-  const by = await readLogged(sql, view)
-  return by === null ? null : ((await readLog(sql, view, by)).because ?? null)
+  const logged = await readLogged(sql, view)
+  return logged === null ? null : ((await readLog(sql, view, logged.by)).because ?? null)
 }
 
 /** What people have to know of the log that a view has: why it is not used, or that nothing checks it; null: nothing, or there is none. */
 export async function readLogNote(sql: Sql, view: LoggedView): Promise<string | null> {
-  const by = await readLogged(sql, view)
-  if (by === null) return null
-  const { log, because } = await readLog(sql, view, by)
+  const logged = await readLogged(sql, view)
+  if (logged === null) return null
+  const { log, because } = await readLog(sql, view, logged.by)
   return typeof because === 'string' ? `it is not used: ${because}` : log?.exact === null ? unchecked : null
 }
 
@@ -209,15 +210,6 @@ async function readLoggable(sql: Sql, view: number, proofs: { table: number; sli
 /** A collation of column \`a\` that is not that of its type \`t\`, as SQL writes it; '' otherwise. */
 const collationOf = `case when a.attcollation <> t.typcollation then (
   select format(' collate %I.%I', k.nspname, l.collname) from pg_collation l join pg_namespace k on k.oid = l.collnamespace where l.oid = a.attcollation) else '' end`
-
-/** The column by whose values the log of a view tells its changes; null: it has none. */
-export async function readLogged(sql: Sql, view: QualifiedName): Promise<string | null> {
-  const [row] = await sql<{ by: string }[]>`
-    select a.attname as by from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum = 1
-      join pg_attribute w on w.attrelid = c.oid and w.attnum = 2 and w.attname = 'whole'
-     where c.relnamespace = to_regnamespace(${logSchema}) and ${sql.unsafe(ofLog('c.relname'))} = ${logName(view)} limit 1`
-  return row?.by ?? null
-}
 
 /**
  * Why the log is not to be believed; null if all of it is exactly what \`makeLog\` makes, each trigger of it always fires, and all writes fire triggers;

@@ -19,14 +19,14 @@ export const noteWritten = (oid: number): Statement => ({
   hidden: true,
 })
 
-/** Asks a query about a kept table for a JSON object, sealed as the owner of the view, and adds the object to what was found. */
-export const findOut = (relation: QualifiedName, seal: Seal, query: string): Statement[] => [
+/** Asks a query about a kept table, which `reads` it, for a JSON object, sealed as the owner of the view, and adds the object to what was found. */
+export const findOut = (relation: QualifiedName, seal: Seal, query: string, reads: string): Statement[] => [
   {
     ...ours(query, relation),
     phase: 'counting',
     kind: 'asked',
     seal,
-    reads: relation.name,
+    reads,
     computesRows: true,
   },
   { ...ours(noteFound(`(${answer} - 'ms')`), relation), phase: 'counting' },

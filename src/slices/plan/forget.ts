@@ -1,6 +1,5 @@
-import { literal, logName, logSchema, ofLog } from '../../sql/names.ts'
-import type { Seal, Statement } from '../../sql/run-plan.ts'
-import type { QualifiedName } from '../../words/names.ts'
+import { literal, logSchema, ofLog } from '../../sql/names.ts'
+import type { Statement } from '../../sql/run-plan.ts'
 
 /** Beyond so many rows, a log means all slices. */
 export const mostRows = 10_000
@@ -9,18 +8,12 @@ export const mostRows = 10_000
 export const logRead = 'viewkeeper.log_read'
 
 /** What was committed when this is asked, the statement that fills sees, too; what comes later stays in the log for the next refresh. */
-const look: Statement = {
+export const look: Statement = {
   kind: 'command',
   phase: 'building',
   sql: `select set_config('${logRead}', pg_current_snapshot()::text, true)`,
   hidden: true,
 }
-
-/** What comes before and after a statement that fills a view whole, whatever its log is worth: what it has seen leaves the log. */
-export const forgetting = (view: QualifiedName, seal: Seal): { before: Statement[]; after: Statement[] } => ({
-  before: [look],
-  after: [{ kind: 'sealed', phase: 'building', sql: forget(logName(view), 'read'), seal, hidden: true }],
-})
 
 /**
  * Takes from the log of a view, by its `logName`, what a refresh has read, or would have, had it been believed; without `read` makes a long log one row for all

@@ -1,6 +1,15 @@
 import { literal, queryViewOf, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import { logRead, mostRows } from './forget.ts'
-import { type ChangeLog, logsOf, type TableLog } from './log.ts'
+
+/** A log of changes as a refresh reads it. */
+export interface ReadLog {
+  view: QualifiedName
+  /** The column whose values are its slices. */
+  by: string
+  /** Its tables, as SQL writes them. Without a key, each row of one means all slices. */
+  parts: { log: string; isKeyed: boolean }[]
+}
 
 /**
  * A query for how many slices were computed `anew`, and how many the view has, by the statistics of the table, which count a sample: `of`.
@@ -22,23 +31,20 @@ export function countBetween(table: string, by: string, from: string, to: string
   )
 }
 
-/**
- * How many slices the log holds that were in it at `viewkeeper.log_read`, unless it means all. `isWhole`: all slices were computed anyway. `most`: see
- * `touchedRows`.
- */
-export function countTouched(changes: ChangeLog, isWhole: boolean, most: number | null = null): string {
-  const { by } = changes
-  const read = logsOf(changes).map(
-    ({ log, table }) =>
-      `select ${table.key === null ? 'null::jsonb' : `to_jsonb(${quoteIdentifier(by)})`} as slice, whole or at >= pg_snapshot_xmax(pg_current_snapshot()) as whole from ${log} where ${wasRead}`,
+/** How many slices a table has, if all were computed anew. */
+export const countAll = ({ view, by }: ReadLog): string => counted('null::int8', by, quoteName(view))
+
+/** How many slices the log holds that were in it at `viewkeeper.log_read`, unless it means all. `most`: see `touchedRows`. */
+export function countTouched({ view, by, parts }: ReadLog, most: number | null): string {
+  const read = parts.map(
+    ({ log, isKeyed }) =>
+      `select ${isKeyed ? `to_jsonb(${quoteIdentifier(by)})` : 'null::jsonb'} as slice, whole or at >= pg_snapshot_xmax(pg_current_snapshot()) as whole from ${log} where ${wasRead}`,
   )
   return counted(
-    isWhole
-      ? 'null::int8'
-      : `select case when not coalesce(bool_or(all_of_it), false) then count(*) end from (
+    `select case when not coalesce(bool_or(all_of_it), false) then count(*) end from (
       select slice, whole, sum(count(*)) over () > ${mostRows}${most === null ? '' : ` or count(*) over () >= ${most}`} or whole as all_of_it from (${read.join(' union all ')}) t group by slice, whole) t`,
     by,
-    quoteName(changes.view),
+    quoteName(view),
   )
 }
 
@@ -47,10 +53,10 @@ export function countTouched(changes: ChangeLog, isWhole: boolean, most: number 
  * because nothing has left the log: what a statement before this one has read was as it was when the old rows were made. Only
  * `exact` columns are compared, and the number of rows if there is none; counted are slices: a sum of hashes takes less than half the time of EXCEPT ALL.
  */
-export function compareUntouched(log: ChangeLog): string {
-  const { view, by, exact } = log
+export function compareUntouched(log: ReadLog, exact: string[]): string {
+  const { view, by } = log
   const rows = (relation: string, isNew: boolean) =>
-    `select r.${quoteIdentifier(by)} as slice, ${isNew} as is_new, hashtextextended(row(${(exact ?? []).map((column) => `r.${quoteIdentifier(column)}`).join(', ')})::text, 0) as hash
+    `select r.${quoteIdentifier(by)} as slice, ${isNew} as is_new, hashtextextended(row(${exact.map((column) => `r.${quoteIdentifier(column)}`).join(', ')})::text, 0) as hash
    from ${relation} r where ${untouched(log).keeps(`r.${quoteIdentifier(by)}`)}`
   return `select jsonb_build_object('compared', count(*), 'wrong', count(*) filter (where is_wrong)) from (
   select (count(*) filter (where is_new), sum(hash) filter (where is_new)) is distinct from (count(*) filter (where not is_new), sum(hash) filter (where not is_new)) as is_wrong
@@ -64,11 +70,10 @@ export const isBetween = (key: string, from: string, to: string): string =>
   `${key} operator(pg_catalog.>=) ${from} and ${key} operator(pg_catalog.<=) ${to}`
 
 /** Conditions on a log: that all is touched, that the slice of nulls is, and that the slice of a key is not. */
-function untouched(log: ChangeLog, most: number | null = null) {
-  const key = quoteIdentifier(log.by)
-  const logs = logsOf(log)
-  const keyed = logs.filter(({ table }) => table.key !== null)
-  const every = (from: TableLog[], what: string, where: string) =>
+function untouched({ by, parts: logs }: ReadLog, most: number | null = null) {
+  const key = quoteIdentifier(by)
+  const keyed = logs.filter(({ isKeyed }) => isKeyed)
+  const every = (from: ReadLog['parts'], what: string, where: string) =>
     from.map((each) => `select ${what} from ${each.log} t${where}`).join(' union all ')
   // Rows that nobody in this cluster can have written are not seen to leave the log, so they mean all.
   const isWhole =
@@ -94,7 +99,7 @@ function untouched(log: ChangeLog, most: number | null = null) {
 }
 
 /** Conditions on a key, of which one holds for each row with a slice that the log holds. */
-export function touchedRows(log: ChangeLog, most: number | null = null): ((key: string) => string)[] {
+export function touchedRows(log: ReadLog, most: number | null = null): ((key: string) => string)[] {
   const { all, none, touched } = untouched(log, most)
   return [
     // An array, because a condition with a subquery is not pushed below a GROUP BY.

@@ -2,7 +2,8 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { readView } from '../../../src/record/definitions/look.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { planLog, readLogged } from '../../../src/slices/db/log.ts'
+import { readLogged } from '../../../src/slices/db/kept.ts'
+import { planLog } from '../../../src/slices/db/log.ts'
 import { foldLogs } from '../../../src/slices/db/long.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { viewOfLog } from '../../../src/sql/names.ts'
@@ -283,7 +284,7 @@ describe('a log of a table', () => {
       ).map(({ name }) => viewOfLog(name.replace(/_0$/, '')))
     expect(await left()).toEqual(expect.arrayContaining(views))
     for (const gone of views) {
-      expect(await database.withConnection((own) => readLogged(own, gone))).toBe('day')
+      expect(await database.withConnection((own) => readLogged(own, gone))).toMatchObject({ by: 'day' })
       await sql.unsafe(dropLog(gone))
       expect(await left()).not.toContainEqual(gone)
     }

@@ -1,7 +1,7 @@
 import type { Sql } from 'postgres'
 import { writeDifference } from '../../../src/slices/plan/difference.ts'
 import { forget } from '../../../src/slices/plan/forget.ts'
-import type { ChangeLog } from '../../../src/slices/plan/log.ts'
+import { type ChangeLog, logsOf } from '../../../src/slices/plan/log.ts'
 import { compareUntouched, countTouched, touchedRows } from '../../../src/slices/plan/rows.ts'
 import { logName, queryViewOf, quoteName } from '../../../src/sql/names.ts'
 
@@ -21,17 +21,20 @@ export async function fillByLog(
   await sql.unsafe(
     `begin isolation level repeatable read; lock table ${of} in access share mode; select set_config('viewkeeper.log_read', pg_current_snapshot()::text, true)`,
   )
-  const compare = compareUntouched(log)
+  const read = {
+    ...log,
+    parts: logsOf(log).map(({ log, table }) => ({ log, isKeyed: table.key !== null })),
+  }
   const [{ found, columns }] = (await sql.unsafe(`
-    select ${log.exact === null ? `'{"compared": 0, "wrong": 0}'::jsonb` : `(${compare})`} as found,
+    select ${log.exact === null ? `'{"compared": 0, "wrong": 0}'::jsonb` : `(${compareUntouched(read, log.exact)})`} as found,
            to_jsonb(array(select attname from pg_attribute where attrelid = '${kept}'::regclass and attnum > 0 order by attnum)) as columns`)) as unknown as [
     { found: { compared: number; wrong: number }; columns: string[] },
   ]
-  const some = { by: log.by, conditions: touchedRows(log) }
+  const some = { by: log.by, conditions: touchedRows(read) }
   await sql.unsafe(writeDifference({ ...log.view, columns, key: [] }, query, some))
   const [row] = await sql.unsafe(`
     select (select count(*)::int from ((table ${kept} except all table ${of}) union all (table ${of} except all table ${kept})) d) as different,
-           (${countTouched(log, false)}) ->> 'anew' as anew`)
+           (${countTouched(read, null)}) ->> 'anew' as anew`)
   await sql.unsafe(`${forget(logName(log.view), 'read')}; ${end}`)
   return {
     different: row?.different as number,
