@@ -10,7 +10,6 @@ import { type AdvancingBatch, lookAgainMs, makeLook, readAllAgain } from './adva
 import { endBatchIfOver } from './end.ts'
 import { makeSettle, settleGroups } from './form-groups.ts'
 import { type BatchNext, planNext } from './plan/next.ts'
-import { planAhead } from './prepare.ts'
 import { Senders } from './send.ts'
 
 /**
@@ -111,10 +110,13 @@ function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promi
     whileListening(
       database,
       wake.ring,
-      async ({ sql, insistOnHearing, leave }) => {
-        const ahead = planAhead(sql, batch)
-        const needs = { connections, ahead, stopListening: leave }
-        const senders = new Senders(advancing, { ...needs, onEnd: onRunEnd, lookAgain: wake.ring })
+      async ({ insistOnHearing, leave }) => {
+        const senders = new Senders(advancing, {
+          connections,
+          stopListening: leave,
+          onEnd: onRunEnd,
+          lookAgain: wake.ring,
+        })
         try {
           return await untilEnded(advancing, senders, wake, insistOnHearing)
         } finally {

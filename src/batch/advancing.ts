@@ -71,16 +71,9 @@ export async function readAllAgain(advancing: AdvancingBatch): Promise<void> {
   await Promise.all([readGroupsAgain(advancing), advancing.latestRuns.reload()])
 }
 
-/**
- * Records a run on the connection that it is sent over, and makes the session that of the run. Null if another call has made it,
- * or its plan does not hold any more.
- */
-type Recording = (sql: Sql, take: (id: string) => string) => Promise<number | null>
-
-/** A planned run. `owner`: whose code the run may execute, as SQL writes the role; null: the code of several. */
+/** A recorded run with its plan. `owner`: whose code the run may execute, as SQL writes the role; null: the code of several. */
 export interface Sendable {
-  /** Its id, or what records it. */
-  run: number | Recording
+  run: number
   work: RunWork
   owner: string | null
 }

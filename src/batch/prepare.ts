@@ -1,17 +1,22 @@
-import { findView } from '../catalog/db/catalog.ts'
-import type { ViewFacts } from '../catalog/plan/live-view.ts'
+import { findViews } from '../catalog/db/catalog.ts'
 import { giveUpAfterMs } from '../rebuild/plan/locks.ts'
-import { basisHolds, type PlanBasis, readPlanBasis, requestOf } from '../record/batches/attempts.ts'
+import {
+  type PlanBasis,
+  readPlanBases,
+  readPlanBasis,
+  recordAttempts,
+  requestOf,
+} from '../record/batches/attempts.ts'
 import type { BatchGroup } from '../record/batches/batch-groups.ts'
 import type { BatchView } from '../record/batches/batch-views.ts'
 import type { Batch } from '../record/batches/batches.ts'
 import type { LatestRun } from '../record/plan/batch.ts'
 import { closeLostRuns } from '../record/runs/life.ts'
-import { startRunHere } from '../record/runs/runs.ts'
-import { pauseReason, skipped } from '../record/runs/skip.ts'
-import { type PlannedRefresh, planRefresh } from '../run/plan-refresh.ts'
+import { readAllUsualDurations } from '../record/runs/past.ts'
+import { findUnchangedAmong, pauseReason, skipped } from '../record/runs/skip.ts'
+import { isDone } from '../run/plan/turn.ts'
+import { type PlannedRefresh, planInPlace, planRefresh } from '../run/plan-refresh.ts'
 import {
-  findUnchanged,
   planOrEnd,
   recordEnd,
   recordedOf,
@@ -25,9 +30,6 @@ import type { AdvancingBatch, Prepared, Sendable } from './advancing.ts'
 import { joinRefreshed } from './leave-out.ts'
 import { mayLeaveOut } from './plan/selection.ts'
 
-/** The age up to which asPlanned uses a plan without reading the catalog again. */
-const stillGoodMs = 10_000
-
 /**
  * Prepares the next attempt at a view that has its turn: plans it for the view as the catalog has it now, and writes its
  * pending row, or the new plan into the pending row that exists already. A paused view is skipped. A refused plan ends the
@@ -38,7 +40,6 @@ export async function prepareRun(
   advancing: AdvancingBatch,
   view: BatchView,
   pending: LatestRun | null,
-  ahead: PlannedAhead,
   lockedForMs: number,
 ): Promise<Prepared> {
   const { sql, batch, groups } = advancing
@@ -47,12 +48,8 @@ export async function prepareRun(
   if (group?.inPlace) return (await import('./groups.ts')).prepareInPlace(advancing, group)
   if (group !== undefined && pending?.status === 'built')
     return (await import('./shadows.ts')).prepareExchange(advancing, group)
-  const recent = asPlanned(advancing, view, pending, ahead)
-  if (recent !== undefined) return recent
-  const made = pending === null && group === undefined ? ahead.take(view) : undefined
-  const [basis, facts, unneeded] = await Promise.all([
+  const [basis, unneeded] = await Promise.all([
     readPlanBasis(sql, batch, view),
-    findView(sql, view).catch(() => undefined), // planning reports the error
     // A shadow is filled for the exchange of its group, whatever it reads.
     group === undefined && mayLeaveOut(batch) ? skippedUnchanged(sql, view.id) : undefined,
   ])
@@ -66,8 +63,6 @@ export async function prepareRun(
   const work = await planOrEnd(async () => {
     if (pause !== null) return skipped(pause)
     if (unneeded !== undefined) return unneeded
-    if (made !== undefined && compared(made.basis, made.planned.view) === compared(basis, facts))
-      return made.planned
     if (basis === undefined) throw new Problem('UnknownView', `${view.view} has no definition any more.`)
     if (group === undefined) return planAlone(sql, batch, view, basis)
     const { planShadow } = await import('./shadows.ts')
@@ -88,23 +83,63 @@ export async function prepareRun(
 const mayJoin = ({ strategy, request }: Batch): boolean =>
   (strategy ?? 'auto') === 'auto' && request.withoutChecks !== true
 
-/** A run by a recent plan, if there is one. It is recorded only if the basis of the plan still holds. */
-export function asPlanned(
-  { batch, groups }: Pick<AdvancingBatch, 'batch' | 'groups'>,
-  view: BatchView,
-  pending: LatestRun | null,
-  ahead: PlannedAhead,
-): Sendable | undefined {
-  if (pending !== null || groups.some(({ members }) => members.includes(view.id))) return undefined
-  const made = ahead.take(view, stillGoodMs)
-  if (made === undefined) return undefined
-  const { planned, basis } = made
-  const run = requestOf(batch, view)
-  return sendable(
-    (sql, take) =>
-      startRunHere(sql, run, recordedOf(planned), take, basisHolds(sql, batch, view, basis, planned.view)),
-    planned,
+/** A run of a bundle, and its view. */
+export type BundledRun = Sendable & { viewId: number }
+
+/**
+ * Prepares the next attempts at several views of one owner, parents before children, which one message refreshes: what is read and written
+ * is one statement each. Leaves out, with what reads it, what has to be prepared by itself: a view that is paused or running, that may be left out, or
+ * that needs more than a refresh where it is.
+ */
+export async function prepareBundle(
+  { sql, batch, latestRuns: { latest } }: AdvancingBatch,
+  views: BatchView[],
+): Promise<BundledRun[]> {
+  const [bases, facts, usual, unchanged] = await Promise.all([
+    readPlanBases(sql, batch, views),
+    findViews(sql, views),
+    readAllUsualDurations(sql, views),
+    mayLeaveOut(batch) ? findUnchangedAmong(sql, views.map(({ id }) => id)) : new Set<number>(),
+  ])
+  const planned = new Map<number, PlannedRefresh>()
+  let timeoutSeconds: number | undefined
+  for (const [at, view] of views.entries()) {
+    const basis = bases.get(view.id)
+    const fact = facts.get(view.view)
+    const readsPlanned = view.parents.some((parent) => planned.has(parent))
+    if (
+      basis === undefined ||
+      fact === undefined ||
+      basis.runningRunId !== null ||
+      basis.refreshedSince ||
+      reasonToSkip(basis, batch, view, undefined) !== null ||
+      (unchanged.has(view.id) && !readsPlanned) ||
+      !view.parents.every((parent) => planned.has(parent) || isDone(latest.get(parent)))
+    )
+      continue
+    const work = await planOrEnd(async () => planInPlace(fact, basis, usual[at]!, batch.strategy) ?? skipped(''))
+    if ('status' in work || sendable(0, work).owner !== fact.owner) continue
+    timeoutSeconds ??= work.timeoutSeconds
+    if (work.timeoutSeconds === timeoutSeconds) planned.set(view.id, work)
+  }
+  const chosen = views.flatMap((view) => {
+    const work = planned.get(view.id)
+    return work === undefined ? [] : { view, work }
+  })
+  if (chosen.length < 2) return []
+  const runs = await recordAttempts(
+    sql,
+    batch.id,
+    chosen.map(({ view, work }) => {
+      const { plan, response } = recordedOf(work)
+      const pending = latest.get(view.id)?.runId ?? null
+      return { id: view.id, pending, plan, meta: { request: requestOf(batch, view).request, response } }
+    }),
   )
+  return chosen.flatMap(({ view, work }) => {
+    const run = runs.get(view.id)
+    return run === undefined ? [] : { ...sendable(run, work), viewId: view.id }
+  })
 }
 
 function sendable(run: Sendable['run'], work: PlannedRefresh): Sendable {
@@ -125,10 +160,6 @@ const reasonToSkip = (
     ? `the group with which the batch was to rebuild the view was given up (${includedBecause})`
     : pauseReason(basis, trigger)
 
-/** The names of a shadow are other ones at each look. */
-const compared = (basis: PlanBasis | undefined, facts: ViewFacts | undefined): string =>
-  JSON.stringify([basis, { ...facts, aside: undefined }])
-
 /**
  * Plans a refresh as part of a batch, as a request for this view alone would: if another run of the view is running, this one
  * waits for it. Does not wait for a lock: throws LockTimeout or AlreadyRunning at once.
@@ -145,61 +176,3 @@ const planAlone = (
     withoutChecks: request.withoutChecks === true,
     inBatch: { maxShadowBytes },
   })
-
-/** Plans that are made before their views have their turn, so that no time is lost then. */
-export interface PlannedAhead {
-  /** Plans these views in the background, instead of what is left of an earlier call. */
-  expect(views: BatchView[]): void
-  /** Takes the plan of a view; undefined if there is none, or none any more, or if it is older. */
-  take(view: BatchView, maxAgeMs?: number): PlanAhead | undefined
-}
-
-/** A plan, and the state that the plan depends on but the claim does not compare. */
-interface PlanAhead {
-  planned: PlannedRefresh
-  basis: PlanBasis
-  /** Epoch milliseconds. */
-  madeAt: number
-}
-
-/** So many plans are made at once: their statements travel together. */
-const mostAtOnce = 4
-
-/** Plans ahead on `sql`, in the background. Errors are ignored: planning in the view's turn shows them. */
-export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
-  const plans = new Map<number, PlanAhead>()
-  const tried = new Set<number>()
-  let expected: BatchView[] = []
-  let busy = 0
-
-  const work = async () => {
-    busy++
-    for (let view = expected.shift(); view !== undefined; view = expected.shift()) {
-      if (tried.has(view.id)) continue
-      tried.add(view.id)
-      try {
-        const madeAt = Date.now()
-        const basis = await readPlanBasis(sql, batch, view)
-        if (basis === undefined || basis.paused || basis.allPaused) continue
-        if (basis.runningRunId !== null || basis.refreshedSince) continue
-        // Its turn may come with a proof that nothing is to be done.
-        if (mayLeaveOut(batch) && (await findUnchanged(sql, view.id)) !== undefined) continue
-        plans.set(view.id, { planned: await planAlone(sql, batch, view, basis), basis, madeAt })
-      } catch {}
-    }
-    busy--
-  }
-
-  return {
-    expect(views) {
-      expected = views.filter(({ id }) => !tried.has(id))
-      while (busy < Math.min(mostAtOnce, expected.length)) void work()
-    },
-    take(view, maxAgeMs = Number.POSITIVE_INFINITY) {
-      const plan = plans.get(view.id)
-      if (plan === undefined || Date.now() - plan.madeAt > maxAgeMs) return undefined
-      plans.delete(view.id)
-      return plan
-    },
-  }
-}

@@ -3,15 +3,15 @@ import type { BatchView } from '../record/batches/batch-views.ts'
 import { noteRefusal } from '../record/batches/batches.ts'
 import type { LatestRun } from '../record/plan/batch.ts'
 import { closeLostRuns, closeUnclaimed } from '../record/runs/life.ts'
-import type { BatchConnection, OpenedAhead } from '../run/envelope/open-ahead.ts'
+import type { OpenedAhead } from '../run/envelope/open-ahead.ts'
 import type { SentEnvelope } from '../run/envelope/run-connection.ts'
 import { runErrorOf } from '../run/record.ts'
 import { neverClaimed } from '../run/send.ts'
-import { sqlstateOf } from '../server/failures.ts'
 import { mayRetry, type Problem } from '../words/problem.ts'
 import { type AdvancingBatch, type Prepared, readAllAgain, type Sendable } from './advancing.ts'
+import { planBundle } from './plan/bundle.ts'
 import { type BatchNext, ownersWithRivals } from './plan/next.ts'
-import { asPlanned, type PlannedAhead, prepareRun } from './prepare.ts'
+import { prepareBundle, prepareRun } from './prepare.ts'
 
 /** How long a view is left alone if its run came back unclaimed or another run of it is running. */
 const leaveAloneMs = 100
@@ -19,58 +19,50 @@ const leaveAloneMs = 100
 /** The same if the view is locked: each look at a locked view takes a tenth of a second. */
 const leaveLockedAloneMs = 500
 
-/** For so long, one run follows the other without a look at the batch. */
-const turnMs = 50
-
-/** What is planned ahead lasts for so long. */
-const aheadMs = 4 * turnMs
-
 /** If a run still comes back unclaimed this long after the first time, the run has failed. */
 const longestUnclaimedMs = 10_000
 
-/** An envelope that was answered, or whose connection broke. */
-interface Answered {
-  runId: number
-  viewId: number
-  refused: Problem | undefined
-  /** Settles when the session has let go of the run's lock. */
-  left: Promise<void>
+/** No run of a bundle begins later: the envelope stops after a second. What is still pending then is sent again. */
+const bundleOverMs = 1500
+
+/** Views whose runs one message executes, or will: they have a place. */
+interface Sent {
+  views: BatchView[]
+  /** The view of an exchange stands for its group. */
+  members: number[]
+  /** Epoch milliseconds. */
+  since: number
+  /** Undefined: nothing was sent. */
+  envelope: Promise<SentEnvelope | undefined>
 }
 
-/** What the last look has found. */
-interface Turn {
-  /** Most urgent first; what is begun is taken out. */
-  ready: ReadyBatchView[]
-  /** The views of which somebody else's run is running. */
-  elsewhere: BatchView[]
-  /** The owners that leave a place to others. */
-  rivals: Set<BatchView['owner']>
-  /** The views that others of the batch read. */
-  read: Set<number>
-  /** Epoch milliseconds. */
-  at: number
+/** An envelope that was answered, or whose connection broke. */
+interface Answered {
+  runs: { run: number; viewId: number }[]
+  tookMs: number
+  refused: Problem | undefined
+  /** Settles when the session has let go of the runs' locks. */
+  left: Promise<void>
 }
 
 type ReadyBatchView = BatchNext<BatchView>['ready'][number]
 
-/**
- * Sends the runs of a batch, no more at once than its concurrency. When a run has ended, the next view that is ready and planned
- * takes its place at once, without a look at the batch: the record of its run tells whether the batch still goes on.
- */
+/** What a message executes. */
+type Sending = Prepared | (Sendable & { viewId: number })[]
+
+/** Sends the runs of a batch, no more at once than its concurrency: what is ready, as far as there are places, after each look. */
 export class Senders {
   private readonly advancing: AdvancingBatch
   private readonly connections: OpenedAhead
-  private readonly ahead: PlannedAhead
   private readonly stopListening: () => Promise<void>
   private readonly onEnd: () => void
   private readonly lookAgain: () => void
-  /** By view, the runs that have a place; undefined: nothing was sent. */
-  private readonly sent = new Map<number, Promise<SentEnvelope | undefined>>()
-  /** By view. A look that begins afterwards sees how the run ended. */
-  private readonly answered = new Map<number, Answered>()
-  private turn: Turn = { ready: [], elsewhere: [], rivals: new Set(), read: new Set(), at: 0 }
-  private over = false
-  private failure: unknown
+  private readonly sent = new Set<Sent>()
+  /** A look that begins afterwards sees how the runs ended. */
+  private answered: Answered[] = []
+  private ready: ReadyBatchView[] = []
+  /** The views that have to be prepared by themselves. */
+  private readonly alone = new Set<number>()
   /** Until when each view is left alone. */
   private readonly leftAlone = new Map<number, number>()
   private readonly unclaimedSince = new Map<number, number>()
@@ -80,7 +72,6 @@ export class Senders {
     advancing: AdvancingBatch,
     needs: {
       connections: OpenedAhead
-      ahead: PlannedAhead
       /** Gives the connection up that hears of ends, so that a run may have one. */
       stopListening: () => Promise<void>
       onEnd: () => void
@@ -89,77 +80,82 @@ export class Senders {
   ) {
     this.advancing = advancing
     this.connections = needs.connections
-    this.ahead = needs.ahead
     this.stopListening = needs.stopListening
     this.onEnd = needs.onEnd
     this.lookAgain = needs.lookAgain
   }
 
-  /** The runs that were answered since the last call: to be settled after the look that begins now. */
+  /** The envelopes that were answered since the last call: to be settled after the look that begins now. */
   takeAnswered(): Answered[] {
-    const answered = [...this.answered.values()]
-    this.answered.clear()
-    return answered
+    return this.answered.splice(0)
   }
 
   /** Deals with the envelopes that the server had answered before the look. */
   async settle(answered: Answered[]): Promise<void> {
-    if (this.failure !== undefined) throw this.failure
     const { sql, latestRuns } = this.advancing
-    for (const { runId, viewId, refused, left } of answered) {
-      const last = latestRuns.latest.get(viewId)
-      if (last?.runId !== runId) continue
+    for (const { runs, tookMs, refused, left } of answered) {
       const isFinal = refused !== undefined && !mayRetry(refused.code)
-      if (last.status === 'built' && isFinal) await this.giveUpRefused(viewId, refused)
-      if (last.status !== 'pending' && last.status !== 'running') continue
-      await left
-      if (last.status === 'running') await closeLostRuns(sql, { runId })
-      else if (isFinal) await closeUnclaimed(sql, runId, runErrorOf(refused))
-      else await this.leaveUnclaimed(runId, viewId, refused)
-      await latestRuns.refresh()
+      const open = runs.filter(({ run, viewId }) => {
+        const last = latestRuns.latest.get(viewId)
+        return last?.runId === run && (last.status === 'pending' || last.status === 'running' || last.status === 'built')
+      })
+      for (const { run, viewId } of open) {
+        const status = latestRuns.latest.get(viewId)?.status
+        if (status === 'built') {
+          if (isFinal) await this.giveUpRefused(viewId, refused)
+          continue
+        }
+        await left
+        if (status === 'running') await closeLostRuns(sql, { runId: run })
+        else if (runs.length > 1) {
+          // It waits for a view before it that has failed, or the time of the message was over; else it is tried by itself.
+          if (refused !== undefined || tookMs < bundleOverMs) this.alone.add(viewId)
+        } else if (isFinal) await closeUnclaimed(sql, run, runErrorOf(refused))
+        else await this.leaveUnclaimed(run, viewId, refused)
+      }
+      if (open.length > 0) await latestRuns.refresh()
     }
   }
 
   /** Sends what is ready, most urgent first, while there is room; an exchange needs none. True if the runs have to be looked at again. */
   async send({ ready }: BatchNext<BatchView>): Promise<boolean> {
-    const { views, latestRuns, ahead } = this.advancing
+    const { sql, batch, views, latestRuns } = this.advancing
     const { latest } = latestRuns
     const isRunning = (run: LatestRun | undefined) => run?.status === 'running' && !run.follows
-    this.turn = {
-      ready: ready.filter((each) => !this.isOurs(each) && !this.isLeftAlone(each.node.id)),
-      elsewhere: views.filter((node) => !this.isOurs({ node }) && isRunning(latest.get(node.id))),
-      rivals: ownersWithRivals(views, latest),
-      read: new Set(views.flatMap(({ parents }) => parents)),
-      at: Date.now(),
-    }
-    const next = nextOf(this.advancing)
-    this.ahead.expect(this.room() > 0 ? next.filter(({ id }) => id !== this.next()?.node.id) : next)
+    this.ready = ready.filter(({ node }) => !this.isOurs(node.id) && !this.isLeftAlone(node.id))
+    /** The views of which somebody else's run is running. */
+    const elsewhere = views.filter(({ id }) => !this.isOurs(id) && isRunning(latest.get(id)))
+    const rivals = ownersWithRivals(views, latest)
     for (;;) {
-      this.sendPlanned()
-      const next = this.takeNext()
+      const next = this.takeNext(elsewhere, rivals)
       if (next === undefined) break
       const { node, pending, exchange } = next
-      const begun = await this.begin(node, this.prepare(node, pending))
+      const bundle = exchange === undefined ? this.bundleOf(node, elsewhere) : [node]
+      const members = exchange?.members ?? bundle.map(({ id }) => id)
+      const begun =
+        bundle.length > 1
+          ? await this.begin(bundle, members, this.prepareTogether(bundle))
+          : await this.begin(bundle, members, this.prepare(node, pending))
       if (begun === 'made elsewhere') {
         await latestRuns.reload()
         return true
       }
-      if (begun === 'ended') {
+      if (begun === 'alone') this.ready.unshift(next)
+      else if (begun === 'ended') {
         this.onEnd()
         this.lookAgain()
       } else if (begun !== undefined || exchange) this.leaveAlone(node.id, begun) // an exchange: until its claim is seen
     }
-    this.connections.fill(Math.min(ahead, views.length - latest.size))
-    await noteRefusal(this.advancing.sql, this.advancing.batch, this.connections.refusal())
+    await noteRefusal(sql, batch, this.connections.refusal())
     return false
   }
 
   /** How many views are ready, and wait for a place; not those that are left alone. */
   waiting(): number {
-    return this.turn.ready.length
+    return this.ready.length
   }
 
-  /** Milliseconds until the first view that is left alone is due again. */
+  /** Milliseconds until the first view that is left alone is due again, or a bundle is over. */
   pauseMs(): number {
     const now = Date.now()
     for (const [viewId, until] of this.leftAlone) if (until <= now) this.leftAlone.delete(viewId)
@@ -168,12 +164,20 @@ export class Senders {
 
   /** Leaves the connection of each envelope: the server goes on by itself. */
   async leave(): Promise<void> {
-    this.over = true
-    await Promise.all([...this.sent.values()].map(async (sent) => (await sent)?.leave()))
+    await Promise.all([...this.sent].map(async ({ envelope }) => (await envelope)?.leave()))
   }
 
-  private isOurs({ node, exchange }: Pick<ReadyBatchView, 'node' | 'exchange'>): boolean {
-    return (exchange?.members ?? [node.id]).some((id) => this.sent.has(id) || this.answered.has(id))
+  /** Whether a message works on a view, or will, or has not been settled. */
+  private isOurs(viewId: number): boolean {
+    const isPending = () => this.advancing.latestRuns.latest.get(viewId)?.status === 'pending'
+    return (
+      this.answered.some(({ runs }) => runs.some((each) => each.viewId === viewId)) ||
+      [...this.sent].some(
+        ({ members, since }) =>
+          members.includes(viewId) &&
+          !(members[0] !== viewId && Date.now() - since > bundleOverMs && isPending()),
+      )
+    )
   }
 
   private isLeftAlone(viewId: number): boolean {
@@ -185,82 +189,82 @@ export class Senders {
   }
 
   /** Whether the run of a view takes a slot: one that waits for a lock has left its own to others. */
-  private readonly works = (viewId: number): boolean => !this.advancing.latestRuns.latest.get(viewId)?.waits
+  private readonly works = ({ id }: BatchView): boolean => !this.advancing.latestRuns.latest.get(id)?.waits
 
-  /** How many of the runs that we have sent take slots. */
+  /** How many of the messages that we have sent take slots. */
   private working(): number {
-    return [...this.sent.keys()].filter(this.works).length
+    return [...this.sent].filter(({ views }) => views.every(this.works)).length
   }
 
-  /** How many runs may be sent, as long as there are connections. */
-  private room(): number {
+  /** How many messages may be sent, as long as there are connections. */
+  private room(elsewhere: BatchView[]): number {
     const { batch, mostAtOnce, ahead } = this.advancing
-    const elsewhere = this.turn.elsewhere.filter(({ id }) => this.works(id)).length
-    const slots = Math.min(batch.concurrency - elsewhere, mostAtOnce)
+    const slots = Math.min(batch.concurrency - elsewhere.filter(this.works).length, mostAtOnce)
     const connections = Math.min(batch.concurrency, mostAtOnce) + ahead
     return Math.min(slots - this.working(), connections - this.sent.size)
   }
 
-  /** What is next by the last look: owners with rivals leave one place to them. */
-  private next(): ReadyBatchView | undefined {
-    const { batch, views, mostAtOnce } = this.advancing
-    const { ready, rivals, elsewhere } = this.turn
+  /** Takes what is next: owners with rivals leave one place to them. */
+  private takeNext(elsewhere: BatchView[], rivals: Set<BatchView['owner']>): ReadyBatchView | undefined {
+    const { batch, mostAtOnce } = this.advancing
     const most = Math.max(1, Math.min(batch.concurrency, mostAtOnce) - 1)
+    const ours = [...this.sent].flatMap(({ views }) => (views.every(this.works) ? views.slice(0, 1) : []))
     const has = (owner: BatchView['owner']) =>
-      [...elsewhere, ...views.filter(({ id }) => this.sent.has(id))].filter(
-        (view) => view.owner === owner && this.works(view.id),
-      )
-    const hasPlace = this.room() > 0
-    return ready.find(({ node, exchange }) =>
+      [...elsewhere.filter(this.works), ...ours].filter((view) => view.owner === owner)
+    const hasPlace = this.room(elsewhere) > 0
+    const next = this.ready.find(({ node, exchange }) =>
       exchange === undefined
         ? hasPlace && (!rivals.has(node.owner) || has(node.owner).length < most)
         : this.working() < mostAtOnce,
     )
-  }
-
-  private takeNext(): ReadyBatchView | undefined {
-    const next = this.next()
-    this.turn.ready = this.turn.ready.filter((each) => each !== next)
+    this.ready = this.ready.filter((each) => each !== next)
     return next
   }
 
-  /** Sends what is next as long as its plan is made. */
-  private sendPlanned(): void {
-    while (!this.over && this.failure === undefined) {
-      const next = this.next()
-      const planned = next && asPlanned(this.advancing, next.node, next.pending, this.ahead)
-      if (planned === undefined) return
-      this.takeNext()
-      this.begin(next!.node, planned).catch((error) => {
-        this.failure ??= error
-        this.lookAgain()
-      })
-    }
+  /** The views that are refreshed in the message of this one. */
+  private bundleOf(first: BatchView, elsewhere: BatchView[]): BatchView[] {
+    const { views, groups, undecided, latestRuns } = this.advancing
+    const grouped = new Set(groups.flatMap(({ members }) => members))
+    const isFree = ({ id }: BatchView) =>
+      !(grouped.has(id) || undecided.has(id) || this.alone.has(id) || this.isLeftAlone(id) || this.isOurs(id))
+    return planBundle(first, views, latestRuns.latest, isFree, this.room(elsewhere))
   }
 
-  /** Gives the view a place, and sends its run. Settles when it was sent, with undefined, or not. */
+  /** Gives the views a place, and sends their runs. Settles when they were sent, with undefined, or not. */
   private async begin(
-    view: BatchView,
-    preparing: Prepared | Promise<Prepared>,
-  ): Promise<Exclude<Prepared, Sendable> | undefined> {
+    views: BatchView[],
+    members: number[],
+    preparing: Promise<Sending | 'alone'>,
+  ): Promise<Exclude<Prepared, Sendable> | 'alone' | undefined> {
     const { promise, resolve } = Promise.withResolvers<SentEnvelope | undefined>()
-    this.sent.set(view.id, promise)
+    const sent: Sent = { views, members, since: Date.now(), envelope: promise }
+    this.sent.add(sent)
     let envelope: SentEnvelope | undefined
     try {
       const prepared = await preparing
       if (typeof prepared === 'string') return prepared
-      envelope = await this.sendOne(view.id, prepared)
+      const runs = Array.isArray(prepared) ? prepared : [{ ...prepared, viewId: views[0]!.id }]
+      if (Array.isArray(prepared)) this.keep(sent, runs)
+      envelope = await this.sendRuns(sent, runs)
       if (envelope === undefined) this.lookAgain()
       return undefined
     } finally {
       resolve(envelope)
-      if (envelope === undefined) this.sent.delete(view.id)
+      if (envelope === undefined) this.sent.delete(sent)
     }
+  }
+
+  /** What is not in the bundle after all is free again; what is, is not ready any more. */
+  private keep(sent: Sent, runs: { viewId: number }[]): void {
+    const kept = new Set(runs.map(({ viewId }) => viewId))
+    sent.views = sent.views.filter(({ id }) => kept.has(id))
+    sent.members = sent.views.map(({ id }) => id)
+    this.ready = this.ready.filter(({ node }) => !kept.has(node.id))
   }
 
   private async prepare(node: BatchView, pending: LatestRun | null): Promise<Prepared> {
     const since = this.lockedSince.get(node.id) ?? Date.now()
-    const prepared = await prepareRun(this.advancing, node, pending, this.ahead, Date.now() - since)
+    const prepared = await prepareRun(this.advancing, node, pending, Date.now() - since)
     if (prepared === 'locked') this.lockedSince.set(node.id, since)
     else this.lockedSince.delete(node.id)
     if (pending !== null && (prepared === 'locked' || prepared === 'in the way'))
@@ -268,48 +272,39 @@ export class Senders {
     return prepared
   }
 
-  /** Undefined if the run was not recorded: its plan, made ahead, holds no more, or another call was faster. */
-  private async sendOne(viewId: number, { run, work, owner }: Sendable): Promise<SentEnvelope | undefined> {
+  /** `alone`: the first one has to be prepared by itself. */
+  private async prepareTogether(views: BatchView[]): Promise<Sending | 'alone'> {
+    const runs = await prepareBundle(this.advancing, views)
+    const kept = new Set(runs.map(({ viewId }) => viewId))
+    const left = views.filter(({ id }) => !kept.has(id))
+    for (const { id, parents } of left)
+      if (!parents.some((parent) => left.some((each) => each.id === parent))) this.alone.add(id)
+    if (runs.length > 0) return runs
+    this.alone.add(views[0]!.id)
+    return 'alone'
+  }
+
+  /** Undefined if the server lets no connection in. */
+  private async sendRuns(
+    sent: Sent,
+    runs: (Sendable & { viewId: number })[],
+  ): Promise<SentEnvelope | undefined> {
+    const owner = runs[0]!.owner
     const connection = await this.connections.take(owner)
     if (connection === undefined) {
       if (this.sent.size === 1) await this.stopListening() // this one alone has a place
-      this.leaveAlone(viewId, 'locked')
+      for (const { viewId } of runs) this.leaveAlone(viewId, 'locked')
       return undefined
     }
-    if (typeof run === 'number')
-      return this.follow(viewId, run, connection, connection.send(run, work), owner)
-    const { recorded, ...envelope } = connection.start(work, run)
-    try {
-      const runId = await recorded
-      if (runId !== null) return this.follow(viewId, runId, connection, envelope, owner)
-    } catch (error) {
-      await this.connections.giveBack(connection, owner)
-      if (sqlstateOf(error) !== undefined) throw error
-      this.leaveAlone(viewId) // the connection broke: the next look finds the run, if it was recorded
-      return undefined
-    }
-    await envelope.answered
-    await this.connections.giveBack(connection, owner)
-    return undefined
-  }
-
-  /** Notes the answer to an envelope when it comes, and sends what is next. */
-  private follow(
-    viewId: number,
-    runId: number,
-    connection: BatchConnection,
-    envelope: SentEnvelope,
-    owner: string | null,
-  ): SentEnvelope {
+    const envelope = connection.send(runs.map(({ run, work }) => ({ run, ...work })))
+    const begun = performance.now()
     void envelope.answered.then((refused) => {
       const left = this.connections.giveBack(connection, owner)
-      this.sent.delete(viewId)
-      this.answered.set(viewId, { runId, viewId, refused, left })
-      this.onEnd()
-      // A view that waits for this one may be more urgent than what is ready: a look tells.
-      const isAwaited = refused !== undefined || this.turn.read.has(viewId)
-      if (!isAwaited) this.sendPlanned()
-      if (isAwaited || this.room() > 0 || Date.now() - this.turn.at >= turnMs) this.lookAgain()
+      this.sent.delete(sent)
+      const ids = runs.map(({ run, viewId }) => ({ run, viewId }))
+      this.answered.push({ runs: ids, tookMs: performance.now() - begun, refused, left })
+      for (const _ of runs) this.onEnd()
+      this.lookAgain()
     })
     return envelope
   }
@@ -332,23 +327,4 @@ export class Senders {
     await giveUpGroup(sql, batch, group, { class: code, message })
     await readAllAgain(this.advancing)
   }
-}
-
-/**
- * The views that will probably have their turn next. Views that read a view which is being refreshed are left
- * out: a lock on that view may keep them from being read. So are views whose shadows are built: that is planned quickly.
- */
-function nextOf({ views, groups, undecided, batch, latestRuns: { latest } }: AdvancingBatch): BatchView[] {
-  const grouped = new Set(groups.flatMap(({ members }) => members))
-  const isRunning = (id: number) => latest.get(id)?.status === 'running'
-  const next: BatchView[] = []
-  let ms = 0
-  for (const view of views) {
-    if (next.length >= 2 * batch.concurrency + 2 && ms > aheadMs * batch.concurrency) break
-    const waits = latest.has(view.id) || grouped.has(view.id) || undecided.has(view.id)
-    if (waits || view.parents.some(isRunning)) continue
-    next.push(view)
-    ms += view.estimateMs
-  }
-  return next
 }

@@ -1,5 +1,5 @@
-import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import type { Sql } from '../../server/database.ts'
+import type { RunPlan } from '../../sql/run-plan.ts'
 import { Problem } from '../../words/problem.ts'
 import { isEnded, type RunStatus } from '../../words/run.ts'
 import { type DefinitionDefaults, defaultsColumns } from '../definitions/definitions.ts'
@@ -8,7 +8,7 @@ import { cancelRun } from '../runs/cancel.ts'
 import { isUnneeded } from '../runs/failing.ts'
 import { mostOfText } from '../runs/history.ts'
 import { hasStatus, type Transition } from '../runs/life.ts'
-import { openBatch, type RunRequest } from '../runs/runs.ts'
+import { openBatch, type RunRequest, sentOnce } from '../runs/runs.ts'
 import type { BatchView } from './batch-views.ts'
 import type { Batch } from './batches.ts'
 
@@ -231,43 +231,68 @@ const refreshedSince = (sql: Sql, { id, requestedAt }: Since) => sql`
              where o.definition_id = d.id and o.status = 'success' and o.fills order by o.id desc limit 1), false)`
 
 /** Reads the basis; undefined if the definition does not exist any more. */
-export async function readPlanBasis(
+export const readPlanBasis = async (
   sql: Sql,
   batch: Since,
-  { id, schema, name }: Pick<BatchView, 'id' | 'schema' | 'name'>,
-): Promise<PlanBasis | undefined> {
-  const [row] = await sql<PlanBasis[]>`
+  view: Pick<BatchView, 'id' | 'schema' | 'name'>,
+): Promise<PlanBasis | undefined> => (await readPlanBases(sql, batch, [view])).get(view.id)
+
+/** The same of several views, by their ids. */
+export async function readPlanBases(
+  sql: Sql,
+  batch: Since,
+  views: Pick<BatchView, 'id' | 'schema' | 'name'>[],
+): Promise<Map<number, PlanBasis>> {
+  const asked = views.map(({ id, schema, name }) => ({ id, schema, name }))
+  const rows = await sql<PlanBasis[]>`
     select ${sql.unsafe(defaultsColumns)}, ${refreshedSince(sql, batch)} as "refreshedSince",
            exists (select from viewkeeper.switches where key = 'paused') as "allPaused",
            (select r.id from viewkeeper.runs r
-             where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running') as "runningRunId"
-      from viewkeeper.definitions d where d.id = ${id}`
-  return row
+             where r.schema_name = x.schema and r.view_name = x.name and r.status = 'running') as "runningRunId"
+      from jsonb_to_recordset(${sql.json(asked)}) x(id integer, schema text, name text)
+      join viewkeeper.definitions d on d.id = x.id`
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+/** What is written of a planned attempt at a view. `pending`: its run, if there is one already. */
+export interface PlannedAttempt {
+  id: number
+  pending: number | null
+  plan: RunPlan
+  meta: object
 }
 
 /**
- * A condition in SQL: true if a plan made on this basis and view still holds. Then nothing is paused, the
- * definition says the same, the view was neither exchanged nor given away, no run of the view is running, and none has refreshed it
- * meanwhile. The view's indexes are not compared.
+ * Writes the pending rows of several views of a batch with their plans, or the plans into the rows that are there. Returns the ids of
+ * the runs by those of the views; without a view whose attempt another call has made or claimed, or whose run others follow.
  */
-export const basisHolds = (
+export async function recordAttempts(
   sql: Sql,
-  batch: Since,
-  { id, schema, name }: BatchView,
-  { strategy, timeoutSeconds, settings, checks }: PlanBasis,
-  { oid, owner, populated }: ViewFacts,
-) => sql`
-  exists (
-    select from viewkeeper.definitions d, pg_catalog.pg_class c
-     where d.id = ${id} and d.paused_at is null and d.refresh_strategy = ${strategy}
-       and d.timeout_seconds = ${timeoutSeconds}
-       and d.settings = ${sql.json(settings as never)}::jsonb and d.checks = ${sql.json(checks as never)}::jsonb
-       and not exists (select from viewkeeper.switches where key = 'paused')
-       and c.oid = ${oid} and c.relname = ${name} and c.relnamespace = to_regnamespace(quote_ident(${schema}))
-       and c.relispopulated = ${populated} and c.relowner::regrole::text = ${owner}
-       and not exists (select from viewkeeper.runs r
-                        where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running')
-       and not ${refreshedSince(sql, batch)})`
+  batchId: string,
+  attempts: PlannedAttempt[],
+): Promise<Map<number, number>> {
+  const rows = await sql<{ id: number; runId: number }[]>`
+    with place as (${openBatch(sql, batchId)}),
+    planned as materialized (
+      select p.* from place, jsonb_to_recordset(${sentOnce(sql, attempts)}::jsonb) p(id integer, pending int8, plan jsonb, meta jsonb)),
+    again as (
+      update viewkeeper.runs r set plan = p.plan, fills = (p.plan ->> 'fills')::boolean, updated_at = clock_timestamp(),
+             meta = jsonb_set(r.meta, '{response}', p.meta -> 'response')
+        from planned p
+       where r.id = p.pending and r.status = 'pending' and not exists (select from viewkeeper.runs f where f.group_run_id = r.id)
+      returning r.definition_id, r.id),
+    made as (
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id, plan, fills, meta)
+      select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, p.plan, (p.plan ->> 'fills')::boolean, p.meta
+        from planned p
+        join viewkeeper.batch_views v on v.batch_id = ${batchId} and v.definition_id = p.id
+        join viewkeeper.batches b on b.id = v.batch_id
+       where p.pending is null
+      on conflict do nothing
+      returning definition_id, id)
+    select definition_id as id, id as "runId" from again union all select definition_id, id from made`
+  return new Map(rows.map(({ id, runId }) => [id, runId]))
+}
 
 /** An attempt in a batch ends because a view that its view reads has failed for good. */
 export const missedTurn: Transition = {

@@ -5,10 +5,16 @@ import type { QualifiedName } from '../../words/names.ts'
 import type { UsualDurations } from '../../words/run.ts'
 
 /** How long those of the last 20 refreshes of a view that succeeded took which computed all of it; nulls if there was none. */
-export async function readUsualDurations(sql: Sql, { schema, name }: QualifiedName): Promise<UsualDurations> {
+export const readUsualDurations = async (sql: Sql, name: QualifiedName): Promise<UsualDurations> =>
+  (await readAllUsualDurations(sql, [name]))[0]!
+
+/** The same of several views, in the same order. */
+export async function readAllUsualDurations(sql: Sql, names: QualifiedName[]): Promise<UsualDurations[]> {
   const median = (what: string) =>
     sql.unsafe(`percentile_cont(0.5) within group (order by (response ->> '${what}')::float8)`)
-  const [row] = await sql<[UsualDurations]>`
+  const asked = names.map(({ schema, name }, at) => ({ at, schema, name }))
+  return sql<UsualDurations[]>`
+    select u.* from jsonb_to_recordset(${sql.json(asked)}) x(at integer, schema text, name text) cross join lateral (
     select ${median('lockedMs')} filter (where strategy = 'regular' and alike <= 10) as "regularMs",
            ${median('lockedMs')} filter (where strategy = 'swap' and alike <= 10) as "exchangeMs",
            ${median('fillMs')} filter (where latest <= 10) as "fillMs",
@@ -19,10 +25,10 @@ export async function readUsualDurations(sql: Sql, { schema, name }: QualifiedNa
       from (select duration_ms, response, strategy, row_number() over (order by id desc) as latest, row_number() over (partition by strategy order by id desc) as alike
               from (select r.id, r.duration_ms, r.meta -> 'response' as response, r.meta #>> '{response,strategy}' as strategy from viewkeeper.runs r
                      where r.definition_id = (select d.id from viewkeeper.definitions d
-                                              where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null)
+                                              where d.schema_name = x.schema and d.name = x.name and d.removed_at is null)
                        and r.operation = 'refresh' and r.status = 'success' order by r.id desc limit 20) l
-             where response #> '{slices,anew}' is null) l`
-  return row
+             where response #> '{slices,anew}' is null) l) u
+     order by x.at`
 }
 
 /** How many rows a view had after its last success, as far as that run counted them. */

@@ -113,8 +113,8 @@ export async function startRunHere(
   return row.id
 }
 
-/** A plan as an expression for jsonb. A plan that repeats itself, as swaps describe views, sends each line of its statements once. */
-export function sentOnce(sql: Sql, plan: RunPlan) {
+/** A plan, or what has several, as an expression for jsonb. What repeats itself, as swaps describe views, sends each line of its statements once. */
+export function sentOnce(sql: Sql, plan: object) {
   const lines = JSON.stringify(plan).split(/(?<=\\n)/)
   const places = new Map([...new Set(lines)].map((line, at) => [line, at + 1]))
   if (lines.length < 2 * places.size) return sql.json(plan as never)

@@ -1,6 +1,6 @@
 import { envelope } from '../../record/envelope/text.ts'
 import { noRun } from '../../record/runs/runs.ts'
-import type { Database, Sql } from '../../server/database.ts'
+import type { Database } from '../../server/database.ts'
 import { problemOf } from '../../server/failures.ts'
 import { sendAhead } from '../../server/transactions.ts'
 import { loginSettings, makeSafe } from '../../sql/settings.ts'
@@ -11,7 +11,7 @@ import {
   type RunWork,
   type SentEnvelope,
   startUp,
-  takeRun,
+  takeRuns,
 } from './run-connection.ts'
 
 /** Connections for runs of a batch, opened before they are needed. Each has runs of one owner only. */
@@ -143,13 +143,8 @@ export const sessionEnvelope = {
 
 /** A connection for several runs of a batch, one after the other. */
 export interface BatchConnection {
-  /** Sends the envelope of a recorded run. */
-  send(runId: number, work: RunWork): SentEnvelope
-  /** Records a run by `record`, which gets columns of a `select` as `takeRun` makes them, and sends its envelope, in one message. */
-  start<Id>(
-    work: RunWork,
-    record: (sql: Sql, take: (id: string) => string) => Id,
-  ): { recorded: Id } & SentEnvelope
+  /** Sends one envelope for recorded runs of one time limit, parents before children. */
+  send(works: (RunWork & { run: number })[]): SentEnvelope
   /**
    * Takes back the settings and locks of a run whose envelope was answered, so that another run may follow. Fails if none may:
    * the connection is broken, the envelope itself has failed and may have left its run, or code of the view has made the call of the
@@ -206,11 +201,10 @@ async function openForBatch(database: Database): Promise<BatchConnection> {
       return { answered, leave }
     }
     return {
-      send(runId, work) {
-        sendAhead(sql, `select ${takeRun(String(runId), work)}`)
+      send(works) {
+        sendAhead(sql, `select ${takeRuns(works)}`)
         return send()
       },
-      start: (work, record) => ({ recorded: record(sql, (id) => takeRun(id, work)), ...send() }),
       reset: () => isReset,
       leave,
     }

@@ -26,9 +26,9 @@ const ofEveryRun = {
   unfound: onOneLine(unfoundQuery),
 }
 
-/** What the envelope has to know of the failures of this plan, as JSON. `hints`: a query for what was done with a view. */
-export const failuresOf = (plan: RunPlan): string => {
-  const purposes = purposesOf(plan)
+/** What the envelope has to know of the failures of these plans, as JSON. `hints`: a query for what was done with a view. */
+export const failuresOf = (...plans: RunPlan[]): string => {
+  const purposes = [...new Set(plans.flatMap(purposesOf))].toSorted()
   const key = purposes.join()
   const known = written.get(key)
   if (known !== undefined) return known
@@ -66,10 +66,24 @@ export interface RunWork {
 
 /** Makes the session that of a run, as columns of a `select`. `id` is an expression for the run's id. */
 export const takeRun = (id: string, { plan, timeoutSeconds }: RunWork): string =>
+  take(`${id}::text`, id, [plan], timeoutSeconds)
+
+/** The same of several recorded runs of one time limit, parents before children. */
+export const takeRuns = (works: (RunWork & { run: number })[]): string => {
+  const [{ run: first, timeoutSeconds }] = works as [RunWork & { run: number }]
+  return take(
+    literal(works.map(({ run }) => run).join()),
+    String(first),
+    works.map(({ plan }) => plan),
+    timeoutSeconds,
+  )
+}
+
+const take = (ids: string, first: string, plans: RunPlan[], timeoutSeconds: number): string =>
   Object.entries({
-    'viewkeeper.run': `${id}::text`,
-    [failuresSetting]: literal(failuresOf(plan)),
-    application_name: `'viewkeeper run ' || ${id}`,
+    'viewkeeper.run': ids,
+    [failuresSetting]: literal(failuresOf(...plans)),
+    application_name: `'viewkeeper run ' || ${first}`,
     statement_timeout: `'${timeoutSeconds * 1000}'`,
   })
     .map(([name, value]) => `pg_catalog.set_config('${name}', ${value}, false)`)

@@ -1,0 +1,62 @@
+import type { LatestRun } from '../../record/plan/batch.ts'
+import { isDone } from '../../run/plan/turn.ts'
+
+/** The runs of one message take at most so long together, by what they usually take. */
+const longestMs = 250
+
+/** So many plans are written at once. */
+const mostRuns = 100
+
+/** What planning a bundle needs to know of a view in a batch. */
+interface BundledNode {
+  id: number
+  parents: number[]
+  owner?: number | null
+  estimateMs: number
+}
+
+/**
+ * The views that one message refreshes one after the other, parents before children: `first`, which has its turn, and others of its owner
+ * that are due now, or will be when those before them have succeeded. A chain stays together. `nodes`: parents before children, the most
+ * urgent first. `isFree`: whether a view may be refreshed with others, and nobody does so yet. `slots`: how many messages share what is
+ * left. Pure.
+ */
+export function planBundle<Node extends BundledNode>(
+  first: Node,
+  nodes: Node[],
+  latest: Map<number, LatestRun>,
+  isFree: (node: Node) => boolean,
+  slots: number,
+): Node[] {
+  const isDue = ({ id }: Node) => {
+    const last = latest.get(id)
+    return last === undefined || (last.status === 'pending' && last.due && last.follows !== true)
+  }
+  const may = new Set(
+    nodes.filter((node) => node.owner != null && node.owner === first.owner && isDue(node) && isFree(node)),
+  )
+  if (!may.has(first)) return [first]
+  const readers = new Map<number, Node[]>()
+  let leftMs = 0
+  for (const node of may) {
+    leftMs += node.estimateMs
+    for (const parent of node.parents) readers.set(parent, [...(readers.get(parent) ?? []), node])
+  }
+  const mostMs = Math.min(longestMs, leftMs / slots)
+  const bundle = new Set<Node>()
+  const inside = new Set<number>()
+  let ms = 0
+  const add = (...from: Node[]) => {
+    const next = [...from]
+    for (let node = next.shift(); node !== undefined && bundle.size < mostRuns; node = next.shift()) {
+      if (bundle.has(node) || (bundle.size > 0 && ms + node.estimateMs > mostMs)) continue
+      if (!node.parents.every((parent) => inside.has(parent) || isDone(latest.get(parent)))) continue
+      bundle.add(node)
+      inside.add(node.id)
+      ms += node.estimateMs
+      next.unshift(...(readers.get(node.id) ?? []))
+    }
+  }
+  add(first, ...may)
+  return [...bundle]
+}

@@ -1,0 +1,118 @@
+import { beforeAll, expect, test } from 'vitest'
+import { requestBatchCancel } from '../../../src/record/batches/batches.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { accountOf, advanceToEnd, begin, countExecutions, makeGraph, retryAtOnce } from '../../support/views/batches.ts'
+import { endProcess, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+
+const { database, sql } = useDatabase()
+
+beforeAll(() => retryAtOnce(sql))
+
+const graph = { a: [], b: ['a'], c: ['b'], d: ['b'], e: ['c', 'd'] }
+const views = Object.keys(graph)
+const each = (...statuses: string[]) => Object.fromEntries(views.map((view) => [view, statuses]))
+
+/** Makes the graph, and refreshes it once, so that it is known how long that takes. The view `gated` waits at a gate, if it is closed. */
+async function makeKnown(schema: string, gated: string): Promise<void> {
+  await makeGraph(sql, schema, graph)
+  await sql.unsafe(`
+    create function ${schema}.gate() returns integer language plpgsql as $$
+    begin perform pg_advisory_xact_lock(hashtext('${schema}')); return 1; end $$`)
+  const [{ definition }] = (await sql.unsafe(
+    `select pg_get_viewdef('${schema}.${gated}') as definition`,
+  )) as unknown as [{ definition: string }]
+  const readers = await sql.unsafe(`
+    select c.relname as name, pg_get_viewdef(c.oid) as definition from pg_class c
+     where c.relnamespace = '${schema}'::regnamespace and c.relkind = 'm' order by 1`)
+  await sql.unsafe(`drop materialized view ${schema}.${gated} cascade`)
+  const gatedQuery = `select q.*, ${schema}.gate() as gate from (${definition.replace(/;$/, '')}) q`
+  for (const { name, definition } of readers)
+    await sql.unsafe(
+      `create materialized view if not exists ${schema}.${name} as ${name === gated ? gatedQuery : definition.replace(/;$/, '')} with no data`,
+    )
+  expect(await advanceToEnd(database, await refreshAll(schema))).toMatchObject({ status: 'success' })
+  await sql.unsafe(views.map((view) => `alter sequence ${schema}.${view}_executions restart`).join('; '))
+}
+
+const refreshAll = (schema: string) =>
+  begin(database, { pattern: `${schema}.*`, strategy: 'regular', concurrency: 1, retries: 1 })
+
+/** The runs of a batch that the same session has executed in one message: how many statements of that session began. */
+const pending = (batchId: string) => sql`
+  select view_name as name from viewkeeper.runs where batch_id = ${batchId} and status = 'pending' order by 1`
+
+test('a chain of small views is planned and sent in one message, and each view has its run', async () => {
+  await makeKnown('chain', 'a')
+  const batchId = await refreshAll('chain')
+  await withGateClosed(sql, 'chain', async (open) => {
+    const ended = advanceToEnd(database, batchId)
+    await untilAtGate(sql, 'chain')
+    expect((await pending(batchId)).map(({ name }) => name)).toEqual(['b', 'c', 'd', 'e'])
+    await open()
+    expect(await ended).toMatchObject({ status: 'success' })
+  })
+  expect(await accountOf(sql, batchId)).toEqual({ statuses: each('success'), disorder: [], mostAtOnce: 1 })
+  for (const view of views) expect(await countExecutions(sql, `chain.${view}`)).toBe(1)
+})
+
+test.each(views)('a kill while %s of a bundle is refreshed ends that run only, and each view is refreshed once', async (victim) => {
+  const schema = `kill_${victim}`
+  await makeKnown(schema, victim)
+  const batchId = await refreshAll(schema)
+  await withGateClosed(sql, schema, async (open) => {
+    const ended = advanceToEnd(database, batchId)
+    await endProcess(sql, await untilAtGate(sql, schema))
+    await open()
+    expect(await ended).toMatchObject({ status: 'success' })
+  })
+  expect(await accountOf(sql, batchId)).toEqual({
+    statuses: { ...each('success'), [victim]: ['failed', 'success'] },
+    disorder: [],
+    mostAtOnce: 1,
+  })
+  for (const view of views)
+    if (view !== victim) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
+})
+
+test('a cancel while a bundle is refreshed ends the run that works, and no other begins', async () => {
+  await makeKnown('canceled', 'b')
+  const batchId = await refreshAll('canceled')
+  await withGateClosed(sql, 'canceled', async () => {
+    const ended = advanceToEnd(database, batchId)
+    await untilAtGate(sql, 'canceled')
+    expect(await requestBatchCancel(sql, batchId, 'test')).toBe(true)
+    expect(await ended).toMatchObject({ status: 'canceled' })
+  })
+  expect((await accountOf(sql, batchId)).statuses).toEqual({ ...each('canceled'), a: ['success'] })
+})
+
+test('a view that is paused while a view before it in its bundle is refreshed stays as it is', async () => {
+  await makeKnown('paused', 'a')
+  const batchId = await refreshAll('paused')
+  await withGateClosed(sql, 'paused', async (open) => {
+    const ended = advanceToEnd(database, batchId)
+    await untilAtGate(sql, 'paused')
+    await sql`update viewkeeper.definitions set paused_at = clock_timestamp() where schema_name = 'paused' and name = 'd'`
+    await open()
+    expect(await ended).toMatchObject({ status: 'success' })
+  })
+  expect((await accountOf(sql, batchId)).statuses).toEqual({ ...each('success'), d: ['skipped'] })
+  expect(await countExecutions(sql, 'paused.d')).toBe(0)
+})
+
+test('a view that fails in a bundle keeps what reads it from being refreshed, and nothing else', async () => {
+  await makeKnown('failing', 'a')
+  await sql.unsafe(`drop materialized view failing.c cascade;
+    create materialized view failing.c as select id, 1 / (id - (select max(id) from failing.b)) as read_0 from failing.b with no data;
+    create materialized view failing.e as select d.id, c.read_0 from failing.c c, failing.d d with no data`)
+  await advanceToEnd(database, await refreshAll('failing'))
+  const batchId = await refreshAll('failing')
+  expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
+  expect((await accountOf(sql, batchId)).statuses).toEqual({
+    a: ['success'],
+    b: ['success'],
+    c: ['failed'],
+    d: ['success'],
+    e: ['skipped'],
+  })
+})
