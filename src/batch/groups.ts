@@ -1,4 +1,4 @@
-import { findView, readObstacles } from '../catalog/db/catalog.ts'
+import { findViews, readObstacles } from '../catalog/db/catalog.ts'
 import type { OutlinedReader, ViewFacts } from '../catalog/plan/live-view.ts'
 import { type GroupSeen, lookAtEach } from '../rebuild/db/group.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
@@ -6,7 +6,7 @@ import { make } from '../rebuild/plan/make.ts'
 import { nothingStandsBetween, prove } from '../rebuild/plan/prove.ts'
 import { memberRequirements, placesRequirement } from '../rebuild/plan/requirements.ts'
 import { apart, batchKey, everything, materialized, type Scope } from '../rebuild/plan/scope.ts'
-import { type PlanBasis, readPlanBasis, requestOf } from '../record/batches/attempts.ts'
+import { type PlanBasis, readPlanBases, requestOf } from '../record/batches/attempts.ts'
 import {
   type BuiltElsewhere,
   type FormedGroup,
@@ -23,7 +23,7 @@ import { type BatchView, followersIn } from '../record/batches/batch-views.ts'
 import type { Batch, RefreshedEach } from '../record/batches/batches.ts'
 import { readTakenNumbers, recordTogether } from '../record/batches/group-runs.ts'
 import type { PlannedGroup, TogetherGroup } from '../record/plan/batch.ts'
-import { readUsualDurations } from '../record/runs/past.ts'
+import { readAllUsualDurations } from '../record/runs/past.ts'
 import { planRegularTogether } from '../run/plan/refresh.ts'
 import { shortTogether } from '../run/plan/strategy.ts'
 import type { Sql } from '../server/database.ts'
@@ -193,25 +193,19 @@ async function readInPlace(
   batch: Batch,
   members: Pick<BatchView, 'id' | 'schema' | 'name'>[],
 ): Promise<{ members: InPlace[]; ms: number } | null> {
-  const all: InPlace[] = []
-  const usual = []
-  for (const member of members) {
-    const [basis, view, durations] = await Promise.all([
-      readPlanBasis(sql, batch, member),
-      findView(sql, member),
-      readUsualDurations(sql, member),
-    ])
-    if (
-      basis === undefined ||
-      view === undefined ||
-      !view.mayAlter ||
-      !view.populated ||
-      !isPlain(basis, batch)
-    )
-      return null
-    all.push({ basis, view })
-    usual.push(durations)
-  }
+  const [bases, views, usual] = await Promise.all([
+    readPlanBases(sql, batch, members),
+    findViews(sql, members),
+    readAllUsualDurations(sql, members),
+  ])
+  const all = members.flatMap((member): InPlace[] => {
+    const basis = bases.get(member.id)
+    const view = views.get(quoteName(member))
+    const isSimple =
+      basis !== undefined && view?.mayAlter && view.populated && isPlain(basis, batch)
+    return isSimple ? [{ basis, view }] : []
+  })
+  if (all.length < members.length) return null
   const ms = shortTogether(usual)
   return ms === null ? null : { members: all, ms }
 }

@@ -16,13 +16,7 @@ import { readAllUsualDurations } from '../record/runs/past.ts'
 import { findUnchangedAmong, pauseReason, skipped } from '../record/runs/skip.ts'
 import { isDone } from '../run/plan/turn.ts'
 import { type PlannedRefresh, planInPlace, planRefresh } from '../run/plan-refresh.ts'
-import {
-  planOrEnd,
-  recordEnd,
-  recordedOf,
-  recordPlan,
-  skippedUnchanged,
-} from '../run/record.ts'
+import { planOrEnd, recordEnd, recordedOf, recordPlan, skippedUnchanged } from '../run/record.ts'
 import type { Sql } from '../server/database.ts'
 import { actorsOf } from '../sql/run-plan.ts'
 import { Problem } from '../words/problem.ts'
@@ -99,7 +93,12 @@ export async function prepareBundle(
     readPlanBases(sql, batch, views),
     findViews(sql, views),
     readAllUsualDurations(sql, views),
-    mayLeaveOut(batch) ? findUnchangedAmong(sql, views.map(({ id }) => id)) : new Set<number>(),
+    mayLeaveOut(batch)
+      ? findUnchangedAmong(
+          sql,
+          views.map(({ id }) => id),
+        )
+      : new Set<number>(),
   ])
   const planned = new Map<number, PlannedRefresh>()
   let timeoutSeconds: number | undefined
@@ -117,7 +116,9 @@ export async function prepareBundle(
       !view.parents.every((parent) => planned.has(parent) || isDone(latest.get(parent)))
     )
       continue
-    const work = await planOrEnd(async () => planInPlace(fact, basis, usual[at]!, batch.strategy) ?? skipped(''))
+    const work = await planOrEnd(
+      async () => planInPlace(fact, basis, usual[at]!, batch.strategy) ?? skipped(''),
+    )
     if ('status' in work || sendable(0, work).owner !== fact.owner) continue
     timeoutSeconds ??= work.timeoutSeconds
     if (work.timeoutSeconds === timeoutSeconds) planned.set(view.id, work)

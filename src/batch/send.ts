@@ -97,7 +97,10 @@ export class Senders {
       const isFinal = refused !== undefined && !mayRetry(refused.code)
       const open = runs.filter(({ run, viewId }) => {
         const last = latestRuns.latest.get(viewId)
-        return last?.runId === run && (last.status === 'pending' || last.status === 'running' || last.status === 'built')
+        return (
+          last?.runId === run &&
+          (last.status === 'pending' || last.status === 'running' || last.status === 'built')
+        )
       })
       for (const { run, viewId } of open) {
         const status = latestRuns.latest.get(viewId)?.status

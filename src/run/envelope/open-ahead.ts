@@ -20,8 +20,6 @@ export interface OpenedAhead {
   take(owner: string | null): Promise<BatchConnection | undefined>
   /** Takes a connection back whose run was answered: it is used again, or closed. Settles when the run's locks are gone. */
   giveBack(connection: BatchConnection, owner: string | null): Promise<void>
-  /** Opens connections until so many are ready, or as many are open as may be; does not wait for them. */
-  fill(count: number): void
   /** What the server says to the connections that it does not let in; null: it has let all in. */
   refusal(): string | null
 }
@@ -74,9 +72,6 @@ export async function withOpenedAhead<T>(
       ({ leave }) => leave(),
       () => {},
     )
-  const fill = (wanted: number) => {
-    while (ready.length < wanted && ready.length + taken < most && !isCrowded()) open()
-  }
   const take = async (owner: string | null) => {
     while (ready.length === 0 && (taken >= most || isCrowded()) && returning.size > 0)
       await Promise.race(returning)
@@ -117,9 +112,9 @@ export async function withOpenedAhead<T>(
     else await connection.leave()
     taken--
   }
-  fill(ahead)
+  for (let at = 0; at < ahead; at++) open()
   try {
-    return await work({ fill, take, giveBack, refusal: () => refusal })
+    return await work({ take, giveBack, refusal: () => refusal })
   } finally {
     over = true
     await Promise.all(ready.map(close))

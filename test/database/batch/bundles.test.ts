@@ -1,7 +1,14 @@
 import { beforeAll, expect, test } from 'vitest'
 import { requestBatchCancel } from '../../../src/record/batches/batches.ts'
 import { useDatabase } from '../../support/servers/database.ts'
-import { accountOf, advanceToEnd, begin, countExecutions, makeGraph, retryAtOnce } from '../../support/views/batches.ts'
+import {
+  accountOf,
+  advanceToEnd,
+  begin,
+  countExecutions,
+  makeGraph,
+  retryAtOnce,
+} from '../../support/views/batches.ts'
 import { endProcess, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
 const { database, sql } = useDatabase()
@@ -55,24 +62,27 @@ test('a chain of small views is planned and sent in one message, and each view h
   for (const view of views) expect(await countExecutions(sql, `chain.${view}`)).toBe(1)
 })
 
-test.each(views)('a kill while %s of a bundle is refreshed ends that run only, and each view is refreshed once', async (victim) => {
-  const schema = `kill_${victim}`
-  await makeKnown(schema, victim)
-  const batchId = await refreshAll(schema)
-  await withGateClosed(sql, schema, async (open) => {
-    const ended = advanceToEnd(database, batchId)
-    await endProcess(sql, await untilAtGate(sql, schema))
-    await open()
-    expect(await ended).toMatchObject({ status: 'success' })
-  })
-  expect(await accountOf(sql, batchId)).toEqual({
-    statuses: { ...each('success'), [victim]: ['failed', 'success'] },
-    disorder: [],
-    mostAtOnce: 1,
-  })
-  for (const view of views)
-    if (view !== victim) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
-})
+test.each(views)(
+  'a kill while %s of a bundle is refreshed ends that run only, and each view is refreshed once',
+  async (victim) => {
+    const schema = `kill_${victim}`
+    await makeKnown(schema, victim)
+    const batchId = await refreshAll(schema)
+    await withGateClosed(sql, schema, async (open) => {
+      const ended = advanceToEnd(database, batchId)
+      await endProcess(sql, await untilAtGate(sql, schema))
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
+    })
+    expect(await accountOf(sql, batchId)).toEqual({
+      statuses: { ...each('success'), [victim]: ['failed', 'success'] },
+      disorder: [],
+      mostAtOnce: 1,
+    })
+    for (const view of views)
+      if (view !== victim) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
+  },
+)
 
 test('a cancel while a bundle is refreshed ends the run that works, and no other begins', async () => {
   await makeKnown('canceled', 'b')

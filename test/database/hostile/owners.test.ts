@@ -3,9 +3,6 @@ import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { describeViews, isDefined } from '../../../src/migrate/describe.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
-import { basisHolds, type PlanBasis, readPlanBasis } from '../../../src/record/batches/attempts.ts'
-import type { BatchView } from '../../../src/record/batches/batch-views.ts'
-import { readView } from '../../../src/record/definitions/look.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
@@ -957,22 +954,6 @@ describe('the connections of a batch', deep, () => {
       { status: 'failed', class: 'CatalogChanged' },
       { status: 'success', class: null },
     ])
-  })
-
-  test('are not chosen by a plan from before a view was given away', async () => {
-    const { sql } = place
-    const view = await mallorysView('select 1 as id')
-    await define(sql, view, { retries: 0 })
-    const [row] =
-      await sql`select id from viewkeeper.definitions where schema_name = 'm' and name = ${view.slice(2)}`
-    const named = { id: row?.id, schema: 'm', name: view.slice(2) } as BatchView
-    const batch = { id: 'none', requestedAt: new Date() }
-    const basis = (await readPlanBasis(sql, batch, named)) as PlanBasis
-    const facts = await readView(sql, named)
-    const holds = async () => (await sql`select ${basisHolds(sql, batch, named, basis, facts)} as it`)[0]?.it
-    expect(await holds()).toBe(true)
-    await sql.unsafe(`alter materialized view ${view} owner to alice`)
-    expect(await holds()).toBe(false)
   })
 
   test('are opened by a login, too, that may make nothing temporary', async () => {

@@ -82,7 +82,6 @@ const logins = [login, 'master', 'boss'] as const
 const mayStayUnsent = [
   'src/record/runs/sent.ts findSent',
   'src/set-aside/db/locks.ts readHolders',
-  'src/record/batches/attempts.ts basisHolds',
   'src/record/batches/attempts.ts insertRetry',
   'src/record/batches/attempts.ts writeNextAttempts',
   'src/record/runs/history.ts readProgress',
