@@ -78,6 +78,9 @@ export interface Sendable {
   owner: string | null
 }
 
+/** A run of a bundle, and the view that it is of, or that stands for its group. */
+export type BundledRun = Sendable & { viewId: number }
+
 /** What became of the next attempt at a view. */
 export type Prepared =
   | Sendable

@@ -21,7 +21,7 @@ import {
 } from '../record/batches/batch-groups.ts'
 import { type BatchView, followersIn } from '../record/batches/batch-views.ts'
 import type { Batch, RefreshedEach } from '../record/batches/batches.ts'
-import { readTakenNumbers, recordTogether } from '../record/batches/group-runs.ts'
+import { type RecordedTogether, readTakenNumbers, recordTogether } from '../record/batches/group-runs.ts'
 import type { PlannedGroup, TogetherGroup } from '../record/plan/batch.ts'
 import { readAllUsualDurations } from '../record/runs/past.ts'
 import { planRegularTogether } from '../run/plan/refresh.ts'
@@ -34,7 +34,13 @@ import { batchPlaces, quoteName } from '../sql/names.ts'
 import { statementsOf } from '../sql/run-plan.ts'
 import { displayName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
-import { type AdvancingBatch, type Prepared, readAllAgain } from './advancing.ts'
+import {
+  type AdvancingBatch,
+  type BundledRun,
+  type Prepared,
+  readAllAgain,
+  type Sendable,
+} from './advancing.ts'
 import { planTogether, viewsTogether } from './plan/together.ts'
 
 interface ToDecide {
@@ -154,12 +160,14 @@ async function form(
   const each: RefreshedEach[] = []
   const taken = await readTakenNumbers(sql, batch)
   let next = 0
+  const membersOf = (one: PlannedGroup<Scope>) => candidates.filter(({ id }) => one.members.includes(id))
+  const found = await readInPlace(sql, batch, planned.map(membersOf))
+  const inPlace = new Map(planned.map((one, at) => [one, found[at] !== null]))
   for (const one of planned) {
     while (taken.has(String(next))) next++
     const number = next++
     const { group } = one
-    const members = candidates.filter(({ id }) => one.members.includes(id))
-    if ((await readInPlace(sql, batch, members)) !== null) {
+    if (inPlace.get(one)) {
       groups.push({ ...one, number, shadowBytes: 0, inPlace: true })
       continue
     }
@@ -183,31 +191,40 @@ interface InPlace {
   basis: PlanBasis
 }
 
+/** The views of a group that may be refreshed where they are, and how long that is likely to lock readers out. */
+interface TogetherInPlace {
+  members: InPlace[]
+  ms: number
+}
+
 /**
- * Whether the views of a group may be refreshed where they are, in one transaction: if that locks readers out no longer than an
+ * Whether the views of each of these groups may be refreshed where they are, in one transaction: if that locks readers out no longer than an
  * exchange would. Then it shows the same data at one moment, and costs a fifth. Null if they may not, or if one wants more
- * than `auto` of a refresh: checks, counts, settings, replicas.
+ * than `auto` of a refresh: checks, counts, settings, replicas. The facts of all are read by one statement each.
  */
 async function readInPlace(
   sql: Sql,
   batch: Batch,
-  members: Pick<BatchView, 'id' | 'schema' | 'name'>[],
-): Promise<{ members: InPlace[]; ms: number } | null> {
-  const [bases, views, usual] = await Promise.all([
-    readPlanBases(sql, batch, members),
-    findViews(sql, members),
-    readAllUsualDurations(sql, members),
+  groups: Pick<BatchView, 'id' | 'schema' | 'name'>[][],
+): Promise<(TogetherInPlace | null)[]> {
+  const all = groups.flat()
+  const [bases, views, durations] = await Promise.all([
+    readPlanBases(sql, batch, all),
+    findViews(sql, all),
+    readAllUsualDurations(sql, all),
   ])
-  const all = members.flatMap((member): InPlace[] => {
-    const basis = bases.get(member.id)
-    const view = views.get(quoteName(member))
-    const isSimple =
-      basis !== undefined && view?.mayAlter && view.populated && isPlain(basis, batch)
-    return isSimple ? [{ basis, view }] : []
+  const usual = new Map(all.map(({ id }, at) => [id, durations[at]!]))
+  return groups.map((group) => {
+    const members = group.flatMap((member): InPlace[] => {
+      const basis = bases.get(member.id)
+      const view = views.get(quoteName(member))
+      const isSimple = basis !== undefined && view?.mayAlter && view.populated && isPlain(basis, batch)
+      return isSimple ? [{ basis, view }] : []
+    })
+    if (members.length < group.length) return null
+    const ms = shortTogether(group.map(({ id }) => usual.get(id)!))
+    return ms === null ? null : { members, ms }
   })
-  if (all.length < members.length) return null
-  const ms = shortTogether(usual)
-  return ms === null ? null : { members: all, ms }
 }
 
 const isPlain = ({ strategy, checks, settings, skipsUnchanged, paused }: PlanBasis, batch: Batch): boolean =>
@@ -216,20 +233,54 @@ const isPlain = ({ strategy, checks, settings, skipsUnchanged, paused }: PlanBas
   !skipsUnchanged &&
   !paused
 
-/** Prepares the run that refreshes a group where it is. If that is not possible any more, its views are refreshed each by itself. */
-export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherGroup): Promise<Prepared> {
+/**
+ * Prepares the runs that refresh groups where they are, each in one transaction; one message may execute them. If that is not possible any
+ * more for a group, its views are refreshed each by itself. Leaves out groups that have to wait.
+ */
+export async function prepareInPlace(
+  advancing: AdvancingBatch,
+  groups: TogetherGroup[],
+): Promise<Exclude<Prepared, Sendable> | BundledRun[]> {
   const { sql, batch, views } = advancing
-  const members = views.filter(({ id }) => group.members.includes(id))
-  const found = await readInPlace(sql, batch, members)
-  if (found === null) {
+  const membersOf = groups.map((group) => views.filter(({ id }) => group.members.includes(id)))
+  const found = await readInPlace(sql, batch, membersOf)
+  const impossible = groups.filter((_, at) => found[at] === null)
+  for (const group of impossible) {
     const message =
       'A view of the group was changed, paused or altered during the batch, or takes longer by now.'
     await giveUpGroup(sql, batch, group, { class: 'CatalogChanged', message })
+  }
+  if (impossible.length > 0) {
     await readAllAgain(advancing)
     return 'made elsewhere'
   }
+  const planned = groups.flatMap((group, at) => planInPlace(batch, group, membersOf[at]!, found[at]!) ?? [])
+  if (planned.length === 0) return 'in the way'
+  const runs = await recordTogether(sql, batch.id, 'pending', planned)
+  const recorded = planned.flatMap(({ members, plan, timeoutSeconds, owner }, at): BundledRun[] => {
+    const run = runs[at] ?? null
+    return run === null ? [] : [{ run, work: { plan, timeoutSeconds }, owner, viewId: members[0]!.id }]
+  })
+  const [first] = recorded
+  if (first === undefined) return 'made elsewhere'
+  return recorded.filter(
+    (each) =>
+      each === first ||
+      (each.owner !== null &&
+        each.owner === first.owner &&
+        each.work.timeoutSeconds === first.work.timeoutSeconds),
+  )
+}
+
+/** Undefined if another run of one of the views is running. */
+function planInPlace(
+  batch: Batch,
+  group: TogetherGroup,
+  members: BatchView[],
+  found: TogetherInPlace,
+): (RecordedTogether & { timeoutSeconds: number; owner: string | null }) | undefined {
   const bases = found.members.map(({ basis }) => basis)
-  if (bases.some(({ runningRunId }) => runningRunId !== null)) return 'in the way'
+  if (bases.some(({ runningRunId }) => runningRunId !== null)) return undefined
   const facts = found.members.map(({ view }) => view)
   const timeoutSeconds = Math.max(...bases.map((basis) => basis.timeoutSeconds))
   const plan = planRegularTogether(facts, followersIn(members), {
@@ -240,25 +291,14 @@ export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherG
     checking: null,
   })
   const because = `the batch refreshes ${members.map(({ view }) => view).join(', ')} in one transaction: that locks readers out for about ${Math.ceil(found.ms)} ms, no longer than an exchange, which costs more`
-  const runId = await recordTogether(
-    sql,
-    batch.id,
-    group,
-    'pending',
-    members.map((member, at) => ({
-      id: member.id,
-      meta: {
-        request: requestOf(batch, member).request,
-        response: { strategy: 'regular', because, ...(at === 0 ? { sql: statementsOf(plan) } : {}) },
-      },
-    })),
-    plan,
-  )
-  if (runId === null) return 'made elsewhere'
+  const recorded = members.map((member, at) => ({
+    id: member.id,
+    meta: {
+      request: requestOf(batch, member).request,
+      response: { strategy: 'regular', because, ...(at === 0 ? { sql: statementsOf(plan) } : {}) },
+    },
+  }))
   const owners = new Set(facts.map(({ owner }) => owner))
-  return {
-    run: runId,
-    work: { plan, timeoutSeconds },
-    owner: owners.size === 1 ? (facts[0]?.owner ?? null) : null,
-  }
+  const owner = owners.size === 1 ? (facts[0]?.owner ?? null) : null
+  return { group, members: recorded, plan, timeoutSeconds, owner }
 }

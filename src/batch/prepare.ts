@@ -20,7 +20,7 @@ import { planOrEnd, recordEnd, recordedOf, recordPlan, skippedUnchanged } from '
 import type { Sql } from '../server/database.ts'
 import { actorsOf } from '../sql/run-plan.ts'
 import { Problem } from '../words/problem.ts'
-import type { AdvancingBatch, Prepared, Sendable } from './advancing.ts'
+import type { AdvancingBatch, BundledRun, Prepared, Sendable } from './advancing.ts'
 import { joinRefreshed } from './leave-out.ts'
 import { mayLeaveOut } from './plan/selection.ts'
 
@@ -39,7 +39,6 @@ export async function prepareRun(
   const { sql, batch, groups } = advancing
   const run = requestOf(batch, view)
   const group = groups.find(({ members }) => members.includes(view.id))
-  if (group?.inPlace) return (await import('./groups.ts')).prepareInPlace(advancing, group)
   if (group !== undefined && pending?.status === 'built')
     return (await import('./shadows.ts')).prepareExchange(advancing, group)
   const [basis, unneeded] = await Promise.all([
@@ -76,9 +75,6 @@ export async function prepareRun(
 /** Whether the batch may take what another run has refreshed: not if it wants a refresh of a certain kind. */
 const mayJoin = ({ strategy, request }: Batch): boolean =>
   (strategy ?? 'auto') === 'auto' && request.withoutChecks !== true
-
-/** A run of a bundle, and its view. */
-export type BundledRun = Sendable & { viewId: number }
 
 /**
  * Prepares the next attempts at several views of one owner, parents before children, which one message refreshes: what is read and written

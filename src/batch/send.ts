@@ -1,14 +1,20 @@
 import { giveUpGroup } from '../record/batches/batch-groups.ts'
 import type { BatchView } from '../record/batches/batch-views.ts'
 import { noteRefusal } from '../record/batches/batches.ts'
-import type { LatestRun } from '../record/plan/batch.ts'
+import type { LatestRun, TogetherGroup } from '../record/plan/batch.ts'
 import { closeLostRuns, closeUnclaimed } from '../record/runs/life.ts'
 import type { OpenedAhead } from '../run/envelope/open-ahead.ts'
 import type { SentEnvelope } from '../run/envelope/run-connection.ts'
 import { runErrorOf } from '../run/record.ts'
 import { neverClaimed } from '../run/send.ts'
 import { mayRetry, type Problem } from '../words/problem.ts'
-import { type AdvancingBatch, type Prepared, readAllAgain, type Sendable } from './advancing.ts'
+import {
+  type AdvancingBatch,
+  type BundledRun,
+  type Prepared,
+  readAllAgain,
+  type Sendable,
+} from './advancing.ts'
 import { planBundle } from './plan/bundle.ts'
 import { type BatchNext, ownersWithRivals } from './plan/next.ts'
 import { prepareBundle, prepareRun } from './prepare.ts'
@@ -48,7 +54,7 @@ interface Answered {
 type ReadyBatchView = BatchNext<BatchView>['ready'][number]
 
 /** What a message executes. */
-type Sending = Prepared | (Sendable & { viewId: number })[]
+type Sending = Prepared | BundledRun[]
 
 /** Sends the runs of a batch, no more at once than its concurrency: what is ready, as far as there are places, after each look. */
 export class Senders {
@@ -133,12 +139,20 @@ export class Senders {
       const next = this.takeNext(elsewhere, rivals)
       if (next === undefined) break
       const { node, pending, exchange } = next
-      const bundle = exchange === undefined ? this.bundleOf(node, elsewhere) : [node]
+      const group = this.groupOf(node)
+      const bundle =
+        exchange !== undefined
+          ? [node]
+          : group?.inPlace
+            ? this.groupsWith(node, elsewhere)
+            : this.bundleOf(node, elsewhere)
+      const preparing = group?.inPlace
+        ? this.prepareGroups(bundle)
+        : bundle.length > 1
+          ? this.prepareTogether(bundle)
+          : this.prepare(node, pending)
       const members = exchange?.members ?? bundle.map(({ id }) => id)
-      const begun =
-        bundle.length > 1
-          ? await this.begin(bundle, members, this.prepareTogether(bundle))
-          : await this.begin(bundle, members, this.prepare(node, pending))
+      const begun = await this.begin(bundle, members, preparing)
       if (begun === 'made elsewhere') {
         await latestRuns.reload()
         return true
@@ -224,6 +238,34 @@ export class Senders {
     return next
   }
 
+  private groupOf({ id }: BatchView): TogetherGroup | undefined {
+    return this.advancing.groups.find(({ members }) => members.includes(id))
+  }
+
+  /** The views that stand for the groups which are refreshed in place in the message of this one's. */
+  private groupsWith(first: BatchView, elsewhere: BatchView[]): BatchView[] {
+    const { views, latestRuns } = this.advancing
+    const estimates = new Map(views.map(({ id, estimateMs }) => [id, estimateMs]))
+    const nodes = [first, ...this.ready.map(({ node }) => node)].flatMap((node) => {
+      const group = this.groupOf(node)
+      const isTried = node !== first && this.alone.has(node.id)
+      if (!group?.inPlace || isTried) return []
+      const estimateMs = group.members.reduce((sum, id) => sum + (estimates.get(id) ?? 0), 0)
+      return [{ node, id: node.id, owner: node.owner ?? null, parents: [], estimateMs }]
+    })
+    const isFree = ({ node }: { node: BatchView }) => node === first || !this.isOurs(node.id)
+    const bundle = planBundle(nodes[0]!, nodes, latestRuns.latest, isFree, this.room(elsewhere))
+    return bundle.map(({ node }) => node)
+  }
+
+  private async prepareGroups(firsts: BatchView[]): Promise<Sending> {
+    const { prepareInPlace } = await import('./groups.ts')
+    return prepareInPlace(
+      this.advancing,
+      firsts.flatMap((node) => this.groupOf(node) ?? []),
+    )
+  }
+
   /** The views that are refreshed in the message of this one. */
   private bundleOf(first: BatchView, elsewhere: BatchView[]): BatchView[] {
     const { views, groups, undecided, latestRuns } = this.advancing
@@ -288,10 +330,7 @@ export class Senders {
   }
 
   /** Undefined if the server lets no connection in. */
-  private async sendRuns(
-    sent: Sent,
-    runs: (Sendable & { viewId: number })[],
-  ): Promise<SentEnvelope | undefined> {
+  private async sendRuns(sent: Sent, runs: BundledRun[]): Promise<SentEnvelope | undefined> {
     const owner = runs[0]!.owner
     const connection = await this.connections.take(owner)
     if (connection === undefined) {

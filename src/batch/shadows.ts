@@ -88,13 +88,8 @@ export async function prepareExchange(advancing: AdvancingBatch, group: Together
     timeoutSeconds,
     members: followersIn(members),
   })
-  const runId = await recordTogether(
-    sql,
-    batch.id,
-    group,
-    'built',
-    members.map(({ id }) => ({ id })),
-    plan,
-  )
+  const [runId = null] = await recordTogether(sql, batch.id, 'built', [
+    { group, members: members.map(({ id }) => ({ id })), plan },
+  ])
   return runId === null ? 'made elsewhere' : { run: runId, work: { plan, timeoutSeconds }, owner: null }
 }

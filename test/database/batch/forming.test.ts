@@ -84,9 +84,10 @@ test(
     select number, (select jsonb_agg(jsonb_build_object('id', id, 'meta', '{}'::jsonb)) from unnest(members) id) as members
       from viewkeeper.batch_groups where batch_id = ${batchId} order by number limit 1`
     const record = (members: { id: number; meta: object }[]) =>
-      database.withConnection((own) =>
-        recordTogether(own, batchId, { number: group.number, members: [] }, 'pending', members, {} as never),
-      )
+      database.withConnection(async (own) => {
+        const together = { group: { number: group.number, members: [] }, members, plan: {} as never }
+        return (await recordTogether(own, batchId, 'pending', [together]))[0]
+      })
     for (let round = 0; round < 20; round++) {
       const found = await Promise.all([
         record(group.members),
