@@ -94,7 +94,7 @@ export const runErrorOf = ({ code, parts, details }: Problem): RunError => ({
 })
 
 /** Proves that a refresh of the view would change nothing; undefined if that cannot be proved. */
-export async function findUnchanged(sql: Sql, definitionId: number): Promise<Unchanged | undefined> {
+async function findUnchanged(sql: Sql, definitionId: number): Promise<Unchanged | undefined> {
   const [{ unchanged }] = await readUnchanged(sql, definitionId)
   if (unchanged === null) return undefined
   const { whyNotKnown } = await import('../slices/db/read-queries.ts')

@@ -137,7 +137,7 @@ export const sessionEnvelope = {
 }
 
 /** A connection for several runs of a batch, one after the other. */
-export interface BatchConnection {
+interface BatchConnection {
   /** Sends one envelope for recorded runs of one time limit, parents before children. */
   send(works: (RunWork & { run: number })[]): SentEnvelope
   /**
