@@ -205,7 +205,7 @@ interface TogetherInPlace {
 async function readInPlace(
   sql: Sql,
   batch: Batch,
-  groups: Pick<BatchView, 'id' | 'schema' | 'name'>[][],
+  groups: Pick<BatchView, 'id' | 'schema' | 'name' | 'view'>[][],
 ): Promise<(TogetherInPlace | null)[]> {
   const all = groups.flat()
   const [bases, views, durations] = await Promise.all([
@@ -217,7 +217,7 @@ async function readInPlace(
   return groups.map((group) => {
     const members = group.flatMap((member): InPlace[] => {
       const basis = bases.get(member.id)
-      const view = views.get(quoteName(member))
+      const view = views.get(member.view)
       const isSimple = basis !== undefined && view?.mayAlter && view.populated && isPlain(basis, batch)
       return isSimple ? [{ basis, view }] : []
     })
