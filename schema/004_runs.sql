@@ -166,6 +166,27 @@ return exists (
                or exists (select from viewkeeper.batch_views v where v.batch_id = b.id and v.definition_id = r.definition_id and not exists (
                     select from viewkeeper.runs s where s.batch_id = b.id and s.definition_id = v.definition_id and s.finished_at is not null))))));
 
+-- Whether a run of a batch has its turn: the batch goes on, no view of the run is paused, and none waits for one that it reads. In PL/pgSQL, because a
+-- session that works on many runs then plans it once.
+create function viewkeeper.has_turn(run bigint) returns boolean
+language plpgsql stable as $$
+begin
+  return (
+    select bool_and(b.status in ('pending', 'running') and b.cancel_requested_at is null
+        and not (b.trigger in ('schedule', 'deploy') and exists (select from viewkeeper.switches where key = 'paused'))
+        and not exists (select from viewkeeper.definitions d where d.id = v.definition_id and d.paused_at is not null)
+        and not exists (
+          select from unnest(v.parents) p(id) where not exists (
+            select from viewkeeper.runs s where s.batch_id = v.batch_id and s.definition_id = p.id
+               and (s.status = 'success' or s.status = 'skipped' and s.error is null or run in (s.id, s.group_run_id)
+                    or s.status = 'built' and exists (
+                      select from viewkeeper.batch_groups g where g.batch_id = v.batch_id and g.given_up is null
+                         and array[v.definition_id, p.id] <@ g.members)))))
+      from viewkeeper.runs r join viewkeeper.batch_views v using (batch_id, definition_id) join viewkeeper.batches b on b.id = v.batch_id
+     where r.id = run or r.group_run_id = run);
+end
+$$;
+
 -- Whether the session of a run has waited so long for a lock: after a second, a run of a batch does not count as one that works. A run that tries
 -- again and again for its locks says in its session's name since when.
 create function viewkeeper.has_waited(pid integer, session_since timestamptz, at_least interval default '1 s') returns boolean

@@ -1,4 +1,5 @@
-import { findViews, readObstacles } from '../catalog/db/catalog.ts'
+import { readObstacles } from '../catalog/db/catalog.ts'
+import { findViews } from '../catalog/db/find-views.ts'
 import type { OutlinedReader, ViewFacts } from '../catalog/plan/live-view.ts'
 import { type GroupSeen, lookAtEach } from '../rebuild/db/group.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
@@ -23,7 +24,7 @@ import { type BatchView, followersIn } from '../record/batches/batch-views.ts'
 import type { Batch, RefreshedEach } from '../record/batches/batches.ts'
 import { type RecordedTogether, readTakenNumbers, recordTogether } from '../record/batches/group-runs.ts'
 import type { PlannedGroup, TogetherGroup } from '../record/plan/batch.ts'
-import { readAllUsualDurations } from '../record/runs/past.ts'
+import { readUsualDurations } from '../record/runs/past.ts'
 import { planRegularTogether } from '../run/plan/refresh.ts'
 import { shortTogether } from '../run/plan/strategy.ts'
 import type { Sql } from '../server/database.ts'
@@ -211,7 +212,7 @@ async function readInPlace(
   const [bases, views, durations] = await Promise.all([
     readPlanBases(sql, batch, all),
     findViews(sql, all),
-    readAllUsualDurations(sql, all),
+    readUsualDurations(sql, all),
   ])
   const usual = new Map(all.map(({ id }, at) => [id, durations[at]!]))
   return groups.map((group) => {

@@ -1,6 +1,7 @@
-import { findViews } from '../catalog/db/catalog.ts'
+import { findViews } from '../catalog/db/find-views.ts'
 import { giveUpAfterMs } from '../rebuild/plan/locks.ts'
 import {
+  findUnchangedAmong,
   type PlanBasis,
   readPlanBases,
   readPlanBasis,
@@ -12,10 +13,11 @@ import type { BatchView } from '../record/batches/batch-views.ts'
 import type { Batch } from '../record/batches/batches.ts'
 import type { LatestRun } from '../record/plan/batch.ts'
 import { closeLostRuns } from '../record/runs/life.ts'
-import { readAllUsualDurations } from '../record/runs/past.ts'
-import { findUnchangedAmong, pauseReason, skipped } from '../record/runs/skip.ts'
+import { readUsualDurations } from '../record/runs/past.ts'
+import { pauseReason, skipped } from '../record/runs/skip.ts'
 import { isDone } from '../run/plan/turn.ts'
-import { type PlannedRefresh, planInPlace, planRefresh } from '../run/plan-refresh.ts'
+import { planInPlace } from '../run/plan-in-place.ts'
+import { type PlannedRefresh, planRefresh } from '../run/plan-refresh.ts'
 import { planOrEnd, recordEnd, recordedOf, recordPlan, skippedUnchanged } from '../run/record.ts'
 import type { Sql } from '../server/database.ts'
 import { actorsOf } from '../sql/run-plan.ts'
@@ -88,7 +90,7 @@ export async function prepareBundle(
   const [bases, facts, usual, unchanged] = await Promise.all([
     readPlanBases(sql, batch, views),
     findViews(sql, views),
-    readAllUsualDurations(sql, views),
+    readUsualDurations(sql, views),
     mayLeaveOut(batch)
       ? findUnchangedAmong(
           sql,

@@ -338,7 +338,12 @@ export class Senders {
       for (const { viewId } of runs) this.leaveAlone(viewId, 'locked')
       return undefined
     }
-    const envelope = connection.send(runs.map(({ run, work }) => ({ run, ...work })))
+    const [{ work: first }, ...others] = runs as [BundledRun, ...BundledRun[]]
+    const envelope = connection.send(
+      runs.map(({ run }) => run),
+      first,
+      ...others.map(({ work }) => work),
+    )
     const begun = performance.now()
     void envelope.answered.then((refused) => {
       const left = this.connections.giveBack(connection, owner)

@@ -58,35 +58,6 @@ export const planRefresh = (
   request: RefreshPlanOptions,
 ): Promise<PlannedRefresh> => lookAgain(() => planAsSeen(sql, name, definition, request))
 
-/**
- * Plans a refresh of a view where it is, in a batch, by facts that were read with those of other views. Undefined if more has to be read
- * for it, or if it is refused.
- */
-export function planInPlace(
-  view: ViewFacts,
-  definition: DefinitionDefaults,
-  usual: UsualDurations,
-  requested: Strategy | null,
-): PlannedRefresh | undefined {
-  const wanted = requested ?? definition.strategy
-  const short = wanted === 'auto' ? shortMs(usual) : null
-  const needsMore = view.query !== null || view.logs || Object.keys(definition.checks).length > 0
-  if (needsMore || (short === null && needsSnapshot(wanted, view))) return undefined
-  const { timeoutSeconds } = definition
-  const options: RunOptions = {
-    timeoutSeconds,
-    ifRunning: 'wait',
-    settings: readSettings(view.view, definition.settings),
-    insistsOnOwner: true,
-    checking: null,
-  }
-  const response = chooseStrategy(wanted, view, [], null, short)
-  const plan = (response.strategy === 'concurrent' ? concurrent : regular).plan(view, options)
-  if (plan instanceof Problem) return undefined
-  if (definition.skipsUnchanged) plan.counted = true
-  return { plan, timeoutSeconds, response, view }
-}
-
 /** `gone`: the view was exchanged between the look at it and the look at what reads it. */
 async function planAsSeen(
   sql: Sql,
@@ -97,7 +68,7 @@ async function planAsSeen(
   const asked = request.strategy ?? definition.strategy
   const compares = definition.checks.differs !== undefined && !request.withoutChecks
   const wanted = compares && asked === 'auto' ? 'swap' : asked
-  const usual = wanted === 'auto' ? (request.usual ?? (await readUsualDurations(sql, name))) : null
+  const usual = wanted === 'auto' ? (request.usual ?? (await readUsualDurations(sql, [name]))[0]!) : null
   const short = usual !== null ? shortMs(usual) : null
   const { view, snapshot } = await lookAtView(
     sql,

@@ -64,12 +64,12 @@ async function find(
   { trigger }: Call,
 ): Promise<RefreshTarget> {
   const mayPause = !force && isScheduled(trigger)
-  const [view, known, allPaused, recentRunId, usual] = await Promise.all([
+  const [view, known, allPaused, recentRunId, [usual]] = await Promise.all([
     readView(sql, name),
     findDefaults(sql, name),
     mayPause ? readPause(sql) : null,
     force || slices ? undefined : findRecentSuccess(sql, name),
-    strategy === 'auto' ? readUsualDurations(sql, name) : undefined,
+    strategy === 'auto' ? readUsualDurations(sql, [name]) : [],
   ])
   const definition = known ?? (await ensureDefinition(sql, name))
   const { id, paused } = definition

@@ -13,7 +13,7 @@ import {
   sendEnvelope,
   sendRun,
   takeBack,
-  takeRun,
+  takeRuns,
   withRunConnection,
 } from './envelope/run-connection.ts'
 import { type PlannedRun, type Planning, recordedOf, recordPlan, runErrorOf } from './record.ts'
@@ -37,7 +37,7 @@ export async function sendNew(
 ): Promise<SentAttempt | null> {
   const { sql } = connection
   const sentAs = crypto.randomUUID()
-  const recorded = startRunHere(sql, { ...run, sentAs }, recordedOf(work), (id) => takeRun(id, work))
+  const recorded = startRunHere(sql, { ...run, sentAs }, recordedOf(work), (id) => takeRuns(id, work))
   const sent = sendEnvelope(connection)
   const runId = await recorded.catch(async (error) => {
     if (sqlstateOf(error) !== undefined) throw error

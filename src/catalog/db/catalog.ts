@@ -1,6 +1,7 @@
+import type { Row } from 'postgres'
 import type { Sql } from '../../server/database.ts'
 import { lacking } from '../../server/rights.ts'
-import { batchPlaces, isView, keptTables, logNameOf, logSchema } from '../../sql/names.ts'
+import { batchPlaces, isView, keptTables, logName, logSchema, quoteName } from '../../sql/names.ts'
 import { rolePathSetting, safePath } from '../../sql/settings.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
@@ -29,9 +30,9 @@ const kinds: Record<string, string> = {
   p: 'a partitioned table',
 }
 
-/** What the catalog says of views, for `findView`. */
-const selectFacts = (sql: Sql) => sql`
-    select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
+/** What the catalog says of a view, as columns of a query for `factsOf`. */
+export const factColumns = (sql: Sql) => sql`
+           c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
            format('%I.%I', n.nspname, c.relname) as view, c.relowner::regrole::text as owner, c.relispopulated as populated,
            pg_has_role(c.relowner, 'USAGE') as may_alter,
            pg_has_role(c.relowner, ${sql.unsafe(toSetRole)}) as may_act_as_owner,
@@ -40,9 +41,7 @@ const selectFacts = (sql: Sql) => sql`
                 then jsonb_build_object('role', c.relowner::regrole::text, 'schema', quote_ident(n.nspname)) end as counting,
            has_schema_privilege(n.oid, 'USAGE') as may_look,
            has_database_privilege(current_database(), 'CREATE') as may_make_schemas,
-           to_regclass(format('%I.%I', ${logSchema}::text, ${sql.unsafe(logNameOf('n.nspname', "c.relname || '_0'"))})) is not null as logs,
-           ${uniqueIndexes(sql)} as unique_indexes
-      from pg_class c join pg_namespace n on n.oid = c.relnamespace`
+           ${uniqueIndexes(sql)} as unique_indexes`
 
 /**
  * As readView, but undefined if nothing has the name. Anything but a view of this kind is still refused. This
@@ -55,7 +54,8 @@ export async function findView(
   kind: 'm' | 'v' = 'm',
 ): Promise<ViewFacts | undefined> {
   const [row] = await sql`
-    ${selectFacts(sql)}
+    select ${factColumns(sql)}, to_regclass(${quoteName({ schema: logSchema, name: `${logName(name)}_0` })}) is not null as logs
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relpersistence <> 't'`
   if (row === undefined) return undefined
   if (!row.may_look) {
@@ -79,31 +79,11 @@ export async function findView(
       { field: 'view' },
     )
   }
-  return factsOf(row as ReadView, query)
+  return factsOf(row, query)
 }
 
-/**
- * The same for those of these views that are plainly there: materialized views in schemas that our role may look into. One statement,
- * by the names as SQL writes them.
- */
-export async function findViews(sql: Sql, names: QualifiedName[]): Promise<Map<string, ViewFacts>> {
-  const rows = await sql<ReadView[]>`
-    ${selectFacts(sql)}
-      join jsonb_to_recordset(${sql.json(names.map(({ schema, name }) => ({ schema, name })))}) x(schema name, name name)
-        on n.nspname = x.schema and c.relname = x.name
-     where c.relkind = 'm' and c.relpersistence <> 't' and has_schema_privilege(n.oid, 'USAGE')`
-  return new Map(rows.map((row) => [row.view, factsOf(row, null)]))
-}
-
-interface ReadView
-  extends Pick<ViewFacts, 'oid' | 'schema' | 'name' | 'view' | 'owner' | 'populated' | 'counting' | 'logs'> {
-  may_alter: boolean
-  may_act_as_owner: boolean
-  may_make_schemas: boolean
-  unique_indexes: ReadUniqueIndex[]
-}
-
-function factsOf(row: ReadView, query: number | null): ViewFacts {
+/** The facts of a view by a row with `factColumns`. */
+export function factsOf(row: Row, query: number | null = null): ViewFacts {
   const indexes: ReadUniqueIndex[] = row.unique_indexes
   return {
     oid: row.oid,
@@ -118,7 +98,7 @@ function factsOf(row: ReadView, query: number | null): ViewFacts {
     mayActAsOwner: row.may_act_as_owner,
     counting: row.counting,
     mayMakeSchemas: row.may_make_schemas,
-    logs: row.logs,
+    logs: row.logs === true,
     uniqueIndexes: indexes.map(({ name, columns, unusableBecause }) => ({ name, columns, unusableBecause })),
     keyCandidate: indexes.find(({ hasExpressions }) => !hasExpressions)?.columns ?? null,
   }

@@ -254,6 +254,14 @@ export async function readPlanBases(
   return new Map(rows.map((row) => [row.id, row]))
 }
 
+/** Those of these views of which a refresh may change nothing: `readUnchanged` has an answer. */
+export async function findUnchangedAmong(sql: Sql, definitionIds: number[]): Promise<Set<number>> {
+  const rows = await sql<{ id: number }[]>`
+    select id from (select value::integer as id from jsonb_array_elements_text(${sql.json(definitionIds)})) d
+     where viewkeeper.unchanged(id) is not null`
+  return new Set(rows.map(({ id }) => id))
+}
+
 /** What is written of a planned attempt at a view. `pending`: its run, if there is one already. */
 export interface PlannedAttempt {
   id: number

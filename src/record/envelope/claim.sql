@@ -13,19 +13,7 @@ if batch is not null then
     end if;
     counted := null;
   end if;
-  -- The batch goes on, no view of the run is paused, and none waits for one that it reads.
-  its_turn := exists (
-    select from viewkeeper.batches b where b.id = batch and b.status in ('pending', 'running') and b.cancel_requested_at is null
-       and not (b.trigger in ('schedule', 'deploy') and exists (select from viewkeeper.switches where key = 'paused')))
-    and (select bool_and(not exists (select from viewkeeper.definitions d where d.id = v.definition_id and d.paused_at is not null) and not exists (
-           select from unnest(v.parents) p(id) where not exists (
-             select from viewkeeper.runs s where s.batch_id = v.batch_id and s.definition_id = p.id
-                and (s.status = 'success' or s.status = 'skipped' and s.error is null or run in (s.id, s.group_run_id)
-                     or s.status = 'built' and exists (
-                       select from viewkeeper.batch_groups g where g.batch_id = v.batch_id and g.given_up is null
-                          and array[v.definition_id, p.id] <@ g.members)))))
-           from viewkeeper.runs r join viewkeeper.batch_views v using (batch_id, definition_id)
-          where r.id = run or r.group_run_id = run);
+  its_turn := viewkeeper.has_turn(run);
 end if;
 while not claimed loop
   -- A block of its own: an uncaught unique violation would leave the row pending.

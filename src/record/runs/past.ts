@@ -4,12 +4,8 @@ import { regularUpToSetting } from '../../server/transactions.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import type { UsualDurations } from '../../words/run.ts'
 
-/** How long those of the last 20 refreshes of a view that succeeded took which computed all of it; nulls if there was none. */
-export const readUsualDurations = async (sql: Sql, name: QualifiedName): Promise<UsualDurations> =>
-  (await readAllUsualDurations(sql, [name]))[0]!
-
-/** The same of several views, in the same order. */
-export async function readAllUsualDurations(sql: Sql, names: QualifiedName[]): Promise<UsualDurations[]> {
+/** How long those of the last 20 refreshes of each view that succeeded took which computed all of it; nulls if there was none. In the same order. */
+export async function readUsualDurations(sql: Sql, names: QualifiedName[]): Promise<UsualDurations[]> {
   const median = (what: string) =>
     sql.unsafe(`percentile_cont(0.5) within group (order by (response ->> '${what}')::float8)`)
   const asked = names.map(({ schema, name }, at) => ({ at, schema, name }))

@@ -53,14 +53,6 @@ export const readUnchanged = (sql: Sql, definitionId: number) => sql<
 >`
     select viewkeeper.unchanged(${definitionId}) as unchanged`
 
-/** Those of these views of which a refresh may change nothing: `readUnchanged` has an answer. */
-export async function findUnchangedAmong(sql: Sql, definitionIds: number[]): Promise<Set<number>> {
-  const rows = await sql<{ id: number }[]>`
-    select id from (select value::integer as id from jsonb_array_elements_text(${sql.json(definitionIds)})) d
-     where viewkeeper.unchanged(id) is not null`
-  return new Set(rows.map(({ id }) => id))
-}
-
 /** A run with nothing to do, and the reason. */
 export type Skipped = Extract<EndedAtOnce, { because: string }>
 

@@ -3,6 +3,7 @@ import { noRun } from '../../record/runs/runs.ts'
 import type { Database } from '../../server/database.ts'
 import { problemOf } from '../../server/failures.ts'
 import { sendAhead } from '../../server/transactions.ts'
+import { literal } from '../../sql/names.ts'
 import { loginSettings, makeSafe } from '../../sql/settings.ts'
 import { Problem } from '../../words/problem.ts'
 import {
@@ -139,7 +140,7 @@ export const sessionEnvelope = {
 /** A connection for several runs of a batch, one after the other. */
 interface BatchConnection {
   /** Sends one envelope for recorded runs of one time limit, parents before children. */
-  send(works: (RunWork & { run: number })[]): SentEnvelope
+  send(ids: number[], ...works: [RunWork, ...RunWork[]]): SentEnvelope
   /**
    * Takes back the settings and locks of a run whose envelope was answered, so that another run may follow. Fails if none may:
    * the connection is broken, the envelope itself has failed and may have left its run, or code of the view has made the call of the
@@ -196,8 +197,8 @@ async function openForBatch(database: Database): Promise<BatchConnection> {
       return { answered, leave }
     }
     return {
-      send(works) {
-        sendAhead(sql, `select ${takeRuns(works)}`)
+      send(ids, ...works) {
+        sendAhead(sql, `select ${takeRuns(literal(ids.join()), ...works)}`)
         return send()
       },
       reset: () => isReset,

@@ -64,27 +64,12 @@ export interface RunWork {
   timeoutSeconds: number
 }
 
-/** Makes the session that of a run, as columns of a `select`. `id` is an expression for the run's id. */
-export const takeRun = (id: string, { plan, timeoutSeconds }: RunWork): string =>
-  take(`${id}::text`, id, [plan], timeoutSeconds)
-
-/** The same of several recorded runs of one time limit, parents before children. */
-export const takeRuns = (works: (RunWork & { run: number })[]): string => {
-  const [{ run: first, timeoutSeconds }] = works as [RunWork & { run: number }]
-  return take(
-    literal(works.map(({ run }) => run).join()),
-    String(first),
-    works.map(({ plan }) => plan),
-    timeoutSeconds,
-  )
-}
-
-const take = (ids: string, first: string, plans: RunPlan[], timeoutSeconds: number): string =>
+/** Makes the session that of runs of one time limit, parents before children, as columns of a `select`. `ids` is an expression for their ids. */
+export const takeRuns = (ids: string, ...works: [RunWork, ...RunWork[]]): string =>
   Object.entries({
-    'viewkeeper.run': ids,
-    [failuresSetting]: literal(failuresOf(...plans)),
-    application_name: `'viewkeeper run ' || ${first}`,
-    statement_timeout: `'${timeoutSeconds * 1000}'`,
+    'viewkeeper.run': `${ids}::text`,
+    [failuresSetting]: literal(failuresOf(...works.map(({ plan }) => plan))),
+    statement_timeout: `'${works[0].timeoutSeconds * 1000}'`,
   })
     .map(([name, value]) => `pg_catalog.set_config('${name}', ${value}, false)`)
     .join(', ')
@@ -128,7 +113,7 @@ export const withRunConnection = <T>(
   )
 
 /**
- * Sends the envelope of the run that the session was made that of (`takeRun`), and asks for the record: all of it travels with
+ * Sends the envelope of the run that the session was made that of (`takeRuns`), and asks for the record: all of it travels with
  * the message before.
  */
 export function sendEnvelope({ sql, leave }: RunConnection): SentRun {
@@ -142,7 +127,7 @@ export function sendEnvelope({ sql, leave }: RunConnection): SentRun {
 
 /** Sends the envelope of a recorded run. If the first message fails, the envelope has no run id and does nothing. */
 export function sendRun(connection: RunConnection, runId: number, work: RunWork): SentRun {
-  sendAhead(connection.sql, `select ${takeRun(String(runId), work)}`)
+  sendAhead(connection.sql, `select ${takeRuns(String(runId), work)}`)
   return sendEnvelope(connection)
 }
 
