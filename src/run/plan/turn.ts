@@ -11,7 +11,7 @@ export const isDone = (last: Pick<LatestRun, 'status' | 'class'> | undefined): b
 /**
  * The views of a batch that a view still waits for, by their ids: those that it reads, until they are done, or their shadows are
  * built for its group, or they are refreshed with it; after its own shadow is built, the views of its group whose shadows are not. None if only a slot is missing,
- * if the view's run is running, or if the view has ended. The claim in `claim.sql` asks the same. Pure.
+ * if the view's run is running, or if the view has ended. `viewkeeper.has_turn` asks the same for the claim. Pure.
  */
 export function waitsFor(
   { id, parents }: { id: number; parents: number[] },

@@ -180,13 +180,19 @@ async function doEverything(database: Database): Promise<void> {
   await cancel(runId!, call()).catch(() => {})
   for (const exchange of ['together', 'each'] as const)
     await advanceToEnd(database, await begin(database, { all: true, exchange }))
-  await place.run('alice', 'create materialized view a.above as select id from a.kept')
+  await place.run(
+    'alice',
+    'create materialized view a.above as select id from a.kept; create materialized view a.few_1 as select 1 as id; create materialized view a.few_2 as select 2 as id',
+  )
   // Once it is known how long both take, they are refreshed in place.
   for (const regularUpToMs of [0, 60_000]) {
     const quick = place.databaseOf(login, { regularUpToMs })
     await advanceToEnd(quick, await begin(quick, { views: ['a.kept', 'a.above'] }))
+    // However slow the machine is, one message has both.
+    await place.sql`update viewkeeper.runs set duration_ms = 5`
+    await advanceToEnd(quick, await begin(quick, { pattern: 'a.few*', concurrency: 1 }))
   }
-  await place.run('alice', 'drop materialized view a.above')
+  await place.run('alice', 'drop materialized view a.above, a.few_1, a.few_2')
   const batchId = await begin(database, { views: ['sales'], descendants: true })
   await cancelBatch(batchId, call())
   const again = await startBatch({ retryOf: batchId }, call())
