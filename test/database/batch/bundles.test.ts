@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { requestBatchCancel } from '../../../src/record/batches/batches.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import {
@@ -11,7 +11,7 @@ import {
 } from '../../support/views/batches.ts'
 import { endProcess, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
-const { database, sql } = useDatabase()
+const { database, sql, url } = useDatabase()
 
 beforeAll(() => retryAtOnce(sql))
 
@@ -110,6 +110,27 @@ test('a view that is paused while a view before it in its bundle is refreshed st
   })
   expect((await accountOf(sql, batchId)).statuses).toEqual({ ...each('success'), d: ['skipped'] })
   expect(await countExecutions(sql, 'paused.d')).toBe(0)
+})
+
+test('a view that is given away while a view before it in its bundle is refreshed is not refreshed there', async () => {
+  await makeKnown('given', 'a')
+  const other = `other_${url.slice(-8)}`
+  await sql.unsafe(`create role ${other}; grant usage, create on schema given to ${other};
+    grant all on all tables in schema given to ${other}; grant all on all sequences in schema given to ${other}`)
+  onTestFinished(async () => void (await sql.unsafe(`drop schema given cascade; drop role ${other}`)))
+  const batchId = await refreshAll('given')
+  await withGateClosed(sql, 'given', async (open) => {
+    const ended = advanceToEnd(database, batchId)
+    await untilAtGate(sql, 'given')
+    await sql.unsafe(`alter materialized view given.e owner to ${other}`)
+    await open()
+    expect(await ended).toMatchObject({ status: 'success' })
+  })
+  expect((await accountOf(sql, batchId)).statuses).toEqual({ ...each('success'), e: ['failed', 'success'] })
+  expect(await countExecutions(sql, 'given.e')).toBe(1)
+  const [first] = await sql`
+    select error ->> 'class' as class from viewkeeper.runs where batch_id = ${batchId} and status = 'failed'`
+  expect(first).toEqual({ class: 'CatalogChanged' })
 })
 
 test('a view that fails in a bundle keeps what reads it from being refreshed, and nothing else', async () => {
