@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { readBatchRuns } from '../../../src/record/batches/attempts.ts'
 import { readOpenGroups } from '../../../src/record/batches/batch-groups.ts'
@@ -7,12 +6,6 @@ import { runStatuses } from '../../../src/words/run.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { sql } = useDatabase()
-
-/** Whether view `v` of a batch has its turn, as the claim in the envelope asks it. */
-const [, hasItsTurn] = readFileSync(
-  new URL('../../../src/record/envelope/claim.sql', import.meta.url),
-  'utf8',
-).match(/bool_and\(([^;]*)\)\s+from viewkeeper\.runs r join/)!
 
 test('the server and the advancer say the same of whose turn it is, for every end of the view that is read', async () => {
   const said: Record<string, boolean> = {}
@@ -42,13 +35,15 @@ test('the server and the advancer say the same of whose turn it is, for every en
                                          built_at, finished_at, started_at, backend_pid, backend_start)
             values (${parent}, 'public', 'parent', 'refresh', 'batch', ${batch.id}, ${status}, ${error && sql.json(error)}, now(),
                     case when ${status} not in ('pending', 'running', 'built') then now() end, now(), 1, now())`
+        const [run] = await sql<[{ id: number }]>`
+          insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, batch_id)
+          values (${child}, 'public', 'child', 'refresh', 'batch', ${batch.id}) returning id`
         const latest = new Map(
           (await readBatchRuns(sql, batch.id)).map((run) => [run.definitionId, run] as const),
         )
         const groups = groupsByMember(await readOpenGroups(sql, batch.id))
         const [server] = await sql<[{ waits: boolean }]>`
-          select not (${sql.unsafe(hasItsTurn!)}) as waits from viewkeeper.batch_views v, (select 0 as run) of_another
-           where v.batch_id = ${batch.id} and v.definition_id = ${child}`
+          select not viewkeeper.has_turn(${run.id}) as waits`
         const waits = waitsFor({ id: child, parents: [parent] }, latest, groups).length > 0
         const name = `${group}, ${status}${error === null ? '' : ` by ${error.class}`}`
         expect({ name, waits }).toEqual({ name, waits: server.waits })
