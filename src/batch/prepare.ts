@@ -1,4 +1,7 @@
 import { findViews } from '../catalog/db/find-views.ts'
+import type { Strategy } from '../catalog/plan/definition.ts'
+import type { ViewFacts } from '../catalog/plan/live-view.ts'
+import type { RunOptions } from '../rebuild/plan/fill.ts'
 import { giveUpAfterMs } from '../rebuild/plan/locks.ts'
 import {
   findUnchangedAmong,
@@ -11,17 +14,21 @@ import {
 import type { BatchGroup } from '../record/batches/batch-groups.ts'
 import type { BatchView } from '../record/batches/batch-views.ts'
 import type { Batch } from '../record/batches/batches.ts'
+import type { DefinitionDefaults } from '../record/definitions/definitions.ts'
 import type { LatestRun } from '../record/plan/batch.ts'
 import { closeLostRuns } from '../record/runs/life.ts'
 import { readUsualDurations } from '../record/runs/past.ts'
 import { pauseReason, skipped } from '../record/runs/skip.ts'
+import { concurrent, regular } from '../run/plan/refresh.ts'
+import { chooseStrategy, needsSnapshot, shortMs } from '../run/plan/strategy.ts'
 import { isDone } from '../run/plan/turn.ts'
-import { planInPlace } from '../run/plan-in-place.ts'
 import { type PlannedRefresh, planRefresh } from '../run/plan-refresh.ts'
 import { planOrEnd, recordEnd, recordedOf, recordPlan, skippedUnchanged } from '../run/record.ts'
 import type { Sql } from '../server/database.ts'
 import { actorsOf } from '../sql/run-plan.ts'
+import { readSettings } from '../sql/settings.ts'
 import { Problem } from '../words/problem.ts'
+import type { UsualDurations } from '../words/run.ts'
 import type { AdvancingBatch, BundledRun, Prepared, Sendable } from './advancing.ts'
 import { joinRefreshed } from './leave-out.ts'
 import { mayLeaveOut } from './plan/selection.ts'
@@ -139,6 +146,35 @@ export async function prepareBundle(
     const run = runs.get(view.id)
     return run === undefined ? [] : { ...sendable(run, work), viewId: view.id }
   })
+}
+
+/**
+ * Plans a refresh of a view where it is, in a batch, by facts that were read with those of other views. Undefined if more has to be read
+ * for it, or if it is refused.
+ */
+function planInPlace(
+  view: ViewFacts,
+  definition: DefinitionDefaults,
+  usual: UsualDurations,
+  requested: Strategy | null,
+): PlannedRefresh | undefined {
+  const wanted = requested ?? definition.strategy
+  const short = wanted === 'auto' ? shortMs(usual) : null
+  const needsMore = view.query !== null || view.logs || Object.keys(definition.checks).length > 0
+  if (needsMore || (short === null && needsSnapshot(wanted, view))) return undefined
+  const { timeoutSeconds } = definition
+  const options: RunOptions = {
+    timeoutSeconds,
+    ifRunning: 'wait',
+    settings: readSettings(view.view, definition.settings),
+    insistsOnOwner: true,
+    checking: null,
+  }
+  const response = chooseStrategy(wanted, view, [], null, short)
+  const plan = (response.strategy === 'concurrent' ? concurrent : regular).plan(view, options)
+  if (plan instanceof Problem) return undefined
+  if (definition.skipsUnchanged) plan.counted = true
+  return { plan, timeoutSeconds, response, view }
 }
 
 function sendable(run: Sendable['run'], work: PlannedRefresh): Sendable {
