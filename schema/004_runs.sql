@@ -173,7 +173,6 @@ language plpgsql stable as $$
 begin
   return (
     select bool_and(b.status in ('pending', 'running') and b.cancel_requested_at is null
-        and not (b.trigger in ('schedule', 'deploy') and exists (select from viewkeeper.switches where key = 'paused'))
         and not exists (select from viewkeeper.definitions d where d.id = v.definition_id and d.paused_at is not null)
         and not exists (
           select from unnest(v.parents) p(id) where not exists (

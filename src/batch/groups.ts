@@ -291,6 +291,9 @@ function planInPlace(
     insistsOnOwner: true,
     checking: null,
   })
+  const owners = new Set(facts.map(({ owner }) => owner))
+  const owner = owners.size === 1 ? (facts[0]?.owner ?? null) : null
+  if (owner !== null) plan.bundle = owner
   const because = `the batch refreshes ${members.map(({ view }) => view).join(', ')} in one transaction: that locks readers out for about ${Math.ceil(found.ms)} ms, no longer than an exchange, which costs more`
   const recorded = members.map((member, at) => ({
     id: member.id,
@@ -299,7 +302,5 @@ function planInPlace(
       response: { strategy: 'regular', because, ...(at === 0 ? { sql: statementsOf(plan) } : {}) },
     },
   }))
-  const owners = new Set(facts.map(({ owner }) => owner))
-  const owner = owners.size === 1 ? (facts[0]?.owner ?? null) : null
   return { group, members: recorded, plan, timeoutSeconds, owner }
 }

@@ -106,7 +106,8 @@ export async function prepareBundle(
       : new Set<number>(),
   ])
   const planned = new Map<number, PlannedRefresh>()
-  let timeoutSeconds: number | undefined
+  /** The first of them, whose owner and time limit the others have. */
+  let first: PlannedRefresh | undefined
   for (const [at, view] of views.entries()) {
     const basis = bases.get(view.id)
     const fact = facts.get(view.view)
@@ -125,8 +126,10 @@ export async function prepareBundle(
       async () => planInPlace(fact, basis, usual[at]!, batch.strategy) ?? skipped(''),
     )
     if ('status' in work || sendable(0, work).owner !== fact.owner) continue
-    timeoutSeconds ??= work.timeoutSeconds
-    if (work.timeoutSeconds === timeoutSeconds) planned.set(view.id, work)
+    first ??= work
+    if (fact.owner !== first.view.owner || work.timeoutSeconds !== first.timeoutSeconds) continue
+    work.plan.bundle = fact.owner
+    planned.set(view.id, work)
   }
   const chosen = views.flatMap((view) => {
     const work = planned.get(view.id)

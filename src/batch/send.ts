@@ -28,7 +28,7 @@ const leaveLockedAloneMs = 500
 /** If a run still comes back unclaimed this long after the first time, the run has failed. */
 const longestUnclaimedMs = 10_000
 
-/** No run of a bundle begins later: the envelope stops after a second. What is still pending then is sent again. */
+/** No run of a bundle begins later than this after it was sent: the envelope stops after a second. What is still pending is sent again. */
 const bundleOverMs = 1500
 
 /** Views whose runs one message executes, or will: they have a place. */
@@ -36,16 +36,20 @@ interface Sent {
   views: BatchView[]
   /** The view of an exchange stands for its group. */
   members: number[]
-  /** Epoch milliseconds. */
-  since: number
+  /** The runs of a bundle by their views, and when they were sent, in epoch milliseconds. */
+  bundle?: { runs: Map<number, number>; since: number }
   /** Undefined: nothing was sent. */
   envelope: Promise<SentEnvelope | undefined>
+}
+
+function keep(sent: Sent, isKept: (viewId: number) => boolean): void {
+  sent.views = sent.views.filter(({ id }) => isKept(id))
+  sent.members = sent.members.filter(isKept)
 }
 
 /** An envelope that was answered, or whose connection broke. */
 interface Answered {
   runs: { run: number; viewId: number }[]
-  tookMs: number
   refused: Problem | undefined
   /** Settles when the session has let go of the runs' locks. */
   left: Promise<void>
@@ -99,13 +103,14 @@ export class Senders {
   /** Deals with the envelopes that the server had answered before the look. */
   async settle(answered: Answered[]): Promise<void> {
     const { sql, latestRuns } = this.advancing
-    for (const { runs, tookMs, refused, left } of answered) {
+    for (const { runs, refused, left } of answered) {
       const isFinal = refused !== undefined && !mayRetry(refused.code)
       const open = runs.filter(({ run, viewId }) => {
         const last = latestRuns.latest.get(viewId)
         return (
           last?.runId === run &&
-          (last.status === 'pending' || last.status === 'running' || last.status === 'built')
+          (last.status === 'pending' || last.status === 'running' || last.status === 'built') &&
+          !this.isOurs(viewId) // it was sent again
         )
       })
       for (const { run, viewId } of open) {
@@ -117,8 +122,8 @@ export class Senders {
         await left
         if (status === 'running') await closeLostRuns(sql, { runId: run })
         else if (runs.length > 1) {
-          // It waits for a view before it that has failed, or the time of the message was over; else it is tried by itself.
-          if (refused !== undefined || tookMs < bundleOverMs) this.alone.add(viewId)
+          // The time of the message was over, or it waits for a view before it. If not even one was begun, each is tried by itself.
+          if (open.length === runs.length) this.alone.add(viewId)
         } else if (isFinal) await closeUnclaimed(sql, run, runErrorOf(refused))
         else await this.leaveUnclaimed(run, viewId, refused)
       }
@@ -130,10 +135,9 @@ export class Senders {
   async send({ ready }: BatchNext<BatchView>): Promise<boolean> {
     const { sql, batch, views, latestRuns } = this.advancing
     const { latest } = latestRuns
-    const isRunning = (run: LatestRun | undefined) => run?.status === 'running' && !run.follows
     this.ready = ready.filter(({ node }) => !this.isOurs(node.id) && !this.isLeftAlone(node.id))
     /** The views of which somebody else's run is running. */
-    const elsewhere = views.filter(({ id }) => !this.isOurs(id) && isRunning(latest.get(id)))
+    const elsewhere = views.filter((view) => !this.isOurs(view.id) && this.isRunning(view))
     const rivals = ownersWithRivals(views, latest)
     for (;;) {
       const next = this.takeNext(elsewhere, rivals)
@@ -141,11 +145,7 @@ export class Senders {
       const { node, pending, exchange } = next
       const group = this.groupOf(node)
       const bundle =
-        exchange !== undefined
-          ? [node]
-          : group?.inPlace
-            ? this.groupsWith(node, elsewhere)
-            : this.bundleOf(node, elsewhere)
+        exchange !== undefined ? [node] : group?.inPlace ? this.groupsWith(node) : this.bundleOf(node)
       const preparing = group?.inPlace
         ? this.prepareGroups(bundle)
         : bundle.length > 1
@@ -172,7 +172,7 @@ export class Senders {
     return this.ready.length
   }
 
-  /** Milliseconds until the first view that is left alone is due again, or a bundle is over. */
+  /** Milliseconds until the first view that is left alone is due again. */
   pauseMs(): number {
     const now = Date.now()
     for (const [viewId, until] of this.leftAlone) if (until <= now) this.leftAlone.delete(viewId)
@@ -186,15 +186,24 @@ export class Senders {
 
   /** Whether a message works on a view, or will, or has not been settled. */
   private isOurs(viewId: number): boolean {
-    const isPending = () => this.advancing.latestRuns.latest.get(viewId)?.status === 'pending'
     return (
       this.answered.some(({ runs }) => runs.some((each) => each.viewId === viewId)) ||
-      [...this.sent].some(
-        ({ members, since }) =>
-          members.includes(viewId) &&
-          !(members[0] !== viewId && Date.now() - since > bundleOverMs && isPending()),
-      )
+      [...this.sent].some((sent) => sent.members.includes(viewId) && this.holds(sent, viewId))
     )
+  }
+
+  /** Not a run of a bundle that has ended, so that another attempt may follow, or that was not begun in time. */
+  private holds({ bundle }: Sent, viewId: number): boolean {
+    const run = bundle?.runs.get(viewId)
+    const last = this.advancing.latestRuns.latest.get(viewId)
+    if (bundle === undefined || run === undefined || last === undefined || last.runId < run) return true
+    const isYoung = Date.now() - bundle.since < bundleOverMs
+    return last.runId === run && (last.status === 'running' || (last.status === 'pending' && isYoung))
+  }
+
+  private isRunning({ id }: BatchView): boolean {
+    const last = this.advancing.latestRuns.latest.get(id)
+    return last?.status === 'running' && !last.follows
   }
 
   private isLeftAlone(viewId: number): boolean {
@@ -213,12 +222,13 @@ export class Senders {
     return [...this.sent].filter(({ views }) => views.every(this.works)).length
   }
 
-  /** How many messages may be sent, as long as there are connections. */
-  private room(elsewhere: BatchView[]): number {
-    const { batch, mostAtOnce, ahead } = this.advancing
-    const slots = Math.min(batch.concurrency - elsewhere.filter(this.works).length, mostAtOnce)
-    const connections = Math.min(batch.concurrency, mostAtOnce) + ahead
-    return Math.min(slots - this.working(), connections - this.sent.size)
+  /** How many messages may be sent, as long as there are connections. What runs takes a slot, and so does what will. */
+  private room(): number {
+    const { batch, views, mostAtOnce, ahead } = this.advancing
+    const running = views.filter((view) => this.isRunning(view) && this.works(view)).length
+    const coming = [...this.sent].filter((each) => !each.views.some((view) => this.isRunning(view))).length
+    const slots = Math.min(batch.concurrency - running - coming, mostAtOnce - this.working())
+    return Math.min(slots, Math.min(batch.concurrency, mostAtOnce) + ahead - this.sent.size)
   }
 
   /** Takes what is next: owners with rivals leave one place to them. */
@@ -228,7 +238,7 @@ export class Senders {
     const ours = [...this.sent].flatMap(({ views }) => (views.every(this.works) ? views.slice(0, 1) : []))
     const has = (owner: BatchView['owner']) =>
       [...elsewhere.filter(this.works), ...ours].filter((view) => view.owner === owner)
-    const hasPlace = this.room(elsewhere) > 0
+    const hasPlace = this.room() > 0
     const next = this.ready.find(({ node, exchange }) =>
       exchange === undefined
         ? hasPlace && (!rivals.has(node.owner) || has(node.owner).length < most)
@@ -243,18 +253,18 @@ export class Senders {
   }
 
   /** The views that stand for the groups which are refreshed in place in the message of this one's. */
-  private groupsWith(first: BatchView, elsewhere: BatchView[]): BatchView[] {
+  private groupsWith(first: BatchView): BatchView[] {
     const { views, latestRuns } = this.advancing
     const estimates = new Map(views.map(({ id, estimateMs }) => [id, estimateMs]))
     const nodes = [first, ...this.ready.map(({ node }) => node)].flatMap((node) => {
       const group = this.groupOf(node)
-      const isTried = node !== first && this.alone.has(node.id)
-      if (!group?.inPlace || isTried) return []
+      const isAlone = this.alone.has(node.id) || this.alone.has(first.id)
+      if (!group?.inPlace || (node !== first && isAlone)) return []
       const estimateMs = group.members.reduce((sum, id) => sum + (estimates.get(id) ?? 0), 0)
       return [{ node, id: node.id, owner: node.owner ?? null, parents: [], estimateMs }]
     })
     const isFree = ({ node }: { node: BatchView }) => node === first || !this.isOurs(node.id)
-    const bundle = planBundle(nodes[0]!, nodes, latestRuns.latest, isFree, this.room(elsewhere))
+    const bundle = planBundle(nodes[0]!, nodes, latestRuns.latest, isFree, this.room())
     return bundle.map(({ node }) => node)
   }
 
@@ -267,12 +277,12 @@ export class Senders {
   }
 
   /** The views that are refreshed in the message of this one. */
-  private bundleOf(first: BatchView, elsewhere: BatchView[]): BatchView[] {
+  private bundleOf(first: BatchView): BatchView[] {
     const { views, groups, undecided, latestRuns } = this.advancing
     const grouped = new Set(groups.flatMap(({ members }) => members))
     const isFree = ({ id }: BatchView) =>
       !(grouped.has(id) || undecided.has(id) || this.alone.has(id) || this.isLeftAlone(id) || this.isOurs(id))
-    return planBundle(first, views, latestRuns.latest, isFree, this.room(elsewhere))
+    return planBundle(first, views, latestRuns.latest, isFree, this.room())
   }
 
   /** Gives the views a place, and sends their runs. Settles when they were sent, with undefined, or not. */
@@ -282,14 +292,18 @@ export class Senders {
     preparing: Promise<Sending | 'alone'>,
   ): Promise<Exclude<Prepared, Sendable> | 'alone' | undefined> {
     const { promise, resolve } = Promise.withResolvers<SentEnvelope | undefined>()
-    const sent: Sent = { views, members, since: Date.now(), envelope: promise }
+    const sent: Sent = { views, members, envelope: promise }
     this.sent.add(sent)
     let envelope: SentEnvelope | undefined
     try {
       const prepared = await preparing
       if (typeof prepared === 'string') return prepared
       const runs = Array.isArray(prepared) ? prepared : [{ ...prepared, viewId: views[0]!.id }]
-      if (Array.isArray(prepared)) this.keep(sent, runs)
+      if (Array.isArray(prepared)) {
+        const kept = new Set(runs.map(({ viewId }) => viewId))
+        keep(sent, (id) => kept.has(id)) // what is not in the bundle after all is free again
+        this.ready = this.ready.filter(({ node }) => !kept.has(node.id))
+      }
       envelope = await this.sendRuns(sent, runs)
       if (envelope === undefined) this.lookAgain()
       return undefined
@@ -299,12 +313,12 @@ export class Senders {
     }
   }
 
-  /** What is not in the bundle after all is free again; what is, is not ready any more. */
-  private keep(sent: Sent, runs: { viewId: number }[]): void {
-    const kept = new Set(runs.map(({ viewId }) => viewId))
-    sent.views = sent.views.filter(({ id }) => kept.has(id))
-    sent.members = sent.views.map(({ id }) => id)
-    this.ready = this.ready.filter(({ node }) => !kept.has(node.id))
+  /** Notes what the message has. What an earlier one did not begin in time is this one's now. */
+  private hold(sent: Sent, runs: BundledRun[]): void {
+    for (const earlier of this.sent)
+      if (earlier.bundle !== undefined) keep(earlier, (id) => !sent.members.includes(id))
+    if (runs.length > 1)
+      sent.bundle = { runs: new Map(runs.map(({ run, viewId }) => [viewId, run])), since: Date.now() }
   }
 
   private async prepare(node: BatchView, pending: LatestRun | null): Promise<Prepared> {
@@ -338,18 +352,18 @@ export class Senders {
       for (const { viewId } of runs) this.leaveAlone(viewId, 'locked')
       return undefined
     }
+    this.hold(sent, runs)
     const [{ work: first }, ...others] = runs as [BundledRun, ...BundledRun[]]
     const envelope = connection.send(
       runs.map(({ run }) => run),
       first,
       ...others.map(({ work }) => work),
     )
-    const begun = performance.now()
     void envelope.answered.then((refused) => {
       const left = this.connections.giveBack(connection, owner)
       this.sent.delete(sent)
       const ids = runs.map(({ run, viewId }) => ({ run, viewId }))
-      this.answered.push({ runs: ids, tookMs: performance.now() - begun, refused, left })
+      this.answered.push({ runs: ids, refused, left })
       for (const _ of runs) this.onEnd()
       this.lookAgain()
     })

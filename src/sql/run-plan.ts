@@ -163,6 +163,8 @@ export interface RunPlan {
    * this one. A view without data has one, too, so that no other run exchanges it meanwhile; `fills`: it gets data (default).
    */
   members?: { definitionId: number; schema: string; name: string; view: string; fills?: boolean }[]
+  /** The owner of what a message of several runs refreshes: it executes no plan of another one, or one that was made anew. */
+  bundle?: string
   /** Notes the counters of what is read, so that the next refresh may be left out: see docs/freshness.md. */
   counted?: true
   /** The run fills a shadow and ends as `built`. A later plan exchanges the shadow. */

@@ -24,7 +24,7 @@ while not claimed loop
            updated_at = clock_timestamp(), backend_pid = pg_backend_pid(), backend_start = me_since
      where r.id = run and r.status in ('pending', 'built') and (r.claim_by is null or r.claim_by > clock_timestamp())
        and r.plan is not null and r.planned_by = current_user and (r.not_before is null or r.not_before <= clock_timestamp())
-       and its_turn
+       and its_turn and (cardinality(runs) = 1 or r.plan ->> 'bundle' = current_setting('viewkeeper.bundle', true))
     returning r.plan || '{}', r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, the_view;
     claimed := found;
     if claimed and work ? 'members' then

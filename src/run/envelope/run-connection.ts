@@ -70,6 +70,7 @@ export const takeRuns = (ids: string, ...works: [RunWork, ...RunWork[]]): string
     'viewkeeper.run': `${ids}::text`,
     [failuresSetting]: literal(failuresOf(...works.map(({ plan }) => plan))),
     statement_timeout: `'${works[0].timeoutSeconds * 1000}'`,
+    ...(works.length > 1 && { 'viewkeeper.bundle': literal(works[0].plan.bundle ?? '') }),
   })
     .map(([name, value]) => `pg_catalog.set_config('${name}', ${value}, false)`)
     .join(', ')

@@ -112,17 +112,45 @@ test('a view that is paused while a view before it in its bundle is refreshed st
   expect(await countExecutions(sql, 'paused.d')).toBe(0)
 })
 
+/** A role to which views of a schema may be given. */
+async function makeHeir(schema: string): Promise<string> {
+  const heir = `heir_${url.slice(-8)}`
+  await sql.unsafe(`create role ${heir}; grant usage, create on schema ${schema} to ${heir};
+    grant all on all tables in schema ${schema} to ${heir}; grant all on all sequences in schema ${schema} to ${heir}`)
+  onTestFinished(async () => void (await sql.unsafe(`drop schema ${schema} cascade; drop role ${heir}`)))
+  return heir
+}
+
+test('a view that was given away before its bundle is planned is not refreshed on the session of its old owner', async () => {
+  await makeKnown('gift', 'b')
+  const heir = await makeHeir('gift')
+  const batchId = await refreshAll('gift')
+  await withGateClosed(sql, 'gift', async (open) => {
+    const ended = advanceToEnd(database, batchId)
+    const worker = await untilAtGate(sql, 'gift')
+    await sql.unsafe(`alter materialized view gift.e owner to ${heir}`)
+    await endProcess(sql, worker)
+    await open()
+    expect(await ended).toMatchObject({ status: 'success' })
+  })
+  expect((await accountOf(sql, batchId)).statuses).toMatchObject({
+    b: ['failed', 'success'],
+    d: ['success'],
+    e: ['success'],
+  })
+  const sessions = await sql`
+    select distinct backend_pid from viewkeeper.runs where batch_id = ${batchId} and status = 'success' and view_name in ('d', 'e')`
+  expect(sessions).toHaveLength(2)
+})
+
 test('a view that is given away while a view before it in its bundle is refreshed is not refreshed there', async () => {
   await makeKnown('given', 'a')
-  const other = `other_${url.slice(-8)}`
-  await sql.unsafe(`create role ${other}; grant usage, create on schema given to ${other};
-    grant all on all tables in schema given to ${other}; grant all on all sequences in schema given to ${other}`)
-  onTestFinished(async () => void (await sql.unsafe(`drop schema given cascade; drop role ${other}`)))
+  const heir = await makeHeir('given')
   const batchId = await refreshAll('given')
   await withGateClosed(sql, 'given', async (open) => {
     const ended = advanceToEnd(database, batchId)
     await untilAtGate(sql, 'given')
-    await sql.unsafe(`alter materialized view given.e owner to ${other}`)
+    await sql.unsafe(`alter materialized view given.e owner to ${heir}`)
     await open()
     expect(await ended).toMatchObject({ status: 'success' })
   })
