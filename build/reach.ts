@@ -9,13 +9,13 @@ import ts from 'typescript'
 const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/refresh.ts': { files: 44, lines: 3938 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 51, lines: 5041 },
-  'src/batch/advance.ts': { files: 72, lines: 6906 },
+  'src/run/plan-swap.ts': { files: 51, lines: 5042 },
+  'src/batch/advance.ts': { files: 71, lines: 6753 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 70, lines: 7132 },
-  'src/batch/shadows.ts': { files: 70, lines: 6721 },
-  'functions/api.ts': { files: 51, lines: 4830 },
-  'all files': { files: 446, lines: 47645 },
+  'src/batch/groups.ts': { files: 70, lines: 7133 },
+  'src/batch/shadows.ts': { files: 70, lines: 6727 },
+  'functions/api.ts': { files: 51, lines: 4832 },
+  'all files': { files: 446, lines: 47646 },
   'files with fewer than 25 lines': { files: 51 },
   'largest folder': { files: 18 },
 }

@@ -5,8 +5,7 @@ import type { LatestRun, TogetherGroup } from '../record/plan/batch.ts'
 import { closeLostRuns, closeUnclaimed } from '../record/runs/life.ts'
 import type { OpenedAhead } from '../run/envelope/open-ahead.ts'
 import type { SentEnvelope } from '../run/envelope/run-connection.ts'
-import { runErrorOf } from '../run/record.ts'
-import { neverClaimed } from '../run/send.ts'
+import { neverClaimed, runErrorOf } from '../run/record.ts'
 import { mayRetry, type Problem } from '../words/problem.ts'
 import {
   type AdvancingBatch,

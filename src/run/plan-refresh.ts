@@ -100,7 +100,7 @@ async function planAsSeen(
   if (request.slices !== undefined)
     throw new Problem(
       'InvalidRequest',
-      `${view.view} is a materialized view, of which a refresh computes all rows. Slices are those of a kept table: write storage: 'table' into its definition.`,
+      `${view.view} is a materialized view, which has no slices: write storage: 'table' into its definition.`,
       { field: 'slices' },
     )
   // A refresh that cannot swap does not load what this needs: a sixth of the function.

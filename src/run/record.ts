@@ -109,3 +109,10 @@ export async function skippedUnchanged(sql: Sql, definitionId: number): Promise<
   const unchanged = await findUnchanged(sql, definitionId)
   return unchanged && { ...skipped(becauseOf(unchanged)), unchanged }
 }
+
+/** Why the server does not claim a pending run, however often the run is sent. */
+export const neverClaimed = (): Problem =>
+  new Problem(
+    'CatalogChanged',
+    'The server never claimed the run: it or its view kept changing, or the connection broke. Try again.',
+  )

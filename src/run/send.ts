@@ -16,7 +16,7 @@ import {
   takeRuns,
   withRunConnection,
 } from './envelope/run-connection.ts'
-import { type PlannedRun, type Planning, recordedOf, recordPlan, runErrorOf } from './record.ts'
+import { neverClaimed, type PlannedRun, type Planning, recordedOf, recordPlan, runErrorOf } from './record.ts'
 
 const mostSends = 8
 // Callers that refresh one view at once invalidate each other's plans. Random pauses separate them.
@@ -211,10 +211,3 @@ const defect: RunError = {
   class: 'InternalError',
   message: 'Viewkeeper could not send the run to the server.',
 }
-
-/** Why the server does not claim a pending run, however often the run is sent. */
-export const neverClaimed = (): Problem =>
-  new Problem(
-    'CatalogChanged',
-    'The server never claimed the run: the view or the run kept changing, or the connection broke. Try again.',
-  )

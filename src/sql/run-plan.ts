@@ -181,14 +181,16 @@ export const actorsOf = ({ prepare, locked, later, otherwise }: RunPlan): string
   ...(otherwise === undefined ? [] : actorsOf(otherwise.plan)),
 ]
 
-/** What the statements of a plan do with views, as far as they have hints on it. */
-export const purposesOf = ({ prepare, locked, later, otherwise }: RunPlan): Purpose[] => [
-  ...new Set([
-    ...[...prepare, ...locked.statements, ...later].flatMap(({ obstacles }) =>
-      typeof obstacles === 'object' ? [obstacles.to] : [],
-    ),
-    ...(otherwise === undefined ? [] : purposesOf(otherwise.plan)),
-  ]),
+/** What the statements of plans do with views, as far as they have hints on it. */
+export const purposesOf = (...plans: RunPlan[]): Purpose[] => [
+  ...new Set(
+    plans.flatMap(({ prepare, locked, later, otherwise }) => [
+      ...[...prepare, ...locked.statements, ...later].flatMap(({ obstacles }) =>
+        typeof obstacles === 'object' ? [obstacles.to] : [],
+      ),
+      ...(otherwise === undefined ? [] : purposesOf(otherwise.plan)),
+    ]),
+  ),
 ]
 
 /**

@@ -83,7 +83,7 @@ export async function findView(
 }
 
 /** The facts of a view by a row with `factColumns`. */
-export function factsOf(row: Row, query: number | null = null): ViewFacts {
+export function factsOf(row: Row, query: number | null): ViewFacts {
   const indexes: ReadUniqueIndex[] = row.unique_indexes
   return {
     oid: row.oid,
@@ -98,7 +98,7 @@ export function factsOf(row: Row, query: number | null = null): ViewFacts {
     mayActAsOwner: row.may_act_as_owner,
     counting: row.counting,
     mayMakeSchemas: row.may_make_schemas,
-    logs: row.logs === true,
+    logs: row.logs,
     uniqueIndexes: indexes.map(({ name, columns, unusableBecause }) => ({ name, columns, unusableBecause })),
     keyCandidate: indexes.find(({ hasExpressions }) => !hasExpressions)?.columns ?? null,
   }

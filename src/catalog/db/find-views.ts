@@ -9,10 +9,10 @@ import { factColumns, factsOf } from './catalog.ts'
  */
 export async function findViews(sql: Sql, names: QualifiedName[]): Promise<Map<string, ViewFacts>> {
   const rows = await sql`
-    select ${factColumns(sql)}
+    select ${factColumns(sql)}, false as logs
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
       join jsonb_to_recordset(${sql.json(names.map(({ schema, name }) => ({ schema, name })))}) x(schema name, name name)
         on n.nspname = x.schema and c.relname = x.name
      where c.relkind = 'm' and c.relpersistence <> 't' and has_schema_privilege(n.oid, 'USAGE')`
-  return new Map(rows.map((row) => [row.view, factsOf(row)]))
+  return new Map(rows.map((row) => [row.view, factsOf(row, null)]))
 }

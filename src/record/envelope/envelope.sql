@@ -53,7 +53,7 @@ begin
 
   foreach run in array runs loop
     -- The time-out of the message is that of each run: a later run would have too little of it. Who sends runs sends it again.
-    exit when run <> runs[1] and clock_timestamp() - statement_timestamp() > least('1 s', nullif(statement_limit, '0') / 10);
+    exit when run <> runs[1] and clock_timestamp() - statement_timestamp() > least('1 s', statement_limit / 10);
     -- Code of a view that is refreshed where it is leaves no setting behind: the server takes it back with the refresh.
     perform set_config('viewkeeper.run', run::text, false), set_config('application_name', 'viewkeeper run ' || run, false), pg_advisory_unlock_all();
     declare

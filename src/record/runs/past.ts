@@ -8,20 +8,19 @@ import type { UsualDurations } from '../../words/run.ts'
 export async function readUsualDurations(sql: Sql, names: QualifiedName[]): Promise<UsualDurations[]> {
   const median = (what: string) =>
     sql.unsafe(`percentile_cont(0.5) within group (order by (response ->> '${what}')::float8)`)
-  const asked = names.map(({ schema, name }, at) => ({ at, schema, name }))
   return sql<UsualDurations[]>`
-    select u.* from jsonb_to_recordset(${sql.json(asked)}) x(at integer, schema text, name text) cross join lateral (
+    select u.* from jsonb_array_elements(${sql.json(names.map(({ schema, name }) => [schema, name]))}) with ordinality x(name, at), lateral (
     select ${median('lockedMs')} filter (where strategy = 'regular' and alike <= 10) as "regularMs",
            ${median('lockedMs')} filter (where strategy = 'swap' and alike <= 10) as "exchangeMs",
            ${median('fillMs')} filter (where latest <= 10) as "fillMs",
-           coalesce(bool_or(strategy = 'regular') filter (where latest = 1), false) as "wasRegular",
+           bool_or(strategy = 'regular') filter (where latest = 1) is true as "wasRegular",
            avg(duration_ms) filter (where response ? 'group')::float8 as "groupMs",
            avg(duration_ms) filter (where strategy = 'concurrent')::float8 as "concurrentMs",
            coalesce(nullif(current_setting(${regularUpToSetting}, true), ''), '0')::float8 as "upToMs"
       from (select duration_ms, response, strategy, row_number() over (order by id desc) as latest, row_number() over (partition by strategy order by id desc) as alike
               from (select r.id, r.duration_ms, r.meta -> 'response' as response, r.meta #>> '{response,strategy}' as strategy from viewkeeper.runs r
                      where r.definition_id = (select d.id from viewkeeper.definitions d
-                                              where d.schema_name = x.schema and d.name = x.name and d.removed_at is null)
+                                              where d.schema_name = x.name ->> 0 and d.name = x.name ->> 1 and d.removed_at is null)
                        and r.operation = 'refresh' and r.status = 'success' order by r.id desc limit 20) l
              where response #> '{slices,anew}' is null) l) u
      order by x.at`

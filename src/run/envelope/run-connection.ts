@@ -28,7 +28,7 @@ const ofEveryRun = {
 
 /** What the envelope has to know of the failures of these plans, as JSON. `hints`: a query for what was done with a view. */
 export const failuresOf = (...plans: RunPlan[]): string => {
-  const purposes = [...new Set(plans.flatMap(purposesOf))].toSorted()
+  const purposes = purposesOf(...plans)
   const key = purposes.join()
   const known = written.get(key)
   if (known !== undefined) return known
@@ -65,12 +65,12 @@ export interface RunWork {
 }
 
 /** Makes the session that of runs of one time limit, parents before children, as columns of a `select`. `ids` is an expression for their ids. */
-export const takeRuns = (ids: string, ...works: [RunWork, ...RunWork[]]): string =>
+export const takeRuns = (ids: string, work: RunWork, ...others: RunWork[]): string =>
   Object.entries({
     'viewkeeper.run': `${ids}::text`,
-    [failuresSetting]: literal(failuresOf(...works.map(({ plan }) => plan))),
-    statement_timeout: `'${works[0].timeoutSeconds * 1000}'`,
-    ...(works.length > 1 && { 'viewkeeper.bundle': literal(works[0].plan.bundle ?? '') }),
+    [failuresSetting]: literal(failuresOf(...[work, ...others].map(({ plan }) => plan))),
+    statement_timeout: `'${work.timeoutSeconds}s'`,
+    ...(others.length > 0 && { 'viewkeeper.bundle': literal(work.plan.bundle ?? '') }),
   })
     .map(([name, value]) => `pg_catalog.set_config('${name}', ${value}, false)`)
     .join(', ')

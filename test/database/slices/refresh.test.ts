@@ -169,7 +169,7 @@ describe('is refused, with a sentence that says why:', () => {
       what: 'a materialized view',
       made: `create materialized view app.tried as ${daily}`,
       asked: { by: 'day' },
-      says: "app.tried is a materialized view, of which a refresh computes all rows. Slices are those of a kept table: write storage: 'table' into its definition.",
+      says: "app.tried is a materialized view, which has no slices: write storage: 'table' into its definition.",
     },
     {
       what: 'a value that is none of its type',
