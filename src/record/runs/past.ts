@@ -17,11 +17,11 @@ export async function readUsualDurations(sql: Sql, names: QualifiedName[]): Prom
            avg(duration_ms) filter (where response ? 'group')::float8 as "groupMs",
            avg(duration_ms) filter (where strategy = 'concurrent')::float8 as "concurrentMs",
            coalesce(nullif(current_setting(${regularUpToSetting}, true), ''), '0')::float8 as "upToMs"
-      from (select duration_ms, response, strategy, row_number() over (order by id desc) as latest, row_number() over (partition by strategy order by id desc) as alike
-              from (select r.id, r.duration_ms, r.meta -> 'response' as response, r.meta #>> '{response,strategy}' as strategy from viewkeeper.runs r
-                     where r.definition_id = (select d.id from viewkeeper.definitions d
+      from (select *, row_number() over (order by id desc) as latest, row_number() over (partition by strategy order by id desc) as alike
+              from (select id, duration_ms, meta -> 'response' as response, meta #>> '{response,strategy}' as strategy from viewkeeper.runs
+                     where definition_id = (select d.id from viewkeeper.definitions d
                                               where d.schema_name = x.name ->> 0 and d.name = x.name ->> 1 and d.removed_at is null)
-                       and r.operation = 'refresh' and r.status = 'success' order by r.id desc limit 20) l
+                       and operation = 'refresh' and status = 'success' order by id desc limit 20) l
              where response #> '{slices,anew}' is null) l) u
      order by x.at`
 }

@@ -29,17 +29,8 @@ const ofEveryRun = {
 /** What the envelope has to know of the failures of these plans, as JSON. `hints`: a query for what was done with a view. */
 export const failuresOf = (...plans: RunPlan[]): string => {
   const purposes = purposesOf(...plans)
-  const key = purposes.join()
-  const known = written.get(key)
-  if (known !== undefined) return known
-  const hints = purposes.length > 0 ? hintsInPlace(purposes) : null
-  const text = JSON.stringify({ ...ofEveryRun, hints })
-  written.set(key, text)
-  return text
+  return JSON.stringify({ ...ofEveryRun, hints: purposes.length > 0 ? hintsInPlace(purposes) : null })
 }
-
-/** The same, by purposes: a batch asks for it at each of its runs. */
-const written = new Map<string, string>()
 
 /** A sent envelope: the server works on it, whether or not the client stays. */
 export interface SentEnvelope {
