@@ -73,7 +73,7 @@ begin
         where r.class = 'pg_type'::regclass and t.oid = r.id
        union all
        select part.class, part.id from pg_range g
-        cross join lateral (values ('pg_proc'::regclass, g.rngcanonical::oid), ('pg_proc', g.rngsubdiff), ('pg_opclass', g.rngsubopc), ('pg_type', g.rngsubtype), ('pg_type', g.rngtypid)) part(class, id)
+        cross join lateral (values ('pg_proc'::regclass, g.rngcanonical::oid), ('pg_proc', g.rngsubdiff), ('pg_opclass', g.rngsubopc), ('pg_type', g.rngsubtype), ('pg_type', g.rngtypid), ('pg_type', g.rngmultitypid)) part(class, id)
         where r.class = 'pg_type'::regclass and r.id in (g.rngtypid, g.rngmultitypid)
        union all
        -- By its operator class values of a type are compared where the query names no operator.
@@ -175,8 +175,9 @@ $$;
 
 -- The kept tables with a target lag below so many seconds whose logs of changes have rows, if a refresh may begin now: not while the last one goes
 -- on, nor for as long as it took if that keeps no such lag anyway, nor before the minimum interval is over. One that is paused, or has failed, or whose log is not used, is left to
--- the looks of the monitor. Nothing of an owner of a log is executed: a relation that is locked is no view, and a policy would be an error. A log
--- that cannot be read has no rows here.
+-- the looks of the monitor. Nothing of an owner of a log is executed. The planner would execute expressions of indexes, statistics, constraints and
+-- partitions: a log that has any of these is not asked, and the lock, which is let go at once and in no writer's way, keeps others from making one. A policy
+-- would be an error. A log that cannot be locked, or that holds more than a refresh would go by, has no rows here.
 create function viewkeeper.behind_logs(below integer) returns table (id integer, view text, lag_seconds integer)
 language plpgsql volatile set search_path = pg_catalog, pg_temp set row_security = off as $$
 declare
@@ -196,13 +197,19 @@ begin
        and not exists (select from viewkeeper.switches s where s.key = 'paused')
   loop
     for part in 0..1000 loop
-      log := to_regclass(format('viewkeeper_logs.%I', concat(name, '_', part)));
-      exit when log is null;
+      behind := false;
       begin
-        execute format('lock table only %s in access share mode nowait', log);
-        continue when not exists (select from pg_class c where c.oid = log and c.relkind = 'r');
-        execute format('select exists (select from only %s)', log) into behind;
-      exception when others then
+        log := to_regclass(format('viewkeeper_logs.%I', concat(name, '_', part)));
+        exit when log is null;
+        execute format('lock table only %s in share update exclusive mode nowait', log);
+        if exists (select from pg_class c where c.oid = log and c.relkind = 'r' and not c.relispartition and not c.relhasindex and c.relchecks = 0)
+            and not exists (select from pg_statistic_ext s where s.stxrelid = log) and pg_relation_size(log) < 16777216 then
+          execute format('select exists (select from only %s)', log) into behind;
+        end if;
+        raise sqlstate 'VK003'; -- lets the lock go
+      exception when sqlstate 'VK003' then
+        null;
+      when others then
         behind := false;
       end;
       if behind then

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { lagOfLooks } from '../due/plan/lags.ts'
 import { readBehindLogs } from '../record/definitions/behind-logs.ts'
 import { refresh } from '../run/refresh.ts'
+import { sqlstateOf } from '../server/failures.ts'
 import type { Advancer } from './advancer.ts'
 import type { Leader } from './lead.ts'
 
@@ -44,10 +45,19 @@ export function followLogs(
       throw error
     }
   }
+  let asksAgainAt = 0
+  /** What the server refuses to answer is no reason to lead no longer: the looks of the monitor go on. */
+  const leave = (error: unknown) => {
+    if (sqlstateOf(error) === undefined) throw error
+    asksAgainAt = performance.now() + restMs
+    aside('the question to the logs of changes', () => Promise.reject(error))
+    return []
+  }
   return async (forMs) => {
     for (let asked = 0; asked < forMs; asked += askLogsEveryMs) {
       await pause(askLogsEveryMs, undefined, { signal })
-      const behind = await ask((sql) => readBehindLogs(sql, lagOfLooks))
+      if (performance.now() < asksAgainAt) continue
+      const behind = await ask((sql) => readBehindLogs(sql, lagOfLooks)).catch(leave)
       const now = performance.now()
       for (const id of since.keys()) if (!behind.some((each) => each.id === id)) since.delete(id)
       for (const { id, view, lagMs } of behind) {

@@ -50,7 +50,9 @@ export class StatementRefused extends Error {
     this.unfound = unfound
     // Positions count characters; a JavaScript string may hold two units for one. A sealed statement is an inner query.
     const { position: outer, internal_position, internal_query } = cause as Record<string, string | undefined>
-    const position = Number(outer ?? (internal_query === statement.sql ? internal_position : undefined) ?? 1)
+    const position = Number(
+      outer ?? (internal_query?.startsWith(statement.sql) ? internal_position : undefined) ?? 1,
+    )
     this.line = [...statement.sql]
       .slice(0, position - 1)
       .join('')

@@ -256,6 +256,8 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
            select g.* from pg_attribute t cross join lateral aclexplode(t.attacl) g where t.attrelid = p.oid) a
         where a.grantee <> p.writer and not (a.grantee = p.reader and a.privilege_type = 'SELECT' and not a.is_grantable) limit 1),
       (select format('%s may not read %s: grant select on %2$s to %1$s', p.reader::regrole, p.log) from part p where not has_table_privilege(p.reader, p.oid, 'SELECT') limit 1),
+      (select format('%s may not execute %s: grant execute on function %2$s to %1$s', f.reader::regrole, f.called) from ours f
+        where f.value ->> 'arguments' <> '' and not has_function_privilege(f.reader, f.is, 'EXECUTE') limit 1),
       (select format('%s may write all tables, and so the log: revoke pg_write_all_data from %1$s', m.member::regrole) from pg_auth_members m join pg_roles r on r.oid = m.member
         where m.roleid = 'pg_write_all_data'::regrole and not r.rolsuper limit 1),
       (select format('%s is not as freeze made it', p.log) from part p

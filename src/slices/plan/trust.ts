@@ -67,7 +67,11 @@ export function readsOfProof(query: number, { view, parts }: ReadLog, by: string
     rows('pg_namespace'),
     rows('pg_language', `x.lanname = 'plpgsql'`),
     // The functions that forget. Of the server's own, somebody may say that they depend on their arguments alone.
-    rows('pg_proc', `x.pronamespace = to_regnamespace('${logSchema}')`),
+    rows(
+      'pg_proc',
+      `x.pronamespace = to_regnamespace('${logSchema}')`,
+      `concat(x.oid, ' ', x.xmin, ' ', has_function_privilege(c.relowner, x.oid, 'EXECUTE'))`,
+    ),
     `(select sum(p.xmin::text::int8) from pg_proc p where p.oid < 16384)`,
     rows('pg_opclass', 'x.oid >= 16384 and x.opcdefault'),
     rows('pg_class', `x.oid in (select i.indexrelid from pg_index i where i.indrelid = any (${logs}))`),

@@ -34,6 +34,17 @@ async function follow(
 
 const view = (id: number, lagMs: number) => ({ id, view: `app.v${id}`, lagMs })
 
+test('a question that the server refuses to answer is asked again after a minute, and ends no lead', async () => {
+  let asked = 0
+  const { begun, failed } = await follow(130, () => {
+    asked++
+    throw Object.assign(new Error('canceling statement due to statement timeout'), { code: '57014' })
+  })
+  expect(asked).toBe(3)
+  expect(begun).toEqual({ 'the question to the logs of changes': [0.5, 60.5, 120.5] })
+  expect(new Set(failed)).toEqual(new Set(['canceling statement due to statement timeout']))
+})
+
 test('a refresh begins when rows of the log have waited for half of the lag', async () => {
   const { begun } = await follow(9, (second) => [
     ...(second < 1 ? [view(1, 1000)] : []),

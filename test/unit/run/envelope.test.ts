@@ -46,8 +46,13 @@ describe('the envelope', () => {
     `set local search_path to ${safePath};`,
     `set_config(${literal(answerSetting)}, `,
     `left(value, ${mostCharacters})`,
-    `${isOpenBatch} and`,
   ])('says the same as the code around it: %s', (part) => {
     expect(text).toContain(part)
+  })
+
+  test('asks the schema whether a run has its turn, which knows the states of a batch', () => {
+    expect(text).toContain('viewkeeper.has_turn(run)')
+    const schema = readFileSync(new URL('../../../schema/004_runs.sql', import.meta.url), 'utf8')
+    expect(schema).toContain(`${isOpenBatch} and`)
   })
 })
