@@ -161,6 +161,24 @@ test('a view that is given away while a view before it in its bundle is refreshe
   expect(first).toEqual({ class: 'CatalogChanged' })
 })
 
+test('a run whose plan is another one by now is not executed in the bundle', async () => {
+  await makeKnown('anew', 'a')
+  const batchId = await refreshAll('anew')
+  await withGateClosed(sql, 'anew', async (open) => {
+    const ended = advanceToEnd(database, batchId)
+    await untilAtGate(sql, 'anew')
+    // As another process that advances the batch may plan it, for another owner.
+    const fails = [{ kind: 'command', phase: 'building', sql: 'select 1 / 0' }]
+    await sql`
+      update viewkeeper.runs set plan = plan || ${sql.json({ bundle: 'another', prepare: fails })}
+       where batch_id = ${batchId} and view_name = 'e'`
+    await open()
+    expect(await ended).toMatchObject({ status: 'success' })
+  })
+  expect((await accountOf(sql, batchId)).statuses).toEqual(each('success'))
+  expect(await countExecutions(sql, 'anew.e')).toBe(1)
+})
+
 test('a view that fails in a bundle keeps what reads it from being refreshed, and nothing else', async () => {
   await makeKnown('failing', 'a')
   await sql.unsafe(`drop materialized view failing.c cascade;
