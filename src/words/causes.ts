@@ -1,6 +1,9 @@
 import type { Tone } from './phrases.ts'
 
-/** What makes the data of a view as old as they are, and how much it matters. */
+/**
+ * What makes the data of a view as old as they are, and how much it matters. By the tone, readers wait for it or not, it comes first in `why` or last, and
+ * it is news or not.
+ */
 export const causeTones = {
   SetAside: 'bad',
   Missing: 'bad',

@@ -13,7 +13,7 @@
 --   3. If the work has failed: all that it did is undone, and the failure is recorded, in the same transaction.
 --   4. Those who wait are notified. Then come the statements of stage "later", each in a transaction of its own.
 --
--- The row names this session, and only a session that executes something works on a run: src/server/sessions.ts. Nothing that
+-- The row names this session, and only a session that executes something works on a run: src/record/runs/life.ts. Nothing that
 -- others may lock, call or name decides about it.
 
 do $viewkeeper$

@@ -103,7 +103,6 @@ const mayStayUnsent = [
   'src/record/runs/life.ts closeUnclaimed',
   'src/record/runs/life.ts skipUnclaimed',
   'src/record/batches/batch-groups.ts endBuilt',
-  'src/watch/db/notice-facts.ts readSlowRuns',
   'src/migrate/drift.ts onlyReads',
   'src/migrate/drift.ts readQuery',
   'src/record/batches/batch-groups.ts giveUpGroup',

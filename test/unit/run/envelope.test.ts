@@ -11,15 +11,20 @@ import { runChannel } from '../../../src/server/listen.ts'
 import { literal } from '../../../src/sql/names.ts'
 import { rolePathSetting, safePath } from '../../../src/sql/settings.ts'
 
-const folder = new URL('../../../src/run/envelope/', import.meta.url)
+const folder = new URL('../../../src/record/envelope/', import.meta.url)
 const parts = globSync('*.sql', { cwd: fileURLToPath(folder) }).filter((file) => file !== 'envelope.sql')
 
 describe('the envelope', () => {
+  test('has parts, each a file', () => expect(parts).toHaveLength(6))
+
   test.each(parts)('has %s once, which is PL/pgSQL by itself', async (file) => {
     const part = readFileSync(new URL(file, folder), 'utf8')
     expect(text.split(part.split('\n')[0]!)).toHaveLength(2)
-    const [declared] = text.match(/^do \$viewkeeper\$\ndeclare\n.*?\nbegin\n/ms)!
-    await expect(parsePlPgSQL(`${declared}loop\n${part}\nend loop;\nend $viewkeeper$`)).resolves.toBeDefined()
+    // What is the session's, and what is a run's.
+    const declared = [...text.matchAll(/^ *declare\n(.*?)\n *begin\n/gms)].map(([, variables]) => variables)
+    expect(declared).toHaveLength(2)
+    const around = `do $viewkeeper$\ndeclare\n${declared.join('\n')}\nbegin\nloop\n${part}\nend loop;\nend $viewkeeper$`
+    await expect(parsePlPgSQL(around)).resolves.toBeDefined()
   })
 
   test('has nothing that the shortening could change: no literal spans lines, and none has a comment', () => {
