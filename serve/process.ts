@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '../src/keeper/terms.ts'
@@ -39,24 +39,23 @@ export function portOf(env: NodeJS.ProcessEnv): number | undefined {
   )
 }
 
-/** A port on 127.0.0.1 that nobody uses at this moment. */
-export const findFreePort = async (): Promise<number> => (await tryPort(0))!
+/** A port on 127.0.0.1 that nobody uses at this moment, below those that systems give to connections, which take one at any moment. */
+export async function findFreePort(): Promise<number> {
+  const port = 10_000 + Math.floor(Math.random() * 22_000)
+  return (await isPortFree(port)) ? port : findFreePort()
+}
 
 /** Whether nobody listens on this port of an address of this machine. */
-export const isPortFree = async (port: number, host?: string): Promise<boolean> =>
-  (await tryPort(port, host)) !== undefined
-
-async function tryPort(port: number, host = '127.0.0.1'): Promise<number | undefined> {
+export async function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
   const server = createServer().listen(port, host)
   try {
     await once(server, 'listening')
   } catch {
-    return undefined
+    return false
   }
-  const found = (server.address() as AddressInfo).port
   server.close()
   await once(server, 'close')
-  return found
+  return true
 }
 
 export interface Life {
