@@ -15,7 +15,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/groups.ts': { files: 70, lines: 7128 },
   'src/batch/shadows.ts': { files: 70, lines: 6720 },
   'functions/api.ts': { files: 51, lines: 4832 },
-  'all files': { files: 446, lines: 47655 },
+  'all files': { files: 446, lines: 47656 },
   'files with fewer than 25 lines': { files: 51 },
   'largest folder': { files: 18 },
 }

@@ -30,6 +30,7 @@ export function followLogs(
   advancer: Pick<Advancer, 'operate'>,
   { ask, signal }: Leader,
   aside: (name: string, work: () => Promise<unknown>) => void,
+  wait: (ms: number) => Promise<unknown> = (ms) => pause(ms, undefined, { signal }),
 ): (forMs: number) => Promise<void> {
   /** Since when the rows of a log wait, and until when a view is left alone. */
   const since = new Map<number, number>()
@@ -55,7 +56,7 @@ export function followLogs(
   }
   return async (forMs) => {
     for (let asked = 0; asked < forMs; asked += askLogsEveryMs) {
-      await pause(askLogsEveryMs, undefined, { signal })
+      await wait(askLogsEveryMs)
       if (performance.now() < asksAgainAt) continue
       const behind = await ask((sql) => readBehindLogs(sql, lagOfLooks)).catch(leave)
       const now = performance.now()

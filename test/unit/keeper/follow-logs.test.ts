@@ -1,13 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { followLogs } from '../../../src/keeper/follow-logs.ts'
 
-// A pause takes no time: what was begun goes on, and so does the clock.
-vi.mock('node:timers/promises', () => ({
-  setTimeout: async (ms: number) => {
-    await new Promise(process.nextTick)
-    vi.advanceTimersByTime(ms)
-  },
-}))
+/** A pause takes no time: what was begun goes on, and so does the clock. */
+const wait = async (ms: number) => {
+  await new Promise(process.nextTick)
+  vi.advanceTimersByTime(ms)
+}
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
@@ -28,6 +26,7 @@ async function follow(
       begun[name] = [...(begun[name] ?? []), second()]
       failed.push(work().catch((error) => error.message))
     },
+    wait,
   )(seconds * 1000)
   return { begun, failed: await Promise.all(failed) }
 }
