@@ -10,12 +10,12 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/refresh.ts': { files: 44, lines: 3930 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
   'src/run/plan-swap.ts': { files: 51, lines: 5042 },
-  'src/batch/advance.ts': { files: 71, lines: 6748 },
+  'src/batch/advance.ts': { files: 71, lines: 6740 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
   'src/batch/groups.ts': { files: 70, lines: 7128 },
   'src/batch/shadows.ts': { files: 70, lines: 6720 },
   'functions/api.ts': { files: 51, lines: 4832 },
-  'all files': { files: 446, lines: 47656 },
+  'all files': { files: 446, lines: 47648 },
   'files with fewer than 25 lines': { files: 51 },
   'largest folder': { files: 18 },
 }

@@ -105,7 +105,7 @@ export async function prepareBundle(
         )
       : new Set<number>(),
   ])
-  const planned = new Map<number, PlannedRefresh>()
+  const planned = new Map<number, { view: BatchView; work: PlannedRefresh }>()
   /** The first of them, whose owner and time limit the others have. */
   let first: PlannedRefresh | undefined
   for (const [at, view] of views.entries()) {
@@ -129,12 +129,9 @@ export async function prepareBundle(
     first ??= work
     if (fact.owner !== first.view.owner || work.timeoutSeconds !== first.timeoutSeconds) continue
     work.plan.bundle = fact.owner
-    planned.set(view.id, work)
+    planned.set(view.id, { view, work })
   }
-  const chosen = views.flatMap((view) => {
-    const work = planned.get(view.id)
-    return work === undefined ? [] : { view, work }
-  })
+  const chosen = [...planned.values()]
   if (chosen.length < 2) return []
   const runs = await recordAttempts(
     sql,
@@ -163,8 +160,8 @@ function planInPlace(
 ): PlannedRefresh | undefined {
   const wanted = requested ?? definition.strategy
   const short = wanted === 'auto' ? shortMs(usual) : null
-  const needsMore = view.query !== null || view.logs || Object.keys(definition.checks).length > 0
-  if (needsMore || (short === null && needsSnapshot(wanted, view))) return undefined
+  const hasChecks = Object.keys(definition.checks).length > 0
+  if (hasChecks || (short === null && needsSnapshot(wanted, view))) return undefined
   const { timeoutSeconds } = definition
   const options: RunOptions = {
     timeoutSeconds,

@@ -142,7 +142,7 @@ export class Senders {
       const next = this.takeNext(elsewhere, rivals)
       if (next === undefined) break
       const { node, pending, exchange } = next
-      const group = this.groupOf(node)
+      const group = this.groupOf(node.id)
       const bundle =
         exchange !== undefined ? [node] : group?.inPlace ? this.groupsWith(node) : this.bundleOf(node)
       const preparing = group?.inPlace
@@ -247,8 +247,8 @@ export class Senders {
     return next
   }
 
-  private groupOf({ id }: BatchView): TogetherGroup | undefined {
-    return this.advancing.groups.find(({ members }) => members.includes(id))
+  private groupOf(viewId: number): TogetherGroup | undefined {
+    return this.advancing.groups.find(({ members }) => members.includes(viewId))
   }
 
   /** The views that stand for the groups which are refreshed in place in the message of this one's. */
@@ -256,7 +256,7 @@ export class Senders {
     const { views, latestRuns } = this.advancing
     const estimates = new Map(views.map(({ id, estimateMs }) => [id, estimateMs]))
     const nodes = [first, ...this.ready.map(({ node }) => node)].flatMap((node) => {
-      const group = this.groupOf(node)
+      const group = this.groupOf(node.id)
       const isAlone = this.alone.has(node.id) || this.alone.has(first.id)
       if (!group?.inPlace || (node !== first && isAlone)) return []
       const estimateMs = group.members.reduce((sum, id) => sum + (estimates.get(id) ?? 0), 0)
@@ -271,7 +271,7 @@ export class Senders {
     const { prepareInPlace } = await import('./groups.ts')
     return prepareInPlace(
       this.advancing,
-      firsts.flatMap((node) => this.groupOf(node) ?? []),
+      firsts.flatMap((node) => this.groupOf(node.id) ?? []),
     )
   }
 
@@ -381,8 +381,8 @@ export class Senders {
 
   /** The exchange is not possible with our rights: each view is refreshed by itself. */
   private async giveUpRefused(viewId: number, { code, message }: Problem): Promise<void> {
-    const { sql, batch, groups } = this.advancing
-    const group = groups.find(({ members }) => members.includes(viewId))
+    const { sql, batch } = this.advancing
+    const group = this.groupOf(viewId)
     if (group === undefined) return
     await giveUpGroup(sql, batch, group, { class: code, message })
     await readAllAgain(this.advancing)

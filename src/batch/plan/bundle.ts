@@ -43,20 +43,15 @@ export function planBundle<Node extends BundledNode>(
     for (const parent of node.parents) readers.set(parent, [...(readers.get(parent) ?? []), node])
   }
   const mostMs = Math.min(longestMs, leftMs / slots)
-  const bundle = new Set<Node>()
-  const inside = new Set<number>()
+  const bundle = new Map<number, Node>()
   let ms = 0
-  const add = (...from: Node[]) => {
-    const next = [...from]
-    for (let node = next.shift(); node !== undefined && bundle.size < mostRuns; node = next.shift()) {
-      if (bundle.has(node) || (bundle.size > 0 && ms + node.estimateMs > mostMs)) continue
-      if (!node.parents.every((parent) => inside.has(parent) || isDone(latest.get(parent)))) continue
-      bundle.add(node)
-      inside.add(node.id)
-      ms += node.estimateMs
-      next.unshift(...(readers.get(node.id) ?? []))
-    }
+  const next = [first, ...may]
+  for (let node = next.shift(); node !== undefined && bundle.size < mostRuns; node = next.shift()) {
+    if (bundle.has(node.id) || (bundle.size > 0 && ms + node.estimateMs > mostMs)) continue
+    if (!node.parents.every((parent) => bundle.has(parent) || isDone(latest.get(parent)))) continue
+    bundle.set(node.id, node)
+    ms += node.estimateMs
+    next.unshift(...(readers.get(node.id) ?? []))
   }
-  add(first, ...may)
-  return [...bundle]
+  return [...bundle.values()]
 }
