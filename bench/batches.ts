@@ -16,12 +16,14 @@ import {
   sampleOf,
   summarize,
 } from './support/measure.ts'
+import { measureSmallViews } from './small.ts'
 import { type Readers, startReaders } from './support/readers.ts'
 import { type BenchServer, ownCode, withServer } from './support/server.ts'
 import { compare, type Row } from './support/table.ts'
 
 /**
- * Measures batches: the gain by several connections, how near the order is to the best, planning, and gaps.
+ * Measures batches: the gain by several connections, how near the order is to the best, planning, gaps, and what many
+ * small views cost.
  */
 export const measureBatches = (): Promise<Row[]> =>
   withServer(async (server) => {
@@ -32,6 +34,7 @@ export const measureBatches = (): Promise<Row[]> =>
       ...(await measureUnevenGraphs(server, unitsPerSecond)),
       ...(await measureGaps(server)),
       ...(await measurePlanning(server)),
+      ...(await measureSmallViews(server)),
     ]
   })
 
