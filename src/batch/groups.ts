@@ -87,15 +87,18 @@ export async function decideGroups(
     const isThere = ({ live }: OutlinedReader) => !new RegExp(batchPlaces).test(live.view.schema)
     seen = { ...seen, all: { ...seen.all, members: seen.all.members.filter(isThere) } }
   }
-  // What stands in the way of a view matters only if it has a group.
+  // What stands in the way of a view matters only if it has a group, which is exchanged.
   const { groups } = planTogether(seen.all, candidates, { ...options, refusals: new Map() })
+  const inPlace = await findInPlace(sql, batch, groups, candidates)
   const waited = new Map(built.map(({ oid, because }) => [oid, because]))
   const refusals = await readRefusals(
     sql,
     batch,
     seen,
-    groups.flatMap(({ group }) =>
-      everything(group).some(({ oid }) => waited.has(oid)) ? [] : group.members,
+    groups.flatMap(({ members, group }) =>
+      inPlace.has(members.join()) || everything(group).some(({ oid }) => waited.has(oid))
+        ? []
+        : group.members,
     ),
   )
   if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
@@ -115,7 +118,7 @@ export async function decideGroups(
   const isTold = ({ view }: BuiltElsewhere) => locked.every((each) => each.view !== view)
   for (const each of built.filter(isTold))
     if (ids.includes(each.id) || locked.length > 0) locked.push({ view: each.view, because: each.because })
-  const made = await form(sql, batch, whole, candidates, isLastTry)
+  const made = await form(sql, batch, whole, inPlace, isLastTry)
   const views = viewsTogether(candidates, planned, made.groups)
   return { groups: made.groups, each: [...planned.each, ...made.each], views, locked }
 }
@@ -146,6 +149,18 @@ async function readRefusals(
   return refusals
 }
 
+/** Which of these groups may be refreshed in place, by the ids of their members. */
+async function findInPlace(
+  sql: Sql,
+  batch: Batch,
+  groups: { members: number[] }[],
+  candidates: GroupCandidate[],
+): Promise<ReadonlySet<string>> {
+  const membersOf = ({ members }: { members: number[] }) => candidates.filter(({ id }) => members.includes(id))
+  const found = await readInPlace(sql, batch, groups.map(membersOf))
+  return new Set(groups.flatMap(({ members }, at) => (found[at] === null ? [] : members.join())))
+}
+
 /**
  * Forms groups: makes the empty shadows of those that are not refreshed in place. A group whose shadows cannot be made is refreshed each
  * by itself.
@@ -154,21 +169,18 @@ async function form(
   sql: Sql,
   batch: Batch,
   planned: PlannedGroup<Scope>[],
-  candidates: GroupCandidate[],
+  inPlace: ReadonlySet<string>,
   isLastTry: boolean,
 ): Promise<{ groups: FormedGroup[]; each: RefreshedEach[] }> {
   const groups: FormedGroup[] = []
   const each: RefreshedEach[] = []
   const taken = await readTakenNumbers(sql, batch)
   let next = 0
-  const membersOf = (one: PlannedGroup<Scope>) => candidates.filter(({ id }) => one.members.includes(id))
-  const found = await readInPlace(sql, batch, planned.map(membersOf))
-  const inPlace = new Map(planned.map((one, at) => [one, found[at] !== null]))
   for (const one of planned) {
     while (taken.has(String(next))) next++
     const number = next++
     const { group } = one
-    if (inPlace.get(one)) {
+    if (inPlace.has(one.members.join())) {
       groups.push({ ...one, number, shadowBytes: 0, inPlace: true })
       continue
     }

@@ -14,6 +14,7 @@ import type { PlannedRefresh } from '../run/plan-refresh.ts'
 import type { Sql } from '../server/database.ts'
 import { lookAgain } from '../server/transactions.ts'
 import { quoteName } from '../sql/names.ts'
+import { actorsOf } from '../sql/run-plan.ts'
 import { readSettings } from '../sql/settings.ts'
 import { Problem } from '../words/problem.ts'
 import { type AdvancingBatch, type Prepared, readAllAgain } from './advancing.ts'
@@ -91,5 +92,7 @@ export async function prepareExchange(advancing: AdvancingBatch, group: Together
   const [runId = null] = await recordTogether(sql, batch.id, 'built', [
     { group, members: members.map(({ id }) => ({ id })), plan },
   ])
-  return runId === null ? 'made elsewhere' : { run: runId, work: { plan, timeoutSeconds }, owner: null }
+  if (runId === null) return 'made elsewhere'
+  const [owner = null, ...others] = new Set([...now.members.map(({ live }) => live.view.owner), ...actorsOf(plan)])
+  return { run: runId, work: { plan, timeoutSeconds }, owner: others.length === 0 ? owner : null }
 }

@@ -74,7 +74,7 @@ export interface About {
   /**
    * The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its shadow. `differs`: it writes
    * only rows that differ. `query`: what has the query of a kept table, written so, too. `keeps`: other rows stay as they are,
-   * so the data are no newer than before.
+   * so the data are no newer than before. `noted`: a statement before this one has noted how old the data will be.
    */
   fills?: {
     view: [schema: string, name: string]
@@ -82,6 +82,7 @@ export interface About {
     query?: string
     differs?: true
     keeps?: true
+    noted?: true
   }
   /** From here on readers wait until the run commits. */
   locksReaders?: true

@@ -8,12 +8,15 @@ if statement ? 'computesRows' then
     where key <> 'quote_all_identifiers' or statement ->> 'sql' !~ '^refresh materialized view concurrently ';
 end if;
 -- How old the data will be that the statement fills a view with, noted before the server takes the statement's
--- snapshot. The owner of a view may not read the record, so our own role does.
+-- snapshot: perhaps by a statement before it. The owner of a view may not read the record, so our own role does.
 if statement ? 'fills' then
   target := statement -> 'fills';
+  made := (target ->> 'relation')::regclass;
+  written := pg_stat_get_xact_tuples_inserted(made) - pg_stat_get_xact_tuples_deleted(made);
+end if;
+if statement ? 'fills' and not target ? 'noted' then
   acting := current_setting('role');
   perform set_config('role', home, true);
-  made := (target ->> 'relation')::regclass;
   source := coalesce(target ->> 'query', target ->> 'relation')::regclass;
   -- Other rows stay: the data are as old as before, and prove nothing. Else it matters whether the query reaches anything
   -- but plain tables and what is the server's own, or its definition names what it reads. Most views read tables only: then
@@ -34,7 +37,6 @@ if statement ? 'fills' then
     (select jsonb_build_object('replaces', viewkeeper.filling(c.oid), 'touched', c.xmin::text)
        from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where n.nspname = target #>> '{view,0}' and c.relname = target #>> '{view,1}'), '{}'));
-  written := pg_stat_get_xact_tuples_inserted(made) - pg_stat_get_xact_tuples_deleted(made);
   perform set_config('role', acting, true);
 end if;
 

@@ -19,11 +19,14 @@ import { usableIndex } from './strategy.ts'
 /** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
 export function planRegularRefresh(view: ViewFacts, options: RunOptions): RunPlan {
   const { timeoutSeconds, checking } = options
-  const work = [...refreshInPlace(view, options, 'fill'), ...recordChecksSoon(checking)]
+  const work = [
+    ...refreshInPlace(view, options, view.mayAlter ? 'fillLocked' : 'fill'),
+    ...recordChecksSoon(checking),
+  ]
   return {
     ...inPlace(options),
     locked: view.mayAlter
-      ? exclusively(ourselves(view), work, { timeoutSeconds, guard: [lockWhatIsRead(view)], lasts: 'long' })
+      ? exclusively(ourselves(view), work, { timeoutSeconds, guard: [lockAndNote(view)], lasts: 'long' })
       : withoutAltering(view, [lockWhatIsRead(view), ...work], timeoutSeconds),
     later: [],
   }
@@ -39,13 +42,13 @@ export function planRegularTogether(
   options: RunOptions,
 ): RunPlan {
   const refreshes = views.flatMap((view) =>
-    refreshInPlace(view, options, 'fill').map((statement) => ({ ...statement, view: displayName(view) })),
+    refreshInPlace(view, options, 'fillLocked').map((statement) => ({ ...statement, view: displayName(view) })),
   )
   return {
     ...inPlace(options),
     locked: exclusively(views.toReversed().flatMap(ourselves), refreshes, {
       timeoutSeconds: options.timeoutSeconds,
-      guard: views.map(lockWhatIsRead),
+      guard: views.map(lockAndNote),
       lasts: 'long',
     }),
     members,
@@ -91,23 +94,36 @@ const inPlace = ({ ifRunning, settings }: RunOptions) =>
     prepare: [] as Statement[],
   }) as const
 
-/** Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. */
+/**
+ * Locks what the view reads, and notes how old its data will be, before readers are locked out: to note it takes as long as to refresh a small
+ * view. Nobody else refreshes or alters the view after the lock that comes before this.
+ */
+const lockAndNote = (view: ViewFacts): Statement => ({ ...lockWhatIsRead(view), fills: filling(view) })
+
+/**
+ * Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. `fillLocked`: after
+ * `lockAndNote`.
+ */
 const refreshInPlace = (
   view: ViewFacts,
   { checking, insistsOnOwner = false }: RunOptions,
-  how: 'fill' | 'fillConcurrently',
+  how: 'fill' | 'fillLocked' | 'fillConcurrently',
 ): Statement[] => [
   // A regular refresh has locked the view before.
   ...(insistsOnOwner && how === 'fillConcurrently' && view.mayAlter ? [lockAgainstChanges(view)] : []),
   ...(insistsOnOwner ? [insistOnOwner(view)] : []),
   {
     phase: 'building',
-    sql: `refresh materialized view ${how === 'fill' ? '' : 'concurrently '}${quoteName(view)}`,
+    sql: `refresh materialized view ${how === 'fillConcurrently' ? 'concurrently ' : ''}${quoteName(view)}`,
     kind: 'userCode',
     computesRows: true,
-    ...(how === 'fill' ? { locksReaders: true } : {}),
-    fills: { ...filling(view), ...(how === 'fillConcurrently' && { differs: true }) },
-    obstacles: hintsOn(view, how),
+    ...(how === 'fillConcurrently' ? {} : { locksReaders: true }),
+    fills: {
+      ...filling(view),
+      ...(how === 'fillConcurrently' && { differs: true }),
+      ...(how === 'fillLocked' && { noted: true }),
+    },
+    obstacles: hintsOn(view, how === 'fillConcurrently' ? how : 'fill'),
     unique: uniqueOf(view),
   },
   ...(checking ? checkData({ view, relation: view, seal: insistOnChecking(view) }, checking) : []),
