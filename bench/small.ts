@@ -28,12 +28,12 @@ const busyThreads = 2
 
 /** Measures batches of many views of 10 rows, compared with a bare loop over them on one connection: idle, and beside other work. */
 export async function measureSmallViews(server: BenchServer): Promise<Row[]> {
-  console.error('bench: many small views, about 15 minutes')
+  console.error('bench: many small views, about a quarter of an hour')
   await server.sql`create table public.ten as select i from generate_series(1, 10) i`
   for (const kind of kinds) await makeChains(server.sql, kind)
-  const idle = await measureAll(server, { rounds: 3, warmUp: 1 })
+  const idle = await measureAll(server, { rounds: 2, warmUp: 1 })
   const threads = Array.from({ length: busyThreads }, () => new Worker('for (;;);', { eval: true }))
-  const busy = await measureAll(server, { rounds: 3, warmUp: 0 })
+  const busy = await measureAll(server, { rounds: 2, warmUp: 0 })
   await Promise.all(threads.map((thread) => thread.terminate()))
   return [
     { title: 'Views of 10 rows, two at once, nothing beside' },

@@ -2,7 +2,7 @@ import { readObstacles } from '../catalog/db/catalog.ts'
 import { findViews } from '../catalog/db/find-views.ts'
 import type { OutlinedReader, ViewFacts } from '../catalog/plan/live-view.ts'
 import { type GroupSeen, lookAtEach } from '../rebuild/db/group.ts'
-import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
+import { executeStatements, executeTogether, StatementRefused } from '../rebuild/db/statements.ts'
 import { make } from '../rebuild/plan/make.ts'
 import { nothingStandsBetween, prove } from '../rebuild/plan/prove.ts'
 import { memberRequirements, placesRequirement } from '../rebuild/plan/requirements.ts'
@@ -30,7 +30,7 @@ import { shortTogether } from '../run/plan/strategy.ts'
 import type { Sql } from '../server/database.ts'
 import { mayPass, sqlstateOf } from '../server/failures.ts'
 import { besideCopy, readCopy } from '../server/standbys.ts'
-import { lookAgain } from '../server/transactions.ts'
+import { inTransaction, lookAgain, withSavepoint } from '../server/transactions.ts'
 import { batchPlaces, quoteName } from '../sql/names.ts'
 import { statementsOf } from '../sql/run-plan.ts'
 import { displayName } from '../words/names.ts'
@@ -186,7 +186,14 @@ async function form(
     }
     const rebuild = apart(batchKey(batch, number), group)
     try {
-      await executeStatements(sql, [nothingStandsBetween(group), ...make(rebuild), ...prove(rebuild)], false)
+      await inTransaction(sql, async (part) => {
+        await executeStatements(part, [nothingStandsBetween(group)], false)
+        // One by one they tell which of them fails.
+        await withSavepoint(part, (its) => executeTogether(its, make(rebuild))).catch(() =>
+          executeStatements(part, make(rebuild), false),
+        )
+        await executeStatements(part, prove(rebuild), false)
+      })
       groups.push({ ...one, number, inPlace: false })
     } catch (error) {
       if (!(error instanceof Problem || error instanceof StatementRefused)) throw error
