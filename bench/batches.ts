@@ -2,6 +2,7 @@ import { planBatch } from '../src/batch/plan/plan-batch.ts'
 import { selectViews } from '../src/batch/plan/selection.ts'
 import type { Strategy } from '../src/catalog/plan/definition.ts'
 import type { Sql } from '../src/server/database.ts'
+import { measureSmallViews } from './small.ts'
 import { change, makeData, plannableGraph, unevenGraph } from './support/data.ts'
 import {
   batchCall,
@@ -16,7 +17,6 @@ import {
   sampleOf,
   summarize,
 } from './support/measure.ts'
-import { measureSmallViews } from './small.ts'
 import { type Readers, startReaders } from './support/readers.ts'
 import { type BenchServer, ownCode, withServer } from './support/server.ts'
 import { compare, type Row } from './support/table.ts'

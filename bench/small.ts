@@ -52,7 +52,10 @@ async function measureAll(server: BenchServer, counts: { rounds: number; warmUp:
     const arms = { auto: batch(), regular: batch('regular'), swap: batch('swap') }
     const asked = Object.keys(goals) as Arm[]
     const { loop, ...samples } = await inRounds<Arm | 'loop'>(
-      Object.assign({ loop: () => loopOver(server.sql, kind) }, ...asked.map((arm) => ({ [arm]: arms[arm] }))),
+      Object.assign(
+        { loop: () => loopOver(server.sql, kind) },
+        ...asked.map((arm) => ({ [arm]: arms[arm] })),
+      ),
       counts,
     )
     const what = `${count.toLocaleString('en')} ${chain === 1 ? 'unrelated' : `in chains of ${chain}`}`

@@ -449,7 +449,7 @@ begin
     left join lateral (
       select r.id, r.filled, r.touched
         from viewkeeper.definitions d cross join viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
-       where d.schema_name = n.nspname and d.name = c.relname) recorded on true
+       where d.schema_name = n.nspname and d.name = c.relname offset 0) recorded on true -- else the server asks for the last success of every view
     left join lateral (
       select r.id from viewkeeper.runs r
        where r.status = 'running' and r.schema_name = known #>> array[c.oid::text, 'view', '0'] and r.view_name = known #>> array[c.oid::text, 'view', '1']

@@ -156,7 +156,8 @@ async function findInPlace(
   groups: { members: number[] }[],
   candidates: GroupCandidate[],
 ): Promise<ReadonlySet<string>> {
-  const membersOf = ({ members }: { members: number[] }) => candidates.filter(({ id }) => members.includes(id))
+  const membersOf = ({ members }: { members: number[] }) =>
+    candidates.filter(({ id }) => members.includes(id))
   const found = await readInPlace(sql, batch, groups.map(membersOf))
   return new Set(groups.flatMap(({ members }, at) => (found[at] === null ? [] : members.join())))
 }

@@ -93,6 +93,9 @@ export async function prepareExchange(advancing: AdvancingBatch, group: Together
     { group, members: members.map(({ id }) => ({ id })), plan },
   ])
   if (runId === null) return 'made elsewhere'
-  const [owner = null, ...others] = new Set([...now.members.map(({ live }) => live.view.owner), ...actorsOf(plan)])
+  const [owner = null, ...others] = new Set([
+    ...now.members.map(({ live }) => live.view.owner),
+    ...actorsOf(plan),
+  ])
   return { run: runId, work: { plan, timeoutSeconds }, owner: others.length === 0 ? owner : null }
 }

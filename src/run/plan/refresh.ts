@@ -42,7 +42,10 @@ export function planRegularTogether(
   options: RunOptions,
 ): RunPlan {
   const refreshes = views.flatMap((view) =>
-    refreshInPlace(view, options, 'fillLocked').map((statement) => ({ ...statement, view: displayName(view) })),
+    refreshInPlace(view, options, 'fillLocked').map((statement) => ({
+      ...statement,
+      view: displayName(view),
+    })),
   )
   return {
     ...inPlace(options),

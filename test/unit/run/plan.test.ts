@@ -18,4 +18,23 @@ describe('a regular refresh', () => {
     ])
     expect(JSON.stringify(plan).length).toBeLessThan(5_000)
   })
+  test('notes how old the data will be before readers are locked out, and not again while they wait', () => {
+    const { statements } = planRegularRefresh(viewFacts(), options).locked
+    const fills = statements.flatMap(({ fills }, at) =>
+      fills === undefined ? [] : { at, noted: fills.noted },
+    )
+    const locked = statements.findIndex(({ locksReaders }) => locksReaders)
+    expect(fills).toEqual([
+      { at: expect.any(Number), noted: undefined },
+      { at: statements.length - 1, noted: true },
+    ])
+    expect(fills[0]!.at).toBeLessThan(locked)
+  })
+
+  test('of a view that we may not alter, which is locked by the refresh itself, notes it then', () => {
+    const { statements } = planRegularRefresh(viewFacts({ mayAlter: false }), options).locked
+    expect(statements.flatMap(({ fills }) => fills ?? [])).toEqual([
+      { view: ['app', 'Sales'], relation: '"app"."Sales"' },
+    ])
+  })
 })
