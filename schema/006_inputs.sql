@@ -476,6 +476,35 @@ begin
     (select extract(epoch from stats_reset) from pg_stat_database where datname = current_database()))));
 end $$;
 
+-- What a run has to know of a view before it computes its rows, by the OID of what it fills: how old the data will be, from what, and what they
+-- replace. `target`: `fills` of a statement. `known`: the same of views that the run has filled before.
+create function viewkeeper.noted(target jsonb, counts boolean, known jsonb, of_batch text) returns jsonb
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  made constant oid := (target ->> 'relation')::regclass;
+  source constant oid := coalesce(target ->> 'query', target ->> 'relation')::regclass;
+  age jsonb;
+begin
+  -- Other rows stay: the data are as old as before, and prove nothing. Else it matters whether the query reaches anything
+  -- but plain tables and what is the server's own, or its definition names what it reads. Most views read tables only: then
+  -- the functions of the record, which take longer to plan than a refresh of a small view, are neither called nor planned.
+  if target ? 'keeps' then
+    age := viewkeeper.age_of(made);
+  elsif counts or (select r.to_follow from viewkeeper.reads(source) r)
+    or exists (select from viewkeeper.definitions d
+                where d.schema_name = target #>> '{view,0}' and d.name = target #>> '{view,1}' and d.depends_on <> '{}') then
+    age := jsonb_build_object('inputs', viewkeeper.inputs(source, counts, known, of_batch))
+      || viewkeeper.seen(source, target #>> '{view,0}', target #>> '{view,1}', known, of_batch);
+  else
+    age := jsonb_build_object('asOf', clock_timestamp());
+  end if;
+  -- Asked by the catalog's rows: our role may lack usage on the schema.
+  return jsonb_build_object(made, jsonb_build_object('view', target -> 'view') || age || coalesce(
+    (select jsonb_build_object('replaces', viewkeeper.filling(c.oid), 'touched', c.xmin::text)
+       from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      where n.nspname = target #>> '{view,0}' and c.relname = target #>> '{view,1}'), '{}'));
+end $$;
+
 -- As of when the data of a view are by now, if a refresh would change nothing, and everything in the query of `relation` is known: {asOf, heldBackBy, relation}. Null: refresh.
 create function viewkeeper.unchanged(of_definition integer) returns jsonb
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$

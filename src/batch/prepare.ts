@@ -56,10 +56,11 @@ export async function prepareRun(
     group === undefined && mayLeaveOut(batch) ? skippedUnchanged(sql, view.id) : undefined,
   ])
   const pause = basis === undefined ? null : reasonToSkip(basis, batch, view, group)
-  const isBusy = basis !== undefined && basis.runningRunId !== null
+  const isBusy = (basis?.runningRunId ?? null) !== null
   if (pause === null && isBusy && (await closeLostRuns(sql, view)).length === 0) return 'in the way'
+  const pendingId = pending?.runId ?? null
   if (group === undefined && basis?.refreshedSince && mayJoin(batch)) {
-    const joined = await joinRefreshed(sql, batch, [view], { pending: pending?.runId ?? null })
+    const joined = await joinRefreshed(sql, batch, [view], { pending: pendingId })
     if (joined.size > 0) return 'ended'
   }
   const work = await planOrEnd(async () => {
@@ -74,7 +75,6 @@ export async function prepareRun(
   if (refusal === 'AlreadyRunning') return 'in the way'
   const patienceMs = giveUpAfterMs(basis?.timeoutSeconds ?? 0)
   if (refusal === 'LockTimeout' && lockedForMs < patienceMs) return 'locked'
-  const pendingId = pending?.runId ?? null
   if ('status' in work)
     return (await recordEnd(sql, run, work, pendingId)) === null ? 'made elsewhere' : 'ended'
   const runId = await recordPlan(sql, run, work, { pending: pendingId })

@@ -92,7 +92,6 @@ begin
       acting text;
       room text;
       made regclass;
-      source regclass;
       setting_name text;
       setting_value text;
 

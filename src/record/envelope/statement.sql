@@ -7,36 +7,15 @@ if statement ? 'computesRows' then
   perform set_config(key, value, true) from jsonb_each_text(login_settings || (work -> 'settings'))
     where key <> 'quote_all_identifiers' or statement ->> 'sql' !~ '^refresh materialized view concurrently ';
 end if;
+target := statement -> 'fills';
+made := (target ->> 'relation')::regclass;
+written := pg_stat_get_xact_tuples_inserted(made) - pg_stat_get_xact_tuples_deleted(made);
 -- How old the data will be that the statement fills a view with, noted before the server takes the statement's
--- snapshot: perhaps by a statement before it. The owner of a view may not read the record, so our own role does.
-if statement ? 'fills' then
-  target := statement -> 'fills';
-  made := (target ->> 'relation')::regclass;
-  written := pg_stat_get_xact_tuples_inserted(made) - pg_stat_get_xact_tuples_deleted(made);
-end if;
-if statement ? 'fills' and not target ? 'noted' then
+-- snapshot, if no statement before it has. The owner of a view may not read the record, so our own role does.
+if not target ? 'noted' then
   acting := current_setting('role');
   perform set_config('role', home, true);
-  source := coalesce(target ->> 'query', target ->> 'relation')::regclass;
-  -- Other rows stay: the data are as old as before, and prove nothing. Else it matters whether the query reaches anything
-  -- but plain tables and what is the server's own, or its definition names what it reads. Most views read tables only: then
-  -- the functions of the record, which take longer to plan than a refresh of a small view, are neither called nor planned.
-  if target ? 'keeps' then
-    seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view') || viewkeeper.age_of(made));
-  elsif work ? 'counted' or (select r.to_follow from viewkeeper.reads(source) r)
-    or exists (select from viewkeeper.definitions d
-                where d.schema_name = target #>> '{view,0}' and d.name = target #>> '{view,1}' and d.depends_on <> '{}') then
-    seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'inputs',
-        viewkeeper.inputs(source, work ? 'counted', seen, batch))
-      || viewkeeper.seen(source, target #>> '{view,0}', target #>> '{view,1}', seen, batch));
-  else
-    seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'asOf', clock_timestamp()));
-  end if;
-  -- Asked by the catalog's rows: our role may lack usage on the schema.
-  seen := seen || jsonb_build_object(made::oid, (seen -> made::oid::text) || coalesce(
-    (select jsonb_build_object('replaces', viewkeeper.filling(c.oid), 'touched', c.xmin::text)
-       from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where n.nspname = target #>> '{view,0}' and c.relname = target #>> '{view,1}'), '{}'));
+  seen := seen || viewkeeper.noted(target, work ? 'counted', seen, batch);
   perform set_config('role', acting, true);
 end if;
 

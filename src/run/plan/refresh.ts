@@ -19,10 +19,7 @@ import { usableIndex } from './strategy.ts'
 /** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
 export function planRegularRefresh(view: ViewFacts, options: RunOptions): RunPlan {
   const { timeoutSeconds, checking } = options
-  const work = [
-    ...refreshInPlace(view, options, view.mayAlter ? 'fillLocked' : 'fill'),
-    ...recordChecksSoon(checking),
-  ]
+  const work = [...refreshInPlace(view, options, 'fill'), ...recordChecksSoon(checking)]
   return {
     ...inPlace(options),
     locked: view.mayAlter
@@ -42,10 +39,7 @@ export function planRegularTogether(
   options: RunOptions,
 ): RunPlan {
   const refreshes = views.flatMap((view) =>
-    refreshInPlace(view, options, 'fillLocked').map((statement) => ({
-      ...statement,
-      view: displayName(view),
-    })),
+    refreshInPlace(view, options, 'fill').map((statement) => ({ ...statement, view: displayName(view) })),
   )
   return {
     ...inPlace(options),
@@ -103,30 +97,23 @@ const inPlace = ({ ifRunning, settings }: RunOptions) =>
  */
 const lockAndNote = (view: ViewFacts): Statement => ({ ...lockWhatIsRead(view), fills: filling(view) })
 
-/**
- * Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. `fillLocked`: after
- * `lockAndNote`.
- */
+/** Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. */
 const refreshInPlace = (
   view: ViewFacts,
   { checking, insistsOnOwner = false }: RunOptions,
-  how: 'fill' | 'fillLocked' | 'fillConcurrently',
+  how: 'fill' | 'fillConcurrently',
 ): Statement[] => [
-  // A regular refresh has locked the view before.
+  // A regular refresh has locked the view before, if we may alter it: then `lockAndNote` came before it, too.
   ...(insistsOnOwner && how === 'fillConcurrently' && view.mayAlter ? [lockAgainstChanges(view)] : []),
   ...(insistsOnOwner ? [insistOnOwner(view)] : []),
   {
     phase: 'building',
-    sql: `refresh materialized view ${how === 'fillConcurrently' ? 'concurrently ' : ''}${quoteName(view)}`,
+    sql: `refresh materialized view ${how === 'fill' ? '' : 'concurrently '}${quoteName(view)}`,
     kind: 'userCode',
     computesRows: true,
-    ...(how === 'fillConcurrently' ? {} : { locksReaders: true }),
-    fills: {
-      ...filling(view),
-      ...(how === 'fillConcurrently' && { differs: true }),
-      ...(how === 'fillLocked' && { noted: true }),
-    },
-    obstacles: hintsOn(view, how === 'fillConcurrently' ? how : 'fill'),
+    ...(how === 'fill' ? { locksReaders: true } : {}),
+    fills: { ...filling(view), ...(how === 'fill' ? view.mayAlter && { noted: true } : { differs: true }) },
+    obstacles: hintsOn(view, how),
     unique: uniqueOf(view),
   },
   ...(checking ? checkData({ view, relation: view, seal: insistOnChecking(view) }, checking) : []),
