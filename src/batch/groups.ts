@@ -89,20 +89,29 @@ export async function decideGroups(
   }
   // What stands in the way of a view matters only if it has a group, which is exchanged.
   const { groups } = planTogether(seen.all, candidates, { ...options, refusals: new Map() })
-  const inPlace = await findInPlace(sql, batch, groups, candidates)
   const waited = new Map(built.map(({ oid, because }) => [oid, because]))
-  const refusals = await readRefusals(
-    sql,
-    batch,
-    seen,
-    groups.flatMap(({ members, group }) =>
-      inPlace.has(members.join()) || everything(group).some(({ oid }) => waited.has(oid))
-        ? []
-        : group.members,
-    ),
-  )
-  if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
-  const planned = planTogether(seen.all, candidates, { ...options, refusals })
+  const planBeside = async (those: ReadonlySet<string>) => {
+    const refusals = await readRefusals(
+      sql,
+      batch,
+      seen,
+      groups.flatMap(({ members, group }) =>
+        those.has(members.join()) || everything(group).some(({ oid }) => waited.has(oid))
+          ? []
+          : group.members,
+      ),
+    )
+    if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
+    return planTogether(seen.all, candidates, { ...options, refusals })
+  }
+  let inPlace = await findInPlace(sql, batch, groups, candidates)
+  let planned = await planBeside(inPlace)
+  // Groups that have become others may not be refreshed in place: what stands in their way matters, too.
+  const known = new Set(groups.map(({ members }) => members.join()))
+  if (planned.groups.some(({ members }) => !known.has(members.join()))) {
+    planned = await planBeside(new Set())
+    inPlace = await findInPlace(sql, batch, planned.groups, candidates)
+  }
   const whole: PlannedGroup<Scope>[] = []
   const locked: RefreshedEach[] = []
   for (const each of planned.groups) {

@@ -100,6 +100,7 @@ begin
       finished timestamptz;
       response jsonb := '{}';
       seen jsonb := '{}';
+      prepared jsonb;
       spent jsonb := '{}';
       counted bigint;
       written bigint;
@@ -171,6 +172,7 @@ begin
                 exit;
               end if;
               stage := 'locked';
+              prepared := seen;
               todo := work #> '{locked,statements}';
               locks_since := clock_timestamp();
               give_up_at := least(deadline, locks_since + make_interval(secs => (work #>> '{locked,giveUpAfterMs}')::float8 / 1000));

@@ -2,6 +2,7 @@
 
 if stage = 'locked' then
   locked_since := null;
+  seen := prepared; -- without what a try has noted that was undone
   -- Grows with the tries, so that readers wait little, and the work gets through where many relations are read without pause.
   patience := least(tries * interval '100 ms', most_patience);
   -- The server ends an autovacuum once somebody has waited deadlock_timeout for its lock. An equally long wait for

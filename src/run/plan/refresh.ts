@@ -23,7 +23,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): RunPla
   return {
     ...inPlace(options),
     locked: view.mayAlter
-      ? exclusively(ourselves(view), work, { timeoutSeconds, guard: [lockAndNote(view)], lasts: 'long' })
+      ? exclusively(ourselves(view), work, { timeoutSeconds, guard: lockAndNote([view]), lasts: 'long' })
       : withoutAltering(view, [lockWhatIsRead(view), ...work], timeoutSeconds),
     later: [],
   }
@@ -45,7 +45,7 @@ export function planRegularTogether(
     ...inPlace(options),
     locked: exclusively(views.toReversed().flatMap(ourselves), refreshes, {
       timeoutSeconds: options.timeoutSeconds,
-      guard: views.map(lockAndNote),
+      guard: lockAndNote(views),
       lasts: 'long',
     }),
     members,
@@ -92,10 +92,21 @@ const inPlace = ({ ifRunning, settings }: RunOptions) =>
   }) as const
 
 /**
- * Locks what the view reads, and notes how old its data will be, before readers are locked out: to note it takes as long as to refresh a small
- * view. Nobody else refreshes or alters the view after the lock that comes before this.
+ * Locks what the views read, and then notes how old their data will be, before readers are locked out: to note it takes as long as to refresh a
+ * small view. Nobody else refreshes or alters the views after the lock that comes before this. Parents come first.
  */
-const lockAndNote = (view: ViewFacts): Statement => ({ ...lockWhatIsRead(view), fills: filling(view) })
+const lockAndNote = (views: ViewFacts[]): Statement[] => [
+  ...views.map(lockWhatIsRead),
+  ...views.map(
+    (view): Statement => ({
+      kind: 'command',
+      phase: 'locking',
+      sql: 'select',
+      fills: filling(view),
+      hidden: true,
+    }),
+  ),
+]
 
 /** Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. */
 const refreshInPlace = (

@@ -29,6 +29,8 @@ describe('a regular refresh', () => {
       { at: statements.length - 1, noted: true },
     ])
     expect(fills[0]!.at).toBeLessThan(locked)
+    // Else what the view reads could change between the note and its lock.
+    expect(statements[fills[0]!.at - 1]!.sql).toContain('viewkeeper.lock_read')
   })
 
   test('of a view that we may not alter, which is locked by the refresh itself, notes it then', () => {
