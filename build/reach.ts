@@ -7,16 +7,16 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 44, lines: 3943 },
+  'src/run/refresh.ts': { files: 44, lines: 3940 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 51, lines: 5043 },
+  'src/run/plan-swap.ts': { files: 52, lines: 5067 },
   'src/batch/advance.ts': { files: 71, lines: 6753 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 70, lines: 7166 },
-  'src/batch/shadows.ts': { files: 70, lines: 6738 },
+  'src/batch/groups.ts': { files: 71, lines: 7201 },
+  'src/batch/shadows.ts': { files: 70, lines: 6745 },
   'functions/api.ts': { files: 51, lines: 4833 },
-  'all files': { files: 447, lines: 47758 },
-  'files with fewer than 25 lines': { files: 51 },
+  'all files': { files: 448, lines: 47810 },
+  'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }
 

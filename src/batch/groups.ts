@@ -1,5 +1,5 @@
-import { readObstacles } from '../catalog/db/catalog.ts'
 import { findViews } from '../catalog/db/find-views.ts'
+import { findLacking, readObstacles } from '../catalog/db/obstacles.ts'
 import type { OutlinedReader, ViewFacts } from '../catalog/plan/live-view.ts'
 import { type GroupSeen, lookAtEach } from '../rebuild/db/group.ts'
 import { executeStatements, executeTogether, StatementRefused } from '../rebuild/db/statements.ts'
@@ -150,10 +150,21 @@ async function readRefusals(
 ): Promise<Map<number, string>> {
   const copy = strategy === 'swap' ? null : await readCopy(sql)
   if (copy !== null) return new Map(members.map(({ oid }) => [oid, besideCopy(copy)]))
+  const needs = read(members.filter(({ oid }) => !locked.has(oid))).map((member) => ({
+    oid: member.oid,
+    requirements: [placesRequirement, ...memberRequirements(all, member)],
+  }))
+  const lacking = await findLacking(
+    sql,
+    needs.flatMap(({ requirements }) => requirements),
+  )
   const refusals = new Map<number, string>()
-  for (const member of read(members.filter(({ oid }) => !locked.has(oid)))) {
-    const [first] = await readObstacles(sql, [placesRequirement, ...memberRequirements(all, member)])
-    if (first !== undefined) refusals.set(member.oid, first.because)
+  for (const { oid, requirements } of needs) {
+    const [first] = await readObstacles(
+      sql,
+      requirements.filter((each) => lacking.has(each)),
+    )
+    if (first !== undefined) refusals.set(oid, first.because)
   }
   return refusals
 }

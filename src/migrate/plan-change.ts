@@ -1,5 +1,6 @@
-import { findView, readObstacles } from '../catalog/db/catalog.ts'
+import { findView } from '../catalog/db/catalog.ts'
 import { readLivePlainView } from '../catalog/db/live-view.ts'
+import { readObstacles } from '../catalog/db/obstacles.ts'
 import { readMembershipAdvice, readOwner, readReadersByOwner } from '../catalog/db/owner.ts'
 import { checkingOf } from '../catalog/plan/checks.ts'
 import type { Definition } from '../catalog/plan/definition.ts'

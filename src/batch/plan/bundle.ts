@@ -1,8 +1,11 @@
 import type { LatestRun } from '../../record/plan/batch.ts'
 import { isDone } from '../../run/plan/turn.ts'
 
-/** The runs of one message take at most so long together, by what they usually take. */
-const longestMs = 250
+/**
+ * The runs of one message take at most so long together, by what they usually take: a hundredth of what is left, but at least the first, and at most the
+ * second. Where everything takes long, as beside other work, a message still has several runs. The envelope begins none after a second.
+ */
+const [shortestMs, longestMs] = [250, 1000]
 
 /** So many plans are written at once. */
 const mostRuns = 100
@@ -42,7 +45,7 @@ export function planBundle<Node extends BundledNode>(
     leftMs += node.estimateMs
     for (const parent of node.parents) readers.set(parent, [...(readers.get(parent) ?? []), node])
   }
-  const mostMs = Math.min(longestMs, leftMs / slots)
+  const mostMs = Math.min(longestMs, Math.max(shortestMs, leftMs / 100), leftMs / slots)
   const bundle = new Map<number, Node>()
   let ms = 0
   const next = [first, ...may]

@@ -7,7 +7,7 @@ import type { QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import type { ViewFacts } from '../plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../plan/obstacles.ts'
-import { type Obstacle, obstaclesQuery, type Requirement, toSetRole } from '../plan/rights.ts'
+import { toSetRole } from '../plan/rights.ts'
 
 /**
  * Digits for the names of a view's shadow: the OID (0 if there is no view yet), and more that nobody can guess. A role that
@@ -150,11 +150,4 @@ export const roleSchemas = (sql: Sql) => sql`
 export async function readRoleSchemas(sql: Sql): Promise<string[]> {
   const [row] = await sql<[{ schemas: string[] }]>`${roleSchemas(sql)}`
   return row.schemas
-}
-
-/** What requirements find, with the fixes, for the login. */
-export async function readObstacles(sql: Sql, requirements: Requirement[]): Promise<Obstacle[]> {
-  if (requirements.length === 0) return []
-  const [row] = await sql.unsafe<{ obstacles: Obstacle[] }[]>(obstaclesQuery(requirements))
-  return row?.obstacles ?? []
 }

@@ -1,4 +1,4 @@
-import { literal, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
+import { quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
 import type { Statement } from '../../sql/run-plan.ts'
 import { displayPart, type ViewName } from '../../words/names.ts'
 import type { Grant, LiveView } from './live-view.ts'
@@ -48,49 +48,56 @@ const privileges = `
   select v.oid, v.relowner, a.attname, e.* from pg_class v join pg_attribute a on a.attrelid = v.oid and a.attnum > 0, aclexplode(a.attacl) e
    where v.oid in (select relation from relations)`
 
+/** The two relations of each pair, for `with`. */
+const pairsOf = (pairs: Pair[]): string =>
+  `pairs(old, new) as (values ${pairs.map(({ oid, shadow }) => `(${oid}::oid, ${regclass(shadow)})`).join(', ')}),
+relations(relation) as (select old from pairs union all select new from pairs),
+every as (${privileges})`
+
 /**
- * Gives a shadow the privileges that its view has by now, if they differ: grants may change while the shadow is filled. Each
- * grant is made as its grantor. `forShadows`: the shadow's schema is ours, and was made for shadows only, so that a new grantor
- * may not use the schema yet.
+ * Gives shadows the privileges that their views have by now, if they differ: grants may change while a shadow is filled. Each grant is made as its
+ * grantor. One statement for all, because the server takes longer to plan it than to find no difference. `forShadows`: the shadows' schemas are
+ * ours, and were made for shadows only, so that a new grantor may not use them yet.
  */
-export const copyGrants = ({ oid, shadow }: Pair, forShadows = false): Statement => ({
+export const copyGrants = (pairs: Pair[], forShadows = false): Statement => ({
   phase: 'locking',
   kind: 'statements',
   hidden: true,
-  carries: 'the privileges on the view',
+  carries: `the privileges on ${pairs.length === 1 ? 'the view' : 'the views'}`,
   sql: `
-with recursive relations(relation) as (values (${oid}::oid), (${regclass(shadow)})),
-every as (${privileges}),
-wanted as (select relowner, col, grantor, grantee, privilege_type, is_grantable from every where oid = ${oid}),
-found as (select relowner, col, grantor, grantee, privilege_type, is_grantable from every where oid <> ${oid}),
+with recursive ${pairsOf(pairs)},
+wanted as (select new, relowner, col, grantor, grantee, privilege_type, is_grantable from pairs join every on oid = old),
+found as (select new, relowner, col, grantor, grantee, privilege_type, is_grantable from pairs join every on oid = new),
 -- The owner's grants first, then always those whose grantor has the grant option by then.
 ordered as (
   select w.*, 1 as place from wanted w where grantor = relowner
   union
   select w.*, o.place + 1 from ordered o join wanted w
-    on w.grantor = o.grantee and w.grantor <> w.relowner and w.privilege_type = o.privilege_type
+    on w.new = o.new and w.grantor = o.grantee and w.grantor <> w.relowner and w.privilege_type = o.privilege_type
    and (o.col is null or o.col = w.col)
    where o.is_grantable and o.place < 100),
 each_once as (
-  select min(place) as place, relowner, col, grantor, grantee, privilege_type, is_grantable from ordered group by 2, 3, 4, 5, 6, 7),
+  select min(place) as place, new, relowner, col, grantor, grantee, privilege_type, is_grantable from ordered group by 2, 3, 4, 5, 6, 7, 8),
+names as (select p.new, format('%I.%I', n.nspname, c.relname) as target, n.nspname from pairs p join pg_class c on c.oid = p.new join pg_namespace n on n.oid = c.relnamespace),
 steps as (${
     forShadows
       ? `
-  select -1 as place, format('grant usage on schema %I to %s', ${literal(shadow.schema)}, string_agg(distinct grantor::regrole::text, ', ')) as step from wanted
+  select new, -1 as place, format('grant usage on schema %I to %s', nspname, string_agg(distinct grantor::regrole::text, ', ')) as step
+    from wanted join names using (new) group by new, nspname
   union all`
       : ''
   }
-  select 0 as place, format('set local role %s; revoke all on %s from public, %s cascade; reset role', relowner::regrole, target,
+  select new, 0 as place, format('set local role %s; revoke all on %s from public, %s cascade; reset role', relowner::regrole, target,
            string_agg(distinct case grantee when 0 then relowner else grantee end::regrole::text, ', ')) as step
-    from found, (select ${literal(quoteName(shadow))} as target) t group by relowner, target
+    from found join names using (new) group by new, relowner, target
   union all
-  select place, format('set local role %s; grant %s%s on %s to %s%s; reset role', grantor::regrole, privilege_type, ' (' || quote_ident(col) || ')',
-           ${literal(quoteName(shadow))}, case grantee when 0 then 'public' else grantee::regrole::text end,
+  select new, place, format('set local role %s; grant %s%s on %s to %s%s; reset role', grantor::regrole, privilege_type, ' (' || quote_ident(col) || ')',
+           target, case grantee when 0 then 'public' else grantee::regrole::text end,
            case when is_grantable then ' with grant option' end)
-    from each_once)
+    from each_once join names using (new))
 select step from steps
- where exists ((table wanted except table found) union all (table found except table wanted))
- order by place`,
+ where new in (select new from ((table wanted except table found) union all (table found except table wanted)) d)
+ order by new, place`,
 })
 
 /**
@@ -100,9 +107,7 @@ export const grantsAreTheSame = (pairs: Pair[]): Statement => ({
   phase: 'locking',
   hidden: true,
   sql: `
-with pairs(old, new) as (values ${pairs.map(({ oid, shadow }) => `(${oid}::oid, ${regclass(shadow)})`).join(', ')}),
-relations(relation) as (select old from pairs union all select new from pairs),
-every as (${privileges}),
+with ${pairsOf(pairs)},
 compared as (
   select p.old, e.oid = p.old as here, e.col, e.grantor, e.grantee, e.privilege_type, e.is_grantable from pairs p join every e on e.oid in (p.old, p.new))
 select coalesce(string_agg(distinct format('%s%s on %s', lower(privilege_type), ' to ' || nullif(grantee, 0)::regrole, old::regclass), ', '), '')

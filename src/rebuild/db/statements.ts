@@ -169,9 +169,11 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
       for (const row of await sql.unsafe(statement.sql)) await sql.unsafe(Object.values(row)[0]).simple()
       return
     case 'check': {
-      const { is, else: why, message, tells } = statement.check
-      const [row] = await sql.unsafe(statement.sql)
-      const answer: string | null | undefined = Object.values(row ?? {})[0]
+      const { is, sooner, else: why, message, tells } = statement.check
+      const ask = async (query: string): Promise<string | null | undefined> =>
+        Object.values((await sql.unsafe(query))[0] ?? {})[0]
+      if (sooner !== undefined && (await ask(sooner)) === is) return
+      const answer = await ask(statement.sql)
       if (answer === is) return
       const [found = '', hint] = (answer ?? '').split('\x1e')
       throw new Problem(why, message ?? found, { detail: tells && `${tells}${found}`, hint })

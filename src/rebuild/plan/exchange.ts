@@ -220,21 +220,18 @@ const oldName = (rebuild: Rebuild, member: Member): QualifiedName =>
   shadowNames(rebuild, member, member.live).old
 
 /** Gives the shadows of members that do not change the privileges that their views have by now. */
-export const carry = (rebuild: Rebuild): Statement[] =>
-  unchanging(rebuild).flatMap((member) =>
-    about(rebuild.scope, member.live.view, [copyGrants(pairOf(rebuild, member), isApart(rebuild))]),
-  )
+export function carry(rebuild: Rebuild): Statement[] {
+  const pairs = unchanging(rebuild)
+  return pairs.length === 0 ? [] : [copyGrants(pairs, isApart(rebuild))]
+}
 
 /** Checks that this has given all of them. */
 function hasCarried(rebuild: Rebuild): Statement[] {
-  const pairs = unchanging(rebuild).map((member) => pairOf(rebuild, member))
+  const pairs = unchanging(rebuild)
   return pairs.length === 0 ? [] : [grantsAreTheSame(pairs)]
 }
 
-const unchanging = ({ scope }: Rebuild): Member[] =>
-  scope.members.filter(({ wanted }) => wanted === undefined)
-
-const pairOf = (rebuild: Rebuild, member: Member): Pair => ({
-  oid: member.oid,
-  shadow: shadowName(rebuild, member),
-})
+const unchanging = (rebuild: Rebuild): Pair[] =>
+  rebuild.scope.members
+    .filter(({ wanted }) => wanted === undefined)
+    .map((member) => ({ oid: member.oid, shadow: shadowName(rebuild, member) }))

@@ -48,14 +48,15 @@ const columnsOf = (on: string): string =>
 
 /**
  * Fills `relation`, a view that was created with no data, with the data of `view`. The server then builds the existing
- * indexes, in parallel.
+ * indexes, in parallel. `thereAs`: the relation is there also if the filling fails, and this role fills it; so what was in the way is asked only then.
  */
 export const fill = (
   relation: QualifiedName,
   view: QualifiedName,
   unique: Statement['unique'] = {},
+  thereAs: string | null = null,
 ): Statement[] => [
-  noteObstacles(relation),
+  ...(thereAs === null ? [noteObstacles(relation)] : []),
   {
     phase: 'building',
     sql: `refresh materialized view ${quoteName(relation)}`,
@@ -63,6 +64,7 @@ export const fill = (
     computesRows: true,
     fills: filling(view, relation),
     unique,
+    ...(thereAs !== null && { obstacles: { ...hintsOn(relation, 'fill'), as: unquoted(thereAs) } }),
   },
 ]
 

@@ -115,9 +115,14 @@ const unique = (roles: string[]): string[] => [...new Set(roles)]
 
 /**
  * Fills the shadow of a materialized view, analyzes and checks it, as its owner, who may have revoked from itself
- * what that needs. Checks read the shadows of other members, too.
+ * what that needs. Checks read the shadows of other members, too. `isThere`: the shadow was made by an earlier transaction.
  */
-export function fill(rebuild: Rebuild, member: Member, checking?: Checking | null): Statement[] {
+export function fill(
+  rebuild: Rebuild,
+  member: Member,
+  checking?: Checking | null,
+  isThere = false,
+): Statement[] {
   const live = wantedOf(member)
   const { owner } = live.view
   const seal = ownersSeal(live)
@@ -131,7 +136,7 @@ export function fill(rebuild: Rebuild, member: Member, checking?: Checking | nul
   const filled: Statement[] =
     live.view.kind === 'table'
       ? [{ ...fillTable(names.view, live.view, unique), kind: 'sealed', seal }]
-      : refresh(names.view, live.view, unique)
+      : refresh(names.view, live.view, unique, isThere ? owner : null)
   const elsewhere = isApart(rebuild) ? { onShadows: onShadows(rebuild) } : {}
   const comparing = checking?.refreshes && compared(member.live, names.view)
   const filling = [

@@ -31,7 +31,7 @@ export const carryUnwritten = (rebuild: Rebuild): Statement[] => [
       const { kind, schema, name } = member.live.view
       const oid = regclass(queryViewOf({ schema, name }))
       return [
-        ...(kind === 'table' ? [copyGrants({ oid, shadow: query }, isApart(rebuild))] : []),
+        ...(kind === 'table' ? [copyGrants([{ oid, shadow: query }], isApart(rebuild))] : []),
         withdrawWriting(shadow, query),
       ]
     }),

@@ -89,20 +89,20 @@ export function planFilling(
     settings,
     result: 'updated',
     fills: true,
-    prepare: fill(rebuild, member, checking),
+    prepare: fill(rebuild, member, checking, true),
     locked: recordsFirst(besideReaders(view, [], timeoutSeconds), [checking]),
     builds: true,
     later: [],
   }
 }
 
-/** Plans the exchange to shadows that are all filled. The facts are those of this moment. Pure. */
+/** Plans the exchange to shadows that are all filled. The facts are those of this moment, and are compared once nobody can change them any more. Pure. */
 export const planExchange = (
   rebuild: Rebuild,
   { timeoutSeconds, members }: { timeoutSeconds: number; members: NonNullable<RunPlan['members']> },
 ): RunPlan => ({
   ifRunning: 'wait',
-  basis: basisOf(rebuild.scope),
+  basis: areThere(rebuild.scope.members),
   settings: {},
   result: 'updated',
   fills: true,
@@ -110,6 +110,12 @@ export const planExchange = (
   locked: exchange(rebuild, { timeoutSeconds }),
   members,
   later: [],
+})
+
+/** That the views have not been exchanged or dropped. */
+const areThere = (members: Member[]): RunPlan['basis'] => ({
+  sql: `select concat_ws(',', ${members.map(({ live }) => `to_regclass(${literal(quoteName(live.view))})::oid`).join(', ')})`,
+  is: members.map(({ oid }) => oid).join(),
 })
 
 /**

@@ -1,5 +1,6 @@
-import { readObstacles, readRoleSchemas } from '../../catalog/db/catalog.ts'
+import { readRoleSchemas } from '../../catalog/db/catalog.ts'
 import { lockedProblem } from '../../catalog/db/locked.ts'
+import { readObstacles } from '../../catalog/db/obstacles.ts'
 import type { Reader } from '../../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../../catalog/plan/rights.ts'
 import { readReaders } from '../../rebuild/db/group.ts'

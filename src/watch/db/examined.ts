@@ -1,6 +1,7 @@
 import { uniqueIndexes } from '../../catalog/db/catalog.ts'
+import { findLacking } from '../../catalog/db/obstacles.ts'
 import { abilitiesQuery, type FoundObstacle, type ViewRights } from '../../catalog/plan/abilities.ts'
-import { asked, impossible, lackingQuery, type Requirement } from '../../catalog/plan/rights.ts'
+import { impossible, type Requirement } from '../../catalog/plan/rights.ts'
 import { findLogged, listCounting, readCounting, readHidden } from '../../record/definitions/discovered.ts'
 import type { Uncounted } from '../../record/plan/watch.ts'
 import type { Sql } from '../../server/database.ts'
@@ -50,17 +51,15 @@ export async function readViewRights(
   role: string,
 ): Promise<ViewRights[]> {
   if (views.length === 0) return []
-  const checks = [...new Set(views.flatMap(({ swap }) => swap.map(lackingQuery)))]
-  const arms = checks.map((check, at) => `select ${at} as at where exists (${check})`)
-  const rows =
-    arms.length === 0
-      ? []
-      : await sql.unsafe<{ at: number }[]>(`with ${asked(role)} ${arms.join('\n  union all ')}`)
-  const lacking = new Set(rows.map(({ at }) => checks[at]))
+  const lacking = await findLacking(
+    sql,
+    views.flatMap(({ swap }) => swap),
+    role,
+  )
   const needs = views.map((view) => ({
     oid: view.oid,
     concurrent: view.concurrent.map(impossible),
-    swap: view.swap.filter((each) => lacking.has(lackingQuery(each))),
+    swap: view.swap.filter((each) => lacking.has(each)),
   }))
   const { query, rights } = abilitiesQuery(needs, role)
   const found = rights(await sql.unsafe<FoundObstacle[]>(query))

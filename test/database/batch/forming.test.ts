@@ -52,6 +52,25 @@ test('a batch begins when its first groups are formed: the others are formed whe
   expect(views.every(({ runs }) => runs.length === 1)).toBe(true)
 })
 
+test('what its owner lacks to fill the shadow of a view is said with who gives it', async () => {
+  await sql.unsafe(`
+    drop role if exists lacking_owner; create role lacking_owner; create schema shop; grant usage, create on schema shop to lacking_owner;
+    create table shop.secret as select 1 as id; grant select on shop.secret to lacking_owner;
+    set role lacking_owner; create materialized view shop.root as select id from shop.secret; reset role;
+    create materialized view shop.leaf as select id from shop.root; revoke select on shop.secret from lacking_owner`)
+  const batchId = await begin(database, { pattern: 'shop.*', strategy: 'swap', retries: 0 })
+  await advanceToEnd(database, batchId)
+  const [run] = await sql`
+    select error ->> 'class' as class, error ->> 'hint' as hint from viewkeeper.runs
+     where batch_id = ${batchId} and view_name = 'root' order by id limit 1`
+  expect(run).toEqual({
+    class: 'InsufficientPrivilege',
+    hint: expect.stringContaining('grant select on shop.secret to lacking_owner;'),
+  })
+  expect((await getBatch(database, batchId)).groups).toHaveLength(1)
+  await sql.unsafe('drop owned by lacking_owner cascade; drop role lacking_owner')
+})
+
 test('what a call has formed stays when the call ends', deep, async () => {
   await makePairs(16)
   const batchId = await begin(database, { pattern: 'shop.*' })

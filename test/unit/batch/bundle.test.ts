@@ -42,6 +42,14 @@ describe('a bundle', () => {
     expect(bundled(slow)).toEqual([1])
   })
 
+  test('has more where everything takes long: a hundredth of what is left, and at most a second', () => {
+    const slow = (count: number) =>
+      Array.from({ length: count }, (_, at) => node(at + 1, [], { estimateMs: 200 }))
+    expect(bundled(slow(100))).toHaveLength(1)
+    expect(bundled(slow(300))).toHaveLength(3)
+    expect(bundled(slow(5000))).toHaveLength(5)
+  })
+
   test('leaves the other places their share', () => {
     const nodes = [1, 2, 3, 4, 5, 6].map((id) => node(id))
     expect(bundled(nodes, [], 2)).toEqual([1, 2, 3])

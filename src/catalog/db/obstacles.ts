@@ -1,0 +1,23 @@
+import type { Sql } from '../../server/database.ts'
+import { asked, lackingQuery, type Obstacle, obstaclesQuery, type Requirement } from '../plan/rights.ts'
+
+/** What requirements find, with the fixes, for the login. */
+export async function readObstacles(sql: Sql, requirements: Requirement[]): Promise<Obstacle[]> {
+  if (requirements.length === 0) return []
+  const [row] = await sql.unsafe<{ obstacles: Obstacle[] }[]>(obstaclesQuery(requirements))
+  return row?.obstacles ?? []
+}
+
+/** Those of the requirements that are lacking, for a role; default: for the login. What differs in words only is asked once. */
+export async function findLacking(
+  sql: Sql,
+  requirements: Requirement[],
+  role?: string,
+): Promise<Set<Requirement>> {
+  const checks = [...new Set(requirements.map(lackingQuery))]
+  const arms = checks.map((check, at) => `select ${at} as at where exists (${check})`)
+  if (arms.length === 0) return new Set()
+  const rows = await sql.unsafe<{ at: number }[]>(`with ${asked(role)} ${arms.join('\n  union all ')}`)
+  const found = new Set(rows.map(({ at }) => checks[at]))
+  return new Set(requirements.filter((each) => found.has(lackingQuery(each))))
+}
