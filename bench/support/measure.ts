@@ -1,5 +1,5 @@
 import type { BatchRequest } from '../../src/batch/start.ts'
-import { failuresSetting } from '../../src/run/envelope/run-connection.ts'
+import { failuresSetting } from '../../src/run/connections/run-connection.ts'
 import type { RefreshRequest } from '../../src/run/refresh.ts'
 import type { Sql } from '../../src/server/database.ts'
 import type { RunPlan } from '../../src/sql/run-plan.ts'

@@ -2,7 +2,7 @@ import { cancelBatchRuns, followLatestRuns, insertRetry, insertSkipped } from '.
 import { giveUpGroup } from '../record/batches/batch-groups.ts'
 import { type BatchView, readBatchViews } from '../record/batches/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from '../record/batches/batches.ts'
-import { withOpenedAhead } from '../run/envelope/open-ahead.ts'
+import { withOpenedAhead } from '../run/connections/open-ahead.ts'
 import type { Database } from '../server/database.ts'
 import { whileListening } from '../server/listen.ts'
 import { type BatchError, type BatchStatus, isEnded } from '../words/run.ts'

@@ -3,7 +3,7 @@ import { type BatchGroup, readOpenGroups } from '../record/batches/batch-groups.
 import type { BatchView } from '../record/batches/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from '../record/batches/batches.ts'
 import { closeLostRuns } from '../record/runs/life.ts'
-import type { RunWork } from '../run/envelope/run-connection.ts'
+import type { RunWork } from '../run/connections/run-connection.ts'
 import type { Database, Sql } from '../server/database.ts'
 
 /** The server notifies us of the end of a run. A look finds the rest: a lost run, a due retry, a cancel. */

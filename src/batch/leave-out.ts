@@ -4,7 +4,7 @@ import { type BatchView, readPausedIds, readRefreshed } from '../record/batches/
 import type { Batch } from '../record/batches/batches.ts'
 import { readDependencies } from '../record/definitions/graph.ts'
 import { skipped } from '../record/runs/skip.ts'
-import { recordEnd, skippedUnchanged } from '../run/record.ts'
+import { recordEnd, skippedUnchanged } from '../run/planned-run.ts'
 import type { Sql } from '../server/database.ts'
 import { mayLeaveOut } from './plan/selection.ts'
 

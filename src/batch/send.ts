@@ -3,9 +3,9 @@ import type { BatchView } from '../record/batches/batch-views.ts'
 import { noteRefusal } from '../record/batches/batches.ts'
 import type { LatestRun, TogetherGroup } from '../record/plan/batch.ts'
 import { closeLostRuns, closeUnclaimed } from '../record/runs/life.ts'
-import type { OpenedAhead } from '../run/envelope/open-ahead.ts'
-import type { SentEnvelope } from '../run/envelope/run-connection.ts'
-import { neverClaimed, runErrorOf } from '../run/record.ts'
+import type { OpenedAhead } from '../run/connections/open-ahead.ts'
+import type { SentEnvelope } from '../run/connections/run-connection.ts'
+import { neverClaimed, runErrorOf } from '../run/planned-run.ts'
 import { mayRetry, type Problem } from '../words/problem.ts'
 import {
   type AdvancingBatch,

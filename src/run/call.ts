@@ -12,7 +12,7 @@ import {
 import type { Database, Sql } from '../server/database.ts'
 import { Problem } from '../words/problem.ts'
 import { isEnded, type Operation, type RunError, type Trigger } from '../words/run.ts'
-import type { SentEnvelope } from './envelope/run-connection.ts'
+import type { SentEnvelope } from './connections/run-connection.ts'
 
 /** Who requests an operation, by which trigger, and how long they wait for its end. */
 export interface Call {

@@ -15,7 +15,7 @@ import { displayName, type QualifiedName, type ViewName } from '../words/names.t
 import { Problem } from '../words/problem.ts'
 import type { Call, Result } from './call.ts'
 import { execute, type OperationTarget, patienceOf } from './execute.ts'
-import type { PlannedRun } from './record.ts'
+import type { PlannedRun } from './planned-run.ts'
 
 /** A request for a create. */
 export interface CreateRequest {

@@ -12,7 +12,7 @@ import type { QualifiedName } from '../words/names.ts'
 import type { Call, Result } from './call.ts'
 import { execute, type OperationTarget, patienceOf } from './execute.ts'
 import { planDrop } from './plan/drop.ts'
-import type { PlannedRun } from './record.ts'
+import type { PlannedRun } from './planned-run.ts'
 
 /** A request for a drop. */
 export interface DropRequest {

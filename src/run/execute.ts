@@ -6,9 +6,9 @@ import type { Skipped } from '../record/runs/skip.ts'
 import type { Sql } from '../server/database.ts'
 import type { QualifiedName } from '../words/names.ts'
 import { answer, type Call, deadlineOf, type Result, replay } from './call.ts'
-import { type RunConnection, withRunConnection } from './envelope/run-connection.ts'
+import { type RunConnection, withRunConnection } from './connections/run-connection.ts'
 import { insistOnCharacters, insistOnNameCharacters, resolveName } from './name.ts'
-import { type PlannedRun, type Planning, planOrEnd, recordEnd } from './record.ts'
+import { type PlannedRun, type Planning, planOrEnd, recordEnd } from './planned-run.ts'
 import { namingRun, sendNew, untilClaimed } from './send.ts'
 
 /** A request about a view, by its name or id; and texts that the database has to be able to store. */

@@ -12,7 +12,7 @@ import { readSettings } from '../sql/settings.ts'
 import type { QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { UsualDurations } from '../words/run.ts'
-import { concurrent, regular } from './plan/refresh.ts'
+import { concurrent, regular } from './plan/in-place.ts'
 import {
   type AskedSlices,
   type Choice,
@@ -23,7 +23,7 @@ import {
   shortMs,
   usableIndex,
 } from './plan/strategy.ts'
-import type { PlannedRun } from './record.ts'
+import type { PlannedRun } from './planned-run.ts'
 
 /** What a plan takes from the request. The definition supplies what the request leaves open. */
 interface RefreshPlanOptions extends Patience {

@@ -12,7 +12,7 @@ import { answer, type Call, deadlineOf, type Result, waitForRun } from './call.t
 import { execute, type OperationTarget, patienceOf } from './execute.ts'
 import type { AskedSlices } from './plan/strategy.ts'
 import { planRefresh } from './plan-refresh.ts'
-import { skippedUnchanged } from './record.ts'
+import { skippedUnchanged } from './planned-run.ts'
 
 /** A request for a refresh. The view's definition supplies what the request leaves open. */
 export interface RefreshRequest {
@@ -31,7 +31,7 @@ export interface RefreshRequest {
 
 /**
  * Refreshes a view, in this order: finds it, with its definition and pauses (below); plans the run (`plan-refresh.ts`, with the
- * strategy of `plan/strategy.ts`); records and sends it (`execute.ts`, `send.ts`); the server does the work (`envelope/`) and
+ * strategy of `plan/strategy.ts`); records and sends it (`execute.ts`, `send.ts`); the server does the work (`record/envelope/`) and
  * records the end, which is the answer. Without `force`, a paused view is skipped, and within the view's minimum interval the
  * answer is the run that last filled the view. If a refresh of the view goes on that does what people ask for, its end is the
  * answer. If a run of another view is in the way, which exchanges views that this one would, it begins anew after that.

@@ -15,8 +15,15 @@ import {
   takeBack,
   takeRuns,
   withRunConnection,
-} from './envelope/run-connection.ts'
-import { neverClaimed, type PlannedRun, type Planning, recordedOf, recordPlan, runErrorOf } from './record.ts'
+} from './connections/run-connection.ts'
+import {
+  neverClaimed,
+  type PlannedRun,
+  type Planning,
+  recordedOf,
+  recordPlan,
+  runErrorOf,
+} from './planned-run.ts'
 
 const mostSends = 8
 // Callers that refresh one view at once invalidate each other's plans. Random pauses separate them.

@@ -11,7 +11,7 @@ import {
   remember,
   runOf,
 } from '../record/set-aside/set-aside.ts'
-import { runErrorOf } from '../run/record.ts'
+import { runErrorOf } from '../run/planned-run.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { insistOnNoBackup } from '../server/standbys.ts'
 import { undone, withTransaction } from '../server/transactions.ts'

@@ -26,7 +26,7 @@ declare
   home constant text := pg_catalog.current_setting('role');
   login_settings constant jsonb := pg_catalog.current_setting('viewkeeper.login_settings')::pg_catalog.jsonb;
   own_settings jsonb;
-  -- What is known of failures, as JSON: src/run/envelope/run-connection.ts.
+  -- What is known of failures, as JSON: src/run/connections/run-connection.ts.
   failures constant text := pg_catalog.current_setting('viewkeeper.failures');
   me_since timestamptz;
   statement_limit interval;

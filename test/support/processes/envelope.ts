@@ -1,4 +1,4 @@
-import { type SentEnvelope, sendRun, startUp } from '../../../src/run/envelope/run-connection.ts'
+import { type SentEnvelope, sendRun, startUp } from '../../../src/run/connections/run-connection.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { planOf } from '../views/plans.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ViewFacts } from '../../../src/catalog/plan/live-view.ts'
 import { obstacle } from '../../../src/catalog/plan/rights.ts'
-import { concurrent } from '../../../src/run/plan/refresh.ts'
+import { concurrent } from '../../../src/run/plan/in-place.ts'
 import { chooseStrategy, needsSnapshot, shortMs, swapImpossible } from '../../../src/run/plan/strategy.ts'
 import { readSettings } from '../../../src/sql/settings.ts'
 import { viewFacts } from '../../support/views/facts.ts'

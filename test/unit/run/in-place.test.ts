@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { planRegularRefresh } from '../../../src/run/plan/refresh.ts'
+import { planRegularRefresh } from '../../../src/run/plan/in-place.ts'
 import { viewFacts } from '../../support/views/facts.ts'
 
 const options = {
