@@ -34,6 +34,7 @@ const kinds: Record<string, string> = {
 export const factColumns = (sql: Sql) => sql`
            c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
            format('%I.%I', n.nspname, c.relname) as view, c.relowner::regrole::text as owner, c.relispopulated as populated,
+           (select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum = 1 and not a.attisdropped) as first_column,
            pg_has_role(c.relowner, 'USAGE') as may_alter,
            pg_has_role(c.relowner, ${sql.unsafe(toSetRole)}) as may_act_as_owner,
            case when pg_has_role(c.relowner, ${sql.unsafe(toSetRole)}) and has_schema_privilege(c.relowner, n.oid, 'CREATE')
@@ -93,6 +94,7 @@ export function factsOf(row: Row, query: number | null): ViewFacts {
     view: row.view,
     owner: row.owner,
     populated: row.populated,
+    firstColumn: row.first_column,
     query,
     mayAlter: row.may_alter,
     mayActAsOwner: row.may_act_as_owner,

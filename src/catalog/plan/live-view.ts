@@ -187,6 +187,8 @@ export interface ViewFacts {
   /** The owner, as SQL writes the role. */
   owner: string
   populated: boolean
+  /** The name of its first column; null if it has none. */
+  firstColumn: string | null
   /** The OID of the plain view with its query, if it is a kept table; else null. */
   query: number | null
   /** Whether we have the rights of the owner, and so may `alter` the view. `maintain` (17 and later) only lets us refresh. */

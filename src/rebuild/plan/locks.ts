@@ -1,4 +1,4 @@
-import type { ViewKind } from '../../catalog/plan/live-view.ts'
+import type { ViewFacts, ViewKind } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { waitForBackup } from '../../sql/backups.ts'
@@ -27,10 +27,11 @@ export const giveUpAfterMs = (timeoutSeconds: number): number =>
  */
 export type Locked = QualifiedName & { kind: ViewKind; owner: string | null; columns?: string[] }
 
-/** A view that we may alter as ourselves. */
-export const ourselves = ({ schema, name, query }: QualifiedName & { query?: number | null }): Locked[] => [
-  { kind: query == null ? 'materialized view' : 'table', schema, name, owner: null },
-]
+/** A view that we may alter as ourselves. One column is touched: the row of the relation still tells who has filled it. */
+export const ourselves = ({ schema, name, ...view }: QualifiedName & Partial<ViewFacts>): Locked[] => {
+  const kind = view.query == null ? 'materialized view' : 'table'
+  return [{ kind, schema, name, owner: null, ...(view.firstColumn && { columns: [view.firstColumn] }) }]
+}
 
 interface ExclusiveOptions {
   timeoutSeconds: number
@@ -62,11 +63,7 @@ export const exclusively = (
   holders: holdersQuery(locked, 'AccessExclusiveLock'),
   statements: [
     ...(lasts === 'long' ? [] : [waitForBackup(otherwise)]),
-    ...locked.flatMap((each) =>
-      each.columns === undefined
-        ? asOwner(each, alter(each.kind, each, 'reset (viewkeeper)'))
-        : touchColumns(each, each.columns).flatMap((statement) => asOwner(each, statement)),
-    ),
+    ...locked.flatMap((each) => lockAgainstChanges(each).flatMap((statement) => asOwner(each, statement))),
     lockTimeout(shortLockMs),
     ...guard,
     ...locked.flatMap((each) => asOwner(each, exclusiveLock(each.kind, each))),
@@ -96,9 +93,14 @@ export const withoutAltering = (
   statements: work,
 })
 
-/** Takes a lock on the view that readers do not notice, and that nobody has who changes the view or its owner. */
-export const lockAgainstChanges = (view: QualifiedName): Statement =>
-  alter('materialized view', view, 'reset (viewkeeper)')
+/**
+ * Takes a lock on a relation that readers do not notice, and that nobody has who changes it or its owner. To touch a column rewrites its catalog row, unchanged.
+ * Before PostgreSQL 18 `grant select (column)` takes no lock: the rewriting waits for such a grant that is not committed, and later grants wait for us.
+ */
+export function lockAgainstChanges(each: Locked): Statement[] {
+  const columns = each.columns?.map((column) => `alter column ${quoteIdentifier(column)} reset (viewkeeper)`)
+  return columns?.length === 0 ? [] : [alter(each.kind, each, columns?.join(', ') ?? 'reset (viewkeeper)')]
+}
 
 /** Work whose lock lets readers pass: waiting for the lock delays no reader. By default that of a concurrent refresh. */
 export const besideReaders = (
@@ -122,15 +124,6 @@ export const exclusiveLock = (kind: Locked['kind'], name: QualifiedName): Statem
   ...alter(kind, name, 'reset (pages_per_range)'),
   locksReaders: true,
 })
-
-/**
- * Rewrites the catalog row of each column, unchanged, which takes a lock on the view that readers do not notice. Before PostgreSQL 18 `grant select (column)` takes no
- * lock on the view. The rewriting waits for such a grant that is not committed, and later grants wait for us.
- */
-function touchColumns(view: Locked, columns: string[]): Statement[] {
-  const touched = columns.map((column) => `alter column ${quoteIdentifier(column)} reset (viewkeeper)`)
-  return touched.length === 0 ? [] : [alter(view.kind, view, touched.join(', '))]
-}
 
 /** A statement that takes a lock: it changes nothing. */
 export const alter = (kind: string, name: QualifiedName, what: string): Statement => ({

@@ -35,7 +35,7 @@ while not claimed loop
         returning r.id)
       select coalesce(array_agg(id order by id), '{}') into members from others;
       if cardinality(members) <> jsonb_array_length(work -> 'members') then
-        raise exception using errcode = 'VK001';
+        raise exception using errcode = 'VK002';
       end if;
       -- The answer names the runs of the others. In a batch each run has an answer.
       update viewkeeper.runs r set meta = jsonb_set(r.meta, '{response,group}', (
@@ -48,12 +48,12 @@ while not claimed loop
       perform set_config('lock_timeout', '2s', true);
       execute work #>> '{basis,sql}' into answer;
       if answer is distinct from work #>> '{basis,is}' then
-        raise exception using errcode = 'VK001';
+        raise exception using errcode = 'VK002';
       end if;
     end if;
     exit;
   -- The error undoes the claim. internal_error: a relation was dropped while the server wrote its SQL.
-  exception when sqlstate 'VK001' or lock_not_available or internal_error then
+  exception when sqlstate 'VK002' or lock_not_available or internal_error then
     claimed := false;
     exit;
   when unique_violation then

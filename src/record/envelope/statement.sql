@@ -12,7 +12,7 @@ made := (target ->> 'relation')::regclass;
 written := pg_stat_get_xact_tuples_inserted(made) - pg_stat_get_xact_tuples_deleted(made);
 -- How old the data will be that the statement fills a view with, noted before the server takes the statement's
 -- snapshot, if no statement before it has. The owner of a view may not read the record, so our own role does.
-if not target ? 'noted' then
+if statement ? 'fills' and not target ? 'noted' then
   acting := current_setting('role');
   perform set_config('role', home, true);
   seen := seen || viewkeeper.noted(target, work ? 'counted', seen, batch);
@@ -86,7 +86,8 @@ if statement ? 'computesRows' then
   perform set_config(key, value, true) from jsonb_each_text(own_settings);
 end if;
 
--- What the server itself has counted: a refresh writes every row, a concurrent one those that differ.
+-- What the server itself has counted: a refresh writes every row, a concurrent one those that differ. What fills has been noted by now, above or by
+-- a statement of the same try.
 if statement ? 'fills' then
   seen := jsonb_set(seen, array[made::oid::text], (seen -> made::oid::text) || jsonb_build_object(
     'fillMs', round(extract(epoch from clock_timestamp() - began) * 1000), 'differs', target -> 'differs',

@@ -115,7 +115,7 @@ const refreshInPlace = (
   how: 'fill' | 'fillConcurrently',
 ): Statement[] => [
   // A regular refresh has locked the view before, if we may alter it: then `lockAndNote` came before it, too.
-  ...(insistsOnOwner && how === 'fillConcurrently' && view.mayAlter ? [lockAgainstChanges(view)] : []),
+  ...(insistsOnOwner && view.mayAlter && how !== 'fill' ? ourselves(view).flatMap(lockAgainstChanges) : []),
   ...(insistsOnOwner ? [insistOnOwner(view)] : []),
   {
     phase: 'building',

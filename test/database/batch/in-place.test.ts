@@ -35,10 +35,18 @@ const each = (name: string, statuses: string[]) =>
   Object.fromEntries(gatedGroup(name).map((view) => [view, statuses]))
 
 const runsOf = (batchId: string) => sql<
-  { view: string; leads: boolean; strategy: string; lockedMs: number; fillMs: number }[]
+  {
+    view: string
+    leads: boolean
+    strategy: string
+    lockedMs: number
+    fillMs: number
+    before: number | null
+  }[]
 >`
   select view_name as view, group_run_id is null as leads, meta #>> '{response,strategy}' as strategy,
-         (meta #> '{response,lockedMs}')::int as "lockedMs", (meta #> '{response,fillMs}')::int as "fillMs"
+         (meta #> '{response,lockedMs}')::int as "lockedMs", (meta #> '{response,fillMs}')::int as "fillMs",
+         row_count_before::int as before
     from viewkeeper.runs where batch_id = ${batchId} and status = 'success' order by id`
 
 /** Does `work` while the middle view of a group is being refreshed in place, then ends the batch. */
@@ -79,6 +87,7 @@ describe('a group whose refresh locks readers out no longer than an exchange', (
       ['quick_mid', false, 'regular'],
       ['quick_top', false, 'regular'],
     ])
+    expect(runs.map(({ before }) => before)).toEqual([1, 1, 1])
     expect(new Set(runs.map(({ lockedMs }) => lockedMs)).size).toBe(1)
     // Each has the time of its own rows: the gate was closed for the middle one only.
     expect(runs[1]!.fillMs).toBeGreaterThan(runs[0]!.fillMs)

@@ -111,8 +111,10 @@ describe('a refresh', () => {
     await sql`delete from counted_base where id > 100`
     await sql`insert into counted_base values (301)`
     expect(await rows('concurrent')).toEqual([300, 101])
+    await sql`delete from counted_base where id > 52`
+    expect(await rows('regular')).toEqual([101, 52])
     await sql`delete from counted_base where id > 50`
-    expect(await rows('swap')).toEqual([101, 50])
+    expect(await rows('swap')).toEqual([52, 50])
     expect(await rows('concurrent')).toEqual([50, 50])
     await sql`delete from counted_base where id > 49`
     await sql`refresh materialized view concurrently counted`
@@ -120,6 +122,9 @@ describe('a refresh', () => {
     expect(await rows('swap')).toEqual([null, 49])
     await sql`refresh materialized view counted`
     expect(await rows('swap')).toEqual([null, 49])
+    await sql`refresh materialized view concurrently counted`
+    expect(await rows('regular')).toEqual([null, 49])
+    expect(await rows('regular')).toEqual([49, 49])
   })
 
   test('fills an unpopulated view, concurrent or not', async () => {

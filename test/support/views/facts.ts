@@ -9,6 +9,7 @@ export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
   view: 'app."Sales"',
   owner: 'boss',
   populated: true,
+  firstColumn: 'id',
   query: null,
   mayAlter: true,
   mayActAsOwner: true,

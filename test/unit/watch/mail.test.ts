@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { chatOf, mailOf } from '../../../src/watch/plan/notice.ts'
+import { causeCodes, wordsOf } from '../../../src/words/causes.ts'
 import { problemCodes, runbookOf } from '../../../src/words/problem.ts'
 import {
   dusk,
@@ -195,7 +196,7 @@ describe('the same as JSON', () => {
   })
 })
 
-test('every class of an error has its place in the runbook', () => {
+test('every class of an error, and every cause, has its place in the runbook', () => {
   const runbook = readFileSync(new URL('../../../docs/runbook.md', import.meta.url), 'utf8')
   const anchors = [...runbook.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
     heading!
@@ -203,6 +204,7 @@ test('every class of an error has its place in the runbook', () => {
       .replace(/[^a-z0-9 _-]/g, '')
       .replaceAll(' ', '-'),
   )
-  const missing = problemCodes.filter((code) => !anchors.includes(runbookOf(code, 'web').split('#')[1]!))
+  const sections = [...problemCodes, ...causeCodes.map((code) => wordsOf(code).section)]
+  const missing = sections.filter((section) => !anchors.includes(runbookOf(section, 'web').split('#')[1]!))
   expect(missing).toEqual([])
 })

@@ -255,7 +255,7 @@ describe('what the own code of a view raises is its own failure, whatever SQLSTA
 
   eachCase(
     [
-      'VK001',
+      'VK002',
       'VK100',
       '2BP01',
       '42501',
