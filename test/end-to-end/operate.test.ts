@@ -5,6 +5,7 @@ import { muteConsole } from '../support/console.ts'
 import { deep } from '../support/deep.ts'
 import { startOwnServer } from '../support/servers/own-server.ts'
 import { makeKept } from '../support/slices/kept-table.ts'
+import { age } from '../support/views/past.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
 import { Project, type Ran } from './support/project.ts'
 import { type Terminal, terminalWith } from './support/terminal.ts'
@@ -204,11 +205,7 @@ describe('on a terminal of 80 columns', () => {
     await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'sales'`
     // A new limit counts from now on, unless the view was expected to be fresh before.
     await sql`update viewkeeper.definitions set expected_since = now() - interval '9 d' where name = 'sales'`
-    await sql`
-      update viewkeeper.runs set requested_at = requested_at - interval '26 h',
-             started_at = started_at - interval '26 h', finished_at = finished_at - interval '26 h',
-             as_of = as_of - interval '26 h'
-       where view_name = 'sales'`
+    await age(sql, '26 h', 'sales')
     const shown = terminal(['ls', '--stale'], { NO_COLOR: '1' })
     expect(await shown.exitCode).toBe(0)
     expect(shown.lines()[0]).toMatch(/^VIEW +STATE +AGE +LIMIT +LAST RUN/)

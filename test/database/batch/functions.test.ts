@@ -9,6 +9,7 @@ import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { muteConsole } from '../../support/console.ts'
 import { deep } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
+import { age } from '../../support/views/past.ts'
 
 const { url, sql } = useDatabase()
 const context = lambdaContext({ getRemainingTimeInMillis: () => 90_000 })
@@ -182,7 +183,7 @@ describe('a minimum interval', () => {
     const second = (await refreshed('first_view')).body
     expect(second).toEqual({ ...first, coalesced: true })
     expect((await refreshed('first_view', { force: true })).body.runId).toBeGreaterThan(first.runId)
-    await sql`update viewkeeper.runs set finished_at = finished_at - interval '2 hours' where view_name = 'first_view' and status = 'success'`
+    await age(sql, '2 hours', 'first_view')
     const third = (await refreshed('first_view')).body
     expect(third.runId).toBeGreaterThan(first.runId + 1)
     expect(third).not.toHaveProperty('coalesced')

@@ -4,6 +4,7 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { age } from '../../support/views/past.ts'
 import { hourHalfADayAway } from '../../support/waiting/half-a-day.ts'
 import { useHistory } from '../watch/past.ts'
 
@@ -69,7 +70,7 @@ test('a view that is refreshed for the sake of another one has its limit, its ne
   })
   expect(Number(source.nextRun)).toBe(Number(source.asOf) + 900_000)
   await sql`update viewkeeper.definitions set expected_since = now() - interval '1 day'`
-  await sql`update viewkeeper.runs set finished_at = finished_at - interval '7 minutes', as_of = as_of - interval '7 minutes'`
+  await age(sql, '7 minutes')
   expect((await listed('steady')).state).toBe('stale')
   expect(await sql`select stale from viewkeeper.view_status where name = 'steady'`).toEqual([{ stale: true }])
   await sql`update viewkeeper.definitions set target_lag_seconds = null where name = 'above'`

@@ -5,6 +5,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { age } from '../../support/views/past.ts'
 
 // An age is never told too new: neither after a refresh by somebody else, nor after the clock of the server was set back.
 
@@ -76,15 +77,10 @@ describe('a refresh by somebody else after ours', () => {
 })
 
 describe('after the clock of the server was set back by an hour', () => {
-  const setBack = () => sql`
-    update viewkeeper.runs set requested_at = requested_at + interval '1 hour', started_at = started_at + interval '1 hour',
-           finished_at = finished_at + interval '1 hour', as_of = as_of + interval '1 hour'
-     where view_name = 'v' and schema_name = 'late' and finished_at <= clock_timestamp()`
-
   test.each([true, false])('data of the future are of an unknown age (published: %s)', async (published) => {
     await sql`update viewkeeper.definitions set min_interval_seconds = 0 where schema_name = 'late'`
     if (published) await look()
-    await setBack()
+    await age(sql, '-1 hour', 'v')
     expect(await told()).toEqual(unknown)
     const again = await ask('concurrent')
     expect(again.coalesced).toBeUndefined()

@@ -15,6 +15,7 @@ import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callSetAside } from '../../support/views/alter.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { age } from '../../support/views/past.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { holdLocks, whileLocked } from '../../support/waiting/holder.ts'
 import { muchLater, until } from '../../support/waiting/until.ts'
@@ -62,11 +63,6 @@ const refreshAll = async () => {
 }
 const isStale = (name: string) => sql`
   update viewkeeper.definitions set expected_since = now() - interval '1 year' where name = ${name}`
-/** Makes the whole history of all views older. */
-const age = (by: string) =>
-  sql.unsafe(`
-  update viewkeeper.runs set requested_at = requested_at - interval '${by}', started_at = started_at - interval '${by}',
-         finished_at = finished_at - interval '${by}', as_of = as_of - interval '${by}'`)
 
 test('a view that became slow says so, with what was not as before', async () => {
   for (const _ of [1, 2]) await refreshed('app.base')
@@ -174,7 +170,7 @@ describe('a view that waits for a lock', () => {
   test('names the reader that its running refresh waits for, without the constants of the statement; the SQL ends it', async () => {
     await refreshAll()
     await isStale('top')
-    await age('2 days')
+    await age(sql, '2 days')
     await whileLocked(url, "select id, 4242, 'a secret' from app.top -- 4242", async (reader) => {
       const { runId } = await refreshed('app.top', { strategy: 'swap' }, { waitUntil: 0 })
       const answer = await until('the run waits for the reader', async () => {
@@ -420,7 +416,7 @@ describe('a view that nobody refreshes', () => {
         },
       ],
     })
-    await age('2 days')
+    await age(sql, '2 days')
     expect((await why('app.base')).state).toBe('paused')
     // The pause of a view that it reads is told, too, and after its own causes.
     expect(

@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { age } from '../../support/views/past.ts'
 
 // The lines that docs/freshness-in-sql.md has for a shell, with the server's own psql.
 
@@ -32,7 +33,7 @@ test('a check and an export succeed while the data are fresh, and fail when they
   await type(copy)
   expect(readFileSync(join(cwd, 'sales.csv'), 'utf8').trim().split('\n')).toHaveLength(11)
   await type('rm sales.csv')
-  await sql`update viewkeeper.runs set as_of = as_of - interval '2 days'`
+  await age(sql, '2 days')
   await expect(type(check)).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringContaining('The data of app.sales are 2 days'),

@@ -16,6 +16,7 @@ import { deep } from '../../support/deep.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { age } from '../../support/views/past.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { muchLater, until } from '../../support/waiting/until.ts'
 
@@ -159,17 +160,14 @@ describe('what programs are told', () => {
     await refresh({ view: 'e.good' }, call())
     await define(sql, 'e.good', { max_staleness_seconds: 3600, source: 'discovered' })
     await define(sql, 'e.gone', { sql: 'select 1 as id' })
-    const stale = (by: string) =>
-      sql`update viewkeeper.runs set finished_at = finished_at - ${by}::interval, as_of = as_of - ${by}::interval
-           where view_name = 'good'`
     await sql`update viewkeeper.definitions set expected_since = now() - interval '1 year'`
-    await stale('2 hours')
+    await age(sql, '2 hours', 'good')
     await look()
     await look()
-    await stale('-2 hours')
+    await age(sql, '-2 hours', 'good')
     await create({ view: 'e.gone' }, call())
     await look()
-    await stale('2 hours')
+    await age(sql, '2 hours', 'good')
     expect(await look()).toMatchObject({ waitingSeconds: expect.any(Number) })
 
     const bus: WaitingEvent[] = []
@@ -259,7 +257,7 @@ test('an event has the count that ends while the event is made', async () => {
 test('a proof that a refresh would change nothing makes the data young', async () => {
   await define(sql, 'e.good', { source: 'discovered' })
   await refresh({ view: 'e.good' }, call())
-  await sql`update viewkeeper.runs set finished_at = finished_at - interval '2 hours', as_of = as_of - interval '2 hours'`
+  await age(sql, '2 hours')
   await sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, as_of)
     select definition_id, schema_name, view_name, operation, 'skipped', trigger, clock_timestamp(), clock_timestamp() - interval '10 minutes'
@@ -267,9 +265,9 @@ test('a proof that a refresh would change nothing makes the data young', async (
   const { runId } = await refresh({ view: 'e.good' }, call())
   const bus: WaitingEvent[] = []
   await putOn(bus)
-  const age = bus.find(({ detail }) => detail.runId === runId)?.detail.ageSeconds
-  expect(age).toBeGreaterThanOrEqual(600)
-  expect(age).toBeLessThan(7200)
+  const seconds = bus.find(({ detail }) => detail.runId === runId)?.detail.ageSeconds
+  expect(seconds).toBeGreaterThanOrEqual(600)
+  expect(seconds).toBeLessThan(7200)
 })
 
 describe('a bus that refuses or is away', () => {

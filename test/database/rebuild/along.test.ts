@@ -7,6 +7,7 @@ import { deep, eachCase, eachGroup } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { shadowSchemas } from '../../support/views/gated-group.ts'
+import { writePast } from '../../support/views/past.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -52,10 +53,7 @@ const chain = (name: string) => ['base', 'mid', 'top'].map((view) => `${name}_${
 test('a view that comes along, and of whose duration nothing is known, is thought to take what the others take', async () => {
   await makeChain('guess')
   await define(sql, 'public.guess_base', { in_all: true })
-  await sql`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, started_at, finished_at, duration_ms)
-    select id, schema_name, name, 'refresh', 'success', 'schedule', clock_timestamp(), clock_timestamp(), 40000
-      from viewkeeper.definitions where name = 'guess_base'`
+  await writePast(sql, [{ view: 'guess_base', ago: '1 minute', durationMs: 40_000 }])
   const batchId = await begin(database, { views: ['guess_base'], strategy: 'swap' })
   expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
   const { views } = await getBatch(database, batchId)

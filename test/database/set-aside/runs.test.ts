@@ -5,6 +5,7 @@ import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { age } from '../../support/views/past.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { useScene } from './scene.ts'
 
@@ -35,7 +36,7 @@ const made = (more: object) =>
 
 test('alter: each materialized view has a run, which makes its data as fresh as they are', async () => {
   await refresh({ view: 'keep.totals', strategy: 'regular' }, callOn(database))
-  await sql`update viewkeeper.runs set requested_at = requested_at - interval '3 days', finished_at = finished_at - interval '3 days'`
+  await age(sql, '3 days')
   await callAlter(as(login).database, widen, { requestedBy: 'wilma' })
   expect((await runs()).slice(1)).toEqual(
     made({ trigger: 'cli', by: 'wilma', request: { alter: 'change.sql' }, because: 'alter change.sql' }),

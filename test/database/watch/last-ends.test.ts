@@ -11,7 +11,7 @@ import { useHistory } from './past.ts'
 // The last ends of each view are kept when they are published, and looked up until then. Here they are compared with what a query finds
 // that reads all runs.
 
-const { sql, clear } = useHistory()
+const { sql, clear, writePast } = useHistory()
 
 const outcomes = {
   success: { status: 'success', fills: true },
@@ -151,11 +151,7 @@ test(
 
 test('the runs of some hours are found by their time, although many runs came later', async () => {
   await clear()
-  await sql`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_at, finished_at)
-    select d.id, 'public', d.name, 'refresh', 'success', 'http', at, at
-      from viewkeeper.definitions d, generate_series(now() - interval '100 days', now(), interval '25 minutes') at
-     where d.name = 'steady' order by at`
+  await writePast(Array.from({ length: 5760 }, (_, at) => ({ view: 'steady', ago: `${at * 25} minutes` })))
   await sql`vacuum analyze viewkeeper.runs`
   const lookups = async () => {
     await sql`select pg_stat_force_next_flush()`
@@ -176,11 +172,7 @@ test.each([
   ['without a beginning', null],
 ])('the list of the past %s has the runs that a put-back has written since', async (_, length) => {
   await clear()
-  await sql`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_at, finished_at)
-    select d.id, 'public', d.name, 'refresh', 'success', 'http', at, at
-      from viewkeeper.definitions d, generate_series(now() - interval '100 days', now(), interval '1 hour') at
-     where d.name = 'steady' order by at`
+  await writePast(Array.from({ length: 2400 }, (_, at) => ({ view: 'steady', ago: `${at} hours` })))
   const until = new Date(Date.now() - 60 * 86_400_000)
   await sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_at, finished_at)

@@ -5,6 +5,7 @@ import { lookForLost } from '../../../src/record/watch/parts.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { useDatabase } from '../../support/servers/database.ts'
+import { writePast } from '../../support/views/past.ts'
 
 const { database, sql } = useDatabase()
 
@@ -143,11 +144,8 @@ describe('a view that another tool has dropped and made again', () => {
 
 test('a refresh that became slow says which index is gone', async () => {
   await look()
-  const [{ id }] = await sql<[{ id: number }]>`select id from viewkeeper.definitions where name = 'total'`
-  await sql`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_at, started_at, finished_at, duration_ms, fills)
-    select ${id}, 'app', 'total', 'refresh', 'success', 'cli', at, at, at + interval '1 ms' * t.ms, t.ms, true
-      from generate_series(1, 4) n cross join lateral (select clock_timestamp() - n * interval '1 hour', case n when 1 then 60000 else 1000 end) t(at, ms) order by n desc`
+  const earlier = [4, 3, 2].map((hours) => ({ view: 'total', ago: `${hours} hours` }))
+  await writePast(sql, [...earlier, { view: 'total', ago: '1 hour', durationMs: 60_000 }])
   await sql`drop index app.sale_day`
   await lookForLost(sql as never, true)
   const [slow] = await slowAmong(sql as never, ['app.total'])

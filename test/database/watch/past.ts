@@ -1,17 +1,6 @@
 import { beforeAll, beforeEach, vi } from 'vitest'
 import { useDatabase } from '../../support/servers/database.ts'
-
-interface PastRun {
-  view: string
-  status?: string
-  /** How long ago it was requested, as an interval of SQL. */
-  ago: string
-  durationMs?: number
-  operation?: string
-  batchId?: string | null
-  /** By default true for everything but a drop. */
-  fills?: boolean
-}
+import { type PastRun, writePast } from '../../support/views/past.ts'
 
 /** A database with the views `steady`, `shaky`, `quiet` and `fresh`, whose runs a test writes. */
 export function useHistory() {
@@ -30,22 +19,7 @@ export function useHistory() {
     sql,
     clear: () => sql`truncate viewkeeper.runs, viewkeeper.batches cascade`,
 
-    /** Writes runs that ended in the past, oldest first, as history would hold them. */
-    async writePast(runs: PastRun[]): Promise<void> {
-      await sql`
-      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_at, started_at,
-                                   finished_at, duration_ms, error, batch_id, fills, as_of, filled)
-      select d.id, d.schema_name, d.name, coalesce(p.operation, 'refresh'), coalesce(p.status, 'success'), 'schedule', t.at, t.at,
-             t.at + make_interval(secs => coalesce(p."durationMs", 1000) / 1000.0), coalesce(p."durationMs", 1000),
-             case when p.status in ('failed', 'canceled') then '{"class":"ViewSqlFailed","message":"broken"}'::jsonb end, p."batchId",
-             coalesce(p.fills, p.operation is distinct from 'drop'),
-             case when p.status is null then t.at + make_interval(secs => coalesce(p."durationMs", 1000) / 1000.0) end, viewkeeper.filling(to_regclass(format('%I.%I', d.schema_name, d.name)))
-        from jsonb_to_recordset(${sql.json(runs as never)})
-               as p(view text, status text, ago interval, "durationMs" bigint, operation text, "batchId" text, fills boolean)
-        join viewkeeper.definitions d on d.name = p.view
-       cross join lateral (select clock_timestamp() - p.ago as at) t
-       order by t.at`
-    },
+    writePast: (runs: PastRun[]) => writePast(sql, runs),
 
     /** As if the views had been expected to be fresh for a year: otherwise the expectation begins only now. */
     async expectForLong(...names: string[]): Promise<void> {
