@@ -19,6 +19,8 @@ const both = {
   swapsUnderCarriedReaders: [6, 25],
   /** Swaps under every reader of Viewkeeper's own. */
   swapsUnderOwnReaders: [6, 30],
+  /** Changes of a table under readers of the views above it. */
+  changesUnderReaders: [1, 12],
   /** Dumps by pg_dump beside each way to exchange views. */
   dumpsBesideExchanges: [6, 60],
   /** Kills of the process that advances a batch. */

@@ -3,6 +3,7 @@ import { unscheduled } from '../../../src/due/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { keptMark } from '../../../src/sql/names.ts'
 import { getWhy } from '../../../src/watch/why.ts'
+import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin } from '../../support/views/batches.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
@@ -39,7 +40,7 @@ test('a refresh of a kept table waits neither for readers nor for writers, and w
     })
 })
 
-test('between two views of a batch it is refreshed after the one, and before the other', async () => {
+test('between two views of a batch it is refreshed after the one, and before the other', deep, async () => {
   await request()
   await sql`insert into app.orders values ('2026-11-02'), ('2026-11-03')`
   const batchId = await begin(database, { pattern: 'app.*', strategy: 'auto' })
