@@ -9,11 +9,11 @@ import ts from 'typescript'
 const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/refresh.ts': { files: 44, lines: 3940 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 52, lines: 5067 },
+  'src/run/plan-swap.ts': { files: 52, lines: 5072 },
   'src/batch/advance.ts': { files: 71, lines: 6753 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 71, lines: 7201 },
-  'src/batch/shadows.ts': { files: 70, lines: 6745 },
+  'src/batch/groups.ts': { files: 71, lines: 7203 },
+  'src/batch/shadows.ts': { files: 70, lines: 6746 },
   'functions/api.ts': { files: 51, lines: 4833 },
   'all files': { files: 448, lines: 47931 },
   'files with fewer than 25 lines': { files: 52 },

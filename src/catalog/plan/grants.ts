@@ -57,13 +57,13 @@ every as (${privileges})`
 /**
  * Gives shadows the privileges that their views have by now, if they differ: grants may change while a shadow is filled. Each grant is made as its
  * grantor. One statement for all, because the server takes longer to plan it than to find no difference. `forShadows`: the shadows' schemas are
- * ours, and were made for shadows only, so that a new grantor may not use them yet.
+ * ours, and were made for shadows only, so that a new grantor may not use them yet. `views` are theirs in words.
  */
-export const copyGrants = (pairs: Pair[], forShadows = false): Statement => ({
+export const copyGrants = (pairs: Pair[], forShadows = false, views = 'the view'): Statement => ({
   phase: 'locking',
   kind: 'statements',
   hidden: true,
-  carries: `the privileges on ${pairs.length === 1 ? 'the view' : 'the views'}`,
+  carries: `the privileges on ${views}`,
   sql: `
 with recursive ${pairsOf(pairs)},
 wanted as (select new, relowner, col, grantor, grantee, privilege_type, is_grantable from pairs join every on oid = old),

@@ -221,17 +221,20 @@ const oldName = (rebuild: Rebuild, member: Member): QualifiedName =>
 
 /** Gives the shadows of members that do not change the privileges that their views have by now. */
 export function carry(rebuild: Rebuild): Statement[] {
-  const pairs = unchanging(rebuild)
-  return pairs.length === 0 ? [] : [copyGrants(pairs, isApart(rebuild))]
+  const members = unchanging(rebuild)
+  const views =
+    members.length === 1 ? undefined : members.map(({ live }) => displayName(live.view)).join(', ')
+  return members.length === 0 ? [] : [copyGrants(pairsOf(rebuild, members), isApart(rebuild), views)]
 }
 
 /** Checks that this has given all of them. */
 function hasCarried(rebuild: Rebuild): Statement[] {
-  const pairs = unchanging(rebuild)
-  return pairs.length === 0 ? [] : [grantsAreTheSame(pairs)]
+  const members = unchanging(rebuild)
+  return members.length === 0 ? [] : [grantsAreTheSame(pairsOf(rebuild, members))]
 }
 
-const unchanging = (rebuild: Rebuild): Pair[] =>
-  rebuild.scope.members
-    .filter(({ wanted }) => wanted === undefined)
-    .map((member) => ({ oid: member.oid, shadow: shadowName(rebuild, member) }))
+const unchanging = ({ scope }: Rebuild): Member[] =>
+  scope.members.filter(({ wanted }) => wanted === undefined)
+
+const pairsOf = (rebuild: Rebuild, members: Member[]): Pair[] =>
+  members.map((member) => ({ oid: member.oid, shadow: shadowName(rebuild, member) }))

@@ -112,10 +112,11 @@ export const planExchange = (
   later: [],
 })
 
-/** That the views have not been exchanged or dropped. */
+/** That the views have not been exchanged or dropped. By OID, because our login may not look into each schema. */
 const areThere = (members: Member[]): RunPlan['basis'] => ({
-  sql: `select concat_ws(',', ${members.map(({ live }) => `to_regclass(${literal(quoteName(live.view))})::oid`).join(', ')})`,
-  is: members.map(({ oid }) => oid).join(),
+  sql: `select count(*)::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+ where (c.oid, n.nspname, c.relname) in (${members.map(({ oid, live: { view } }) => `(${oid}, ${literal(view.schema)}, ${literal(view.name)})`).join(', ')})`,
+  is: String(members.length),
 })
 
 /**

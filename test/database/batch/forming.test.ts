@@ -84,6 +84,17 @@ test('what a call has formed stays when the call ends', deep, async () => {
   expect([...(await places())]).toEqual([])
 })
 
+test('a group of more than a hundred views is exchanged at one moment', deep, async () => {
+  await sql.unsafe('create schema shop; create materialized view shop.root as select 1 as id')
+  for (let at = 0; at < 101; at++)
+    await sql.unsafe(`create materialized view shop.leaf_${at} as select id from shop.root`)
+  const batchId = await begin(database, { pattern: 'shop.*', strategy: 'swap' })
+  expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+  const ends = await sql`
+    select count(*)::int as views, count(distinct finished_at)::int as moments from viewkeeper.runs where batch_id = ${batchId} and status = 'success'`
+  expect(ends).toEqual([{ views: 102, moments: 1 }])
+})
+
 test('several calls form each group once', deep, async () => {
   await makePairs(16)
   const batchId = await begin(database, { pattern: 'shop.*' })
