@@ -220,6 +220,24 @@ begin
   end loop;
 end $$;
 
+-- What a kept table with a target lag has of its log: whether that is unused or not there; an owner of a part of it whom the role that asks would have to
+-- inherit from, to lock it; and what half of the refreshes that followed it lately took at least, if there were three.
+create function viewkeeper.followed_log(definition integer) returns jsonb
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select jsonb_build_object('asker', current_user, 'owner', l.owner,
+           'unused', l.parts = 0 or (select r.meta #> '{response,logUnused}' is not null from viewkeeper.runs r where r.id = (select s.id from viewkeeper.last_success(d.id) s(id))),
+           'tookMs', (select case when count(*) > 2 then percentile_disc(0.5) within group (order by r.duration_ms) end
+                        from (select * from viewkeeper.runs r where r.definition_id = d.id order by r.id desc limit 20) r
+                       where r.status = 'success' and r.requested_by = 'target lag' and r.batch_id is null and r.requested_at > clock_timestamp() - interval '10 min'))
+    from viewkeeper.definitions d
+   cross join lateral (
+     select count(*) as parts, min(pg_get_userbyid(c.relowner)) filter (where not (has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid,
+              'update, delete, truncate' || case when current_setting('server_version_num')::integer >= 170000 then ', maintain' else '' end))) as owner
+       from generate_series(0, 30) part
+       join pg_class c on c.oid = to_regclass(format('viewkeeper_logs.%I', concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name, '_', part)))) l
+   where d.id = definition and d.storage = 'table' and d.slices is not null and d.target_lag_seconds is not null
+$$;
+
 -- Whether a stored expression calls a function of the server that executes the SQL, or reads the relation, which its arguments name: query_to_xml and
 -- its like, ts_stat, ts_rewrite.
 create function viewkeeper.executes_text(tree text) returns boolean

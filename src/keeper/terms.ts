@@ -49,13 +49,14 @@ export interface KeptDatabase {
   newestMigration?: number | null
 }
 
-/** The terms of these options. */
-export function termsOf(options: FunctionOptions): Terms {
+/** The terms of these options, where a process follows logs of changes, or where none does. */
+export function termsOf(options: FunctionOptions, followsLogs = true): Terms {
   const { remindEveryHours, monitorEveryMinutes } = { ...defaults, ...options }
   const schedules = schedulesOf(options.schedules ?? {})
   const looks: Looks = {
     everySeconds: schedules.views && monitorEveryMinutes !== false ? monitorEveryMinutes * 60 : null,
     concurrency: options.batchConcurrency,
+    followsLogs,
   }
   const { successes, days } = { ...defaults.retention, ...options.retention }
   return {

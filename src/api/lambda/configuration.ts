@@ -42,7 +42,7 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
   const options = optionsOf(env)
   const environment = env.VIEWKEEPER_ENVIRONMENT ?? localEnvironment
   return {
-    ...termsOf(options),
+    ...termsOf(options, false),
     environment,
     typed: environment,
     programs: options.eventBus ? { typed: environment } : null,

@@ -149,6 +149,22 @@ export function shortLags(
   })
 }
 
+/**
+ * The views whose lag of seconds is not kept, although looks keep theirs: because their logs are not followed, or because a refresh takes more than half of
+ * the lag. Pure.
+ */
+function unfollowed(views: ViewStateFacts[]): ShortLag[] {
+  return views.flatMap(({ view, targetLagSeconds, schedule, pausedSince, missing, aside, planned }) => {
+    if (!planned?.followed || schedule !== null || pausedSince !== null || missing || aside !== null)
+      return []
+    const { tookMs, unused, owner } = planned.followed
+    const needMs = unused || owner !== null ? lagOfLooks * 1000 : 2 * (tookMs ?? 0)
+    return needMs <= (targetLagSeconds ?? lagOfLooks) * 1000
+      ? []
+      : [{ view, worksMs: Math.ceil(needMs / 1000) * 1000 }]
+  })
+}
+
 /** A view that scheduled refreshes leave out for a while, because too many have failed in a row. */
 export interface Suspended {
   view: string
@@ -374,6 +390,8 @@ export interface Looks {
   everySeconds: number | null
   /** How many views a batch refreshes at once. Default: 2. */
   concurrency?: number | undefined
+  /** Whether logs of changes are followed between looks. */
+  followsLogs?: boolean | undefined
 }
 
 /** How many views a batch refreshes at once, unless said. */
@@ -395,15 +413,17 @@ interface LagsNow {
 export function lagsOf(
   { now, views: facts }: { now: Date; views: ViewStateFacts[] },
   dependencies: Map<string, string[]>,
-  { everySeconds, concurrency = usualConcurrency }: Looks = { everySeconds: null },
+  { everySeconds, concurrency = usualConcurrency, followsLogs }: Looks = { everySeconds: null },
 ): LagsNow {
   const views = lagViews(facts)
   const suspended = suspendedViews(views, dependencies)
   if (everySeconds === null) return { due: [], short: [], suspended, promised: new Map() }
   const look = { now: now.getTime(), everyMs: everySeconds * 1000, concurrency }
+  const short = shortLags(views, dependencies, look)
+  const isShort = new Set(short.map(({ view }) => view))
   return {
     due: dueViews(views, dependencies, look),
-    short: shortLags(views, dependencies, look),
+    short: [...short, ...(followsLogs ? unfollowed(facts).filter(({ view }) => !isShort.has(view)) : [])],
     suspended,
     promised: promisedLags(views, dependencies),
   }

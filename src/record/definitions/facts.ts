@@ -73,6 +73,7 @@ export async function readFacts(
                              where r.definition_id = d.id and r.id > d.last_success_id and ${sql.unsafe(isUnneeded('r'))}))) * 1000)::float8,
                         'usualMs', usual.ms, 'failures', failed.times, 'failedAt', (extract(epoch from failed.last) * 1000)::float8,
                         'suspendAfter', d.suspend_after_failures, 'intervalMs', d.scheduled_interval_seconds::int8 * 1000, 'byLog', d.storage = 'table' and d.slices is not null,
+                        'followed', viewkeeper.followed_log(d.id),
                         'limitMs', (extract(epoch from d.max_staleness) * 1000)::float8)
                  from viewkeeper.usual_duration(d.id) usual cross join lateral (${failedInARow(sql)}) failed) end as planned
         from (select d.*, latest.*, d.schema_name as schema

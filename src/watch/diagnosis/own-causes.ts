@@ -1,4 +1,5 @@
 import type { HeldLock, RunFacts } from '../../record/plan/watch.ts'
+import { quoteIdentifier } from '../../sql/names.ts'
 import type { CauseCode } from '../../words/causes.ts'
 import { command } from '../../words/commands.ts'
 import { duration, names } from '../../words/phrases.ts'
@@ -154,13 +155,25 @@ const suspended: Rule = ({ view: { suspended: since }, name, clock, type }) =>
     : null
 
 /** That the target lag cannot be kept. */
-const lagTooShort: Rule = ({ view: { lagWorksMs, targetLagSeconds }, name }) =>
-  lagWorksMs === null || targetLagSeconds === null
-    ? null
-    : cause(
-        'LagTooShort',
-        `The target lag of ${name}, ${duration(targetLagSeconds * 1000)}, cannot be kept: by the usual durations of what has to be refreshed, ${duration(lagWorksMs)} can. Write targetLagSeconds: ${lagWorksMs / 1000}, or make the refreshes faster.`,
-      )
+const lagTooShort: Rule = ({ view: { lagWorksMs, targetLagSeconds, planned }, name }) => {
+  if (lagWorksMs === null || targetLagSeconds === null) return null
+  const lag = `The target lag of ${name}, ${duration(targetLagSeconds * 1000)},`
+  const works = duration(lagWorksMs)
+  const { unused = false, owner = null, asker = '' } = planned?.followed ?? {}
+  if (owner === null && !unused)
+    return cause(
+      'LagTooShort',
+      `${lag} cannot be kept: by the usual durations of what has to be refreshed, ${works} can. Write targetLagSeconds: ${lagWorksMs / 1000}, or make the refreshes faster.`,
+    )
+  const [because, next] =
+    owner === null
+      ? ['the log of its changes is not used', newLog(name)]
+      : [
+          `role ${asker} may not ask the log of its changes, which belongs to ${owner}`,
+          `grant ${quoteIdentifier(owner)} to ${quoteIdentifier(asker)}`,
+        ]
+  return cause('LagTooShort', `${lag} is not kept, but ${works}, because ${because}.`, next)
+}
 
 /** A pause leaves out every refresh that is not forced. */
 const forced = (isPaused: boolean): string[] => (isPaused ? ['--force'] : [])
@@ -280,6 +293,8 @@ const notSkipped: Rule = ({ view: { uncounted }, name, clock }) => {
   return words && cause('NotSkipped', words.text, words.next)
 }
 
+const newLog = (name: string): string => command(['freeze', name, '-m', 'a new log'], null)
+
 /** That the view has a log of changes, and all its rows are computed nevertheless. */
 const logUnused: Rule = ({ view: { unusedLog }, name }) =>
   unusedLog === null
@@ -287,7 +302,7 @@ const logUnused: Rule = ({ view: { unusedLog }, name }) =>
     : cause(
         'LogUnused',
         `Each refresh computes all rows of ${name}: the log of its changes is not used, because ${unusedLog}.`,
-        command(['freeze', name, '-m', 'a new log'], null),
+        newLog(name),
       )
 
 /** In this order they are told. */

@@ -8,6 +8,8 @@ import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { makeLog } from '../../../src/slices/plan/log.ts'
 import { planLog } from '../../../src/slices/slices.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { unheard } from '../../support/aws/publisher.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
 import { define } from '../../support/views/batches.ts'
@@ -18,7 +20,7 @@ const { sql, database, as } = useDatabase()
 /** Kept tables with logs and target lags of one second: `daily` of table `orders`, and `other` of table `events`. */
 beforeEach(async () => {
   await sql.unsafe(`
-    delete from viewkeeper.runs; delete from viewkeeper.definitions; delete from viewkeeper.switches;
+    delete from viewkeeper.runs; delete from viewkeeper.definitions; delete from viewkeeper.switches; delete from viewkeeper.incidents;
     drop schema if exists app, viewkeeper_logs cascade; create schema app;
     create table app.orders (day int, amount int); create table app.events (day int, amount int);
     ${makeKept('app.daily', 'select day, sum(100 / amount) as parts from app.orders group by day')}; create unique index on app.daily (day);
@@ -165,6 +167,75 @@ test('of two copies only the leader refreshes, and the other one goes on when it
   await write('orders', 1)
   await shows('daily', 1)
   expect(other!.standing).toBe('leads')
+})
+
+/** What a look finds of the lags, where a process follows logs or none does. */
+async function lookAtLags(on = database, followsLogs = true) {
+  const { schedules, looks } = termsOf({ schedules: { nightly: false } }, followsLogs)
+  await monitor(on, { schedules, looks, publish: unheard })
+  return sql`
+    select subject, kinds, cause ->> 'text' as text, cause ->> 'next' as next from viewkeeper.incidents where resolved_at is null order by subject`
+}
+
+describe('a lag of seconds that is not kept is an incident', () => {
+  test('if refreshes take more than half of it, until they do no longer', async () => {
+    follow()
+    await sql.unsafe(`
+      create function app.wait() returns trigger language plpgsql as 'begin perform pg_sleep(0.7); return null; end';
+      create trigger slow after insert on app.daily for each statement execute function app.wait()`)
+    for (let day = 1; day <= 3; day++) {
+      await write('orders', day)
+      await shows('daily', day)
+      if (day < 3) expect(await lookAtLags()).toEqual([])
+    }
+    const [found, ...others] = await until('a look finds it', async () => {
+      const all = await lookAtLags()
+      return all.length > 0 && all
+    })
+    expect(others).toEqual([])
+    expect(found).toMatchObject({ subject: 'app.daily', kinds: ['lag'], next: null })
+    expect(found!.text).toMatch(
+      /^The target lag of app\.daily, 1\.0 s, cannot be kept: by the usual durations .*, (\d)\.0 s can\. Write targetLagSeconds: \1, or/,
+    )
+    expect(await lookAtLags(database, false)).toEqual([])
+    await sql`update viewkeeper.runs set requested_at = requested_at - interval '11 min' where requested_by = 'target lag'`
+    expect(await lookAtLags()).toEqual([])
+  })
+
+  test('if the log is not used, or is not there', async () => {
+    await sql.unsafe('alter table app.orders disable trigger user')
+    await refresh({ view: 'app.daily' }, callOn(database))
+    await sql.unsafe('drop table viewkeeper_logs."app.other_0" cascade')
+    const found = (view: string) => ({
+      subject: view,
+      kinds: ['lag'],
+      text: `The target lag of ${view}, 1.0 s, is not kept, but 2 min, because the log of its changes is not used.`,
+      next: `viewkeeper freeze ${view} -m 'a new log'`,
+    })
+    expect(await lookAtLags()).toEqual([found('app.daily'), found('app.other')])
+    await sql`update viewkeeper.definitions set paused_at = clock_timestamp() where name = 'other'`
+    await sql.unsafe('alter table app.orders enable trigger user')
+    expect(await lookAtLags()).toEqual([found('app.daily')])
+  })
+
+  test('if the role that asks may not lock the log', async () => {
+    await sql.unsafe(`
+      create role follower login noinherit password 'secret'; create role writer; grant writer to follower; alter table viewkeeper_logs."app.daily_0" owner to writer;
+      grant usage on schema viewkeeper, app to follower; grant all on all tables in schema viewkeeper to follower; grant all on all functions in schema viewkeeper to follower`)
+    onTestFinished(async () => {
+      await sql.unsafe(
+        'drop schema app, viewkeeper_logs cascade; drop owned by follower, writer; drop role follower, writer',
+      )
+    })
+    expect(await lookAtLags(as('follower').database)).toMatchObject([
+      {
+        subject: 'app.daily',
+        text: 'The target lag of app.daily, 1.0 s, is not kept, but 2 min, because role follower may not ask the log of its changes, which belongs to writer.',
+        next: 'grant "writer" to "follower"',
+      },
+      { subject: 'app.other', next: expect.stringMatching(/^grant "[^"]+" to "follower"$/) },
+    ])
+  })
 })
 
 const harms: [string, string][] = [
