@@ -8,15 +8,16 @@ import { type Patience, untilUnlocked } from '../record/definitions/look.ts'
 import { recordSlices } from '../record/plan/slice-marks.ts'
 import { lockWhatIsRead, recordChecks } from '../record/plan/work.ts'
 import { noteWrong } from '../record/plan/wrong-slices.ts'
-import { holdsOf, insistOnHolds, readKnown } from '../record/runs/known-slices.ts'
+import { hasSlices, holdsOf, insistOnHolds, readKnown } from '../record/runs/known-slices.ts'
 import type { Sql } from '../server/database.ts'
 import { unlessLocked } from '../server/transactions.ts'
 import { logName, queryViewOf, quoteName } from '../sql/names.ts'
 import type { RunPlan, Statement } from '../sql/run-plan.ts'
 import { version } from '../version.ts'
+import { command } from '../words/commands.ts'
 import { Problem } from '../words/problem.ts'
 import { type Asked, findRange } from './asked.ts'
-import { type KeptFacts, notWritten, readKept, readLogged } from './db/kept.ts'
+import { type KeptFacts, noLog, notWritten, readKept, readLogged } from './db/kept.ts'
 import { findOut, noteWritten } from './plan/count.ts'
 import { type SomeRows, writeDifference } from './plan/difference.ts'
 import { forget, look } from './plan/forget.ts'
@@ -109,10 +110,17 @@ async function partOf(sql: Sql, view: ViewFacts, facts: KeptFacts, asked?: Asked
     }
   }
   const log = view.logs ? await readLogged(sql, view) : null
-  return log === null ? all() : touchedOf(sql, view, facts, log)
+  if (log !== null) return touchedOf(sql, view, facts, log)
+  const anew = command(['freeze', view.view, '-m', 'a new log'], null)
+  return (await hasSlices(sql, view)) ? unused(`${noLog}; make it anew: ${anew}`) : all()
 }
 
 const all = (why = '') => ({ words: `computes all rows, and writes those that differ${why}`, some: null })
+
+const unused = (why: string): Part => ({
+  ...all(`; the log of its changes is not used: ${why}`),
+  answer: { logUnused: true },
+})
 
 /** The rows that the log of changes tells, if it may be believed, which takes that nothing has changed since the last refresh but rows of tables. */
 async function touchedOf(sql: Sql, view: ViewFacts, facts: KeptFacts, log: ReadLog): Promise<Part | 'gone'> {
@@ -127,11 +135,10 @@ async function touchedOf(sql: Sql, view: ViewFacts, facts: KeptFacts, log: ReadL
   let exact: string[] | null = null
   // Else the proof holds that the last refresh has made.
   if (because !== null || known.proof === null || known.proof !== known.mark?.proof) {
-    const { log: proved, because: unused } = await (await import('./slices.ts')).readLog(sql, view, by)
-    if (unused === undefined) return 'gone'
-    if (proved === null || unused !== null)
-      return { ...all(`; the log of its changes is not used: ${unused}`), answer: { logUnused: true } }
-    exact = proved.exact
+    const { log: proved, because: why } = await (await import('./slices.ts')).readLog(sql, view, by)
+    if (why === undefined) return 'gone'
+    if (why !== null) return unused(why)
+    exact = proved!.exact
   }
   const most = because === null ? tooMany(known) : null
   const isCheck = changed === null && because !== null

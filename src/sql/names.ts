@@ -39,7 +39,7 @@ export const longestLogged = 51
 export const logName = ({ schema, name }: QualifiedName): string =>
   `${schema.replace(/[~.]/g, '~$&')}.${name}`
 
-/** The same of expressions. */
+/** The same of expressions; functions behind_logs and followed_log of the schema write it out. */
 export const logNameOf = (schema: string, name: string): string =>
   `concat(replace(replace(${schema}, '~', '~~'), '.', '~.'), '.', ${name})`
 

@@ -100,19 +100,9 @@ interface PlannedFacts {
   intervalMs: number | null
   /** Whether its log of changes, too, says when it is due. */
   byLog: boolean
-  /** What its log does for a lag of seconds; null: it has no such lag. */
-  followed?: FollowedLog | null
+  /** Of the log of one with a target lag, as `viewkeeper.followed_log` has it. */
+  followed?: { tookMs: number | null; unused: boolean; owner: string | null; asker: string } | null
   limitMs: number | null
-}
-
-interface FollowedLog {
-  /** What half of the refreshes that followed it lately took at least; null: few did. */
-  tookMs: number | null
-  /** Whether the last refresh did not use it, or it is not there. */
-  unused: boolean
-  /** An owner of a part of it, from whom the role that asks does not inherit; null: there is none. */
-  owner: string | null
-  asker: string
 }
 
 /** What decides how a view stands: its facts, and who holds it back. */

@@ -143,8 +143,8 @@ export async function findLogged(sql: Sql, definitionId: number) {
   const [view] = await sql<({ oid: number; query: number | null } & QualifiedName)[]>`
     select c.oid::int8 as oid, (select k.query::int8 from viewkeeper.kept() k where k.relation = c.oid) as query, n.nspname as schema, c.relname as name from viewkeeper.definitions d
       join pg_catalog.pg_namespace n on n.nspname = d.schema_name join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and ${sql.unsafe(isView('c'))}
-      join pg_catalog.pg_class l on l.relnamespace = pg_catalog.to_regnamespace(${logSchema}) and l.relname = ${sql.unsafe(logNameOf('n.nspname', "c.relname || '_0'"))}
-     where d.id = ${definitionId}`
+     where d.id = ${definitionId} and (d.storage = 'table' and d.slices is not null or exists (
+             select from pg_catalog.pg_class l where l.relnamespace = pg_catalog.to_regnamespace(${logSchema}) and l.relname = ${sql.unsafe(logNameOf('n.nspname', "c.relname || '_0'"))}))`
   return view
 }
 

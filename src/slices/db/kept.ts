@@ -79,6 +79,9 @@ export async function readLogged(sql: Sql, view: QualifiedName): Promise<ReadLog
   return { view: { schema, name }, by, parts }
 }
 
+/** Why a log is not used that somebody has dropped or renamed, or whose schema he has. */
+export const noLog = 'it is not there'
+
 /** The refusal of a kept table that a refresh does not write. */
 export const notWritten = (view: string, because: string): Problem =>
   new Problem('InvalidRequest', `${view} is not refreshed: ${because}`, { field: 'view' })

@@ -5,7 +5,7 @@ import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
 import { type ChangeLog, keyOf, logsOf, triggersOf } from '../plan/log.ts'
 import { proveJoin, proveSlices, type SliceKey } from '../plan/prove.ts'
-import { readLogged } from './kept.ts'
+import { noLog, readLogged } from './kept.ts'
 import { readQueries } from './read-queries.ts'
 
 /**
@@ -163,10 +163,10 @@ export async function readLog(
   }
 }
 
-/** Why the log that a view has is not used; null: it is, or there is none. */
+/** Why the log that a view has to have is not used; null: it is. */
 export async function whyUnused(sql: Sql, view: LoggedView): Promise<string | null> {
   const logged = await readLogged(sql, view)
-  return logged === null ? null : ((await readLog(sql, view, logged.by)).because ?? null)
+  return logged === null ? noLog : ((await readLog(sql, view, logged.by)).because ?? null)
 }
 
 /** What people have to know of the log that a view has: why it is not used, or that nothing checks it; null: nothing, or there is none. */
@@ -277,6 +277,8 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
            select g.* from pg_attribute t cross join lateral aclexplode(t.attacl) g where t.attrelid = p.oid) a
         where a.grantee <> p.writer and not (a.grantee = p.reader and a.privilege_type = 'SELECT' and not a.is_grantable) limit 1),
       (select format('%s may not read %s: grant select on %2$s to %1$s', p.reader::regrole, p.log) from part p where not has_table_privilege(p.reader, p.oid, 'SELECT') limit 1),
+      (select format('%s may not use schema ${logSchema}: grant usage on schema ${logSchema} to %1$s', r.role::regrole) from part p cross join lateral (values (p.reader), (p.writer)) r(role)
+        where p.oid is not null and not has_schema_privilege(r.role, p.relnamespace, 'usage') limit 1),
       (select format('%s may not execute %s: grant execute on function %2$s to %1$s', f.reader::regrole, f.called) from ours f
         where f.value ->> 'arguments' <> '' and not has_function_privilege(f.reader, f.is, 'EXECUTE') limit 1),
       (select format('%s may write all tables, and so the log: revoke pg_write_all_data from %1$s', m.member::regrole) from pg_auth_members m join pg_roles r on r.oid = m.member

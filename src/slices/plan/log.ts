@@ -222,7 +222,9 @@ const makeTableLog = (view: QualifiedName, { table, log, columns, functions }: T
   elsif (select pg_get_userbyid(nspowner) <> keeper from pg_namespace where nspname = '${logSchema}') then
     raise 'schema ${logSchema} does not belong to %: drop it', keeper;
   end if;
-  execute format('grant create on schema ${logSchema} to %I', writer);
+  if writer <> keeper then
+    execute format('grant create on schema ${logSchema} to %I', writer);
+  end if;
   perform set_config('role', writer, true);
   drop table if exists ${log};
   drop function if exists ${all.join(', ')};
@@ -269,7 +271,7 @@ const putTriggers = (logs: TableLog[]): string => {
           ? ''
           : ` referencing ${rows.map((each) => `${each} table as ${each}_rows`).join(' ')}`
       return [
-        `create trigger ${trigger} after ${event} on %1$s${seen} for each statement execute function ${percents(log)}()`,
+        `create or replace trigger ${trigger} after ${event} on %1$s${seen} for each statement execute function ${percents(log)}()`,
         `alter table %1$s enable always trigger ${trigger}`,
       ]
     })

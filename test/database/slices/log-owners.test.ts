@@ -260,6 +260,9 @@ describe('a log of a table', () => {
     await sql`update shop.orders set x = x + 1 where id = 7`
     await sql.unsafe(dropLog({ schema: 'rep', name: 'v' }))
     expect(await logged()).toBe(1)
+    // The owner of the other log had a right in the schema for a moment, which looks as if that had been renamed.
+    expect(await because()).toMatch(/^computes all of about 5 slices .*: table viewkeeper_logs.* has changed/)
+    await sql`update shop.orders set x = x + 1 where id = 7`
     expect(await because()).toMatch(/^computes 1 of about 5 slices/)
   })
 
