@@ -120,6 +120,13 @@ describe('a query is refused by slices, and would be wrong by them:', () => {
       because: 'its query reads app.orders in a subquery of an expression, which sees all slices',
     },
     {
+      rule: 'a subquery in GROUP BY',
+      query:
+        'select day, (select count(*) from app.orders) as all_orders, count(*) from app.orders group by day, (select count(*) from app.orders)',
+      write: `insert into app.orders (id, day) values (1000, '2030-01-01')`,
+      because: 'its query reads app.orders in a subquery of an expression, which sees all slices',
+    },
+    {
       rule: 'a subquery in the arguments of a function in FROM',
       query: 'select o.day, g from app.orders o, generate_series(1, (select count(*) from app.daily)) g',
       write: `insert into app.orders (id, day) values (1000, '2030-01-01')`,

@@ -105,6 +105,8 @@ const traps = {
     'o.customer in (select customer from app.all_orders where day is null)',
   ],
   shapes: [
+    (by, from) =>
+      `select ${by} as k, (select count(*) from app.orders) as of, count(*) as n from ${from} group by 1, (select count(*) from app.orders)`,
     (by, from) => `select ${by} as k, o.id, sum(o.amount) over (order by o.amount, o.id) as s from ${from}`,
     (by, from) =>
       `select ${by} as k, o.id, rank() over (partition by o.code order by o.amount, o.id) as place from ${from}`,
