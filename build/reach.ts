@@ -14,8 +14,8 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
   'src/batch/groups.ts': { files: 71, lines: 7203 },
   'src/batch/shadows.ts': { files: 70, lines: 6746 },
-  'functions/api.ts': { files: 51, lines: 4855 },
-  'all files': { files: 448, lines: 47982 },
+  'functions/api.ts': { files: 51, lines: 4849 },
+  'all files': { files: 448, lines: 47843 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }
