@@ -12,10 +12,10 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/plan-swap.ts': { files: 52, lines: 5072 },
   'src/batch/advance.ts': { files: 71, lines: 6753 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 71, lines: 7203 },
-  'src/batch/shadows.ts': { files: 70, lines: 6746 },
+  'src/batch/groups.ts': { files: 71, lines: 7204 },
+  'src/batch/shadows.ts': { files: 70, lines: 6747 },
   'functions/api.ts': { files: 51, lines: 4849 },
-  'all files': { files: 448, lines: 47843 },
+  'all files': { files: 448, lines: 47844 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }

@@ -11,10 +11,6 @@ export const known: Record<string, { places: number; because: string }> = {
     places: 2,
     because: 'takes back the role of the login, and the one before',
   },
-  'src/record/envelope/record-failure.sql': {
-    places: 2,
-    because: 'asks the catalog what the role lacks that has failed, and takes back the role of the login',
-  },
   'src/catalog/plan/rights.ts': {
     places: 1,
     because: 'inPlaceOf is for commands about names and rights; refresh and analyze are sealed by the server',

@@ -34,15 +34,15 @@ const kinds: Record<string, string> = {
 export const factColumns = (sql: Sql) => sql`
            c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
            format('%I.%I', n.nspname, c.relname) as view, c.relowner::regrole::text as owner, c.relispopulated as populated,
-           (select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum = 1 and not a.attisdropped) as first_column,
-           pg_has_role(c.relowner, 'USAGE') as may_alter,
-           pg_has_role(c.relowner, ${sql.unsafe(toSetRole)}) as may_act_as_owner,
+           (select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum = 1 and not a.attisdropped) as "firstColumn",
+           pg_has_role(c.relowner, 'USAGE') as "mayAlter",
+           pg_has_role(c.relowner, ${sql.unsafe(toSetRole)}) as "mayActAsOwner",
            case when pg_has_role(c.relowner, ${sql.unsafe(toSetRole)}) and has_schema_privilege(c.relowner, n.oid, 'CREATE')
                  and has_schema_privilege(c.relowner, n.oid, 'USAGE')
                 then jsonb_build_object('role', c.relowner::regrole::text, 'schema', quote_ident(n.nspname)) end as counting,
-           has_schema_privilege(n.oid, 'USAGE') as may_look,
-           has_database_privilege(current_database(), 'CREATE') as may_make_schemas,
-           ${uniqueIndexes(sql)} as unique_indexes`
+           has_schema_privilege(n.oid, 'USAGE') as "mayLook",
+           has_database_privilege(current_database(), 'CREATE') as "mayMakeSchemas",
+           ${uniqueIndexes(sql)} as "uniqueIndexes"`
 
 /**
  * As readView, but undefined if nothing has the name. Anything but a view of this kind is still refused. This
@@ -59,7 +59,7 @@ export async function findView(
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relpersistence <> 't'`
   if (row === undefined) return undefined
-  if (!row.may_look) {
+  if (!row.mayLook) {
     throw await lacking(
       sql,
       `permission denied for schema ${name.schema}.`,
@@ -83,25 +83,13 @@ export async function findView(
   return factsOf(row, query)
 }
 
-/** The facts of a view by a row with `factColumns`. */
+/** The facts of a view by a row with `factColumns` and `logs`. */
 export function factsOf(row: Row, query: number | null): ViewFacts {
-  const indexes: ReadUniqueIndex[] = row.unique_indexes
+  const indexes: ReadUniqueIndex[] = row.uniqueIndexes
   return {
-    oid: row.oid,
+    ...(row as ViewFacts),
     shadowKey: shadowKey(row.oid),
-    schema: row.schema,
-    name: row.name,
-    view: row.view,
-    owner: row.owner,
-    populated: row.populated,
-    firstColumn: row.first_column,
     query,
-    mayAlter: row.may_alter,
-    mayActAsOwner: row.may_act_as_owner,
-    counting: row.counting,
-    mayMakeSchemas: row.may_make_schemas,
-    logs: row.logs,
-    uniqueIndexes: indexes.map(({ name, columns, unusableBecause }) => ({ name, columns, unusableBecause })),
     keyCandidate: indexes.find(({ hasExpressions }) => !hasExpressions)?.columns ?? null,
   }
 }

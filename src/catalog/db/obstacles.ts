@@ -11,18 +11,18 @@ export async function readObstacles(sql: Sql, requirements: Requirement[]): Prom
 /** So many conditions are one statement: a server that is busy takes some 10 ms for each. */
 const mostAtOnce = 200
 
-/** Those of the requirements that are lacking, for a role; default: for the login. What differs in words only is asked once. */
+/** Those of the requirements that are lacking, for who is `asking`, as `asked` says it; default: for the login. What differs in words only is asked once. */
 export async function findLacking(
   sql: Sql,
   requirements: Requirement[],
-  role?: string,
+  asking = asked(),
 ): Promise<Set<Requirement>> {
   const checks = [...new Set(requirements.map(lackingQuery))]
   const found = new Set<string | undefined>()
   for (let first = 0; first < checks.length; first += mostAtOnce) {
     const some = checks.slice(first, first + mostAtOnce)
     const arms = some.map((check, at) => `select ${at} as at where exists (${check})`)
-    const rows = await sql.unsafe<{ at: number }[]>(`with ${asked(role)} ${arms.join('\n  union all ')}`)
+    const rows = await sql.unsafe<{ at: number }[]>(`with ${asking} ${arms.join('\n  union all ')}`)
     for (const { at } of rows) found.add(some[at])
   }
   return new Set(requirements.filter((each) => found.has(lackingQuery(each))))

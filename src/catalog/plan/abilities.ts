@@ -1,3 +1,4 @@
+import { literal } from '../../sql/names.ts'
 import {
   changingRows,
   lookInto,
@@ -65,7 +66,7 @@ export function abilitiesQuery(
   const oids = views.map(({ oid }) => oid).join(', ')
   return {
     query: `
-with recursive ${asked(role)}, ${theView(`c.oid in (${oids})`)}, ${whatIsRead(true)}, ${found(all, true)}
+with recursive ${asked(literal(role), literal(role))}, ${theView(`c.oid in (${oids})`)}, ${whatIsRead(true)}, ${found(all, true)}
 select at, view::int8 as view, because, fix from found order by because`,
     rights(found) {
       const byPlace = Map.groupBy(found, ({ at }) => at)

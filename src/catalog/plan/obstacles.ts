@@ -19,7 +19,12 @@ import {
 } from './rights.ts'
 
 /** Hints on doing this with a view. */
-export const hintsOn = ({ schema, name }: QualifiedName, to: Purpose): ViewHints => ({ schema, name, to })
+export const hintsOn = ({ schema, name }: QualifiedName, to: Purpose, as?: string): ViewHints => ({
+  schema,
+  name,
+  to,
+  as,
+})
 
 /** For `with`: a view, or several. */
 export const theView = (found: string): string => `v as materialized (
@@ -134,7 +139,13 @@ const unseen = `
  * server's message says so too, but is not kept: messages of statements that compute rows may quote rows. Execute the query as
  * the role that does the work.
  */
-const viewHints = (schema: string, name: string, to: string, purposes: Purpose[]): string => {
+const viewHints = (
+  schema: string,
+  name: string,
+  to: string,
+  purposes: Purpose[],
+  acting?: string,
+): string => {
   const isTo = (some: Purpose[]) =>
     purposes.every((each) => some.includes(each)) ? 'true' : `${to} in (${some.map(literal).join(', ')})`
   const is = (some: Purpose[]) => some.some((each) => purposes.includes(each))
@@ -165,11 +176,11 @@ const viewHints = (schema: string, name: string, to: string, purposes: Purpose[]
   }
   return is(fills)
     ? hintsQuery(asFarAs, {
-        ctes: `${asked()}, ${theView(found)}, ${whatIsRead()}`,
+        ctes: `${asked(acting)}, ${theView(found)}, ${whatIsRead()}`,
         lacking: `coalesce(${missing}, (${unseen} where ${isTo(fills)}))`,
         ...ofFilling,
       })
-    : hintsQuery(asFarAs, { ctes: `${asked()}, ${theView(found)}` })
+    : hintsQuery(asFarAs, { ctes: `${asked(acting)}, ${theView(found)}` })
 }
 
 /** The query that stands for hints, as text. */
@@ -178,5 +189,6 @@ export const hintsQueryOf = (hints: Hints): string =>
     ? hints
     : viewHints(literal(hints.schema), literal(hints.name), literal(hints.to), [hints.to])
 
-/** The query for every view with which something of this is done: parameters 1 to 3 are schema, name and purpose. */
-export const hintsInPlace = (purposes: Purpose[]): string => viewHints('$1', '$2', '$3', purposes)
+/** The query for every view with which something of this is done: parameters 1 to 4 are schema, name, purpose, and who does it; null: who asks. */
+export const hintsInPlace = (purposes: Purpose[]): string =>
+  viewHints('$1', '$2', '$3', purposes, 'coalesce($4, current_user)')

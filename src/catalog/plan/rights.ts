@@ -57,10 +57,10 @@ export const viewsSuffix = '_views'
 /**
  * For `with`: the role that asks (`role`), who gets what is missing (`oid`), and to whom a view is given of whose owner
  * nobody may become a member (`heir`). If the role is a member of role `viewkeeper`, which owns the schema, that role gets
- * it, so that the next login has it too. Without a name, the current role asks for the login.
+ * it, so that the next login has it too. Both are expressions for names: by default the current role asks for the login.
  */
-export const asked = (name?: string): string => `asking as materialized (
-  select ${oidOf(name === undefined ? 'current_user' : literal(name))} as acting, ${oidOf(name === undefined ? 'session_user' : literal(name))} as login,
+export const asked = (acting = 'current_user', login = 'session_user'): string => `asking as materialized (
+  select ${oidOf(acting)} as acting, ${oidOf(login)} as login,
          array[(select nspowner from pg_namespace where nspname = 'viewkeeper'), to_regrole('viewkeeper')::oid] as keepers),
 known as materialized (select oid, rolname, rolsuper from pg_roles where oid = any ((select keepers || login from asking)::oid[])),
 keeper as materialized (

@@ -11,10 +11,9 @@ for try in 1..2 loop
           case when statement ? 'fills' then format('%I.%I', statement #>> '{fills,view,0}', statement #>> '{fills,view,1}') else the_view end;
       end if;
       if unfound is null and st in ('42501', '55000', '0A000') and not raised and statement ? 'obstacles' then
-        perform set_config('role', coalesce(statement #>> '{obstacles,as}', home), true);
-        execute case jsonb_typeof(statement -> 'obstacles') when 'string' then statement ->> 'obstacles' else failures::jsonb ->> 'hints' end
-          into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}';
-        perform set_config('role', home, true);
+        execute case when statement #> '{obstacles,to}' is null then statement ->> 'obstacles' else failures::jsonb ->> 'hints' end
+          into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}',
+            statement #>> '{obstacles,as}';
       elsif why = 'LockTimeout' and failure is null then
         execute format('select coalesce((%s), $1)', work #>> '{locked,holders}') into holders using holders;
       end if;

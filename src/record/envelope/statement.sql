@@ -12,7 +12,7 @@ made := (target ->> 'relation')::regclass;
 written := pg_stat_get_xact_tuples_inserted(made) - pg_stat_get_xact_tuples_deleted(made);
 -- How old the data will be that the statement fills a view with, noted before the server takes the statement's
 -- snapshot, if no statement before it has. The owner of a view may not read the record, so our own role does.
-if statement ? 'fills' and not target ? 'noted' then
+if (target ? 'noted') is false then
   acting := current_setting('role');
   perform set_config('role', home, true);
   seen := seen || viewkeeper.noted(target, work ? 'counted', seen, batch);
@@ -48,8 +48,8 @@ when 'sealed', 'asked' then
     perform set_config('viewkeeper.answer', answer, true);
   end if;
 when 'notes' then
-  execute case jsonb_typeof(statement -> 'obstacles') when 'string' then statement ->> 'obstacles' else failures::jsonb ->> 'hints' end
-    into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}';
+  execute failures::jsonb ->> 'hints' into obstacles
+    using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}', null::text;
 when 'statements' then
   for answer in execute command loop
     execute answer;

@@ -3,6 +3,7 @@ import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { checkData, insistOnChecking, recordChecksSoon } from '../../rebuild/plan/check-data.ts'
 import { filling, type RefreshStrategy, type RunOptions, uniqueOf } from '../../rebuild/plan/fill.ts'
 import {
+  alter,
   besideReaders,
   exclusively,
   lockAgainstChanges,
@@ -93,7 +94,8 @@ const inPlace = ({ ifRunning, settings }: RunOptions) =>
 
 /**
  * Locks what the views read, and then notes how old their data will be, before readers are locked out: to note it takes as long as to refresh a
- * small view. Nobody else refreshes or alters the views after the lock that comes before this. Parents come first.
+ * small view. Nobody else refreshes or alters the views after the lock that comes before this. Parents come first. At last, waits for grants that are
+ * not committed, by writing the rows of the views unchanged: readers would wait for them behind the exclusive lock.
  */
 const lockAndNote = (views: ViewFacts[]): Statement[] => [
   ...views.map(lockWhatIsRead),
@@ -106,6 +108,7 @@ const lockAndNote = (views: ViewFacts[]): Statement[] => [
       hidden: true,
     }),
   ),
+  ...views.flatMap(ourselves).map((each) => alter(each.kind, each, 'reset (viewkeeper)')),
 ]
 
 /** Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. */

@@ -1,12 +1,12 @@
 import { uniqueIndexes } from '../../catalog/db/catalog.ts'
 import { findLacking } from '../../catalog/db/obstacles.ts'
 import { abilitiesQuery, type FoundObstacle, type ViewRights } from '../../catalog/plan/abilities.ts'
-import { impossible, type Requirement } from '../../catalog/plan/rights.ts'
+import { asked, impossible, type Requirement } from '../../catalog/plan/rights.ts'
 import { findLogged, listCounting, readCounting, readHidden } from '../../record/definitions/discovered.ts'
 import type { Uncounted } from '../../record/plan/watch.ts'
 import type { Sql } from '../../server/database.ts'
 import { whyNotKnown } from '../../slices/db/read-queries.ts'
-import { batchPlaces, isView, queryOfKept } from '../../sql/names.ts'
+import { batchPlaces, isView, literal, queryOfKept } from '../../sql/names.ts'
 
 /** A view whose rights are looked at, and why it cannot be refreshed concurrently. */
 export interface ViewToExamine {
@@ -54,7 +54,7 @@ export async function readViewRights(
   const lacking = await findLacking(
     sql,
     views.flatMap(({ swap }) => swap),
-    role,
+    asked(literal(role), literal(role)),
   )
   const needs = views.map((view) => ({
     oid: view.oid,
