@@ -38,7 +38,7 @@ export type LaterStatement = Statement & { kind: 'command' | 'userCode' }
 export type Purpose = 'own' | 'act' | 'look' | 'count' | 'fill' | 'fillConcurrently'
 
 /** Hints on doing something with a view, as a plan says it: the long query stands in `catalog/plan/obstacles.ts`. `as`: who does it, if not our login. */
-export type ViewHints = QualifiedName & { to: Purpose; as?: string | undefined }
+export type ViewHints = QualifiedName & { to: Purpose; as?: string }
 
 /** Hints by SQLSTATE on why something failed: a query for them, or what was done with a view. */
 export type Hints = string | ViewHints

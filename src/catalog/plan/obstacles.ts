@@ -19,12 +19,7 @@ import {
 } from './rights.ts'
 
 /** Hints on doing this with a view. */
-export const hintsOn = ({ schema, name }: QualifiedName, to: Purpose, as?: string): ViewHints => ({
-  schema,
-  name,
-  to,
-  as,
-})
+export const hintsOn = ({ schema, name }: QualifiedName, to: Purpose): ViewHints => ({ schema, name, to })
 
 /** For `with`: a view, or several. */
 export const theView = (found: string): string => `v as materialized (

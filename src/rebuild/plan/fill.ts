@@ -64,7 +64,7 @@ export const fill = (
     computesRows: true,
     fills: filling(view, relation),
     unique,
-    ...(thereAs !== null && { obstacles: hintsOn(relation, 'fill', unquoted(thereAs)) }),
+    ...(thereAs !== null && { obstacles: { ...hintsOn(relation, 'fill'), as: unquoted(thereAs) } }),
   },
 ]
 

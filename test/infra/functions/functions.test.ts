@@ -154,14 +154,14 @@ test('whatever says when a view is refreshed next, or what is due, is told how o
     })
     return Object.fromEntries(told)
   }
-  const seldom = { everySeconds: 300, concurrency: 4 }
+  const seldom = { everySeconds: 300, concurrency: 4, followsLogs: false }
   expect(looksOf({ monitorEveryMinutes: 5, batchConcurrency: 4 })).toEqual({
     api: seldom,
     batch: seldom,
     monitor: seldom,
   })
   for (const looks of Object.values(looksOf({ monitorEveryMinutes: false })))
-    expect(looks).toEqual({ everySeconds: null, concurrency: 2 })
+    expect(looks).toEqual({ everySeconds: null, concurrency: 2, followsLogs: false })
 })
 
 test('send is told the function that it asks, the topics of people and the bus, and nothing of the database', () => {

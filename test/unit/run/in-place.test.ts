@@ -14,6 +14,7 @@ describe('a regular refresh', () => {
     expect(plan.locked.statements.flatMap(({ obstacles }) => obstacles ?? [])).toEqual([
       { schema: 'app', name: 'Sales', to: 'own' },
       { schema: 'app', name: 'Sales', to: 'own' },
+      { schema: 'app', name: 'Sales', to: 'own' },
       { schema: 'app', name: 'Sales', to: 'fill' },
     ])
     expect(JSON.stringify(plan).length).toBeLessThan(5_000)
