@@ -117,7 +117,7 @@ export async function startRunHere(
 export function sentOnce(sql: Sql, plan: object) {
   const lines = JSON.stringify(plan).split(/(?<=\\n)/)
   const places = new Map([...new Set(lines)].map((line, at) => [line, at + 1]))
-  if (lines.length < 2 * places.size) return sql.json(plan as never)
+  if (2 * lines.length < 3 * places.size) return sql.json(plan as never)
   // JSON writes this character as an escape.
   const separator = '\x01'
   return sql`(

@@ -113,7 +113,7 @@ test('a grant that is not committed holds up a regular refresh before it locks r
   await whileLocked(url, 'grant select on mv to public', async ({ pid, letGo }) => {
     const run = refresh({ view: 'mv', strategy: 'regular' }, callOn(database))
     const waits = () => sql<{ locked: boolean }[]>`
-      select exists (select from pg_locks l where l.pid = a.pid and l.granted and l.mode = 'AccessExclusiveLock' and l.relation = 'mv'::regclass) as locked
+      select exists (select from pg_locks l where l.pid = a.pid and l.mode = 'AccessExclusiveLock' and l.relation = 'mv'::regclass) as locked
         from pg_stat_activity a where a.datname = current_database() and ${pid} = any (pg_blocking_pids(a.pid))`
     await until('the refresh waits for the grant', async () => (await waits()).length > 0)
     for (let looks = 0; looks < 20; looks++)
