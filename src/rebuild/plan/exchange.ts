@@ -7,7 +7,7 @@ import { queryViewOf, quoteIdentifier, quoteName, type ShadowNames } from '../..
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import type { RunOptions } from './fill.ts'
-import { alter, asOwner, exclusively, type Locked, setting } from './locks.ts'
+import { alter, exclusively, holdRow, type Locked, setting } from './locks.ts'
 import { about, closePlace, dropPlace, openPlace } from './make.ts'
 import { basisOfShadows, someOf } from './prove.ts'
 import {
@@ -41,13 +41,6 @@ const holdStill = (
   ),
   ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, names.oldStatistics(at)))),
 ]
-
-/**
- * Writes the row of a relation that its columns have locked, and changes nothing: a grant takes no lock on a relation before 18, but
- * writes this row, so from now on it waits for us, or we begin again.
- */
-const holdRow = (locked: Locked): Statement[] =>
-  locked.columns === undefined ? [] : asOwner(locked, alter(locked.kind, locked, 'reset (viewkeeper)'))
 
 /** Locks an index. Its comment, name and options change under its own lock, not the view's. */
 const lockIndex = (index: QualifiedName): Statement => alter('index', index, 'reset (viewkeeper)')

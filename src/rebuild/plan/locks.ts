@@ -1,4 +1,4 @@
-import type { ViewFacts, ViewKind } from '../../catalog/plan/live-view.ts'
+import type { ViewKind } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { waitForBackup } from '../../sql/backups.ts'
@@ -27,11 +27,10 @@ export const giveUpAfterMs = (timeoutSeconds: number): number =>
  */
 export type Locked = QualifiedName & { kind: ViewKind; owner: string | null; columns?: string[] }
 
-/** A view that we may alter as ourselves. One column is touched: the row of the relation still tells who has filled it. */
-export const ourselves = ({ schema, name, ...view }: QualifiedName & Partial<ViewFacts>): Locked[] => {
-  const kind = view.query == null ? 'materialized view' : 'table'
-  return [{ kind, schema, name, owner: null, ...(view.firstColumn && { columns: [view.firstColumn] }) }]
-}
+/** A view that we may alter as ourselves. */
+export const ourselves = ({ schema, name, query }: QualifiedName & { query?: number | null }): Locked[] => [
+  { kind: query == null ? 'materialized view' : 'table', schema, name, owner: null },
+]
 
 interface ExclusiveOptions {
   timeoutSeconds: number
@@ -74,7 +73,7 @@ export const exclusively = (
 })
 
 /** The same statement as the owner of a relation. */
-export const asOwner = ({ owner }: Locked, statement: Statement): Statement[] =>
+const asOwner = ({ owner }: Locked, statement: Statement): Statement[] =>
   owner === null ? [statement] : inPlaceOf(owner, [statement])
 
 /**
@@ -101,6 +100,13 @@ export function lockAgainstChanges(each: Locked): Statement[] {
   const columns = each.columns?.map((column) => `alter column ${quoteIdentifier(column)} reset (viewkeeper)`)
   return columns?.length === 0 ? [] : [alter(each.kind, each, columns?.join(', ') ?? 'reset (viewkeeper)')]
 }
+
+/**
+ * Writes the row of a relation that its columns have locked, and changes nothing: a grant takes no lock on a relation before 18, but
+ * writes this row, so from now on it waits for us, or we begin again.
+ */
+export const holdRow = (locked: Locked): Statement[] =>
+  locked.columns === undefined ? [] : asOwner(locked, alter(locked.kind, locked, 'reset (viewkeeper)'))
 
 /** Work whose lock lets readers pass: waiting for the lock delays no reader. By default that of a concurrent refresh. */
 export const besideReaders = (

@@ -3,9 +3,10 @@ import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { checkData, insistOnChecking, recordChecksSoon } from '../../rebuild/plan/check-data.ts'
 import { filling, type RefreshStrategy, type RunOptions, uniqueOf } from '../../rebuild/plan/fill.ts'
 import {
-  alter,
   besideReaders,
   exclusively,
+  holdRow,
+  type Locked,
   lockAgainstChanges,
   ourselves,
   withoutAltering,
@@ -24,7 +25,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): RunPla
   return {
     ...inPlace(options),
     locked: view.mayAlter
-      ? exclusively(ourselves(view), work, { timeoutSeconds, guard: lockAndNote([view]), lasts: 'long' })
+      ? exclusively(touched(view), work, { timeoutSeconds, guard: lockAndNote([view]), lasts: 'long' })
       : withoutAltering(view, [lockWhatIsRead(view), ...work], timeoutSeconds),
     later: [],
   }
@@ -44,7 +45,7 @@ export function planRegularTogether(
   )
   return {
     ...inPlace(options),
-    locked: exclusively(views.toReversed().flatMap(ourselves), refreshes, {
+    locked: exclusively(views.toReversed().flatMap(touched), refreshes, {
       timeoutSeconds: options.timeoutSeconds,
       guard: lockAndNote(views),
       lasts: 'long',
@@ -92,6 +93,10 @@ const inPlace = ({ ifRunning, settings }: RunOptions) =>
     prepare: [] as Statement[],
   }) as const
 
+/** The view for its lock, which touches a column: so the row of the view still tells the note who has filled it. */
+const touched = (view: ViewFacts): Locked[] =>
+  ourselves(view).map((each) => (view.firstColumn ? { ...each, columns: [view.firstColumn] } : each))
+
 /**
  * Locks what the views read, and then notes how old their data will be, before readers are locked out: to note it takes as long as to refresh a
  * small view. Nobody else refreshes or alters the views after the lock that comes before this. Parents come first. At last, waits for grants that are
@@ -108,7 +113,7 @@ const lockAndNote = (views: ViewFacts[]): Statement[] => [
       hidden: true,
     }),
   ),
-  ...views.flatMap(ourselves).map((each) => alter(each.kind, each, 'reset (viewkeeper)')),
+  ...views.flatMap(touched).flatMap(holdRow),
 ]
 
 /** Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. */
@@ -118,7 +123,7 @@ const refreshInPlace = (
   how: 'fill' | 'fillConcurrently',
 ): Statement[] => [
   // A regular refresh has locked the view before, if we may alter it: then `lockAndNote` came before it, too.
-  ...(insistsOnOwner && view.mayAlter && how !== 'fill' ? ourselves(view).flatMap(lockAgainstChanges) : []),
+  ...(insistsOnOwner && view.mayAlter && how !== 'fill' ? touched(view).flatMap(lockAgainstChanges) : []),
   ...(insistsOnOwner ? [insistOnOwner(view)] : []),
   {
     phase: 'building',

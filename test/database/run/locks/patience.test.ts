@@ -1,5 +1,6 @@
 import postgres from 'postgres'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { drop } from '../../../../src/run/drop.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
 import type { Sql } from '../../../../src/server/database.ts'
 import { deep, eachCase } from '../../../support/deep.ts'
@@ -109,19 +110,25 @@ test(
   },
 )
 
-test('a grant that is not committed holds up a regular refresh before it locks readers out', async () => {
-  await whileLocked(url, 'grant select on mv to public', async ({ pid, letGo }) => {
-    const run = refresh({ view: 'mv', strategy: 'regular' }, callOn(database))
-    const waits = () => sql<{ locked: boolean }[]>`
+test.each([
+  ['a regular refresh', 'updated', () => refresh({ view: 'mv', strategy: 'regular' }, callOn(database))],
+  ['a drop', 'deleted', () => drop({ view: 'mv' }, callOn(database))],
+] as const)(
+  'a grant that is not committed holds up %s before it locks readers out',
+  async (_, status, begin) => {
+    await whileLocked(url, 'grant select on mv to public', async ({ pid, letGo }) => {
+      const run = begin()
+      const waits = () => sql<{ locked: boolean }[]>`
       select exists (select from pg_locks l where l.pid = a.pid and l.mode = 'AccessExclusiveLock' and l.relation = 'mv'::regclass) as locked
         from pg_stat_activity a where a.datname = current_database() and ${pid} = any (pg_blocking_pids(a.pid))`
-    await until('the refresh waits for the grant', async () => (await waits()).length > 0)
-    for (let looks = 0; looks < 20; looks++)
-      expect((await waits()).filter(({ locked }) => locked)).toEqual([])
-    await letGo()
-    expect(await run).toMatchObject({ status: 'updated' })
-  })
-})
+      await until('the refresh waits for the grant', async () => (await waits()).length > 0)
+      for (let looks = 0; looks < 20; looks++)
+        expect((await waits()).filter(({ locked }) => locked)).toEqual([])
+      await letGo()
+      expect(await run).toMatchObject({ status })
+    })
+  },
+)
 
 describe('a plain view that is committed while the exchange waits for its last lock', () => {
   eachCase(
