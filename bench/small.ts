@@ -20,7 +20,7 @@ const kinds: Kind[] = [
   { schema: 'unrelated', count: 1000, chain: 1, goals: { auto: 1.3 } },
   { schema: 'chains', count: 400, chain: 4, goals: { auto: 4 } },
   { schema: 'asked', count: 400, chain: 4, goals: { regular: 4, swap: 15 } },
-  { schema: 'many', count: 2000, chain: 4, goals: { auto: 4 } },
+  { schema: 'thousands', count: 2000, chain: 4, goals: { auto: 4 } },
 ]
 
 /** The other work on a busy machine: threads that do nothing but count. */
