@@ -148,8 +148,8 @@ async function touchedOf(sql: Sql, view: ViewFacts, facts: KeptFacts, log: ReadL
       : ''
   const before = isCheck && exact !== null ? { before: compareUntouched(log, exact) } : {}
   return {
-    words: `${wordsOf(known, by, because)}${none}`,
-    some: because === null ? { by, conditions: touchedRows(log, most) } : null,
+    words: `${wordsOf(known, log, because)}${none}`,
+    some: because === null ? touchedRows(log, most) : null,
     asks: because === null ? { log: countTouched(log, most) } : { ...before, after: countAll(log) },
     answer: { slices: markOf(known, by, because) },
     log: { holds: holdsOf(view, world, known), isBelieved: changed === null, logOid: known.logOid },

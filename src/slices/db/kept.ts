@@ -62,9 +62,10 @@ export async function readKept(
 
 /** The log of the changes of a view, by the names of its tables; null: it has none. */
 export async function readLogged(sql: Sql, view: QualifiedName): Promise<ReadLog | null> {
-  const rows = await sql<{ name: string; by: string | null }[]>`
-    select c.relname as name, case w.attname when 'whole' then a.attname end as by from pg_class c
+  const rows = await sql<{ name: string; by: string | null; isJoined: boolean }[]>`
+    select c.relname as name, case w.attname when 'whole' then a.attname end as by, a.attname = 'whole' and j.attname is not null as "isJoined" from pg_class c
       join pg_attribute a on a.attrelid = c.oid and a.attnum = 1 join pg_attribute w on w.attrelid = c.oid and w.attnum = 2
+      left join pg_attribute j on j.attrelid = c.oid and j.attnum = 3 and j.attname = 'joined'
      where c.relnamespace = to_regnamespace(${logSchema}) and ${sql.unsafe(ofLog('c.relname'))} = ${logName(view)} order by c.oid`
   const by = rows.find((row) => row.by !== null)?.by ?? null
   if (by === null) return null
@@ -72,6 +73,8 @@ export async function readLogged(sql: Sql, view: QualifiedName): Promise<ReadLog
   const parts = rows.map((row) => ({
     log: quoteName({ schema: logSchema, name: row.name }),
     isKeyed: row.by !== null,
+    isJoined: row.isJoined,
+    slices: quoteName({ schema: logSchema, name: `${row.name}_slices` }),
   }))
   return { view: { schema, name }, by, parts }
 }

@@ -4,7 +4,7 @@ import { displayName, displayPart, type QualifiedName } from '../../words/names.
 import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
 import { type ChangeLog, keyOf, logsOf, triggersOf } from '../plan/log.ts'
-import { proveSlices, type SliceKey } from '../plan/prove.ts'
+import { proveJoin, proveSlices, type SliceKey } from '../plan/prove.ts'
 import { noLog, readLogged } from './kept.ts'
 import { readQueries } from './read-queries.ts'
 
@@ -51,9 +51,20 @@ async function readLogKeys(
     table,
     ...proveSlices(found!, table, facts),
   }))
-  const read = await readLoggable(sql, view.oid, proofs)
+  const joins = proofs.flatMap(({ table, slices }) =>
+    proofs.flatMap(({ table: other }) => {
+      const join = slices.length > 0 && other !== table ? proveJoin(found!, table, other, facts) : null
+      return join ? { table, other, ...join } : []
+    }),
+  )
+  const read = await readLoggable(sql, view.oid, [
+    ...proofs.map(({ table, slices }) => [table, slices.map(({ column }) => column)] as const),
+    ...joins.flatMap(({ table, other, column, to }) => [[other, [column]] as const, [table, [to]] as const]),
+  ])
+  const isStored = (table: number, column: string) =>
+    !read.computed.some(([id, name]) => id === table && name === column)
   const isKept = ({ table }: { table: number }, { isColumn, column }: SliceKey) =>
-    isColumn && !read.computed.some(([id, name]) => id === table && name === column)
+    isColumn && isStored(table, column)
   const kept = proofs.flatMap((proof) =>
     proof.slices.filter((each) => isKept(proof, each)).map((key) => key.by),
   )
@@ -88,33 +99,39 @@ async function readLogKeys(
     keys,
     because,
     whyNot,
-    of: (by) => ({
-      view: { schema: view.schema, name: view.name },
-      query: root,
-      by,
-      exact: exactColumns(found!, facts)?.filter((column) => column !== by) ?? null,
-      // By name: in every database the parts have the same numbers.
-      tables: proofs
-        .map((proof) => {
-          const { name, relations, columns } = read.tables.find(({ id }) => id === proof.table)!
-          const column = proof.slices.find((each) => each.by === by && isKept(proof, each))?.column
-          const { declared, type } = columns[column ?? ''] ?? {}
-          return {
-            name,
-            relations,
-            key:
-              column === undefined
-                ? null
-                : {
-                    column,
-                    declared: declared!,
-                    type: `${type}${read.collations[by] ?? ''}`,
-                    plain: type!,
-                  },
-          }
-        })
-        .sort((one, other) => (one.name < other.name ? -1 : 1)),
-    }),
+    of: (by) => {
+      const columnOf = (table: number, column: string, collation = '') => {
+        const { declared, type } = read.tables.find(({ id }) => id === table)!.columns[column]!
+        return { column, declared, type: `${type}${collation}`, plain: type }
+      }
+      const keyIn = (table: number) => {
+        const proof = proofs.find((each) => each.table === table)!
+        const column = proof.slices.find((each) => each.by === by && isKept(proof, each))?.column
+        return column === undefined ? null : columnOf(table, column, read.collations[by])
+      }
+      /** What a table without the key notes: values by which its rows are joined with those of one that has it. */
+      const joinOf = (other: number) =>
+        joins.flatMap((join) => {
+          const key = keyIn(join.table)
+          if (join.other !== other || key === null || !isStored(other, join.column)) return []
+          const { name } = read.tables.find(({ id }) => id === join.table)!
+          return { key: columnOf(other, join.column), joined: { table: name, column: join.to, key } }
+        })[0] ?? { key: null, joined: null }
+      return {
+        view: { schema: view.schema, name: view.name },
+        query: root,
+        by,
+        exact: exactColumns(found!, facts)?.filter((column) => column !== by) ?? null,
+        // By name: in every database the parts have the same numbers.
+        tables: proofs
+          .map(({ table }) => {
+            const { name, relations } = read.tables.find(({ id }) => id === table)!
+            const key = keyIn(table)
+            return { name, relations, ...(key === null ? joinOf(table) : { key, joined: null }) }
+          })
+          .sort((one, other) => (one.name < other.name ? -1 : 1)),
+      }
+    },
   }
 }
 
@@ -168,16 +185,20 @@ interface Loggable {
   id: number
   name: string
   relations: { id: number; name: string }[]
-  /** The types of the columns that may be keys: as declared, and without domains and lengths. */
+  /** The types of the columns that may be keys, or joined: as declared, and without domains and lengths. */
   columns: Record<string, { declared: string; type: string }>
   /** Why its writes cannot be logged. */
   odd: string | null
 }
 
 /** What a log needs to know of the tables of a view; the collations of its columns that are not those of the types; which columns are computed when they are read. */
-async function readLoggable(sql: Sql, view: number, proofs: { table: number; slices: SliceKey[] }[]) {
-  const ids = `array[${proofs.map(({ table }) => table).join()}]::oid[]`
-  const keys = JSON.stringify(proofs.map(({ table, slices }) => [table, slices.map(({ column }) => column)]))
+async function readLoggable(
+  sql: Sql,
+  view: number,
+  columns: (readonly [table: number, readonly string[]])[],
+) {
+  const ids = `array[${[...new Set(columns.map(([table]) => table))].join()}]::oid[]`
+  const keys = JSON.stringify(columns)
   const [row] = await sql.unsafe<
     { collations: Record<string, string>; tables: Loggable[]; computed: [number, string][] }[]
   >(`
@@ -238,9 +259,9 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
         left join (pg_class c join schema n on n.oid = c.relnamespace) on c.relname = p ->> 'name'
        order by nr),
     ours as (
-      select p.*, f.*, (p.log || '(' || (f.value ->> 'arguments') || ')') as called, d.oid as is
-        from part p cross join lateral jsonb_array_elements(p.functions) f(value)
-        left join pg_proc d on d.oid = to_regprocedure(quote_ident('${logSchema}') || '.' || quote_ident(f.value ->> 'name') || '(' || (f.value ->> 'arguments') || ')'))
+      select p.*, f.*, d.oid as is
+        from part p cross join lateral (select value, format('%I.%I(%s)', '${logSchema}', value ->> 'name', value ->> 'arguments') as called from jsonb_array_elements(p.functions) value) f
+        left join pg_proc d on d.oid = to_regprocedure(f.called))
     select exists (select from part where oid is not null) as "isThere", coalesce(
       (select format('schema ${logSchema} does not belong to %s, or others may create in it', n.keeper::regrole) from schema n
         where n.nspowner <> n.keeper or exists (select from aclexplode(n.nspacl) a where a.privilege_type = 'CREATE' and a.grantee <> n.nspowner)),
@@ -274,7 +295,8 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
            or exists (select from pg_constraint k where k.conrelid = p.oid and k.contype <> 'n') limit 1),
       (select format('function %s of the log is not as freeze made it', f.value ->> 'name') from ours f left join pg_proc d on d.oid = f.is
         where d.oid is null or d.prolang <> (select l.oid from pg_language l where l.lanname = 'plpgsql') or d.prosrc <> f.value ->> 'body' or not d.prosecdef
-           or d.proconfig is distinct from '{"search_path=pg_catalog, pg_temp","DateStyle=ISO, YMD"}' or d.proowner <> f.writer or d.provolatile <> 'v' or d.proisstrict or d.proretset
+           or d.proconfig is distinct from '{"search_path=pg_catalog, pg_temp","DateStyle=ISO, YMD"}' or d.proowner <> f.writer or d.provolatile <> (f.value ->> 'volatile')::"char" or d.proisstrict
+           or d.proretset <> (d.provolatile = 's') or d.prorettype <> to_regtype(f.value ->> 'returns')
            or exists (select from aclexplode(coalesce(d.proacl, acldefault('f', d.proowner))) a
                        where a.grantee <> d.proowner and not (a.grantee = f.reader and f.value ->> 'arguments' <> '' and not a.is_grantable)) limit 1),
       (select format('%s has no trigger that tells each %s', t ->> 'relation', t ->> 'event') || case when g.tgenabled <> 'A' then

@@ -30,11 +30,12 @@ export function markOf(known: Known, by: string, because: string | null): Mark {
 }
 
 /** What such a refresh computes, in words for its record. */
-export function wordsOf(known: Known, by: string, because: string | null): string {
+export function wordsOf(known: Known, { by, parts }: ReadLog, because: string | null): string {
   if (because !== null) return `computes all slices of ${displayPart(by)} anew: ${because}`
   const wholeMs = wholeMsOf(known)
   const took = wholeMs === null ? '' : `; all of them took ${duration(wholeMs)}`
-  return `computes slices of ${displayPart(by)} anew, those that changes have touched${took}`
+  const joined = parts.some((part) => part.isJoined) ? ', also those of joined tables' : ''
+  return `computes slices of ${displayPart(by)} anew, those that changes have touched${joined}${took}`
 }
 
 /** How long the last refresh of all slices took, in milliseconds; null: nobody knows. */
@@ -66,7 +67,7 @@ export function readsOfProof(query: number, { view, parts }: ReadLog, by: string
     rows('pg_rewrite', `x.ev_class = ${query}`),
     rows('pg_namespace'),
     rows('pg_language', `x.lanname = 'plpgsql'`),
-    // The functions that forget. Of the server's own, somebody may say that they depend on their arguments alone.
+    // The functions that forget, and that find slices. Of the server's own, somebody may say that they depend on their arguments alone.
     rows(
       'pg_proc',
       `x.pronamespace = to_regnamespace('${logSchema}')`,

@@ -23,15 +23,19 @@ export async function fillByLog(
   )
   const read = {
     ...log,
-    parts: logsOf(log).map(({ log, table }) => ({ log, isKeyed: table.key !== null })),
+    parts: logsOf(log).map(({ log: part, table }) => ({
+      log: part,
+      isKeyed: table.key !== null && table.joined === null,
+      isJoined: table.joined !== null,
+      slices: part.replace(/"$/, '_slices"'),
+    })),
   }
   const [{ found, columns }] = (await sql.unsafe(`
     select ${log.exact === null ? `'{"compared": 0, "wrong": 0}'::jsonb` : `(${compareUntouched(read, log.exact)})`} as found,
            to_jsonb(array(select attname from pg_attribute where attrelid = '${kept}'::regclass and attnum > 0 order by attnum)) as columns`)) as unknown as [
     { found: { compared: number; wrong: number }; columns: string[] },
   ]
-  const some = { by: log.by, conditions: touchedRows(read) }
-  await sql.unsafe(writeDifference({ ...log.view, columns, key: [] }, query, some))
+  await sql.unsafe(writeDifference({ ...log.view, columns, key: [] }, query, touchedRows(read)))
   const [row] = await sql.unsafe(`
     select (select count(*)::int from ((table ${kept} except all table ${of}) union all (table ${of} except all table ${kept})) d) as different,
            (${countTouched(read, null)}) ->> 'anew' as anew`)
