@@ -1,10 +1,11 @@
 import type { Sql } from '../server/database.ts'
 import { type LoggedView, whyNoKeys } from './db/log.ts'
 import { readQueries } from './db/read-queries.ts'
-import { type Join, type Proof, proveJoin, proveSlices } from './plan/prove.ts'
+import { type Join, type Proof, proveJoins, proveSlices } from './plan/prove.ts'
 
 export { readLogged } from './db/kept.ts'
 export { planLog, readLog, readLogNote, unchecked, whyNoLog } from './db/log.ts'
+export { joinsOf } from './plan/log.ts'
 
 /** By what a view could be filled in part. */
 export interface ViewSlices {
@@ -66,8 +67,8 @@ function slicesOf(
   /** The first table whose slices a change of another one touches by a join. */
   const joinOf = (other: number) =>
     proofs.flatMap(({ id, slices }) => {
-      const join = slices.some(({ isColumn }) => isColumn) ? proveJoin(found, id, other, facts) : null
-      return join ? { table: nameOf(id), ...join } : []
+      const joins = slices.some(({ isColumn }) => isColumn) ? proveJoins(found, id, other, facts) : []
+      return joins.map((join) => ({ table: nameOf(id), ...join }))
     })[0]
   return {
     view,

@@ -50,7 +50,7 @@ export const viewOfLog = (log: string): QualifiedName => {
 }
 
 /** The same of the name of such a table or function, as an expression. */
-export const ofLog = (name: string): string => `regexp_replace(${name}, '_[0-9]+(_forget|_slices)?$', '')`
+export const ofLog = (name: string): string => `regexp_replace(${name}, '_[0-9]+(_forget)?$', '')`
 
 /** The names under which the shadow of a live view is built. The key makes the names unique; nobody else sees them. */
 export interface ShadowNames {

@@ -11,6 +11,8 @@ export interface Mark {
   by: string
   world: Record<string, string>
   proof?: string
+  /** How it has proved that the slices of joined rows are found, by the parts of the log. */
+  joins?: Record<string, Joined>
   wholeAt: string
   /** How long it took to compute and write all rows, in the last refresh before that did. */
   wholeMs?: number
@@ -20,6 +22,13 @@ export interface Mark {
   /** If a whole refresh compared: how many slices that no change has touched, and how many of them were wrong. */
   compared?: number
   wrong?: number
+}
+
+/** The slices that a row of another table touches: those in column `key` of the rows of `table`, an OID, that have in `column` what it has. */
+export interface Joined {
+  table: number
+  column: string
+  key: string
 }
 
 /** What is known of a view and of its log when a refresh is planned. */

@@ -1,4 +1,5 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
+import type { Mark } from '../../record/plan/slice-marks.ts'
 import type { Sql } from '../../server/database.ts'
 import { literal, logName, logSchema, ofLog, queryOfKept, quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
@@ -62,21 +63,46 @@ export async function readKept(
 
 /** The log of the changes of a view, by the names of its tables; null: it has none. */
 export async function readLogged(sql: Sql, view: QualifiedName): Promise<ReadLog | null> {
-  const rows = await sql<{ name: string; by: string | null; isJoined: boolean }[]>`
-    select c.relname as name, case w.attname when 'whole' then a.attname end as by, a.attname = 'whole' and j.attname is not null as "isJoined" from pg_class c
-      join pg_attribute a on a.attrelid = c.oid and a.attnum = 1 join pg_attribute w on w.attrelid = c.oid and w.attnum = 2
-      left join pg_attribute j on j.attrelid = c.oid and j.attnum = 3 and j.attname = 'joined'
-     where c.relnamespace = to_regnamespace(${logSchema}) and ${sql.unsafe(ofLog('c.relname'))} = ${logName(view)} order by c.oid`
-  const by = rows.find((row) => row.by !== null)?.by ?? null
-  if (by === null) return null
+  const rows = await sql<{ name: string; columns: string[] }[]>`
+    select c.relname as name, to_jsonb(array(select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)) as columns
+      from pg_class c where c.relnamespace = to_regnamespace(${logSchema}) and ${sql.unsafe(ofLog('c.relname'))} = ${logName(view)} and c.relkind = 'r' order by c.oid`
+  const isKeyed = ({ columns }: { columns: string[] }) => columns[1] === 'whole'
+  const by = rows.find(isKeyed)?.columns[0]
+  if (by === undefined) return null
   const { schema, name } = view
   const parts = rows.map((row) => ({
     log: quoteName({ schema: logSchema, name: row.name }),
-    isKeyed: row.by !== null,
-    isJoined: row.isJoined,
-    slices: quoteName({ schema: logSchema, name: `${row.name}_slices` }),
+    isKeyed: isKeyed(row),
+    joined: (row.columns[0] === 'whole' && row.columns[2]) || null,
+    finds: null,
   }))
   return { view: { schema, name }, by, parts }
+}
+
+/**
+ * A log with queries for the slices of joined rows, as far as the owner of the view may read by himself what these are joined with: he may be who reads
+ * it through a plain view of somebody else.
+ */
+export async function withJoins(
+  sql: Sql,
+  { owner }: ViewFacts,
+  log: ReadLog,
+  joins: Mark['joins'] = {},
+): Promise<ReadLog> {
+  const parts = Object.entries(joins).map(([log, join]) => ({ log, ...join }))
+  if (parts.length === 0) return log
+  const keyed = log.parts.find(({ isKeyed }) => isKeyed)!
+  const found = await sql<{ log: string; finds: string }[]>`
+    select j.log, format('select r.%I%s from %I.%I r where r.%I operator(pg_catalog.=) any', k.attname, c.collation, n.nspname, t.relname, a.attname) as finds
+      from jsonb_to_recordset(${sql.json(parts)}) j(log text, "table" oid, "column" name, key name)
+      join pg_class t on t.oid = j.table join pg_namespace n on n.oid = t.relnamespace
+      join pg_attribute k on k.attrelid = t.oid and k.attname = j.key join pg_attribute a on a.attrelid = t.oid and a.attname = j.column
+     -- Texts of the log are compared with these.
+     cross join (select (select format(' collate %I.%I', m.nspname, l.collname) from pg_collation l join pg_namespace m on m.oid = l.collnamespace where l.oid = b.attcollation)
+                   from pg_attribute b where b.attrelid = to_regclass(${keyed.log}) and b.attnum = 1) c(collation)
+     where has_schema_privilege(${owner}, n.oid, 'usage') and has_column_privilege(${owner}, t.oid, k.attnum, 'select') and has_column_privilege(${owner}, t.oid, a.attnum, 'select')`
+  const queries = new Map(found.map(({ log, finds }) => [log, finds]))
+  return { ...log, parts: log.parts.map((part) => ({ ...part, finds: queries.get(part.log) ?? null })) }
 }
 
 /** Why a log is not used that somebody has dropped or renamed, or whose schema he has. */

@@ -3,16 +3,23 @@ import { literal, logName, logSchema, longestLogged, quoteName } from '../../sql
 import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
-import { type ChangeLog, keyOf, logsOf, triggersOf } from '../plan/log.ts'
-import { proveJoin, proveSlices, type SliceKey } from '../plan/prove.ts'
+import { type ChangeLog, keyOf, logOfPart, logsOf, triggersOf } from '../plan/log.ts'
+import { proveJoins, proveSlices, type SliceKey } from '../plan/prove.ts'
+import type { ReadLog } from '../plan/rows.ts'
 import { noLog, readLogged } from './kept.ts'
 import { readQueries } from './read-queries.ts'
 
 /**
  * The log that a kept table needs so that its refreshes compute only the slices of column `by` that changed. Throws InvalidRequest, with the
- * reason, if the view does not fall into such slices, or if it does by several columns and none is named.
+ * reason, if the view does not fall into such slices, or if it does by several columns and none is named. Where rows of another table are joined by
+ * several columns, any of them will do: it is that of the log that is `there`, or the one that says most.
  */
-export async function planLog(sql: Sql, view: LoggedView, by?: string): Promise<ChangeLog> {
+export async function planLog(
+  sql: Sql,
+  view: LoggedView,
+  by?: string,
+  there: ReadLog | null = null,
+): Promise<ChangeLog> {
   const plans = await readLogKeys(sql, view)
   const several = plans.keys.map(displayPart).join(', or of ')
   const because =
@@ -28,7 +35,7 @@ export async function planLog(sql: Sql, view: LoggedView, by?: string): Promise<
     throw new Problem('InvalidRequest', `${displayName(view)} has no log of changes: ${because}`, {
       field: 'by',
     })
-  return plans.of(by ?? plans.keys[0]!)
+  return plans.of(by ?? plans.keys[0]!, there)
 }
 
 /** A view beside which a log may stand, were it a kept table. `query`: of one, that of its query. */
@@ -42,7 +49,7 @@ async function readLogKeys(
   keys: string[]
   because: string | null
   whyNot: Map<string, string>
-  of: (by: string) => ChangeLog
+  of: (by: string, there: ReadLog | null) => ChangeLog
 }> {
   const root = view.query ?? view.oid
   const { views, facts } = await readQueries(sql, [root])
@@ -52,14 +59,15 @@ async function readLogKeys(
     ...proveSlices(found!, table, facts),
   }))
   const joins = proofs.flatMap(({ table, slices }) =>
-    proofs.flatMap(({ table: other }) => {
-      const join = slices.length > 0 && other !== table ? proveJoin(found!, table, other, facts) : null
-      return join ? { table, other, ...join } : []
-    }),
+    proofs.flatMap(({ table: other }) =>
+      slices.length === 0 || other === table
+        ? []
+        : proveJoins(found!, table, other, facts).map((join) => ({ table, other, ...join })),
+    ),
   )
   const read = await readLoggable(sql, view.oid, [
     ...proofs.map(({ table, slices }) => [table, slices.map(({ column }) => column)] as const),
-    ...joins.flatMap(({ table, other, column, to }) => [[other, [column]] as const, [table, [to]] as const]),
+    ...joins.map(({ other, column }) => [other, [column]] as const),
   ])
   const isStored = (table: number, column: string) =>
     !read.computed.some(([id, name]) => id === table && name === column)
@@ -99,7 +107,7 @@ async function readLogKeys(
     keys,
     because,
     whyNot,
-    of: (by) => {
+    of: (by, there) => {
       const columnOf = (table: number, column: string, collation = '') => {
         const { declared, type } = read.tables.find(({ id }) => id === table)!.columns[column]!
         return { column, declared, type: `${type}${collation}`, plain: type }
@@ -110,13 +118,16 @@ async function readLogKeys(
         return column === undefined ? null : columnOf(table, column, read.collations[by])
       }
       /** What a table without the key notes: values by which its rows are joined with those of one that has it. */
-      const joinOf = (other: number) =>
-        joins.flatMap((join) => {
-          const key = keyIn(join.table)
-          if (join.other !== other || key === null || !isStored(other, join.column)) return []
-          const { name } = read.tables.find(({ id }) => id === join.table)!
-          return { key: columnOf(other, join.column), joined: { table: name, column: join.to, key } }
-        })[0] ?? { key: null, joined: null }
+      const joinOf = (other: number, noted?: string | null) => {
+        const found = joins.flatMap(({ table, column, to, ...join }) => {
+          const key = keyIn(table)
+          if (join.other !== other || key === null || own.has(column) || !isStored(other, column)) return []
+          const values = columnOf(other, column)
+          // The collation of a name is its own, and no text's.
+          return values.type === 'name' ? [] : { key: values, joined: { table, column: to, key: key.column } }
+        })
+        return found.find(({ key }) => key.column === noted) ?? found[0] ?? { key: null, joined: null }
+      }
       return {
         view: { schema: view.schema, name: view.name },
         query: root,
@@ -124,12 +135,13 @@ async function readLogKeys(
         exact: exactColumns(found!, facts)?.filter((column) => column !== by) ?? null,
         // By name: in every database the parts have the same numbers.
         tables: proofs
-          .map(({ table }) => {
-            const { name, relations } = read.tables.find(({ id }) => id === table)!
-            const key = keyIn(table)
-            return { name, relations, ...(key === null ? joinOf(table) : { key, joined: null }) }
-          })
-          .sort((one, other) => (one.name < other.name ? -1 : 1)),
+          .map(({ table }) => read.tables.find(({ id }) => id === table)!)
+          .sort((one, other) => (one.name < other.name ? -1 : 1))
+          .map(({ id, name, relations }, at) => {
+            const key = keyIn(id)
+            const noted = there?.parts.find(({ log }) => log === logOfPart(view, at))?.joined
+            return { name, relations, ...(key === null ? joinOf(id, noted) : { key, joined: null }) }
+          }),
       }
     },
   }
@@ -155,7 +167,7 @@ export async function readLog(
   by: string | undefined,
 ): Promise<{ log: ChangeLog; because: string | null | undefined } | { log: null; because: string }> {
   try {
-    const log = await planLog(sql, view, by)
+    const log = await planLog(sql, view, by, await readLogged(sql, view))
     return { log, because: await whyNoLog(sql, log) }
   } catch (error) {
     if (error instanceof Problem) return { log: null, because: error.message }
@@ -259,9 +271,9 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
         left join (pg_class c join schema n on n.oid = c.relnamespace) on c.relname = p ->> 'name'
        order by nr),
     ours as (
-      select p.*, f.*, d.oid as is
-        from part p cross join lateral (select value, format('%I.%I(%s)', '${logSchema}', value ->> 'name', value ->> 'arguments') as called from jsonb_array_elements(p.functions) value) f
-        left join pg_proc d on d.oid = to_regprocedure(f.called))
+      select p.*, f.*, (p.log || '(' || (f.value ->> 'arguments') || ')') as called, d.oid as is
+        from part p cross join lateral jsonb_array_elements(p.functions) f(value)
+        left join pg_proc d on d.oid = to_regprocedure(quote_ident('${logSchema}') || '.' || quote_ident(f.value ->> 'name') || '(' || (f.value ->> 'arguments') || ')'))
     select exists (select from part where oid is not null) as "isThere", coalesce(
       (select format('schema ${logSchema} does not belong to %s, or others may create in it', n.keeper::regrole) from schema n
         where n.nspowner <> n.keeper or exists (select from aclexplode(n.nspacl) a where a.privilege_type = 'CREATE' and a.grantee <> n.nspowner)),
@@ -295,8 +307,7 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
            or exists (select from pg_constraint k where k.conrelid = p.oid and k.contype <> 'n') limit 1),
       (select format('function %s of the log is not as freeze made it', f.value ->> 'name') from ours f left join pg_proc d on d.oid = f.is
         where d.oid is null or d.prolang <> (select l.oid from pg_language l where l.lanname = 'plpgsql') or d.prosrc <> f.value ->> 'body' or not d.prosecdef
-           or d.proconfig is distinct from '{"search_path=pg_catalog, pg_temp","DateStyle=ISO, YMD"}' or d.proowner <> f.writer or d.provolatile <> (f.value ->> 'volatile')::"char" or d.proisstrict
-           or d.proretset <> (d.provolatile = 's') or d.prorettype <> to_regtype(f.value ->> 'returns')
+           or d.proconfig is distinct from '{"search_path=pg_catalog, pg_temp","DateStyle=ISO, YMD"}' or d.proowner <> f.writer or d.provolatile <> 'v' or d.proisstrict or d.proretset
            or exists (select from aclexplode(coalesce(d.proacl, acldefault('f', d.proowner))) a
                        where a.grantee <> d.proowner and not (a.grantee = f.reader and f.value ->> 'arguments' <> '' and not a.is_grantable)) limit 1),
       (select format('%s has no trigger that tells each %s', t ->> 'relation', t ->> 'event') || case when g.tgenabled <> 'A' then

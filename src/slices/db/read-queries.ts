@@ -44,7 +44,7 @@ export async function readQueries(
            c.relkind in ('r', 'p') and not c.relrowsecurity and not exists (
              select from unnest(heirs.ids) h(id) join pg_class e on e.oid = h.id and e.relkind <> 'p' and (e.relkind <> 'r' or e.relam <> 2 or e.relpersistence <> 'p')) as plain,
            (select coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::int8)), '[]') from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
-           to_jsonb(array(select i.indkey[0] from pg_index i where i.indrelid = c.oid and i.indisunique and i.indnkeyatts = 1 and i.indpred is null)) as unique,
+           to_jsonb(array(select i.indkey[0] from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indnkeyatts = 1 and i.indpred is null)) as unique,
            to_jsonb(heirs.ids::int8[]) as heirs,
            case when c.relkind in ('m', 'v') then (select w.ev_action::text from pg_rewrite w where w.ev_class = c.oid and w.rulename = '_RETURN') end as query,
            to_jsonb(array(select d.adbin::text from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
@@ -152,9 +152,9 @@ async function readUnknown(sql: Sql, trees: Tree[], own: number[]): Promise<stri
 
 async function readObjects(sql: Sql, trees: Tree[]): Promise<Omit<SliceFacts, 'relations'>> {
   const called = oids([...mentioned(trees, fields.functions), ...mentioned(trees, fields.operators)])
-  // Of char(n) two values are equal that differ in blanks at their ends, although its indexes take them for the same bytes.
+  // Of char(n) two values are equal that differ in blanks at their ends, although its indexes take them for the same bytes. A log would make bit(1) of bit.
   const exact = `(select a.amprocfamily as family, a.amproclefttype as type from pg_amproc a join pg_opfamily f on f.oid = a.amprocfamily and f.opfmethod = 403
-    where a.amprocnum = 4 and a.amproclefttype = a.amprocrighttype and f.oid < 10000 and a.amproclefttype <> 'bpchar'::regtype
+    where a.amprocnum = 4 and a.amproclefttype = a.amprocrighttype and f.oid < 10000 and a.amproclefttype not in ('bpchar'::regtype, 'bit'::regtype)
       and a.amproc in ('btequalimage'::regproc, 'btvarstrequalimage'::regproc))`
   const [row] = await sql.unsafe<
     { immutable: number[]; unordered: number[]; exact: number[]; equalities: number[]; loose: number[] }[]

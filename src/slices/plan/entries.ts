@@ -49,14 +49,15 @@ export function readBy(
   }
 }
 
-/** The queries in the expressions of a query. */
+/** The queries in the expressions of a query. From 18 on, those of GROUP BY stand in an entry of the range table that FROM does not have. */
 export function sublinksOf(query: TreeNode): TreeNode[] {
   const { rtable: _, cteList: __, ...fields } = query.fields
   const entries = entriesOf(query).map(({ tag, fields: { subquery: _subquery, ...rest } }) => ({
     tag,
     fields: rest,
   }))
-  return allNodes([{ tag: 'FIELDS', fields }, ...entries], ({ tag }) => tag !== 'QUERY').filter(
+  const grouped = nodesIn(query, 'rtable').flatMap((entry) => nodesIn(entry, 'groupexprs'))
+  return allNodes([{ tag: 'FIELDS', fields }, ...entries, ...grouped], ({ tag }) => tag !== 'QUERY').filter(
     ({ tag }) => tag === 'QUERY',
   )
 }

@@ -1,3 +1,4 @@
+import type { Joined } from '../../record/plan/slice-marks.ts'
 import { literal, logName, logSchema, ofLog, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { displayPart, type QualifiedName } from '../../words/names.ts'
 
@@ -23,8 +24,8 @@ interface LoggedTable {
    * a collation, which takes each value of it; `plain`: without that.
    */
   key: { column: string; declared: string; type: string; plain: string } | null
-  /** If the key says no slice: the slices that a row touches are those in `key` of the rows of `table` that have in `column` what it has. */
-  joined: { table: string; column: string; key: NonNullable<LoggedTable['key']> } | null
+  /** If it says no slice, but what rows are joined by: of which ones. */
+  joined: Joined | null
 }
 
 /** A log of one table: a row for each key that a statement has touched, or one for all of them. `at`: the transaction that wrote it. */
@@ -32,11 +33,11 @@ export interface TableLog {
   table: LoggedTable
   /** Of its table and of its triggers' function. */
   name: string
-  /** Its table, as SQL writes it. */
+  /** Its table, and the function that takes from it what a refresh has read, as SQL writes them. */
   log: string
+  forget: string
   columns: string[]
-  /** The function of the triggers, that which takes from it what a refresh has read, and those that find slices of joined rows, for the logs that name these. */
-  functions: { name: string; arguments: string; returns: string; volatile: 's' | 'v'; body: string }[]
+  functions: { name: string; body: string; arguments: string }[]
 }
 
 /** The events that a log hears of, with the rows that their triggers see: `tgtype` of pg_trigger, without the level. */
@@ -49,43 +50,33 @@ const events = {
 
 export const logsOf = ({ view, by, tables }: ChangeLog): TableLog[] =>
   tables.map((table, at) => {
-    const nameOf = (at: number) => `${logName(view)}_${at}`
-    const name = nameOf(at)
-    const log = quoteName({ schema: logSchema, name })
+    const name = `${logName(view)}_${at}`
+    const log = logOfPart(view, at)
+    const forget = `${name}_forget`
     return {
       table,
       name,
       log,
+      forget: quoteName({ schema: logSchema, name: forget }),
       columns: columnsOf(by, table),
       functions: [
-        { name, arguments: '', returns: 'trigger', volatile: 'v', body: noting(log, by, table) },
-        {
-          name: `${name}_forget`,
-          arguments: 'pg_snapshot',
-          returns: 'void',
-          volatile: 'v',
-          body: forgetting(log),
-        },
-        ...tables.flatMap(({ joined, key }, other) =>
-          joined?.table === table.name
-            ? {
-                name: `${nameOf(other)}_slices`,
-                arguments: `${key!.plain}[]`,
-                returns: joined.key.plain,
-                volatile: 's' as const,
-                body: finding(log, joined),
-              }
-            : [],
-        ),
+        { name, body: noting(log, by, table), arguments: '' },
+        { name: forget, body: forgetting(log), arguments: 'pg_snapshot' },
       ],
     }
   })
+
+/** The table of a part of a log, as SQL writes it. */
+export const logOfPart = (view: QualifiedName, part: number): string =>
+  quoteName({ schema: logSchema, name: `${logName(view)}_${part}` })
 
 /** A log that has its key first is one of slices. */
 function columnsOf(by: string, { key, joined }: LoggedTable): string[] {
   const own = ['"whole" boolean not null default false', '"at" xid8 not null default pg_current_xact_id()']
   if (key === null) return own
-  return joined ? [...own, `"joined" ${key.type}`] : [`${quoteIdentifier(by)} ${key.type}`, ...own]
+  return joined
+    ? [...own, `${quoteIdentifier(key.column)} ${key.type}`]
+    : [`${quoteIdentifier(by)} ${key.type}`, ...own]
 }
 
 /** The triggers of a log on each relation. */
@@ -130,7 +121,7 @@ end
   else
     ${all}`)
   const column = quoteIdentifier(key.column)
-  const name = joined ? 'joined' : by
+  const name = joined ? key.column : by
   const noted = quoteIdentifier(name)
   // Nothing is joined by a null.
   const some = joined ? ' where d.k is not null or d.is_odd' : ''
@@ -175,18 +166,9 @@ begin
 end
 `
 
-/**
- * Finds the slices of joined rows, under the snapshot of the query that calls it, as the owner of the table: the owner of the view may have no right on it, or
- * another relation may have its name by now.
- */
-const finding = (log: string, { table, column, key }: NonNullable<LoggedTable['joined']>): string => `
-begin
-  if not exists (select from pg_trigger where tgrelid = ${oidOf(table)} and tgfoid = ${literal(`${log}()`)}::regprocedure) then
-    raise 'a log of changes reads %, which has no trigger of it', ${literal(table)};
-  end if;
-  return query select distinct r.${quoteIdentifier(key.column)}::${key.plain} from ${table} r where r.${quoteIdentifier(column)} operator(pg_catalog.=) any ($1);
-end
-`
+/** How a refresh finds the slices of joined rows, by the parts of the log that say what these are joined by. */
+export const joinsOf = (log: ChangeLog): Record<string, Joined> =>
+  Object.fromEntries(logsOf(log).flatMap(({ log, table: { joined } }) => (joined ? [[log, joined]] : [])))
 
 /** The options of every function of a log: what becomes a text and a value again is the same. */
 const functionOptions =
@@ -202,13 +184,8 @@ export const makeLog = (log: ChangeLog): string[] => {
   return [...logs.map((each) => makeTableLog(log.view, each)), putTriggers(logs)]
 }
 
-const makeTableLog = (view: QualifiedName, { table, log, columns, functions }: TableLog): string => {
-  const called = functions.map((each) => ({
-    ...each,
-    sql: `${quoteName({ schema: logSchema, name: each.name })}(${each.arguments})`,
-  }))
-  const all = called.map(({ sql }) => sql)
-  const read = called.flatMap((each) => (each.arguments === '' ? [] : each.sql))
+const makeTableLog = (view: QualifiedName, { table, log, forget, columns, functions }: TableLog): string => {
+  const noted = `${log}()`
   return block(
     'keeper pg_catalog.name; writer pg_catalog.name; reader pg_catalog.name; granted pg_catalog.record;',
     `
@@ -227,32 +204,24 @@ const makeTableLog = (view: QualifiedName, { table, log, columns, functions }: T
   end if;
   perform set_config('role', writer, true);
   drop table if exists ${log};
-  drop function if exists ${all.join(', ')};
+  drop function if exists ${noted}, ${forget}(pg_snapshot);
   create table ${log} (${columns.join(', ')}) using heap;
   alter table ${log} replica identity full;
-${called
-  .map(
-    ({
-      sql,
-      returns,
-      volatile,
-      body,
-    }) => `  create function ${sql} returns ${volatile === 's' ? `setof ${returns} stable` : returns} ${functionOptions} as ${literal(body)};
-`,
-  )
-  .join('')}  for granted in
+  create function ${noted} returns trigger ${functionOptions} as ${literal(functions[0]!.body)};
+  create function ${forget}(pg_snapshot) returns void ${functionOptions} as ${literal(functions[1]!.body)};
+  for granted in
     select case when f.oid is null then format('table %s', c.oid::regclass) else format('function %s', f.oid::regprocedure) end as what,
            case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end as role
       from pg_class c
-     cross join lateral (values (null::oid), ${all.map((each) => `(${literal(each)}::regprocedure)`).join(', ')}) f(oid)
+     cross join lateral (values (null::oid), (${literal(noted)}::regprocedure), (${literal(`${forget}(pg_snapshot)`)}::regprocedure)) f(oid)
      cross join lateral aclexplode(case when f.oid is null then c.relacl else coalesce((select p.proacl from pg_proc p where p.oid = f.oid), acldefault('f', c.relowner)) end) a
      where c.oid = ${oidOf(log)}
   loop
     execute format('revoke all on %s from %s', granted.what, granted.role);
   end loop;
-  execute format('grant all on table ${percents(log)} to %I; grant all on function ${percents(all.join(', '))} to %I', writer, writer);
+  execute format('grant all on table ${percents(log)} to %I; grant all on function ${percents(noted)}, ${percents(forget)}(pg_snapshot) to %I', writer, writer);
   if reader <> writer then
-    execute format('grant select on table ${percents(log)} to %I; grant execute on function ${percents(read.join(', '))} to %I', reader, reader);
+    execute format('grant select on table ${percents(log)} to %I; grant execute on function ${percents(forget)}(pg_snapshot) to %I', reader, reader);
   end if;
   if writer <> keeper then
     perform set_config('role', keeper, true);

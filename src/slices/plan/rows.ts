@@ -8,8 +8,11 @@ export interface ReadLog {
   view: QualifiedName
   /** The column whose values are its slices. */
   by: string
-  /** Its tables, as SQL writes them: of slices, or of what is joined with rows that have one, which function `slices` finds; else each row means all slices. */
-  parts: { log: string; isKeyed: boolean; isJoined: boolean; slices: string }[]
+  /**
+   * Its tables, as SQL writes them. Without a key, a row says what it has in column `joined`, and `finds` is a query for the slices of the rows that an
+   * array of such values, which follows it, is joined with. Null: each row means all slices.
+   */
+  parts: { log: string; isKeyed: boolean; joined: string | null; finds: string | null }[]
 }
 
 /**
@@ -67,8 +70,8 @@ export function compareUntouched(log: ReadLog, exact: string[]): string {
 const isOdd = 't.at operator(pg_catalog.>=) pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())'
 
 /** Whether a row of part `t` of a log means all slices. */
-const isAll = ({ isKeyed, isJoined }: ReadLog['parts'][number]): string =>
-  isKeyed || isJoined ? `(t.whole or ${isOdd})` : 'true'
+const isAll = ({ isKeyed, finds }: ReadLog['parts'][number]): string =>
+  isKeyed || finds !== null ? `(t.whole or ${isOdd})` : 'true'
 
 /** From how many slices on all are computed. */
 const mostSlices = (most: number | null): number => Math.min(most ?? Infinity, mostRows + 1)
@@ -81,11 +84,11 @@ export const isBetween = (key: string, from: string, to: string): string =>
 /** The slices that a log names, or that have rows which are joined with what it names: a query of one column. */
 const slicesIn = ({ by, parts }: ReadLog, where = 'true'): string =>
   parts
-    .flatMap(({ log, isKeyed, isJoined, slices }) => {
-      if (isKeyed) return `select t.${quoteIdentifier(by)} from ${log} t where not t.whole and ${where}`
-      return isJoined
-        ? `select s.k from ${slices}(array(select t."joined" from ${log} t where not t.whole and ${where})) s (k)`
-        : []
+    .flatMap(({ log, isKeyed, joined, finds }) => {
+      const named = (column: string) =>
+        `select t.${quoteIdentifier(column)} from ${log} t where not t.whole and ${where}`
+      if (isKeyed) return named(by)
+      return finds === null ? [] : `${finds} (array(${named(joined!)}))`
     })
     .join(' union all ')
 
@@ -99,7 +102,7 @@ function untouched(log: ReadLog, most: number | null = null) {
     log.parts.map((part) => `select from ${part.log} t${where(part)}`).join(' union all ')
   // First what ends early.
   const all = `(exists (${every(() => '')} offset ${mostRows}) or exists (${every((part) => ` where ${isAll(part)}`)})${
-    most === null && !log.parts.some((part) => part.isJoined)
+    most === null && !log.parts.some(({ finds }) => finds !== null)
       ? ''
       : ` or (select pg_catalog.count(*) operator(pg_catalog.>=) ${mostSlices(most)} from touched)`
   })`

@@ -18,12 +18,12 @@ export const whyDue = ({ isDue, every }: Known): string | null =>
   isDue ? `${every === null ? 'once a day' : `every ${every}`} all are` : null
 
 /** What the record of a refresh will say for the next one. `because`: why all rows are computed; null: they are not. */
-export function markOf(known: Known, by: string, because: string | null): Mark {
+export function markOf(known: Known, by: string, because: string | null, joins: Mark['joins']): Mark {
   const wholeMs = wholeMsOf(known)
   return {
     by,
     world: known.world,
-    ...(known.proof !== null && { proof: known.proof }),
+    ...(known.proof !== null && { proof: known.proof, joins }),
     ...(wholeMs !== null && { wholeMs }),
     wholeAt: because === null ? known.mark!.wholeAt! : known.now,
   }
@@ -34,7 +34,7 @@ export function wordsOf(known: Known, { by, parts }: ReadLog, because: string | 
   if (because !== null) return `computes all slices of ${displayPart(by)} anew: ${because}`
   const wholeMs = wholeMsOf(known)
   const took = wholeMs === null ? '' : `; all of them took ${duration(wholeMs)}`
-  const joined = parts.some((part) => part.isJoined) ? ', also those of joined tables' : ''
+  const joined = parts.some(({ finds }) => finds !== null) ? ', also those of joined tables' : ''
   return `computes slices of ${displayPart(by)} anew, those that changes have touched${joined}${took}`
 }
 
@@ -67,7 +67,7 @@ export function readsOfProof(query: number, { view, parts }: ReadLog, by: string
     rows('pg_rewrite', `x.ev_class = ${query}`),
     rows('pg_namespace'),
     rows('pg_language', `x.lanname = 'plpgsql'`),
-    // The functions that forget, and that find slices. Of the server's own, somebody may say that they depend on their arguments alone.
+    // The functions that forget. Of the server's own, somebody may say that they depend on their arguments alone.
     rows(
       'pg_proc',
       `x.pronamespace = to_regnamespace('${logSchema}')`,

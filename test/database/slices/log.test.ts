@@ -55,13 +55,19 @@ const readLog = async (): Promise<ChangeLog> => {
 test('a log is made, and believed only as long as it is exactly that', async () => {
   const log = await readLog()
   expect(log).toMatchObject({ by: 'day' })
-  const day = { column: 'day', declared: 'date', type: 'date', plain: 'date' }
-  const id = { column: 'id', declared: 'integer', type: 'integer', plain: 'integer' }
   expect(
     log.tables.map(({ key, joined, relations }) => [key, joined, relations.map((each) => each.name)]),
   ).toEqual([
-    [day, null, ['public.orders', 'public.orders_1', 'public.orders_2']],
-    [id, { table: 'public.orders', column: 'product', key: day }, ['public.products']],
+    [
+      { column: 'day', declared: 'date', type: 'date', plain: 'date' },
+      null,
+      ['public.orders', 'public.orders_1', 'public.orders_2'],
+    ],
+    [
+      { column: 'id', declared: 'integer', type: 'integer', plain: 'integer' },
+      { table: expect.any(Number), column: 'product', key: 'day' },
+      ['public.products'],
+    ],
   ])
   expect(await whyNoLog(sql, log)).toBeUndefined()
   for (const statement of makeLog(log)) await sql.unsafe(statement)
@@ -100,13 +106,9 @@ test('a log is made, and believed only as long as it is exactly that', async () 
     'alter function viewkeeper_logs."public.sales_0_forget"(pg_snapshot) security invoker',
     'grant execute on function viewkeeper_logs."public.sales_0"() to public',
     'drop function viewkeeper_logs."public.sales_0_forget"(pg_snapshot)',
-    'alter function viewkeeper_logs."public.sales_1_slices"(integer[]) volatile',
-    'alter function viewkeeper_logs."public.sales_1_slices"(integer[]) security invoker',
-    'revoke execute on function viewkeeper_logs."public.sales_1_slices"(integer[]) from postgres; alter function viewkeeper_logs."public.sales_1_slices"(integer[]) owner to pg_monitor',
-    'create or replace function viewkeeper_logs."public.sales_1_slices"(integer[]) returns setof date stable language plpgsql security definer set search_path = pg_catalog, pg_temp as $$ begin end $$',
-    'drop function viewkeeper_logs."public.sales_1_slices"(integer[])',
-    'alter table viewkeeper_logs."public.sales_1" rename joined to id',
-    'alter table viewkeeper_logs."public.sales_1" drop joined',
+    'alter table viewkeeper_logs."public.sales_1" rename id to kind',
+    'alter table viewkeeper_logs."public.sales_1" drop id',
+    'alter table viewkeeper_logs."public.sales_1" alter id type bigint',
     'alter table products owner to pg_monitor',
     "create subscription s connection 'dbname=none' publication p with (connect = false); insert into pg_subscription_rel (srsubid, srrelid, srsubstate) select oid, 'orders_1'::regclass, 'r' from pg_subscription where subname = 's'",
   ])
