@@ -17,7 +17,7 @@ import { version } from '../version.ts'
 import { command } from '../words/commands.ts'
 import { Problem } from '../words/problem.ts'
 import { type Asked, findRange } from './asked.ts'
-import { type KeptFacts, noLog, notWritten, readKept, readLogged, withJoins } from './db/kept.ts'
+import { type KeptFacts, noLog, notWritten, readFinds, readKept, readLogged } from './db/kept.ts'
 import { findOut, noteWritten } from './plan/count.ts'
 import { type SomeRows, writeDifference } from './plan/difference.ts'
 import { forget, look } from './plan/forget.ts'
@@ -26,9 +26,11 @@ import {
   countAll,
   countBetween,
   countTouched,
+  findsOf,
   isBetween,
   type ReadLog,
   touchedRows,
+  withFinds,
 } from './plan/rows.ts'
 import { markOf, readsOfProof, tooMany, whyDue, whyNotBelieved, wordsOf } from './plan/trust.ts'
 
@@ -133,12 +135,16 @@ async function touchedOf(
   const { by } = logged
   const world = { query, logs: logged.parts.map((each) => each.log) }
   const proof = readsOfProof(query, logged, `${version} ${facts.is}`)
-  const known = await readKnown(sql, view, { ...world, proof })
+  const known = await readKnown(sql, view, {
+    ...world,
+    proof,
+    finds: findsOf("last.mark -> 'joins'", logged, view.owner),
+  })
   if (known === undefined) return 'gone'
   const changed = whyNotBelieved(known, by)
   const because = changed ?? whyDue(known)
   let exact: string[] | null = null
-  let joins = known.mark?.joins
+  let [joins, finds] = [known.mark?.joins, known.finds]
   // Else the proof holds that the last refresh has made.
   if (because !== null || known.proof === null || known.proof !== known.mark?.proof) {
     const { joinsOf, readLog } = await import('./slices.ts')
@@ -147,8 +153,9 @@ async function touchedOf(
     if (why !== null) return unused(why)
     exact = proved!.exact
     joins = joinsOf(proved!)
+    finds = await readFinds(sql, view, logged, joins)
   }
-  const log = await withJoins(sql, view, logged, joins)
+  const log = withFinds(logged, finds)
   const most = because === null ? tooMany(known) : null
   const isCheck = changed === null && because !== null
   const none =

@@ -11,8 +11,8 @@ export interface Mark {
   by: string
   world: Record<string, string>
   proof?: string
-  /** How it has proved that the slices of joined rows are found, by the parts of the log. */
-  joins?: Record<string, Joined>
+  /** How it has proved that the slices of joined rows are found, by the tables of the log. */
+  joins?: ({ log: string } & Joined)[]
   wholeAt: string
   /** How long it took to compute and write all rows, in the last refresh before that did. */
   wholeMs?: number
@@ -43,6 +43,8 @@ export interface Known {
   logOid: number
   /** What the last success has left; null: nothing. */
   mark: Partial<Mark> | null
+  /** The queries that find the slices of joined rows by what the mark says, by the tables of the log; null: there are none. */
+  finds: Record<string, string> | null
   /** How long that took to compute and write rows. */
   fillMs: number | null
   /** How often all slices are computed, by the definition; null: once a day. */

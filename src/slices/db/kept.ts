@@ -1,11 +1,11 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
-import type { Mark } from '../../record/plan/slice-marks.ts'
+import type { Known, Mark } from '../../record/plan/slice-marks.ts'
 import type { Sql } from '../../server/database.ts'
 import { literal, logName, logSchema, ofLog, queryOfKept, quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import type { KeptTable } from '../plan/difference.ts'
-import type { ReadLog } from '../plan/rows.ts'
+import { findsOf, type ReadLog } from '../plan/rows.ts'
 
 /** What a refresh of a kept table goes by. */
 export interface KeptFacts extends Pick<KeptTable, 'columns' | 'key'> {
@@ -79,30 +79,17 @@ export async function readLogged(sql: Sql, view: QualifiedName): Promise<ReadLog
   return { view: { schema, name }, by, parts }
 }
 
-/**
- * A log with queries for the slices of joined rows, as far as the owner of the view may read by himself what these are joined with: he may be who reads
- * it through a plain view of somebody else.
- */
-export async function withJoins(
+/** The queries that find the slices of joined rows by a proof, by the tables of the log; null: there are none. */
+export async function readFinds(
   sql: Sql,
-  { owner }: ViewFacts,
+  { owner }: Pick<ViewFacts, 'owner'>,
   log: ReadLog,
-  joins: Mark['joins'] = {},
-): Promise<ReadLog> {
-  const parts = Object.entries(joins).map(([log, join]) => ({ log, ...join }))
-  if (parts.length === 0) return log
-  const keyed = log.parts.find(({ isKeyed }) => isKeyed)!
-  const found = await sql<{ log: string; finds: string }[]>`
-    select j.log, format('select r.%I%s from %I.%I r where r.%I operator(pg_catalog.=) any', k.attname, c.collation, n.nspname, t.relname, a.attname) as finds
-      from jsonb_to_recordset(${sql.json(parts)}) j(log text, "table" oid, "column" name, key name)
-      join pg_class t on t.oid = j.table join pg_namespace n on n.oid = t.relnamespace
-      join pg_attribute k on k.attrelid = t.oid and k.attname = j.key join pg_attribute a on a.attrelid = t.oid and a.attname = j.column
-     -- Texts of the log are compared with these.
-     cross join (select (select format(' collate %I.%I', m.nspname, l.collname) from pg_collation l join pg_namespace m on m.oid = l.collnamespace where l.oid = b.attcollation)
-                   from pg_attribute b where b.attrelid = to_regclass(${keyed.log}) and b.attnum = 1) c(collation)
-     where has_schema_privilege(${owner}, n.oid, 'usage') and has_column_privilege(${owner}, t.oid, k.attnum, 'select') and has_column_privilege(${owner}, t.oid, a.attnum, 'select')`
-  const queries = new Map(found.map(({ log, finds }) => [log, finds]))
-  return { ...log, parts: log.parts.map((part) => ({ ...part, finds: queries.get(part.log) ?? null })) }
+  joins: NonNullable<Mark['joins']>,
+): Promise<Known['finds']> {
+  const [row] = await sql.unsafe<{ finds: Known['finds'] }[]>(
+    `select ${findsOf(`${literal(JSON.stringify(joins))}::jsonb`, log, owner)} as finds`,
+  )
+  return row!.finds
 }
 
 /** Why a log is not used that somebody has dropped or renamed, or whose schema he has. */

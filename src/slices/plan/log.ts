@@ -1,4 +1,4 @@
-import type { Joined } from '../../record/plan/slice-marks.ts'
+import type { Joined, Mark } from '../../record/plan/slice-marks.ts'
 import { literal, logName, logSchema, ofLog, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { displayPart, type QualifiedName } from '../../words/names.ts'
 
@@ -166,9 +166,9 @@ begin
 end
 `
 
-/** How a refresh finds the slices of joined rows, by the parts of the log that say what these are joined by. */
-export const joinsOf = (log: ChangeLog): Record<string, Joined> =>
-  Object.fromEntries(logsOf(log).flatMap(({ log, table: { joined } }) => (joined ? [[log, joined]] : [])))
+/** How a refresh finds the slices of joined rows, by the tables of the log that say what these are joined by. */
+export const joinsOf = (log: ChangeLog): NonNullable<Mark['joins']> =>
+  logsOf(log).flatMap(({ log, table: { joined } }) => (joined ? { log, ...joined } : []))
 
 /** The options of every function of a log: what becomes a text and a value again is the same. */
 const functionOptions =

@@ -16,6 +16,30 @@ export interface ReadLog {
 }
 
 /**
+ * SQL for the queries that find the slices of joined rows, by the parts of the log, as a JSON object. `joins`: SQL for those of a mark, as JSON. Left out
+ * are those for which the owner of the view may not read what is joined: he may be who reads it through a plain view of somebody else.
+ */
+export function findsOf(joins: string, { parts }: ReadLog, owner: string): string {
+  if (!parts.some(({ joined }) => joined !== null)) return 'null::jsonb'
+  const [role, keyed] = [literal(owner), literal(parts.find(({ isKeyed }) => isKeyed)!.log)]
+  return `(
+  select jsonb_object_agg(j.log, format('select r.%I%s from %I.%I r where r.%I operator(pg_catalog.=) any', k.attname, l.collates, n.nspname, t.relname, a.attname))
+    from jsonb_to_recordset(${joins}) j(log text, "table" oid, "column" name, key name)
+    join pg_class t on t.oid = j.table join pg_namespace n on n.oid = t.relnamespace
+    join pg_attribute k on k.attrelid = t.oid and k.attname = j.key join pg_attribute a on a.attrelid = t.oid and a.attname = j.column
+    -- Texts of the log are compared with these.
+    left join (select format(' collate %I.%I', m.nspname, c.collname) from pg_attribute b join pg_collation c on c.oid = b.attcollation join pg_namespace m on m.oid = c.collnamespace
+                where b.attrelid = to_regclass(${keyed}) and b.attnum = 1) l(collates) on true
+   where has_schema_privilege(${role}, n.oid, 'usage') and has_column_privilege(${role}, t.oid, k.attnum, 'select') and has_column_privilege(${role}, t.oid, a.attnum, 'select'))`
+}
+
+/** The log with what `findsOf` has found. */
+export const withFinds = (log: ReadLog, finds: Record<string, string> | null): ReadLog => ({
+  ...log,
+  parts: log.parts.map((part) => ({ ...part, finds: finds?.[part.log] ?? null })),
+})
+
+/**
  * A query for how many slices were computed `anew`, and how many the view has, by the statistics of the table, which count a sample: `of`.
  * A number that nobody knows is left out: of those that are computed anew, because all are.
  */

@@ -44,7 +44,12 @@ const standsOn = async (part: Sql) => {
   if (logged === null) return null
   const query = view.query as number
   const logs = logged.parts.map(({ log }) => log)
-  const known = await readKnown(part, view, { query, logs, proof: readsOfProof(query, logged, '') })
+  const known = await readKnown(part, view, {
+    query,
+    logs,
+    proof: readsOfProof(query, logged, ''),
+    finds: 'null::jsonb',
+  })
   return [known?.text, known?.proof]
 }
 

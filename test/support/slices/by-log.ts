@@ -1,10 +1,9 @@
-import type { ViewFacts } from '../../../src/catalog/plan/live-view.ts'
 import type { Sql } from '../../../src/server/database.ts'
-import { withJoins } from '../../../src/slices/db/kept.ts'
+import { readFinds } from '../../../src/slices/db/kept.ts'
 import { writeDifference } from '../../../src/slices/plan/difference.ts'
 import { forget } from '../../../src/slices/plan/forget.ts'
 import { type ChangeLog, joinsOf, logsOf } from '../../../src/slices/plan/log.ts'
-import { compareUntouched, countTouched, touchedRows } from '../../../src/slices/plan/rows.ts'
+import { compareUntouched, countTouched, touchedRows, withFinds } from '../../../src/slices/plan/rows.ts'
 import { logName, queryViewOf, quoteName } from '../../../src/sql/names.ts'
 
 /**
@@ -30,7 +29,7 @@ export async function fillByLog(
     finds: null,
   }))
   const [{ owner }] = await sql<[{ owner: string }]>`select current_user as owner`
-  const read = await withJoins(sql, { owner } as ViewFacts, { ...log, parts }, joinsOf(log))
+  const read = withFinds({ ...log, parts }, await readFinds(sql, { owner }, { ...log, parts }, joinsOf(log)))
   const [{ found, columns }] = (await sql.unsafe(`
     select ${log.exact === null ? `'{"compared": 0, "wrong": 0}'::jsonb` : `(${compareUntouched(read, log.exact)})`} as found,
            to_jsonb(array(select attname from pg_attribute where attrelid = '${kept}'::regclass and attnum > 0 order by attnum)) as columns`)) as unknown as [
