@@ -156,6 +156,7 @@ async function touchedOf(
     finds = await readFinds(sql, view, logged, joins)
   }
   const log = withFinds(logged, finds)
+  const schemas = [...new Set(log.parts.flatMap((part) => part.finds?.schema ?? []))]
   const most = because === null ? tooMany(known) : null
   const isCheck = changed === null && because !== null
   const none =
@@ -168,7 +169,7 @@ async function touchedOf(
     some: because === null ? touchedRows(log, most) : null,
     asks: because === null ? { log: countTouched(log, most) } : { ...before, after: countAll(log) },
     answer: { slices: markOf(known, by, because, joins) },
-    log: { holds: holdsOf(view, world, known), isBelieved: changed === null, logOid: known.logOid },
+    log: { holds: holdsOf(view, world, known, schemas), isBelieved: changed === null, logOid: known.logOid },
   }
 }
 

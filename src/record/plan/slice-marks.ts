@@ -31,6 +31,14 @@ export interface Joined {
   key: string
 }
 
+/**
+ * How the slices of joined rows are found: a query that an array of the joined values follows, and the schema whose name it has, by OID and version.
+ */
+export interface Finds {
+  query: string
+  schema: string
+}
+
 /** What is known of a view and of its log when a refresh is planned. */
 export interface Known {
   world: Mark['world']
@@ -43,8 +51,8 @@ export interface Known {
   logOid: number
   /** What the last success has left; null: nothing. */
   mark: Partial<Mark> | null
-  /** The queries that find the slices of joined rows by what the mark says, by the tables of the log; null: there are none. */
-  finds: Record<string, string> | null
+  /** How the slices of joined rows are found by what the mark says, by the tables of the log; null: they are not. */
+  finds: Record<string, Finds> | null
   /** How long that took to compute and write rows. */
   fillMs: number | null
   /** How often all slices are computed, by the definition; null: once a day. */

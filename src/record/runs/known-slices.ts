@@ -12,7 +12,7 @@ interface Logged {
   logs: string[]
   /** What else the proof of the log reads. */
   proof: string
-  /** The queries for joined rows by the `last.mark`. */
+  /** How the slices of joined rows are found by the `last.mark`. */
   finds: string
 }
 
@@ -20,10 +20,15 @@ interface Logged {
 const worldOf = ({ query, logs }: Pick<Logged, 'query' | 'logs'>): string =>
   `select viewkeeper.world(${query}, array[${logs.map((each) => `to_regclass(${literal(each)})::oid`)}], true) || jsonb_build_object('query', md5(pg_get_viewdef(${query})))`
 
-/** What rows of a view that stay stand on: its world, and that nobody has written its row of the catalog. */
-export const holdsOf = (view: ViewFacts, log: Pick<Logged, 'query' | 'logs'>, { text, toucher }: Known) => ({
-  sql: `select concat_ws(' ', (${worldOf(log)}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
-  is: `${text} ${toucher}`,
+/** What rows of a view that stay stand on: its world, that nobody has written its row of the catalog, and that schemas have the names that they had. */
+export const holdsOf = (
+  view: ViewFacts,
+  log: Pick<Logged, 'query' | 'logs'>,
+  { text, toucher }: Known,
+  schemas: string[],
+) => ({
+  sql: `select concat_ws(' ', (${worldOf(log)}), (select c.xmin from pg_class c where c.oid = ${view.oid}), (select count(*) from pg_namespace n where concat(n.oid, ' ', n.xmin) in (${[...schemas, ''].map(literal).join()})))`,
+  is: `${text} ${toucher} ${schemas.length}`,
 })
 
 /** The statement that fails the run if that does not hold any more. */

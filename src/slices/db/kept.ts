@@ -79,7 +79,7 @@ export async function readLogged(sql: Sql, view: QualifiedName): Promise<ReadLog
   return { view: { schema, name }, by, parts }
 }
 
-/** The queries that find the slices of joined rows by a proof, by the tables of the log; null: there are none. */
+/** How the slices of joined rows are found by a proof, by the tables of the log; null: they are not. */
 export async function readFinds(
   sql: Sql,
   { owner }: Pick<ViewFacts, 'owner'>,

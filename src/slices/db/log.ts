@@ -12,7 +12,7 @@ import { readQueries } from './read-queries.ts'
 /**
  * The log that a kept table needs so that its refreshes compute only the slices of column `by` that changed. Throws InvalidRequest, with the
  * reason, if the view does not fall into such slices, or if it does by several columns and none is named. Where rows of another table are joined by
- * several columns, any of them will do: it is that of the log that is `there`, or the one that says most.
+ * several columns, any of them will do: it is that of the log that is `there`, or one that is unique.
  */
 export async function planLog(
   sql: Sql,
@@ -69,10 +69,19 @@ async function readLogKeys(
     ...proofs.map(({ table, slices }) => [table, slices.map(({ column }) => column)] as const),
     ...joins.map(({ other, column }) => [other, [column]] as const),
   ])
+  const columnOf = (table: number, column: string, collation = '') => {
+    const { declared, type } = read.tables.find(({ id }) => id === table)!.columns[column]!
+    return { column, declared, type: `${type}${collation}`, plain: type }
+  }
   const isStored = (table: number, column: string) =>
     !read.computed.some(([id, name]) => id === table && name === column)
+  /** Of `bit` a log would make bit(1), and no operator compares a domain with the values of an enumeration. */
+  const isOddType = (table: number, column: string) => {
+    const { declared, plain } = columnOf(table, column)
+    return plain === 'bit' || (plain.includes('.') && plain !== declared)
+  }
   const isKept = ({ table }: { table: number }, { isColumn, column }: SliceKey) =>
-    isColumn && isStored(table, column)
+    isColumn && isStored(table, column) && !isOddType(table, column)
   const kept = proofs.flatMap((proof) =>
     proof.slices.filter((each) => isKept(proof, each)).map((key) => key.by),
   )
@@ -87,7 +96,9 @@ async function readLogKeys(
               slice.by,
               kept.includes(slice.by)
                 ? `the log has a column ${slice.by} of its own`
-                : whyComputed(slice, facts.relations.get(table)!.name),
+                : slice.isColumn && isStored(table, slice.column)
+                  ? `${displayPart(slice.by)} has type ${columnOf(table, slice.column).declared}, of which a log cannot note values`
+                  : whyComputed(slice, facts.relations.get(table)!.name),
             ] as const,
         ),
     ),
@@ -108,25 +119,29 @@ async function readLogKeys(
     because,
     whyNot,
     of: (by, there) => {
-      const columnOf = (table: number, column: string, collation = '') => {
-        const { declared, type } = read.tables.find(({ id }) => id === table)!.columns[column]!
-        return { column, declared, type: `${type}${collation}`, plain: type }
-      }
       const keyIn = (table: number) => {
         const proof = proofs.find((each) => each.table === table)!
         const column = proof.slices.find((each) => each.by === by && isKept(proof, each))?.column
         return column === undefined ? null : columnOf(table, column, read.collations[by])
       }
-      /** What a table without the key notes: values by which its rows are joined with those of one that has it. */
-      const joinOf = (other: number, noted?: string | null) => {
-        const found = joins.flatMap(({ table, column, to, ...join }) => {
+      /** What part `at` notes of a table without the key: values by which its rows are joined with those of one that has it. */
+      const joinOf = ({ id, columns }: Loggable, at: number) => {
+        const part = there?.parts.find(({ log }) => log === logOfPart(view, at))
+        const found = joins.flatMap(({ table, other, column, to }) => {
           const key = keyIn(table)
-          if (join.other !== other || key === null || own.has(column) || !isStored(other, column)) return []
-          const values = columnOf(other, column)
-          // The collation of a name is its own, and no text's.
-          return values.type === 'name' ? [] : { key: values, joined: { table, column: to, key: key.column } }
+          if (other !== id || key === null || own.has(column) || !isStored(id, column)) return []
+          // The collation of a name is its own, and no text's. Whoever may read the log reads the values.
+          const noted = columnOf(id, column)
+          return noted.plain === 'name' || isOddType(id, column) || !(part || columns[column]!.isRead)
+            ? []
+            : { key: noted, joined: { table, column: to, key: key.column } }
         })
-        return found.find(({ key }) => key.column === noted) ?? found[0] ?? { key: null, joined: null }
+        return (
+          (part ? found.find(({ key }) => key.column === part.joined) : found[0]) ?? {
+            key: null,
+            joined: null,
+          }
+        )
       }
       return {
         view: { schema: view.schema, name: view.name },
@@ -137,10 +152,10 @@ async function readLogKeys(
         tables: proofs
           .map(({ table }) => read.tables.find(({ id }) => id === table)!)
           .sort((one, other) => (one.name < other.name ? -1 : 1))
-          .map(({ id, name, relations }, at) => {
-            const key = keyIn(id)
-            const noted = there?.parts.find(({ log }) => log === logOfPart(view, at))?.joined
-            return { name, relations, ...(key === null ? joinOf(id, noted) : { key, joined: null }) }
+          .map((table, at) => {
+            const key = keyIn(table.id)
+            const { name, relations } = table
+            return { name, relations, ...(key === null ? joinOf(table, at) : { key, joined: null }) }
           }),
       }
     },
@@ -197,8 +212,8 @@ interface Loggable {
   id: number
   name: string
   relations: { id: number; name: string }[]
-  /** The types of the columns that may be keys, or joined: as declared, and without domains and lengths. */
-  columns: Record<string, { declared: string; type: string }>
+  /** The types of the columns that may be keys, or joined: as declared, and without domains and lengths; whether the owner of the view may read them. */
+  columns: Record<string, { declared: string; type: string; isRead: boolean }>
   /** Why its writes cannot be logged. */
   odd: string | null
 }
@@ -226,7 +241,8 @@ async function readLoggable(
            (select coalesce(jsonb_agg(jsonb_build_array(a.attrelid::int8, a.attname)), '[]') from pg_attribute a where a.attrelid in (select id from below) and a.attgenerated = 'v') as computed,
            (select coalesce(jsonb_agg(jsonb_build_object('id', r.oid::int8, 'name', r.name,
               'relations', (select jsonb_agg(jsonb_build_object('id', e.oid::int8, 'name', e.name) order by e.oid) from parts p join named e on e.oid = p.id where p.root = r.oid),
-              'columns', (select coalesce(jsonb_object_agg(a.attname, jsonb_build_object('declared', format_type(a.atttypid, null), 'type', (
+              'columns', (select coalesce(jsonb_object_agg(a.attname, jsonb_build_object('declared', format_type(a.atttypid, null),
+                  'isRead', has_column_privilege((select m.relowner from pg_class m where m.oid = ${view}), r.oid, a.attnum, 'select'), 'type', (
                   with recursive base(type) as (select a.atttypid union select d.typbasetype from base b join pg_type d on d.oid = b.type and d.typtype = 'd')
                   select format_type(b.type, null) from base b join pg_type d on d.oid = b.type where d.typtype <> 'd'))), '{}')
                 from pg_attribute a where a.attrelid = r.oid and a.attname in (

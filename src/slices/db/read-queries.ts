@@ -152,9 +152,9 @@ async function readUnknown(sql: Sql, trees: Tree[], own: number[]): Promise<stri
 
 async function readObjects(sql: Sql, trees: Tree[]): Promise<Omit<SliceFacts, 'relations'>> {
   const called = oids([...mentioned(trees, fields.functions), ...mentioned(trees, fields.operators)])
-  // Of char(n) two values are equal that differ in blanks at their ends, although its indexes take them for the same bytes. A log would make bit(1) of bit.
+  // Of char(n) two values are equal that differ in blanks at their ends, although its indexes take them for the same bytes.
   const exact = `(select a.amprocfamily as family, a.amproclefttype as type from pg_amproc a join pg_opfamily f on f.oid = a.amprocfamily and f.opfmethod = 403
-    where a.amprocnum = 4 and a.amproclefttype = a.amprocrighttype and f.oid < 10000 and a.amproclefttype not in ('bpchar'::regtype, 'bit'::regtype)
+    where a.amprocnum = 4 and a.amproclefttype = a.amprocrighttype and f.oid < 10000 and a.amproclefttype <> 'bpchar'::regtype
       and a.amproc in ('btequalimage'::regproc, 'btvarstrequalimage'::regproc))`
   const [row] = await sql.unsafe<
     { immutable: number[]; unordered: number[]; exact: number[]; equalities: number[]; loose: number[] }[]

@@ -1,6 +1,7 @@
 import type { Joined, Mark } from '../../record/plan/slice-marks.ts'
 import { literal, logName, logSchema, ofLog, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { displayPart, type QualifiedName } from '../../words/names.ts'
+import { mostRows } from './forget.ts'
 
 /** The log of the changes of what a view reads: which of its slices they touch. Each table that it reads has its part. */
 export interface ChangeLog {
@@ -123,8 +124,8 @@ end
   const column = quoteIdentifier(key.column)
   const name = joined ? key.column : by
   const noted = quoteIdentifier(name)
-  // Nothing is joined by a null.
-  const some = joined ? ' where d.k is not null or d.is_odd' : ''
+  // Nothing is joined by a null. More rows than a refresh reads mean all.
+  const some = `${joined ? ' where d.k is not null or d.is_odd' : ''} limit ${mostRows + 1}`
   const named = (...rows: string[]) => {
     const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
     const instead = `null::${key.declared === 'boolean' ? 'integer' : 'boolean'} as ${column}`

@@ -1,3 +1,4 @@
+import type { Finds } from '../../record/plan/slice-marks.ts'
 import { literal, queryViewOf, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import type { SomeRows } from './difference.ts'
@@ -8,33 +9,33 @@ export interface ReadLog {
   view: QualifiedName
   /** The column whose values are its slices. */
   by: string
-  /**
-   * Its tables, as SQL writes them. Without a key, a row says what it has in column `joined`, and `finds` is a query for the slices of the rows that an
-   * array of such values, which follows it, is joined with. Null: each row means all slices.
-   */
-  parts: { log: string; isKeyed: boolean; joined: string | null; finds: string | null }[]
+  /** Its tables, as SQL writes them. Without a key, a row says what it has in column `joined`. Where nothing finds slices by that, it means all. */
+  parts: { log: string; isKeyed: boolean; joined: string | null; finds: Finds | null }[]
 }
 
 /**
- * SQL for the queries that find the slices of joined rows, by the parts of the log, as a JSON object. `joins`: SQL for those of a mark, as JSON. Left out
- * are those for which the owner of the view may not read what is joined: he may be who reads it through a plain view of somebody else.
+ * SQL for how the slices of joined rows are found, by the tables of the log, as a JSON object of `Finds`. `joins`: SQL for those of a mark, as JSON, whose
+ * names are those of the columns as long as the world of the view is that of the mark. Left out are those that no index finds, and those for which the
+ * owner of the view may not read what is joined: he may be who reads it through a plain view of somebody else.
  */
 export function findsOf(joins: string, { parts }: ReadLog, owner: string): string {
   if (!parts.some(({ joined }) => joined !== null)) return 'null::jsonb'
-  const [role, keyed] = [literal(owner), literal(parts.find(({ isKeyed }) => isKeyed)!.log)]
+  const [role, keyed] = [`${literal(owner)}::regrole`, literal(parts.find(({ isKeyed }) => isKeyed)!.log)]
   return `(
-  select jsonb_object_agg(j.log, format('select r.%I%s from %I.%I r where r.%I operator(pg_catalog.=) any', k.attname, l.collates, n.nspname, t.relname, a.attname))
+  select jsonb_object_agg(j.log, jsonb_build_object('schema', concat(n.oid, ' ', n.xmin), 'query',
+           format('select r.%I%s from %I.%I r where r.%I operator(pg_catalog.=) any', k.attname, l.collates, n.nspname, t.relname, a.attname)))
     from jsonb_to_recordset(${joins}) j(log text, "table" oid, "column" name, key name)
     join pg_class t on t.oid = j.table join pg_namespace n on n.oid = t.relnamespace
     join pg_attribute k on k.attrelid = t.oid and k.attname = j.key join pg_attribute a on a.attrelid = t.oid and a.attname = j.column
     -- Texts of the log are compared with these.
     left join (select format(' collate %I.%I', m.nspname, c.collname) from pg_attribute b join pg_collation c on c.oid = b.attcollation join pg_namespace m on m.oid = c.collnamespace
                 where b.attrelid = to_regclass(${keyed}) and b.attnum = 1) l(collates) on true
-   where has_schema_privilege(${role}, n.oid, 'usage') and has_column_privilege(${role}, t.oid, k.attnum, 'select') and has_column_privilege(${role}, t.oid, a.attnum, 'select'))`
+   where exists (select from pg_index i where i.indrelid = t.oid and i.indkey[0] = a.attnum and i.indisvalid and i.indpred is null)
+     and has_schema_privilege(${role}, n.oid, 'usage') and has_column_privilege(${role}, t.oid, k.attnum, 'select') and has_column_privilege(${role}, t.oid, a.attnum, 'select'))`
 }
 
 /** The log with what `findsOf` has found. */
-export const withFinds = (log: ReadLog, finds: Record<string, string> | null): ReadLog => ({
+export const withFinds = (log: ReadLog, finds: Record<string, Finds> | null): ReadLog => ({
   ...log,
   parts: log.parts.map((part) => ({ ...part, finds: finds?.[part.log] ?? null })),
 })
@@ -68,7 +69,7 @@ export function countTouched(log: ReadLog, most: number | null): string {
   return counted(
     `select case when not r.is_all and s.count < ${mostSlices(most)} then s.count end
        from (select count(*) > ${mostRows} or coalesce(bool_or(t.is_all), false) as is_all from (${read.join(' union all ')}) t) r
-      cross join lateral (select count(distinct row(t.k)) from (${slicesIn(log, wasRead)}) t (k) where not r.is_all) s`,
+      cross join lateral (select count(*) from (select distinct t.k from (${slicesIn(log, wasRead)}) t (k) where not r.is_all) t) s`,
     log.by,
     quoteName(log.view),
   )
@@ -112,7 +113,7 @@ const slicesIn = ({ by, parts }: ReadLog, where = 'true'): string =>
       const named = (column: string) =>
         `select t.${quoteIdentifier(column)} from ${log} t where not t.whole and ${where}`
       if (isKeyed) return named(by)
-      return finds === null ? [] : `${finds} (array(${named(joined!)}))`
+      return finds === null ? [] : `${finds.query} (array(${named(joined!)}))`
     })
     .join(' union all ')
 

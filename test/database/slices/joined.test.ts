@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
-import { makeLog } from '../../../src/slices/plan/log.ts'
+import { dropLog, logsOf, makeLog } from '../../../src/slices/plan/log.ts'
 import { eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
@@ -16,11 +16,11 @@ const daily = { schema: 'app', name: 'daily' }
 beforeEach(() =>
   sql.unsafe(`
     delete from viewkeeper.runs; delete from viewkeeper.definitions; drop schema if exists viewkeeper_logs cascade;
-    drop schema if exists app cascade; create schema app;
+    drop schema if exists app, shop, old cascade; create schema app;
     create table app.categories (id int primary key, name text);
     create table app.products (id int primary key, tenant int not null default 1, category int, name text, code text, active boolean not null default true);
     create table app.orders (id int primary key generated always as identity, day int, tenant int not null default 1, product_id int, big bigint, code text, amount int not null default 1);
-    create table app.days (day int primary key, product_id int);
+    create table app.days (day int primary key, product_id int); create index on app.orders (product_id); create index on app.orders (code);
     insert into app.categories values (1, 'one'), (2, 'two');
     insert into app.products (id, category, name, code) select i, 1 + i % 2, 'p' || i, 'c' || i from generate_series(1, 9) i;
     insert into app.orders (day, product_id, big, code) select i, nullif(i, 10), i, 'c' || i from generate_series(1, 10) i;
@@ -272,7 +272,7 @@ describe('of a table that is joined,', () => {
       grant create, usage on schema app to reader;
       alter table app.orders owner to seller; alter table app.products owner to maker;
       create view app.sold as select * from app.orders; alter view app.sold owner to seller;
-      create view app.made as select * from app.products; alter view app.made owner to maker; grant select on app.sold, app.made to reader`)
+      create view app.made as select * from app.products; alter view app.made owner to maker; grant select on app.sold, app.made to reader; grant select (id) on app.products to reader`)
     try {
       await sql.unsafe(
         makeKept('app.daily', query.replace('app.orders', 'app.sold').replace('app.products', 'app.made')),
@@ -293,20 +293,22 @@ describe('of a table that is joined,', () => {
 
   test('a role that the owner of the view is not a member of any more ends that at the next refresh', async () => {
     await sql.unsafe(`
-      create role readers; create role reader in role readers; grant create, usage on schema app to reader; grant select on app.orders, app.products to readers;
-      create view app.sold as select * from app.orders; create view app.made as select * from app.products; grant select on app.sold, app.made to reader`)
+      create role readers; create role "the Reader" in role readers; grant create, usage on schema app to "the Reader"; grant select on app.orders, app.products to readers;
+      create view app.sold as select * from app.orders; create view app.made as select * from app.products; grant select on app.sold, app.made to "the Reader"`)
     try {
       await sql.unsafe(
         makeKept('app.daily', query.replace('app.orders', 'app.sold').replace('app.products', 'app.made')),
       )
-      await sql.unsafe('alter table app.daily owner to reader; alter view app.daily_query owner to reader')
+      await sql.unsafe(
+        'alter table app.daily owner to "the Reader"; alter view app.daily_query owner to "the Reader"',
+      )
       await makeOwnLog()
       await refreshed()
       expect(await computes(rename)).toBe(touched)
-      await sql`revoke readers from reader`
+      await sql`revoke readers from "the Reader"`
       expect(await computes("update app.products set name = 'not read' where id = 1")).toBe('all')
     } finally {
-      await sql.unsafe('drop owned by readers, reader cascade; drop role readers, reader')
+      await sql.unsafe('drop owned by readers, "the Reader" cascade; drop role readers, "the Reader"')
     }
   })
 
@@ -319,7 +321,13 @@ describe('of a table that is joined,', () => {
     },
   )
 
-  test('another table that has taken the name of the orders undoes the refresh', async () => {
+  test.each([
+    ['the orders', 'alter table shop.orders rename to ordered'],
+    ['their schema', 'alter schema shop rename to old; create schema shop'],
+  ])('another table that has taken the name of %s undoes the refresh', async (_, change) => {
+    await sql.unsafe(
+      'create schema shop; alter table app.orders set schema shop; create view app.orders as table shop.orders',
+    )
     await make(query)
     await sql.unsafe(rename)
     await whileLocked(url, 'lock table app.daily in share mode', async ({ commit }) => {
@@ -328,12 +336,47 @@ describe('of a table that is joined,', () => {
         const waits = await sql`select from pg_locks where relation = 'app.daily'::regclass and not granted`
         return waits.length > 0
       })
-      await commit(
-        'alter table app.orders rename to ordered; create table app.orders (day int, product_id int)',
-      )
+      await commit(`${change}; create table shop.orders (day int, product_id int)`)
       expect(await run).toMatchObject({ status: 'error', error: { class: 'CatalogChanged' } })
     })
     expect(await sql`select name from app.daily where day = 1`).toEqual([{ name: 'p1' }])
+    await refreshed()
+  })
+
+  test('without an index by which the orders are found, all are computed', async () => {
+    await make(query)
+    expect(await computes(rename)).toBe(touched)
+    await computes('drop index app.orders_product_id_idx')
+    expect(await computes("update app.products set name = 'once more' where id = 1")).toBe('all')
+  })
+
+  test('the log that is there does without what it does not note', async () => {
+    const log = await make(query)
+    const part = logsOf(log).find(({ table }) => table.joined !== null)!
+    const older = {
+      ...log,
+      tables: log.tables.map((each) => (each.joined ? { ...each, key: null, joined: null } : each)),
+    }
+    for (const statement of [dropLog(daily), ...makeLog(older)]) await sql.unsafe(statement)
+    expect(await refreshed()).not.toContain('is not used')
+    expect(await computes(rename)).toBe('all')
+    expect(await computes('update app.orders set amount = 2 where day = 3')).toBe(1)
+    expect(
+      await sql`select attname from pg_attribute where attrelid = ${part.log}::regclass and attnum > 0`,
+    ).toHaveLength(2)
+  })
+
+  test('values that the owner of the view may not read are not noted', async () => {
+    await sql.unsafe(`
+      create role reader; grant create, usage on schema app to reader; create view app.made as select * from app.products; grant select on app.made, app.orders to reader`)
+    try {
+      await sql.unsafe(makeKept('app.daily', query.replace('app.products', 'app.made')))
+      await sql.unsafe('alter table app.daily owner to reader; alter view app.daily_query owner to reader')
+      const log = await makeOwnLog()
+      expect(log.tables.map(({ joined }) => joined)).toEqual([null, null])
+    } finally {
+      await sql.unsafe('drop owned by reader cascade; drop role reader')
+    }
   })
 
   test('a unique index that is made later does not make another column of what is noted', async () => {
@@ -358,7 +401,7 @@ describe('of a table that is joined,', () => {
       await sql.unsafe(`
       create domain app.short as varchar(10); create type app.size as enum ('s', 'm');
       create table app.odd (id int, ${column} ${type}); create table app.keyed (day text collate "C", ${column} ${type});
-      insert into app.odd values (1, ${one}), (2, ${two}); insert into app.keyed values ('a', ${one}), ('b', ${one}), ('c', ${two})`)
+      insert into app.odd values (1, ${one}), (2, ${two}); insert into app.keyed values ('a', ${one}), ('b', ${one}), ('c', ${two}); create index on app.keyed (${column})`)
       await make(
         `select k.day, max(o.id) as id from app.keyed k join app.odd o on k.${column} = o.${column} group by k.day`,
       )

@@ -30,7 +30,7 @@ beforeAll(async () => {
       seller int references sellers on delete cascade on update set null) partition by list (region);
     create table orders_1 partition of orders for values in (1);
     create table orders_2 partition of orders for values in (2);
-    create index on orders (day);
+    create index on orders (day); create index on orders (product);
     create table products (id int primary key, kind text);
     insert into products select i, 'kind ' || i % 3 from generate_series(1, 9) i;
     insert into orders (region, day, product, amount, seller) select 1 + i % 2, case when i % 50 > 0 then date '2026-01-01' + i % 30 end, 1 + i % 9, i, i % 200 from generate_series(1, 600) i;

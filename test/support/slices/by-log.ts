@@ -28,7 +28,7 @@ export async function fillByLog(
     joined: table.joined && table.key!.column,
     finds: null,
   }))
-  const [{ owner }] = await sql<[{ owner: string }]>`select current_user as owner`
+  const [{ owner }] = await sql<[{ owner: string }]>`select quote_ident(current_user) as owner`
   const read = withFinds({ ...log, parts }, await readFinds(sql, { owner }, { ...log, parts }, joinsOf(log)))
   const [{ found, columns }] = (await sql.unsafe(`
     select ${log.exact === null ? `'{"compared": 0, "wrong": 0}'::jsonb` : `(${compareUntouched(read, log.exact)})`} as found,

@@ -114,7 +114,7 @@ test('each view is said to fall into slices of a table, or why it does not', () 
       'app.ages does not fall into slices: it calls now(), whose result may change although no table does',
       'app.sales falls into slices of day (app.orders.ordered_on), or of month (app.orders.at; if TimeZone and the like are the same in every refresh)',
       'app.sales does not fall into slices of app.products: its query aggregates without GROUP BY, over all slices',
-      'app.sales: a row of app.sellers touches the slices of the app.orders that it joins (app.orders.seller = app.sellers.id)',
+      'app.sales: a row of app.sellers touches the slices of the app.orders that it joins (app.orders.seller = app.sellers.id), if app.orders.seller has an index',
       '  not by a log of changes: month is computed',
     ]),
   )
