@@ -255,7 +255,7 @@ export const otherWrites: fc.Arbitrary<string> = fc.oneof(
 
 /** The tables as they were before writers came, and what queries read besides. */
 export const first = `
-  create index on app.orders (customer); create index on app.orders (code); create index on app.orders (shipped);
+  create index on app.orders (customer); create index on app.orders (code); create index on app.orders (shipped); create index on app.calendar (n);
   create sequence app.ids start 1000; create view app.all_orders as select * from app.orders;
   create view app.known_customers as select id, region, since from app.customers where region <> 'r2';
   create table app.first_orders as table app.orders; create table app.first_customers as table app.customers; create table app.first_calendar as table app.calendar`
