@@ -17,7 +17,7 @@ import { version } from '../version.ts'
 import { command } from '../words/commands.ts'
 import { Problem } from '../words/problem.ts'
 import { type Asked, findRange } from './asked.ts'
-import { type KeptFacts, noLog, notWritten, readKept, readLogged } from './db/kept.ts'
+import { type KeptFacts, noLog, notWritten, readFinds, readKept, readLogged } from './db/kept.ts'
 import { findOut, noteWritten } from './plan/count.ts'
 import { type SomeRows, writeDifference } from './plan/difference.ts'
 import { forget, look } from './plan/forget.ts'
@@ -26,9 +26,11 @@ import {
   countAll,
   countBetween,
   countTouched,
+  findsOf,
   isBetween,
   type ReadLog,
   touchedRows,
+  withFinds,
 } from './plan/rows.ts'
 import { markOf, readsOfProof, tooMany, whyDue, whyNotBelieved, wordsOf } from './plan/trust.ts'
 
@@ -123,23 +125,38 @@ const unused = (why: string): Part => ({
 })
 
 /** The rows that the log of changes tells, if it may be believed, which takes that nothing has changed since the last refresh but rows of tables. */
-async function touchedOf(sql: Sql, view: ViewFacts, facts: KeptFacts, log: ReadLog): Promise<Part | 'gone'> {
+async function touchedOf(
+  sql: Sql,
+  view: ViewFacts,
+  facts: KeptFacts,
+  logged: ReadLog,
+): Promise<Part | 'gone'> {
   const query = view.query as number
-  const { by } = log
-  const world = { query, logs: log.parts.map((each) => each.log) }
-  const proof = readsOfProof(query, log, `${version} ${facts.is}`)
-  const known = await readKnown(sql, view, { ...world, proof })
+  const { by } = logged
+  const world = { query, logs: logged.parts.map((each) => each.log) }
+  const proof = readsOfProof(query, logged, `${version} ${facts.is}`)
+  const known = await readKnown(sql, view, {
+    ...world,
+    proof,
+    finds: findsOf("last.mark -> 'joins'", logged, view.owner),
+  })
   if (known === undefined) return 'gone'
   const changed = whyNotBelieved(known, by)
   const because = changed ?? whyDue(known)
   let exact: string[] | null = null
+  let [joins, finds] = [known.mark?.joins, known.finds]
   // Else the proof holds that the last refresh has made.
   if (because !== null || known.proof === null || known.proof !== known.mark?.proof) {
-    const { log: proved, because: why } = await (await import('./slices.ts')).readLog(sql, view, by)
+    const { joinsOf, readLog } = await import('./slices.ts')
+    const { log: proved, because: why } = await readLog(sql, view, by)
     if (why === undefined) return 'gone'
     if (why !== null) return unused(why)
     exact = proved!.exact
+    joins = joinsOf(proved!)
+    finds = await readFinds(sql, view, logged, joins)
   }
+  const log = withFinds(logged, finds)
+  const schemas = [...new Set(log.parts.flatMap((part) => part.finds?.schema ?? []))]
   const most = because === null ? tooMany(known) : null
   const isCheck = changed === null && because !== null
   const none =
@@ -148,11 +165,11 @@ async function touchedOf(sql: Sql, view: ViewFacts, facts: KeptFacts, log: ReadL
       : ''
   const before = isCheck && exact !== null ? { before: compareUntouched(log, exact) } : {}
   return {
-    words: `${wordsOf(known, by, because)}${none}`,
-    some: because === null ? { by, conditions: touchedRows(log, most) } : null,
+    words: `${wordsOf(known, log, because)}${none}`,
+    some: because === null ? touchedRows(log, most) : null,
     asks: because === null ? { log: countTouched(log, most) } : { ...before, after: countAll(log) },
-    answer: { slices: markOf(known, by, because) },
-    log: { holds: holdsOf(view, world, known), isBelieved: changed === null, logOid: known.logOid },
+    answer: { slices: markOf(known, by, because, joins) },
+    log: { holds: holdsOf(view, world, known, schemas), isBelieved: changed === null, logOid: known.logOid },
   }
 }
 

@@ -1,10 +1,11 @@
 import type { Sql } from '../server/database.ts'
 import { type LoggedView, whyNoKeys } from './db/log.ts'
 import { readQueries } from './db/read-queries.ts'
-import { type Proof, proveSlices } from './plan/prove.ts'
+import { type Join, type Proof, proveJoins, proveSlices } from './plan/prove.ts'
 
 export { readLogged } from './db/kept.ts'
 export { planLog, readLog, readLogNote, unchecked, whyNoLog } from './db/log.ts'
+export { joinsOf } from './plan/log.ts'
 
 /** By what a view could be filled in part. */
 export interface ViewSlices {
@@ -12,7 +13,7 @@ export interface ViewSlices {
   /** Why by no table at all; otherwise null. */
   because: string | null
   /** The tables that it reads. */
-  tables: ({ table: string } & Proof)[]
+  tables: ({ table: string; joined?: { table: string } & Join } & Proof)[]
 }
 
 /** Finds by which columns views fall into slices of their tables. */
@@ -61,11 +62,22 @@ function slicesOf(
   const found = views.get(oid)
   if (found === undefined) return undefined
   const tables = found.because === null ? found.tables : []
+  const proofs = tables.map((id) => ({ id, ...proveSlices(found, id, facts) }))
+  const nameOf = (id: number) => facts.relations.get(id)!.name
+  /** The first table whose slices a change of another one touches by a join. */
+  const joinOf = (other: number) =>
+    proofs.flatMap(({ id, slices }) => {
+      const joins = slices.some(({ isColumn }) => isColumn) ? proveJoins(found, id, other, facts) : []
+      return joins.map((join) => ({ table: nameOf(id), ...join }))
+    })[0]
   return {
     view,
     because: found.because ?? (tables.length === 0 ? 'it reads no table' : null),
-    tables: tables
-      .map((table) => ({ table: facts.relations.get(table)!.name, ...proveSlices(found, table, facts) }))
+    tables: proofs
+      .map(({ id, ...proof }) => {
+        const joined = proof.because === null ? undefined : joinOf(id)
+        return { table: nameOf(id), ...proof, ...(joined && { joined }) }
+      })
       .sort((one, other) => other.slices.length - one.slices.length || (one.table < other.table ? -1 : 1)),
   }
 }

@@ -11,6 +11,8 @@ export interface Mark {
   by: string
   world: Record<string, string>
   proof?: string
+  /** How it has proved that the slices of joined rows are found, by the tables of the log. */
+  joins?: ({ log: string } & Joined)[]
   wholeAt: string
   /** How long it took to compute and write all rows, in the last refresh before that did. */
   wholeMs?: number
@@ -20,6 +22,21 @@ export interface Mark {
   /** If a whole refresh compared: how many slices that no change has touched, and how many of them were wrong. */
   compared?: number
   wrong?: number
+}
+
+/** The slices that a row of another table touches: those in column `key` of the rows of `table`, an OID, that have in `column` what it has. */
+export interface Joined {
+  table: number
+  column: string
+  key: string
+}
+
+/**
+ * How the slices of joined rows are found: a query that an array of the joined values follows, and the schema whose name it has, by OID and version.
+ */
+export interface Finds {
+  query: string
+  schema: string
 }
 
 /** What is known of a view and of its log when a refresh is planned. */
@@ -34,6 +51,8 @@ export interface Known {
   logOid: number
   /** What the last success has left; null: nothing. */
   mark: Partial<Mark> | null
+  /** How the slices of joined rows are found by what the mark says, by the tables of the log; null: they are not. */
+  finds: Record<string, Finds> | null
   /** How long that took to compute and write rows. */
   fillMs: number | null
   /** How often all slices are computed, by the definition; null: once a day. */

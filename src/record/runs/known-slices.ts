@@ -6,21 +6,29 @@ import type { QualifiedName } from '../../words/names.ts'
 import type { Known } from '../plan/slice-marks.ts'
 import { wrongSlices } from '../plan/wrong-slices.ts'
 
-/** The query of a kept table, by its OID, the parts of its log, as SQL writes them, and SQL for what else the proof of the log reads. */
+/** The query of a kept table, by its OID, the parts of its log, as SQL writes them, and SQL for what else is asked of it. */
 interface Logged {
   query: number
   logs: string[]
+  /** What else the proof of the log reads. */
   proof: string
+  /** How the slices of joined rows are found by the `last.mark`. */
+  finds: string
 }
 
 /** SQL for the world of a kept table: all that its rows depend on but rows of tables, as a JSON object. */
-const worldOf = ({ query, logs }: Omit<Logged, 'proof'>): string =>
+const worldOf = ({ query, logs }: Pick<Logged, 'query' | 'logs'>): string =>
   `select viewkeeper.world(${query}, array[${logs.map((each) => `to_regclass(${literal(each)})::oid`)}], true) || jsonb_build_object('query', md5(pg_get_viewdef(${query})))`
 
-/** What rows of a view that stay stand on: its world, and that nobody has written its row of the catalog. */
-export const holdsOf = (view: ViewFacts, log: Omit<Logged, 'proof'>, { text, toucher }: Known) => ({
-  sql: `select concat_ws(' ', (${worldOf(log)}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
-  is: `${text} ${toucher}`,
+/** What rows of a view that stay stand on: its world, that nobody has written its row of the catalog, and that schemas have the names that they had. */
+export const holdsOf = (
+  view: ViewFacts,
+  log: Pick<Logged, 'query' | 'logs'>,
+  { text, toucher }: Known,
+  schemas: string[],
+) => ({
+  sql: `select concat_ws(' ', (${worldOf(log)}), (select c.xmin from pg_class c where c.oid = ${view.oid}), (select count(*) from pg_namespace n where concat(n.oid, ' ', n.xmin) in (${[...schemas, ''].map(literal).join()})))`,
+  is: `${text} ${toucher} ${schemas.length}`,
 })
 
 /** The statement that fails the run if that does not hold any more. */
@@ -59,7 +67,7 @@ const lately = (sql: Sql) => sql`
 export async function readKnown(sql: Sql, view: ViewFacts, log: Logged): Promise<Known | undefined> {
   const [known] = await sql<Known[]>`
     select now.world, now.world::text as text, ${sql.unsafe(log.proof)} as proof, c.xmin::text as toucher, to_jsonb(clock_timestamp()) #>> '{}' as now, l.oid::int8 as "logOid",
-           last.mark, last.fill_ms as "fillMs", last.every, coalesce(last.is_ours, false) as "isOurs",
+           last.mark, ${sql.unsafe(log.finds)} as finds, last.fill_ms as "fillMs", last.every, coalesce(last.is_ours, false) as "isOurs",
            ((last.mark ->> 'wholeAt')::timestamptz < clock_timestamp() - coalesce(last.every, '1 day')::interval) is true as "isDue",
            case when last.mark ? 'world' then viewkeeper.changed(last.mark -> 'world', now.world) end as changed,
            (select s.value -> last.id::text from viewkeeper.switches s where s.key = ${wrongSlices}) as wrong,

@@ -1,10 +1,11 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
+import type { Known, Mark } from '../../record/plan/slice-marks.ts'
 import type { Sql } from '../../server/database.ts'
 import { literal, logName, logSchema, ofLog, queryOfKept, quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import type { KeptTable } from '../plan/difference.ts'
-import type { ReadLog } from '../plan/rows.ts'
+import { findsOf, type ReadLog } from '../plan/rows.ts'
 
 /** What a refresh of a kept table goes by. */
 export interface KeptFacts extends Pick<KeptTable, 'columns' | 'key'> {
@@ -62,18 +63,33 @@ export async function readKept(
 
 /** The log of the changes of a view, by the names of its tables; null: it has none. */
 export async function readLogged(sql: Sql, view: QualifiedName): Promise<ReadLog | null> {
-  const rows = await sql<{ name: string; by: string | null }[]>`
-    select c.relname as name, case w.attname when 'whole' then a.attname end as by from pg_class c
-      join pg_attribute a on a.attrelid = c.oid and a.attnum = 1 join pg_attribute w on w.attrelid = c.oid and w.attnum = 2
-     where c.relnamespace = to_regnamespace(${logSchema}) and ${sql.unsafe(ofLog('c.relname'))} = ${logName(view)} order by c.oid`
-  const by = rows.find((row) => row.by !== null)?.by ?? null
-  if (by === null) return null
+  const rows = await sql<{ name: string; columns: string[] }[]>`
+    select c.relname as name, to_jsonb(array(select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)) as columns
+      from pg_class c where c.relnamespace = to_regnamespace(${logSchema}) and ${sql.unsafe(ofLog('c.relname'))} = ${logName(view)} and c.relkind = 'r' order by c.oid`
+  const isKeyed = ({ columns }: { columns: string[] }) => columns[1] === 'whole'
+  const by = rows.find(isKeyed)?.columns[0]
+  if (by === undefined) return null
   const { schema, name } = view
   const parts = rows.map((row) => ({
     log: quoteName({ schema: logSchema, name: row.name }),
-    isKeyed: row.by !== null,
+    isKeyed: isKeyed(row),
+    joined: (row.columns[0] === 'whole' && row.columns[2]) || null,
+    finds: null,
   }))
   return { view: { schema, name }, by, parts }
+}
+
+/** How the slices of joined rows are found by a proof, by the tables of the log; null: they are not. */
+export async function readFinds(
+  sql: Sql,
+  { owner }: Pick<ViewFacts, 'owner'>,
+  log: ReadLog,
+  joins: NonNullable<Mark['joins']>,
+): Promise<Known['finds']> {
+  const [row] = await sql.unsafe<{ finds: Known['finds'] }[]>(
+    `select ${findsOf(`${literal(JSON.stringify(joins))}::jsonb`, log, owner)} as finds`,
+  )
+  return row!.finds
 }
 
 /** Why a log is not used that somebody has dropped or renamed, or whose schema he has. */

@@ -3,16 +3,23 @@ import { literal, logName, logSchema, longestLogged, quoteName } from '../../sql
 import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
-import { type ChangeLog, keyOf, logsOf, triggersOf } from '../plan/log.ts'
-import { proveSlices, type SliceKey } from '../plan/prove.ts'
+import { type ChangeLog, keyOf, logOfPart, logsOf, triggersOf } from '../plan/log.ts'
+import { proveJoins, proveSlices, type SliceKey } from '../plan/prove.ts'
+import type { ReadLog } from '../plan/rows.ts'
 import { noLog, readLogged } from './kept.ts'
 import { readQueries } from './read-queries.ts'
 
 /**
  * The log that a kept table needs so that its refreshes compute only the slices of column `by` that changed. Throws InvalidRequest, with the
- * reason, if the view does not fall into such slices, or if it does by several columns and none is named.
+ * reason, if the view does not fall into such slices, or if it does by several columns and none is named. Where rows of another table are joined by
+ * several columns, any of them will do: it is that of the log that is `there`, or one that is unique.
  */
-export async function planLog(sql: Sql, view: LoggedView, by?: string): Promise<ChangeLog> {
+export async function planLog(
+  sql: Sql,
+  view: LoggedView,
+  by?: string,
+  there: ReadLog | null = null,
+): Promise<ChangeLog> {
   const plans = await readLogKeys(sql, view)
   const several = plans.keys.map(displayPart).join(', or of ')
   const because =
@@ -28,7 +35,7 @@ export async function planLog(sql: Sql, view: LoggedView, by?: string): Promise<
     throw new Problem('InvalidRequest', `${displayName(view)} has no log of changes: ${because}`, {
       field: 'by',
     })
-  return plans.of(by ?? plans.keys[0]!)
+  return plans.of(by ?? plans.keys[0]!, there)
 }
 
 /** A view beside which a log may stand, were it a kept table. `query`: of one, that of its query. */
@@ -42,7 +49,7 @@ async function readLogKeys(
   keys: string[]
   because: string | null
   whyNot: Map<string, string>
-  of: (by: string) => ChangeLog
+  of: (by: string, there: ReadLog | null) => ChangeLog
 }> {
   const root = view.query ?? view.oid
   const { views, facts } = await readQueries(sql, [root])
@@ -51,9 +58,30 @@ async function readLogKeys(
     table,
     ...proveSlices(found!, table, facts),
   }))
-  const read = await readLoggable(sql, view.oid, proofs)
+  const joins = proofs.flatMap(({ table, slices }) =>
+    proofs.flatMap(({ table: other }) =>
+      slices.length === 0 || other === table
+        ? []
+        : proveJoins(found!, table, other, facts).map((join) => ({ table, other, ...join })),
+    ),
+  )
+  const read = await readLoggable(sql, view.oid, [
+    ...proofs.map(({ table, slices }) => [table, slices.map(({ column }) => column)] as const),
+    ...joins.map(({ other, column }) => [other, [column]] as const),
+  ])
+  const columnOf = (table: number, column: string, collation = '') => {
+    const { declared, type } = read.tables.find(({ id }) => id === table)!.columns[column]!
+    return { column, declared, type: `${type}${collation}`, plain: type }
+  }
+  const isStored = (table: number, column: string) =>
+    !read.computed.some(([id, name]) => id === table && name === column)
+  /** Of `bit` a log would make bit(1), and no operator compares a domain with the values of an enumeration. */
+  const isOddType = (table: number, column: string) => {
+    const { declared, plain } = columnOf(table, column)
+    return plain === 'bit' || (plain.includes('.') && plain !== declared)
+  }
   const isKept = ({ table }: { table: number }, { isColumn, column }: SliceKey) =>
-    isColumn && !read.computed.some(([id, name]) => id === table && name === column)
+    isColumn && isStored(table, column) && !isOddType(table, column)
   const kept = proofs.flatMap((proof) =>
     proof.slices.filter((each) => isKept(proof, each)).map((key) => key.by),
   )
@@ -68,7 +96,9 @@ async function readLogKeys(
               slice.by,
               kept.includes(slice.by)
                 ? `the log has a column ${slice.by} of its own`
-                : whyComputed(slice, facts.relations.get(table)!.name),
+                : slice.isColumn && isStored(table, slice.column)
+                  ? `${displayPart(slice.by)} has type ${columnOf(table, slice.column).declared}, of which a log cannot note values`
+                  : whyComputed(slice, facts.relations.get(table)!.name),
             ] as const,
         ),
     ),
@@ -88,33 +118,47 @@ async function readLogKeys(
     keys,
     because,
     whyNot,
-    of: (by) => ({
-      view: { schema: view.schema, name: view.name },
-      query: root,
-      by,
-      exact: exactColumns(found!, facts)?.filter((column) => column !== by) ?? null,
-      // By name: in every database the parts have the same numbers.
-      tables: proofs
-        .map((proof) => {
-          const { name, relations, columns } = read.tables.find(({ id }) => id === proof.table)!
-          const column = proof.slices.find((each) => each.by === by && isKept(proof, each))?.column
-          const { declared, type } = columns[column ?? ''] ?? {}
-          return {
-            name,
-            relations,
-            key:
-              column === undefined
-                ? null
-                : {
-                    column,
-                    declared: declared!,
-                    type: `${type}${read.collations[by] ?? ''}`,
-                    plain: type!,
-                  },
-          }
+    of: (by, there) => {
+      const keyIn = (table: number) => {
+        const proof = proofs.find((each) => each.table === table)!
+        const column = proof.slices.find((each) => each.by === by && isKept(proof, each))?.column
+        return column === undefined ? null : columnOf(table, column, read.collations[by])
+      }
+      /** What part `at` notes of a table without the key: values by which its rows are joined with those of one that has it. */
+      const joinOf = ({ id, columns }: Loggable, at: number) => {
+        const part = there?.parts.find(({ log }) => log === logOfPart(view, at))
+        const found = joins.flatMap(({ table, other, column, to }) => {
+          const key = keyIn(table)
+          if (other !== id || key === null || own.has(column) || !isStored(id, column)) return []
+          // The collation of a name is its own, and no text's. Whoever may read the log reads the values.
+          const noted = columnOf(id, column)
+          return noted.plain === 'name' || isOddType(id, column) || !(part || columns[column]!.isRead)
+            ? []
+            : { key: noted, joined: { table, column: to, key: key.column } }
         })
-        .sort((one, other) => (one.name < other.name ? -1 : 1)),
-    }),
+        return (
+          (part ? found.find(({ key }) => key.column === part.joined) : found[0]) ?? {
+            key: null,
+            joined: null,
+          }
+        )
+      }
+      return {
+        view: { schema: view.schema, name: view.name },
+        query: root,
+        by,
+        exact: exactColumns(found!, facts)?.filter((column) => column !== by) ?? null,
+        // By name: in every database the parts have the same numbers.
+        tables: proofs
+          .map(({ table }) => read.tables.find(({ id }) => id === table)!)
+          .sort((one, other) => (one.name < other.name ? -1 : 1))
+          .map((table, at) => {
+            const key = keyIn(table.id)
+            const { name, relations } = table
+            return { name, relations, ...(key === null ? joinOf(table, at) : { key, joined: null }) }
+          }),
+      }
+    },
   }
 }
 
@@ -138,7 +182,7 @@ export async function readLog(
   by: string | undefined,
 ): Promise<{ log: ChangeLog; because: string | null | undefined } | { log: null; because: string }> {
   try {
-    const log = await planLog(sql, view, by)
+    const log = await planLog(sql, view, by, await readLogged(sql, view))
     return { log, because: await whyNoLog(sql, log) }
   } catch (error) {
     if (error instanceof Problem) return { log: null, because: error.message }
@@ -168,16 +212,20 @@ interface Loggable {
   id: number
   name: string
   relations: { id: number; name: string }[]
-  /** The types of the columns that may be keys: as declared, and without domains and lengths. */
-  columns: Record<string, { declared: string; type: string }>
+  /** The types of the columns that may be keys, or joined: as declared, and without domains and lengths; whether the owner of the view may read them. */
+  columns: Record<string, { declared: string; type: string; isRead: boolean }>
   /** Why its writes cannot be logged. */
   odd: string | null
 }
 
 /** What a log needs to know of the tables of a view; the collations of its columns that are not those of the types; which columns are computed when they are read. */
-async function readLoggable(sql: Sql, view: number, proofs: { table: number; slices: SliceKey[] }[]) {
-  const ids = `array[${proofs.map(({ table }) => table).join()}]::oid[]`
-  const keys = JSON.stringify(proofs.map(({ table, slices }) => [table, slices.map(({ column }) => column)]))
+async function readLoggable(
+  sql: Sql,
+  view: number,
+  columns: (readonly [table: number, readonly string[]])[],
+) {
+  const ids = `array[${[...new Set(columns.map(([table]) => table))].join()}]::oid[]`
+  const keys = JSON.stringify(columns)
   const [row] = await sql.unsafe<
     { collations: Record<string, string>; tables: Loggable[]; computed: [number, string][] }[]
   >(`
@@ -193,7 +241,8 @@ async function readLoggable(sql: Sql, view: number, proofs: { table: number; sli
            (select coalesce(jsonb_agg(jsonb_build_array(a.attrelid::int8, a.attname)), '[]') from pg_attribute a where a.attrelid in (select id from below) and a.attgenerated = 'v') as computed,
            (select coalesce(jsonb_agg(jsonb_build_object('id', r.oid::int8, 'name', r.name,
               'relations', (select jsonb_agg(jsonb_build_object('id', e.oid::int8, 'name', e.name) order by e.oid) from parts p join named e on e.oid = p.id where p.root = r.oid),
-              'columns', (select coalesce(jsonb_object_agg(a.attname, jsonb_build_object('declared', format_type(a.atttypid, null), 'type', (
+              'columns', (select coalesce(jsonb_object_agg(a.attname, jsonb_build_object('declared', format_type(a.atttypid, null),
+                  'isRead', has_column_privilege((select m.relowner from pg_class m where m.oid = ${view}), r.oid, a.attnum, 'select'), 'type', (
                   with recursive base(type) as (select a.atttypid union select d.typbasetype from base b join pg_type d on d.oid = b.type and d.typtype = 'd')
                   select format_type(b.type, null) from base b join pg_type d on d.oid = b.type where d.typtype <> 'd'))), '{}')
                 from pg_attribute a where a.attrelid = r.oid and a.attname in (

@@ -22,6 +22,7 @@ interface RelationRow {
   /** Whether all its rows are those of the server's own tables, and everybody sees the same ones. */
   plain: boolean
   columns: [number, string, number][]
+  unique: number[]
   heirs: number[]
   query: string | null
   virtual: string[]
@@ -43,6 +44,7 @@ export async function readQueries(
            c.relkind in ('r', 'p') and not c.relrowsecurity and not exists (
              select from unnest(heirs.ids) h(id) join pg_class e on e.oid = h.id and e.relkind <> 'p' and (e.relkind <> 'r' or e.relam <> 2 or e.relpersistence <> 'p')) as plain,
            (select coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname, a.atttypid::int8)), '[]') from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
+           to_jsonb(array(select i.indkey[0] from pg_index i where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indnkeyatts = 1 and i.indpred is null)) as unique,
            to_jsonb(heirs.ids::int8[]) as heirs,
            case when c.relkind in ('m', 'v') then (select w.ev_action::text from pg_rewrite w where w.ev_class = c.oid and w.rulename = '_RETURN') end as query,
            to_jsonb(array(select d.adbin::text from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum

@@ -8,8 +8,8 @@ export interface KeptTable extends QualifiedName {
   key: { column: string; equals: string }[]
 }
 
-/** Which rows: conditions on a column of a row, of which each row meets at most one. Null: all of them. */
-export type SomeRows = { by: string; conditions: ((key: string) => string)[] } | null
+/** Which rows: conditions on a column of a row, of which each row meets at most one, and what they need in WITH. Null: all of them. */
+export type SomeRows = { by: string; with?: string; conditions: ((key: string) => string)[] } | null
 
 /**
  * The statement that makes a kept table like its query, or some of its rows. It reads both at one moment, compares images of rows, and writes only what
@@ -49,7 +49,7 @@ export function writeDifference(table: KeptTable, query: QualifiedName, some: So
 changed as (
   update only ${relation} as t set ${columns.map((column) => `${column} = ${of(column)}`).join(', ')}
     from differing as d where t.ctid operator(pg_catalog.=) d.place and ${stands('d.is_new')} returning 1)`
-  return `with new_rows as materialized (
+  return `with ${some?.with ? `${some.with},\n` : ''}new_rows as materialized (
   ${from(quoteName(query), '')}),
 old_rows as materialized (
   ${from(`only ${relation}`, 'x.ctid as place, ')}),

@@ -18,6 +18,8 @@ interface RelationFacts {
   name: string
   kind: string
   columns: Map<number, string>
+  /** The columns of which no two rows have the same value. */
+  unique: number[]
   /** Itself and what inherits from it, partitions among them: a row of these is a row of it. */
   heirs: number[]
   /** The query of a plain view. */

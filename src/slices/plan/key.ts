@@ -18,6 +18,8 @@ export interface Carried {
   form: string
   /** Whether it depends on settings of the session. */
   bySettings: boolean
+  /** Whether there is a row with it only if the table has one: a side of an outer join, or a branch of a UNION, may have rows without. */
+  isOfRow: boolean
 }
 
 /** Why an expression of one column of the table is no key, as a sentence; null: it is no such expression. */
@@ -118,7 +120,7 @@ export function keyOf(
   if (nodes.flatMap(collationsOf).some((collation) => facts.loose.has(collation)))
     return { flaw: 'has a collation that takes different texts for equal' }
   const bySettings = carried.bySettings || called.some((each) => !facts.immutable.has(each))
-  return { carried: { column: carried.column, form: textOf(resolved, from.columns), bySettings }, resolved }
+  return { carried: { ...carried, form: textOf(resolved, from.columns), bySettings }, resolved }
 }
 
 /** Whether equal values of `other` make equal values of `expression`: wherever it has a column, that stands in `other`. */

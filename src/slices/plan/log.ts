@@ -1,5 +1,7 @@
+import type { Joined, Mark } from '../../record/plan/slice-marks.ts'
 import { literal, logName, logSchema, ofLog, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { displayPart, type QualifiedName } from '../../words/names.ts'
+import { mostRows } from './forget.ts'
 
 /** The log of the changes of what a view reads: which of its slices they touch. Each table that it reads has its part. */
 export interface ChangeLog {
@@ -23,9 +25,11 @@ interface LoggedTable {
    * a collation, which takes each value of it; `plain`: without that.
    */
   key: { column: string; declared: string; type: string; plain: string } | null
+  /** If it says no slice, but what rows are joined by: of which ones. */
+  joined: Joined | null
 }
 
-/** A log of one table: a row for each slice that a statement has touched, or one for all of them. `at`: the transaction that wrote it. */
+/** A log of one table: a row for each key that a statement has touched, or one for all of them. `at`: the transaction that wrote it. */
 export interface TableLog {
   table: LoggedTable
   /** Of its table and of its triggers' function. */
@@ -48,24 +52,33 @@ const events = {
 export const logsOf = ({ view, by, tables }: ChangeLog): TableLog[] =>
   tables.map((table, at) => {
     const name = `${logName(view)}_${at}`
-    const log = quoteName({ schema: logSchema, name })
+    const log = logOfPart(view, at)
     const forget = `${name}_forget`
     return {
       table,
       name,
       log,
       forget: quoteName({ schema: logSchema, name: forget }),
-      columns: [
-        ...(table.key === null ? [] : [`${quoteIdentifier(by)} ${table.key.type}`]),
-        '"whole" boolean not null default false',
-        '"at" xid8 not null default pg_current_xact_id()',
-      ],
+      columns: columnsOf(by, table),
       functions: [
-        { name, body: noting(log, by, table.key), arguments: '' },
+        { name, body: noting(log, by, table), arguments: '' },
         { name: forget, body: forgetting(log), arguments: 'pg_snapshot' },
       ],
     }
   })
+
+/** The table of a part of a log, as SQL writes it. */
+export const logOfPart = (view: QualifiedName, part: number): string =>
+  quoteName({ schema: logSchema, name: `${logName(view)}_${part}` })
+
+/** A log that has its key first is one of slices. */
+function columnsOf(by: string, { key, joined }: LoggedTable): string[] {
+  const own = ['"whole" boolean not null default false', '"at" xid8 not null default pg_current_xact_id()']
+  if (key === null) return own
+  return joined
+    ? [...own, `${quoteIdentifier(key.column)} ${key.type}`]
+    : [`${quoteIdentifier(by)} ${key.type}`, ...own]
+}
 
 /** The triggers of a log on each relation. */
 export const triggersOf = ({ name, table }: TableLog) =>
@@ -86,7 +99,7 @@ export const triggersOf = ({ name, table }: TableLog) =>
  * trigger, whose types might execute code as him. A log that is gone, or belongs to somebody else, is not written, which the world of the view tells.
  * A query about the catalog would take longer than all of this.
  */
-function noting(log: string, by: string, key: LoggedTable['key']): string {
+function noting(log: string, by: string, { key, joined }: LoggedTable): string {
   // The server quotes a statement that fails: whoever cannot write because the log was altered, or the disk is full, reads what to type.
   const remedy = `drop function ${log}() cascade`.replace(/\*(?=\/)|\/(?=\*)/g, '$& ')
   const into = `insert /* without this log: ${remedy} */ into ${log}`
@@ -109,6 +122,10 @@ end
   else
     ${all}`)
   const column = quoteIdentifier(key.column)
+  const name = joined ? key.column : by
+  const noted = quoteIdentifier(name)
+  // Nothing is joined by a null. More rows than a refresh reads mean all.
+  const some = `${joined ? ' where d.k is not null or d.is_odd' : ''} limit ${mostRows + 1}`
   const named = (...rows: string[]) => {
     const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
     const instead = `null::${key.declared === 'boolean' ? 'integer' : 'boolean'} as ${column}`
@@ -116,12 +133,12 @@ end
     const [text, value] = key.plain.includes('.')
       ? [
           'case when n.k is not null then concat(n.k) end',
-          `(jsonb_populate_record(null::${log}, jsonb_build_object(${literal(by)}, d.k))).${quoteIdentifier(by)}`,
+          `(jsonb_populate_record(null::${log}, jsonb_build_object(${literal(name)}, d.k))).${noted}`,
         ]
       : ['n.k::text', `d.k::${key.plain}`]
-    return `${into} (${quoteIdentifier(by)}, whole) select ${value}, d.k is null and d.is_odd from (
+    return `${into} (${noted}, whole) select ${value}, d.k is null and d.is_odd from (
       select distinct case when n.is_odd then null else ${text} end as k, n.is_odd
-        from (select ${instead}) f cross join lateral (select r.k, pg_typeof(r.k)::text <> ${literal(key.declared)} as is_odd from (${keys}) r) n) d;`
+        from (select ${instead}) f cross join lateral (select r.k, pg_typeof(r.k)::text <> ${literal(key.declared)} as is_odd from (${keys}) r) n) d${some};`
   }
   return body(`elsif tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option') then
     ${all}
@@ -149,6 +166,10 @@ begin
   delete from ${log} where case when $1 is null then at <> pg_current_xact_id() else pg_visible_in_snapshot(at, $1) or at >= pg_snapshot_xmax(pg_current_snapshot()) end;
 end
 `
+
+/** How a refresh finds the slices of joined rows, by the tables of the log that say what these are joined by. */
+export const joinsOf = (log: ChangeLog): NonNullable<Mark['joins']> =>
+  logsOf(log).flatMap(({ log, table: { joined } }) => (joined ? { log, ...joined } : []))
 
 /** The options of every function of a log: what becomes a text and a value again is the same. */
 const functionOptions =

@@ -28,6 +28,17 @@ export interface SliceKey {
 /** What a view can be filled by, in part, when rows of one table change; or why it cannot. */
 export type Proof = { slices: SliceKey[]; because: null } | { slices: []; because: string }
 
+/** How a row of another table finds the slices that it touches: those of the rows of the table that have in `to` what it has in `column`. */
+export interface Join {
+  column: string
+  to: string
+}
+
+interface SlicedQuery {
+  query: TreeNode
+  columns: Map<number, string>
+}
+
 /** The columns of a query that carry a key or have lost it, by number; null: it reads nothing of the table. */
 type Carrying = Map<number, Carried | Lost> | null
 
@@ -41,13 +52,68 @@ const [inner, left, right] = ['0', '1', '3']
  * through the query from the table upwards. For each query on the way it knows the columns that carry a key, and this holds: its rows
  * with the key *k* are computed from the table's rows with the key *k*, and from no other ones. Pure.
  */
-export function proveSlices(
-  view: { query: TreeNode; columns: Map<number, string> },
-  of: number,
-  facts: SliceFacts,
-): Proof {
+export function proveSlices(view: SlicedQuery, of: number, facts: SliceFacts): Proof {
+  const { name, columns } = facts.relations.get(of)!
+  try {
+    const columnsOf = [...(readerOf(of, facts).readQuery(...wholeOf(view)) ?? [])]
+    const slices = columnsOf.flatMap(([at, key]) =>
+      'column' in key
+        ? {
+            by: view.columns.get(at)!,
+            column: columns.get(key.column)!,
+            bySettings: key.bySettings,
+            isColumn: isColumn(key),
+          }
+        : [],
+    )
+    if (slices.length > 0) return { slices, because: null }
+    const lost = columnsOf.flatMap(([, key]) => ('because' in key ? (key.because ?? []) : []))
+    return {
+      slices: [],
+      because: lost[0] ?? `none of its columns is computed from one column of ${name} alone`,
+    }
+  } catch (error) {
+    if (error instanceof Refused) return { slices: [], because: error.message }
+    throw error
+  }
+}
+
+/**
+ * Proves that a row of `other` touches only slices of the rows of table `of` that a condition joins with it, if the view falls into slices of that. Where both
+ * meet, a row of `other` is read for a row of the table that has the same value, or for none; it is read nowhere else; and from there upwards the rows
+ * of a slice are computed from those of the slice. The slices of a row are found by the rows that the table has now: what was changed in these touches
+ * slices by itself. Each of several conditions is enough by itself: first those on unique columns. None: not proved. Pure.
+ */
+export function proveJoins(view: SlicedQuery, of: number, other: number, facts: SliceFacts): Join[] {
+  const [reader, others] = [readerOf(of, facts), readerOf(other, facts)]
+  const [{ columns }, { columns: names, unique }] = [facts.relations.get(of)!, facts.relations.get(other)!]
+  try {
+    if (others.times(wholeOf(view)[0]) !== 1) return []
+    reader.readQuery(...wholeOf(view))
+    const found = reader.meetings.flatMap(({ entry, scope, at, column }) => {
+      // A recursive WITH of a query around it goes from row to row of the other table.
+      for (let up: QueryScope | null = scope; up !== null; up = up.outer)
+        if (others.readsRecursively(up)) return []
+      const met = others.readEntry(entry, scope)?.get(at)
+      return met && 'column' in met && isColumn(met) ? { column: met.column, to: columns.get(column)! } : []
+    })
+    const isUnique = ({ column }: { column: number }) => Number(unique.includes(column))
+    return found
+      .sort((one, another) => isUnique(another) - isUnique(one))
+      .map(({ column, to }) => ({ column: names.get(column)!, to }))
+  } catch (error) {
+    if (error instanceof Refused) return []
+    throw error
+  }
+}
+
+const wholeOf = ({ query }: SlicedQuery): [QueryScope, string] => [{ query, outer: null }, 'its query']
+
+/** Reads queries for the columns of a table, and notes the `meetings`: where a condition asks a column of something else to be a column of it. */
+function readerOf(of: number, facts: SliceFacts) {
   const { name, columns, heirs } = facts.relations.get(of)!
-  const touched = new Map<TreeNode, boolean>()
+  const touched = new Map<TreeNode, number>()
+  const meetings: { entry: TreeNode; scope: QueryScope; at: number; column: number }[] = []
   const refuse = (because: string): never => {
     throw new Refused(because)
   }
@@ -55,21 +121,25 @@ export function proveSlices(
   const sharesRows = (relation: number) =>
     facts.relations.get(relation)?.heirs.some((heir) => heirs.includes(heir)) ?? false
 
-  /** Whether a query reads the table, or a table that shares rows with it, anywhere. */
-  function touches({ query, outer }: QueryScope): boolean {
+  /** How often a query reads the table, or a table that shares rows with it, anywhere. */
+  function times(scope: QueryScope): number {
+    const { query } = scope
     const known = touched.get(query)
     if (known !== undefined) return known
-    touched.set(query, false)
-    const found =
-      entriesOf(query).some((entry) => {
-        const below = readBy(entry, { query, outer }, facts)
-        return below === null
-          ? sharesRows(numberIn(entry, 'relid'))
-          : below !== 'nothing' && touches(below.scope)
-      }) || sublinksOf(query).some((sublink) => touches({ query: sublink, outer: { query, outer } }))
+    touched.set(query, 0)
+    const found = [
+      ...entriesOf(query).map((entry) => {
+        const below = readBy(entry, scope, facts)
+        if (below === null) return Number(sharesRows(numberIn(entry, 'relid')))
+        return below === 'nothing' ? 0 : times(below.scope)
+      }),
+      ...sublinksOf(query).map((sublink) => times({ query: sublink, outer: scope })),
+    ].reduce((sum, each) => sum + each, 0)
     touched.set(query, found)
     return found
   }
+
+  const touches = (scope: QueryScope): boolean => times(scope) > 0
 
   function readEntry(entry: TreeNode, scope: QueryScope): Carrying {
     const below = readBy(entry, scope, facts)
@@ -78,7 +148,10 @@ export function proveSlices(
     const relation = numberIn(entry, 'relid')
     if (relation === of)
       return new Map(
-        [...columns.keys()].map((column) => [column, { column, form: formOf(column), bySettings: false }]),
+        [...columns.keys()].map((column) => [
+          column,
+          { column, form: formOf(column), bySettings: false, isOfRow: true },
+        ]),
       )
     return sharesRows(relation)
       ? refuse(`it also reads ${facts.relations.get(relation)?.name}, which has rows of ${name}`)
@@ -175,21 +248,35 @@ export function proveSlices(
     const equalities = conjuncts(nodeIn(item, 'quals')).flatMap((condition) =>
       equality(condition, query, reader),
     )
+    const meet = (found: typeof equalities) =>
+      meetings.push(
+        ...found.flatMap(({ other, key: { carried } }) => {
+          const entry = nodesIn(query, 'rtable')[numberIn(other, 'varno') - 1]!
+          const { column, isOfRow } = carried
+          return isOfRow && isColumn(carried) ? { entry, scope, at: numberIn(other, 'varattno'), column } : []
+        }),
+      )
     const join = item.tag === 'FROMEXPR' ? inner : textIn(item, 'jointype')
     if (join === inner) {
+      meet(equalities)
       const equal = equalities.map(({ other, key }) => [placeOf(other), key.resolved] as const)
       return { ...reader, equal: new Map([...reader.equal, ...equal]) }
     }
     const kept = [left, right].indexOf(join)
-    if (reader === sides[kept]) return reader
+    const among = (side: number) => {
+      const indexes = indexesOf(joined[side] ?? null)
+      return equalities.filter(({ other }) => indexes.includes(numberIn(other, 'varno')))
+    }
+    if (reader === sides[kept]) {
+      meet(among(1 - kept))
+      return reader
+    }
     // A row without a match has no value of the table, but it may have what the match would be equal to.
     const because = `${place} has ${name} on the side of an outer join that is null without a match, which depends on all slices`
-    const indexes = indexesOf(joined[kept] ?? null)
-    const others = equalities.filter(({ other }) => indexes.includes(numberIn(other, 'varno')))
     return {
       columns: new Map<string, Carried | Lost>([
         ...[...reader.columns.keys()].map((column) => [column, { because }] as const),
-        ...others.map(({ other, key }) => [placeOf(other), key.carried] as const),
+        ...among(kept).map(({ other, key }) => [placeOf(other), { ...key.carried, isOfRow: false }] as const),
       ]),
       equal: new Map(),
     }
@@ -233,39 +320,21 @@ export function proveSlices(
         facts.loose.has(collations[column - 1]!)
       )
         return { because: `${said} has different types or collations in its branches` }
-      return each
+      return { ...each, isOfRow: one !== null && other !== null && each.isOfRow && same.isOfRow }
     }
     return (
       (one ?? other) && new Map([...(one ?? other)!].map(([column, each]) => [column, both(column, each)]))
     )
   }
 
-  try {
-    const columnsOf = [...(readQuery({ query: view.query, outer: null }, 'its query') ?? [])]
-    const slices = columnsOf.flatMap(([at, key]) =>
-      'column' in key
-        ? {
-            by: view.columns.get(at)!,
-            column: columns.get(key.column)!,
-            bySettings: key.bySettings,
-            isColumn: key.form === formOf(key.column),
-          }
-        : [],
-    )
-    if (slices.length > 0) return { slices, because: null }
-    const lost = columnsOf.flatMap(([, key]) => ('because' in key ? (key.because ?? []) : []))
-    return {
-      slices: [],
-      because: lost[0] ?? `none of its columns is computed from one column of ${name} alone`,
-    }
-  } catch (error) {
-    if (error instanceof Refused) return { slices: [], because: error.message }
-    throw error
-  }
+  return { readQuery, readEntry, readsRecursively, times, meetings }
 }
 
 /** The form of a column of the table itself. */
 const formOf = (column: number): string => `column ${column}`
+
+/** Whether a value is that of the column itself, and nothing computed from it. */
+const isColumn = ({ column, form }: Carried): boolean => form === formOf(column)
 
 /** A cast that changes no byte is left out, if both sides have it. */
 function withoutRelabels(left: TreeNode, right: TreeNode): [TreeNode, TreeNode] {

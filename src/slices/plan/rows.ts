@@ -1,5 +1,7 @@
+import type { Finds } from '../../record/plan/slice-marks.ts'
 import { literal, queryViewOf, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
+import type { SomeRows } from './difference.ts'
 import { logRead, mostRows } from './forget.ts'
 
 /** A log of changes as a refresh reads it. */
@@ -7,9 +9,36 @@ export interface ReadLog {
   view: QualifiedName
   /** The column whose values are its slices. */
   by: string
-  /** Its tables, as SQL writes them. Without a key, each row of one means all slices. */
-  parts: { log: string; isKeyed: boolean }[]
+  /** Its tables, as SQL writes them. Without a key, a row says what it has in column `joined`. Where nothing finds slices by that, it means all. */
+  parts: { log: string; isKeyed: boolean; joined: string | null; finds: Finds | null }[]
 }
+
+/**
+ * SQL for how the slices of joined rows are found, by the tables of the log, as a JSON object of `Finds`. `joins`: SQL for those of a mark, as JSON, whose
+ * names are those of the columns as long as the world of the view is that of the mark. Left out are those that no index finds, and those for which the
+ * owner of the view may not read what is joined: he may be who reads it through a plain view of somebody else.
+ */
+export function findsOf(joins: string, { parts }: ReadLog, owner: string): string {
+  if (!parts.some(({ joined }) => joined !== null)) return 'null::jsonb'
+  const [role, keyed] = [`${literal(owner)}::regrole`, literal(parts.find(({ isKeyed }) => isKeyed)!.log)]
+  return `(
+  select jsonb_object_agg(j.log, jsonb_build_object('schema', concat(n.oid, ' ', n.xmin), 'query',
+           format('select r.%I%s from %I.%I r where r.%I operator(pg_catalog.=) any', k.attname, l.collates, n.nspname, t.relname, a.attname)))
+    from jsonb_to_recordset(${joins}) j(log text, "table" oid, "column" name, key name)
+    join pg_class t on t.oid = j.table join pg_namespace n on n.oid = t.relnamespace
+    join pg_attribute k on k.attrelid = t.oid and k.attname = j.key join pg_attribute a on a.attrelid = t.oid and a.attname = j.column
+    -- Texts of the log are compared with these.
+    left join (select format(' collate %I.%I', m.nspname, c.collname) from pg_attribute b join pg_collation c on c.oid = b.attcollation join pg_namespace m on m.oid = c.collnamespace
+                where b.attrelid = to_regclass(${keyed}) and b.attnum = 1) l(collates) on true
+   where exists (select from pg_index i where i.indrelid = t.oid and i.indkey[0] = a.attnum and i.indisvalid and i.indpred is null)
+     and has_schema_privilege(${role}, n.oid, 'usage') and has_column_privilege(${role}, t.oid, k.attnum, 'select') and has_column_privilege(${role}, t.oid, a.attnum, 'select'))`
+}
+
+/** The log with what `findsOf` has found. */
+export const withFinds = (log: ReadLog, finds: Record<string, Finds> | null): ReadLog => ({
+  ...log,
+  parts: log.parts.map((part) => ({ ...part, finds: finds?.[part.log] ?? null })),
+})
 
 /**
  * A query for how many slices were computed `anew`, and how many the view has, by the statistics of the table, which count a sample: `of`.
@@ -35,16 +64,14 @@ export function countBetween(table: string, by: string, from: string, to: string
 export const countAll = ({ view, by }: ReadLog): string => counted('null::int8', by, quoteName(view))
 
 /** How many slices the log holds that were in it at `viewkeeper.log_read`, unless it means all. `most`: see `touchedRows`. */
-export function countTouched({ view, by, parts }: ReadLog, most: number | null): string {
-  const read = parts.map(
-    ({ log, isKeyed }) =>
-      `select ${isKeyed ? `to_jsonb(${quoteIdentifier(by)})` : 'null::jsonb'} as slice, whole or at >= pg_snapshot_xmax(pg_current_snapshot()) as whole from ${log} where ${wasRead}`,
-  )
+export function countTouched(log: ReadLog, most: number | null): string {
+  const read = log.parts.map((part) => `select ${isAll(part)} as is_all from ${part.log} t where ${wasRead}`)
   return counted(
-    `select case when not coalesce(bool_or(all_of_it), false) then count(*) end from (
-      select slice, whole, sum(count(*)) over () > ${mostRows}${most === null ? '' : ` or count(*) over () >= ${most}`} or whole as all_of_it from (${read.join(' union all ')}) t group by slice, whole) t`,
-    by,
-    quoteName(view),
+    `select case when not r.is_all and s.count < ${mostSlices(most)} then s.count end
+       from (select count(*) > ${mostRows} or coalesce(bool_or(t.is_all), false) as is_all from (${read.join(' union all ')}) t) r
+      cross join lateral (select count(*) from (select distinct t.k from (${slicesIn(log, wasRead)}) t (k) where not r.is_all) t) s`,
+    log.by,
+    quoteName(log.view),
   )
 }
 
@@ -58,54 +85,73 @@ export function compareUntouched(log: ReadLog, exact: string[]): string {
   const rows = (relation: string, isNew: boolean) =>
     `select r.${quoteIdentifier(by)} as slice, ${isNew} as is_new, hashtextextended(row(${exact.map((column) => `r.${quoteIdentifier(column)}`).join(', ')})::text, 0) as hash
    from ${relation} r where ${untouched(log).keeps(`r.${quoteIdentifier(by)}`)}`
-  return `select jsonb_build_object('compared', count(*), 'wrong', count(*) filter (where is_wrong)) from (
+  return `with ${touchedBy(log)} select jsonb_build_object('compared', count(*), 'wrong', count(*) filter (where is_wrong)) from (
   select (count(*) filter (where is_new), sum(hash) filter (where is_new)) is distinct from (count(*) filter (where not is_new), sum(hash) filter (where not is_new)) as is_wrong
     from (${rows(quoteName(queryViewOf(view)), true)}
   union all ${rows(quoteName(view), false)}) r group by slice) s`
 }
 
-const wasRead = `(pg_visible_in_snapshot(at, (select current_setting('${logRead}')::pg_snapshot)) or at >= pg_snapshot_xmax(pg_current_snapshot()))`
+/** Rows that nobody in this cluster can have written are not seen to leave the log, so they mean all. */
+const isOdd = 't.at operator(pg_catalog.>=) pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())'
+
+/** Whether a row of part `t` of a log means all slices. */
+const isAll = ({ isKeyed, finds }: ReadLog['parts'][number]): string =>
+  isKeyed || finds !== null ? `(t.whole or ${isOdd})` : 'true'
+
+/** From how many slices on all are computed. */
+const mostSlices = (most: number | null): number => Math.min(most ?? Infinity, mostRows + 1)
+
+const wasRead = `(pg_visible_in_snapshot(t.at, (select current_setting('${logRead}')::pg_snapshot)) or ${isOdd})`
 
 export const isBetween = (key: string, from: string, to: string): string =>
   `${key} operator(pg_catalog.>=) ${from} and ${key} operator(pg_catalog.<=) ${to}`
 
+/** The slices that a log names, or that have rows which are joined with what it names: a query of one column. */
+const slicesIn = ({ by, parts }: ReadLog, where = 'true'): string =>
+  parts
+    .flatMap(({ log, isKeyed, joined, finds }) => {
+      const named = (column: string) =>
+        `select t.${quoteIdentifier(column)} from ${log} t where not t.whole and ${where}`
+      if (isKeyed) return named(by)
+      return finds === null ? [] : `${finds.query} (array(${named(joined!)}))`
+    })
+    .join(' union all ')
+
+/** What a log names, for `untouched`. It is read once, and not if the log means all by itself. */
+const touchedBy = (log: ReadLog): string =>
+  `touched as materialized (select distinct t.k from (${slicesIn(log)}) t (k))`
+
 /** Conditions on a log: that all is touched, that the slice of nulls is, and that the slice of a key is not. */
-function untouched({ by, parts: logs }: ReadLog, most: number | null = null) {
-  const key = quoteIdentifier(by)
-  const keyed = logs.filter(({ isKeyed }) => isKeyed)
-  const every = (from: ReadLog['parts'], what: string, where: string) =>
-    from.map((each) => `select ${what} from ${each.log} t${where}`).join(' union all ')
-  // Rows that nobody in this cluster can have written are not seen to leave the log, so they mean all.
-  const isWhole =
-    ' where t.whole or t.at operator(pg_catalog.>=) pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())'
-  const named = every(keyed, `t.${key}`, '')
-  const touched = every(keyed, `t.${key}`, ' where not t.whole')
+function untouched(log: ReadLog, most: number | null = null) {
+  const every = (where: (part: ReadLog['parts'][number]) => string) =>
+    log.parts.map((part) => `select from ${part.log} t${where(part)}`).join(' union all ')
   // First what ends early.
-  const all = `(exists (${every(logs, '', '')} offset ${mostRows}) or exists (${every(logs, '', isWhole)})${
-    most === null
+  const all = `(exists (${every(() => '')} offset ${mostRows}) or exists (${every((part) => ` where ${isAll(part)}`)})${
+    most === null && !log.parts.some(({ finds }) => finds !== null)
       ? ''
-      : ` or (select pg_catalog.count(distinct row(t.k)) operator(pg_catalog.>=) ${most} from (${touched}) t (k))`
+      : ` or (select pg_catalog.count(*) operator(pg_catalog.>=) ${mostSlices(most)} from touched)`
   })`
-  const none = `exists (${every(keyed, '', ` where t.${key} is null and not t.whole`)})`
+  const none = 'exists (select from touched t where t.k is null)'
   return {
-    touched,
     all,
     none,
     // "distinct", because the server then expects few keys, hashes these and not the old rows, and so keeps the order of the old rows.
-    keeps(of: string): string {
-      return `not ${all} and not exists (select from (select distinct t.${key} from (${named}) t) t where t.${key} operator(pg_catalog.=) ${of}) and (${of} is not null or not ${none})`
-    },
+    keeps: (of: string): string =>
+      `not ${all} and not exists (select from (select distinct t.k from touched t) t where t.k operator(pg_catalog.=) ${of}) and (${of} is not null or not ${none})`,
   }
 }
 
-/** Conditions on a key, of which one holds for each row with a slice that the log holds. */
-export function touchedRows(log: ReadLog, most: number | null = null): ((key: string) => string)[] {
-  const { all, none, touched } = untouched(log, most)
-  return [
-    // An array, because a condition with a subquery is not pushed below a GROUP BY.
-    (key) =>
-      `not ${all} and ${key} operator(pg_catalog.=) any (array(select distinct t.* from (${touched}) t))`,
-    (key) => `not ${all} and ${none} and ${key} is null`,
-    () => all,
-  ]
+/** The rows of the slices that the log holds, if that are less than `most`; else all. */
+export function touchedRows(log: ReadLog, most: number | null = null): NonNullable<SomeRows> {
+  const { all, none } = untouched(log, most)
+  return {
+    by: log.by,
+    with: touchedBy(log),
+    conditions: [
+      // An array, because a condition with a subquery is not pushed below a GROUP BY.
+      (key) => `not ${all} and ${key} operator(pg_catalog.=) any (array(select t.k from touched t))`,
+      (key) => `not ${all} and ${none} and ${key} is null`,
+      () => all,
+    ],
+  }
 }

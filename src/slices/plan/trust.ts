@@ -18,23 +18,24 @@ export const whyDue = ({ isDue, every }: Known): string | null =>
   isDue ? `${every === null ? 'once a day' : `every ${every}`} all are` : null
 
 /** What the record of a refresh will say for the next one. `because`: why all rows are computed; null: they are not. */
-export function markOf(known: Known, by: string, because: string | null): Mark {
+export function markOf(known: Known, by: string, because: string | null, joins: Mark['joins']): Mark {
   const wholeMs = wholeMsOf(known)
   return {
     by,
     world: known.world,
-    ...(known.proof !== null && { proof: known.proof }),
+    ...(known.proof !== null && { proof: known.proof, joins }),
     ...(wholeMs !== null && { wholeMs }),
     wholeAt: because === null ? known.mark!.wholeAt! : known.now,
   }
 }
 
 /** What such a refresh computes, in words for its record. */
-export function wordsOf(known: Known, by: string, because: string | null): string {
+export function wordsOf(known: Known, { by, parts }: ReadLog, because: string | null): string {
   if (because !== null) return `computes all slices of ${displayPart(by)} anew: ${because}`
   const wholeMs = wholeMsOf(known)
   const took = wholeMs === null ? '' : `; all of them took ${duration(wholeMs)}`
-  return `computes slices of ${displayPart(by)} anew, those that changes have touched${took}`
+  const joined = parts.some(({ finds }) => finds !== null) ? ', also those of joined tables' : ''
+  return `computes slices of ${displayPart(by)} anew, those that changes have touched${joined}${took}`
 }
 
 /** How long the last refresh of all slices took, in milliseconds; null: nobody knows. */

@@ -44,7 +44,7 @@ export const tables = `
   create table app.orders (id int primary key, day date, shipped date, at timestamptz not null default '2026-03-01 23:30+00', customer int, parent int,
     amount int not null default 1, price numeric, code text);
   create table app.customers (id int primary key, region text, since date);
-  create table app.calendar (day date primary key);
+  create table app.calendar (day date primary key, n int not null default 3);
   insert into app.calendar select date '2026-03-01' + i from generate_series(0, 5) i;
   insert into app.customers select i, 'r' || i % 3, date '2026-03-01' + i % 6 from generate_series(1, 6) i;
   insert into app.orders (id, day, shipped, customer, amount, price, code)

@@ -1,8 +1,9 @@
-import type { Sql } from 'postgres'
+import type { Sql } from '../../../src/server/database.ts'
+import { readFinds } from '../../../src/slices/db/kept.ts'
 import { writeDifference } from '../../../src/slices/plan/difference.ts'
 import { forget } from '../../../src/slices/plan/forget.ts'
-import { type ChangeLog, logsOf } from '../../../src/slices/plan/log.ts'
-import { compareUntouched, countTouched, touchedRows } from '../../../src/slices/plan/rows.ts'
+import { type ChangeLog, joinsOf, logsOf } from '../../../src/slices/plan/log.ts'
+import { compareUntouched, countTouched, touchedRows, withFinds } from '../../../src/slices/plan/rows.ts'
 import { logName, queryViewOf, quoteName } from '../../../src/sql/names.ts'
 
 /**
@@ -11,7 +12,7 @@ import { logName, queryViewOf, quoteName } from '../../../src/sql/names.ts'
  * many slices that the log does not name after a whole refresh its rows were compared with the old ones, and how many were `wrong`.
  */
 export async function fillByLog(
-  sql: Pick<Sql, 'unsafe'>,
+  sql: Sql,
   log: ChangeLog,
   end: 'commit' | 'rollback' = 'commit',
 ): Promise<{ different: number; anew: number | null; compared: number; wrong: number }> {
@@ -21,17 +22,20 @@ export async function fillByLog(
   await sql.unsafe(
     `begin isolation level repeatable read; lock table ${of} in access share mode; select set_config('viewkeeper.log_read', pg_current_snapshot()::text, true)`,
   )
-  const read = {
-    ...log,
-    parts: logsOf(log).map(({ log, table }) => ({ log, isKeyed: table.key !== null })),
-  }
+  const parts = logsOf(log).map(({ log, table }) => ({
+    log,
+    isKeyed: table.key !== null && table.joined === null,
+    joined: table.joined && table.key!.column,
+    finds: null,
+  }))
+  const [{ owner }] = await sql<[{ owner: string }]>`select quote_ident(current_user) as owner`
+  const read = withFinds({ ...log, parts }, await readFinds(sql, { owner }, { ...log, parts }, joinsOf(log)))
   const [{ found, columns }] = (await sql.unsafe(`
     select ${log.exact === null ? `'{"compared": 0, "wrong": 0}'::jsonb` : `(${compareUntouched(read, log.exact)})`} as found,
            to_jsonb(array(select attname from pg_attribute where attrelid = '${kept}'::regclass and attnum > 0 order by attnum)) as columns`)) as unknown as [
     { found: { compared: number; wrong: number }; columns: string[] },
   ]
-  const some = { by: log.by, conditions: touchedRows(read) }
-  await sql.unsafe(writeDifference({ ...log.view, columns, key: [] }, query, some))
+  await sql.unsafe(writeDifference({ ...log.view, columns, key: [] }, query, touchedRows(read)))
   const [row] = await sql.unsafe(`
     select (select count(*)::int from ((table ${kept} except all table ${of}) union all (table ${of} except all table ${kept})) d) as different,
            (${countTouched(read, null)}) ->> 'anew' as anew`)

@@ -27,7 +27,25 @@ const sources = [
   'app.orders o, generate_series(1, o.amount % 3) g',
   'app.orders o cross join lateral (select c.region from app.customers c where c.id >= o.customer order by c.id limit 1) x',
   'app.customers c cross join lateral (select * from app.orders o where o.customer % 2 = c.id % 2) o',
+  // What another table has is seen by how many rows an order makes, or by its amount.
+  "app.orders o join app.customers c on c.id = o.customer and c.region <> 'r1'",
+  "(app.orders o cross join app.customers c) join app.calendar k on c.id = o.customer and c.since > k.day and o.day <> '2026-03-02'",
+  'app.customers c join app.orders o on c.region = o.code',
+  `${more('coalesce(length(c.region), 0) + extract(day from c.since)::int', 'app.orders o left join app.customers c on c.id = o.customer')}`,
+  `${more('coalesce(c.n, 0)::int', "app.orders o left join (select id, count(*) filter (where region <> 'r1') as n from app.customers group by id) c on o.customer = c.id")}`,
+  `${more('coalesce(length(c.region), 9)', 'app.orders o left join (app.calendar k left join app.customers c on c.since = k.day) on c.id = o.customer')}`,
+  `${more('length(c.region)', 'app.known_customers c right join (select * from app.orders where amount % 4 > 0) o on o.customer = c.id')}`,
+  `${more('k.n', 'app.orders o left join app.customers c on c.id = o.customer left join app.calendar k on k.day = c.since')}`,
+  `${more('k.n', 'app.orders o join app.calendar k on k.day = o.shipped left join app.customers c on c.since = k.day and c.id = k.n')}`,
+  // Rows without an order are joined, too.
+  `(select * from app.all_orders union all select 0, k.day, null, '2026-03-01 23:30+00', k.n, null, 1, 0, 'a' from app.calendar k) o join app.customers c on c.id = o.customer and c.region <> 'r1'`,
+  `${more('count(*)::int', "app.customers c join app.orders o on o.customer = c.id where c.since > '2026-03-02'", 'group by o.id')}`,
 ]
+
+/** Orders whose amount tells what is joined with them. */
+function more(amount: string, from: string, group = ''): string {
+  return `(select o.id, o.day, o.customer, o.code, o.at, o.amount + ${amount} as amount from ${from} ${group}) o`
+}
 
 /** Other names of an order's day, each with its source: equal to it in every row, or where there is one. */
 const calendars = [
@@ -39,6 +57,11 @@ const calendars = [
     source: 'app.orders o right join app.calendar k on o.day = k.day',
   },
   { by: 'day', source: 'app.calendar join app.orders o using (day)' },
+  {
+    by: 'k.day',
+    source:
+      "(app.calendar k left join app.orders o on k.day = o.day and o.customer = k.n) join app.customers c on c.id = k.n and c.region <> 'r1'",
+  },
 ]
 
 const conditions = [
@@ -188,3 +211,54 @@ export const writes: fc.Arbitrary<string> = fc.oneof(
       `begin; update app.orders set day = null where ${which}; savepoint s; delete from app.orders; rollback to s; commit`,
   ),
 )
+
+const customer = fc.integer({ min: 0, max: 8 })
+const region = fc.constantFrom("'r0'", "'r1'", "'a'", "'B'", 'null')
+
+/** What writers do to the other tables, also to what orders are joined with. */
+export const otherWrites: fc.Arbitrary<string> = fc.oneof(
+  fc
+    .tuple(customer, region)
+    .map(([id, region]) => `update app.customers set region = ${region}, since = since + 1 where id = ${id}`),
+  customer.map((id) => `update app.customers set id = nextval('app.ids') where id = ${id}`),
+  fc
+    .tuple(customer, region, day)
+    .map(
+      ([id, region, day]) =>
+        `insert into app.customers values (${id}, ${region}, ${day}) on conflict (id) do update set region = excluded.region`,
+    ),
+  fc
+    .tuple(customer, region, day)
+    .map(
+      ([id, region, day]) =>
+        `begin; delete from app.customers where id = ${id}; insert into app.customers values (${id}, ${region}, ${day}) on conflict do nothing; commit`,
+    ),
+  customer.map((id) => `delete from app.customers where id = ${id}`),
+  fc
+    .tuple(customer, some)
+    .map(
+      ([id, which]) =>
+        `begin; update app.orders set customer = ${id} where ${which}; update app.customers set region = 'r0' where id = ${id}; savepoint s; delete from app.customers; rollback to s; commit`,
+    ),
+  fc.tuple(day, customer).map(([day, n]) => `update app.calendar set n = ${n} where day = ${day}`),
+  day.map((day) => `delete from app.calendar where day = ${day}`),
+  fc
+    .tuple(day, customer)
+    .map(
+      ([day, n]) =>
+        `insert into app.calendar values (${day}, ${n}) on conflict (day) do update set n = excluded.n`,
+    ),
+  fc.constant(
+    "truncate app.customers; insert into app.customers select i, 'r' || i % 3, date '2026-03-01' + i % 6 from generate_series(1, 6) i",
+  ),
+)
+
+/** The tables as they were before writers came, and what queries read besides. */
+export const first = `
+  create index on app.orders (customer); create index on app.orders (code); create index on app.orders (shipped); create index on app.calendar (n);
+  create sequence app.ids start 1000; create view app.all_orders as select * from app.orders;
+  create view app.known_customers as select id, region, since from app.customers where region <> 'r2';
+  create table app.first_orders as table app.orders; create table app.first_customers as table app.customers; create table app.first_calendar as table app.calendar`
+export const again = ['orders', 'customers', 'calendar']
+  .map((table) => `truncate app.${table}; insert into app.${table} table app.first_${table}`)
+  .join('; ')

@@ -5,8 +5,8 @@ import type { Sql } from '../../../src/server/database.ts'
 export interface Holder {
   pid: number
   letGo(): Promise<unknown>
-  /** Commits what the session has done; what it holds is let go. */
-  commit(): Promise<unknown>
+  /** Commits what the session has done, and these statements; what it holds is let go. */
+  commit(statements?: string): Promise<unknown>
 }
 
 /** Opens a session of its own, named `application`, that executes these statements in a transaction and stays in it. */
@@ -25,7 +25,7 @@ export async function holdLocks(
   return {
     pid: row?.pid as number,
     letGo: () => session.end({ timeout: 0 }),
-    commit: () => session.unsafe('commit').then(() => session.end()),
+    commit: (statements = '') => session.unsafe(`${statements}; commit`).then(() => session.end()),
   }
 }
 

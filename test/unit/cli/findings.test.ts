@@ -98,6 +98,12 @@ test('each view is said to fall into slices of a table, or why it does not', () 
             slices: [],
             because: 'its query aggregates without GROUP BY, over all slices',
           },
+          {
+            table: 'app.sellers',
+            slices: [],
+            because: 'none of its columns is computed from one column of app.sellers alone',
+            joined: { table: 'app.orders', column: 'id', to: 'seller' },
+          },
         ],
         noLog: ['month is computed'],
       },
@@ -108,6 +114,7 @@ test('each view is said to fall into slices of a table, or why it does not', () 
       'app.ages does not fall into slices: it calls now(), whose result may change although no table does',
       'app.sales falls into slices of day (app.orders.ordered_on), or of month (app.orders.at; if TimeZone and the like are the same in every refresh)',
       'app.sales does not fall into slices of app.products: its query aggregates without GROUP BY, over all slices',
+      'app.sales: a row of app.sellers touches the slices of the app.orders that it joins (app.orders.seller = app.sellers.id), if app.orders.seller has an index',
       '  not by a log of changes: month is computed',
     ]),
   )
