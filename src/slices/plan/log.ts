@@ -137,8 +137,9 @@ end
         ]
       : ['n.k::text', `d.k::${key.plain}`]
     return `${into} (${noted}, whole) select ${value}, d.k is null and d.is_odd from (
-      select distinct case when n.is_odd then null else ${text} end as k, n.is_odd
-        from (select ${instead}) f cross join lateral (select r.k, pg_typeof(r.k)::text <> ${literal(key.declared)} as is_odd from (${keys}) r) n) d${some};`
+      select distinct case when o.is_odd then null else ${text} end as k, o.is_odd
+        from (select ${instead}) f cross join lateral (select (select pg_typeof(r.k)::text <> ${literal(key.declared)} from (${keys}) r limit 1) as is_odd) o
+       cross join lateral (${keys}) n) d${some};`
   }
   return body(`elsif tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option') then
     ${all}
