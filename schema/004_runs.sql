@@ -180,8 +180,12 @@ begin
                and (s.status = 'success' or s.status = 'skipped' and s.error is null or run in (s.id, s.group_run_id)
                     or s.status = 'built' and exists (
                       select from viewkeeper.batch_groups g where g.batch_id = v.batch_id and g.given_up is null
-                         and array[v.definition_id, p.id] <@ g.members)))))
-      from viewkeeper.runs r join viewkeeper.batch_views v using (batch_id, definition_id) join viewkeeper.batches b on b.id = v.batch_id
+                         and array[v.definition_id, p.id] <@ g.members))
+            offset 0)))
+      from viewkeeper.runs r
+     -- The offsets have each view looked up by itself: the server expects small batches, and would read all views and runs of a large one.
+     cross join lateral (select * from viewkeeper.batch_views v where v.batch_id = r.batch_id and v.definition_id = r.definition_id offset 0) v
+      join viewkeeper.batches b on b.id = v.batch_id
      where r.id = run or r.group_run_id = run);
 end
 $$;

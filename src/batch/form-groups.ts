@@ -27,8 +27,11 @@ import { joinRefreshed, leaveOutUnchanged } from './leave-out.ts'
 const formingPatienceMs = 30_000
 const formingPauseMs = 100
 
-/** On so many views, or on one piece, a call decides at once: their shadows take about half a second to make. */
-const atOnce = 24
+/**
+ * On so many views, or on one piece, a call decides at once: their shadows take about half a second to make. Once the batch has begun, it decides on a
+ * sixteenth of what is left, at most on as many as make a transaction of some seconds, because each call reads all views.
+ */
+const [atOnce, mostAtOnce] = [24, 100]
 
 /** What is decided of a batch: its groups without those that were given up, and the ids of the views on which nothing is yet. */
 export interface Settled {
@@ -159,9 +162,10 @@ async function takePieces(
       views.filter(({ id }) => !inPieces.has(id)),
     )
   }
+  const share = pieces === null ? 0 : Math.min(mostAtOnce, rest.flat().length / 16)
   const now: number[] = []
   let taken = 0
-  while (taken < rest.length && now.length < atOnce) now.push(...rest[taken++]!)
+  while (taken < rest.length && now.length < Math.max(atOnce, share)) now.push(...rest[taken++]!)
   return { views: of(now), among: now, again: false, pieces: rest.slice(taken), locked }
 }
 

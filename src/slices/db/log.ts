@@ -69,15 +69,17 @@ async function readLogKeys(
     ...proofs.map(({ table, slices }) => [table, slices.map(({ column }) => column)] as const),
     ...joins.map(({ other, column }) => [other, [column]] as const),
   ])
+  const typesOf = (table: number, column: string) =>
+    read.tables.find(({ id }) => id === table)!.columns[column] ?? goneMeanwhile
   const columnOf = (table: number, column: string, collation = '') => {
-    const { declared, type } = read.tables.find(({ id }) => id === table)!.columns[column]!
+    const { declared, type } = typesOf(table, column)
     return { column, declared, type: `${type}${collation}`, plain: type }
   }
   const isStored = (table: number, column: string) =>
     !read.computed.some(([id, name]) => id === table && name === column)
   /** Of `bit` a log would make bit(1), and no operator compares a domain with the values of an enumeration. */
   const isOddType = (table: number, column: string) => {
-    const { declared, plain } = columnOf(table, column)
+    const { declared, type: plain } = typesOf(table, column)
     return plain === 'bit' || (plain.includes('.') && plain !== declared)
   }
   const isKept = ({ table }: { table: number }, { isColumn, column }: SliceKey) =>
@@ -125,14 +127,14 @@ async function readLogKeys(
         return column === undefined ? null : columnOf(table, column, read.collations[by])
       }
       /** What part `at` notes of a table without the key: values by which its rows are joined with those of one that has it. */
-      const joinOf = ({ id, columns }: Loggable, at: number) => {
+      const joinOf = ({ id }: Loggable, at: number) => {
         const part = there?.parts.find(({ log }) => log === logOfPart(view, at))
         const found = joins.flatMap(({ table, other, column, to }) => {
           const key = keyIn(table)
           if (other !== id || key === null || own.has(column) || !isStored(id, column)) return []
           // The collation of a name is its own, and no text's. Whoever may read the log reads the values.
           const noted = columnOf(id, column)
-          return noted.plain === 'name' || isOddType(id, column) || !(part || columns[column]!.isRead)
+          return noted.plain === 'name' || isOddType(id, column) || !(part || typesOf(id, column).isRead)
             ? []
             : { key: noted, joined: { table, column: to, key: key.column } }
         })
@@ -161,6 +163,9 @@ async function readLogKeys(
     },
   }
 }
+
+/** In place of a column that somebody has just renamed or dropped: no log has it. */
+const goneMeanwhile = { declared: '', type: 'bit', isRead: false }
 
 /** The names of a log's own columns. */
 const own = new Set(['whole', 'at'])

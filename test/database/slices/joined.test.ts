@@ -343,11 +343,26 @@ describe('of a table that is joined,', () => {
     await refreshed()
   })
 
-  test('without an index by which the orders are found, all are computed', async () => {
-    await make(query)
-    expect(await computes(rename)).toBe(touched)
-    await computes('drop index app.orders_product_id_idx')
+  test.each([
+    ['none', ''],
+    ['one that only narrows down', 'create index on app.orders using brin (code)'],
+    ['one of another collation', 'create index on app.orders (code collate "POSIX")'],
+    ['one of some rows', 'create index on app.orders (code) where day > 0'],
+  ])('without an index that looks up the orders, all are computed: %s', async (_, index) => {
+    await make(
+      'select o.day, max(p.name) as name from app.orders o join app.products p on p.code = o.code group by o.day',
+    )
+    expect(await computes(rename)).toBe(1)
+    await computes(
+      `drop index app.orders_code_idx; ${index}; alter table app.products alter name set statistics 7`,
+    )
     expect(await computes("update app.products set name = 'once more' where id = 1")).toBe('all')
+  })
+
+  test('orders that inherit may have no index, so all are computed', async () => {
+    await sql`create table app.more_orders () inherits (app.orders)`
+    await make(query)
+    expect(await computes(rename)).toBe('all')
   })
 
   test('the log that is there does without what it does not note', async () => {
