@@ -28,18 +28,22 @@ const busyThreads = 2
 
 /** Measures batches of many views of 10 rows, compared with a bare loop over them on one connection: idle, and beside other work. */
 export async function measureSmallViews(server: BenchServer): Promise<Row[]> {
-  console.error('bench: many small views, about a quarter of an hour')
+  console.error('bench: many small views, about half an hour')
   await server.sql`create table public.ten as select i from generate_series(1, 10) i`
   for (const kind of kinds) await makeChains(server.sql, kind)
   const idle = await measureAll(server, { rounds: 2, warmUp: 1 })
+  const idleChoice = await measureChoice(server, 'idle')
   const threads = Array.from({ length: busyThreads }, () => new Worker('for (;;);', { eval: true }))
   const busy = await measureAll(server, { rounds: 2, warmUp: 0 })
+  const busyChoice = await measureChoice(server, 'busy')
   await Promise.all(threads.map((thread) => thread.terminate()))
   return [
     { title: 'Views of 10 rows, two at once, nothing beside' },
     ...idle,
+    ...idleChoice,
     { title: `The same beside ${busyThreads} busy loops` },
     ...busy,
+    ...busyChoice,
   ]
 }
 
@@ -69,7 +73,41 @@ async function measureAll(server: BenchServer, counts: { rounds: number; warmUp:
   return rows
 }
 
-async function makeChains(sql: Sql, { schema, count, chain }: Kind): Promise<void> {
+/** Whether `auto` keeps to the better of both strategies: twenty batches of each, from the first one on, which has no history. */
+async function measureChoice(server: BenchServer, when: string): Promise<Row[]> {
+  const [rounds, kind] = [20, { count: 100, chain: 4 }]
+  const batch = async (strategy: Arm) => {
+    const schema = `${when}_${strategy}`
+    await makeChains(server.sql, { ...kind, schema })
+    return async () =>
+      sampleOf(
+        (
+          await runBatch(server, {
+            pattern: `${schema}.*`,
+            exchange: undefined,
+            ...(strategy !== 'auto' && { strategy }),
+          })
+        ).wholeMs,
+      )
+  }
+  const arms = { auto: await batch('auto'), regular: await batch('regular'), swap: await batch('swap') }
+  const samples = await inRounds(arms, { rounds, warmUp: 0 })
+  const better = samples.regular.map((regular, at) => {
+    const swap = samples.swap[at]!
+    return regular.ms < swap.ms ? regular : swap
+  })
+  const all = (of: Sample[]) => [sampleOf(of.reduce((sum, { ms }) => sum + ms, 0))]
+  const what = `${kind.count} in chains of ${kind.chain}`
+  const own = [
+    compare(`${what}, the better of both strategies`, better),
+    compare(`${what}, auto`, samples.auto, { to: better, goal: 1.5 }),
+    compare(`${what}, auto, twenty batches in all`, all(samples.auto), { to: all(better), goal: 1.5 }),
+  ]
+  console.error(writeTable(own))
+  return own
+}
+
+async function makeChains(sql: Sql, { schema, count, chain }: Omit<Kind, 'goals'>): Promise<void> {
   const views = Array.from({ length: count }, (_, at) => {
     const reads = at % chain === 0 ? 'public.ten' : `${schema}.v${at - 1}`
     return `create materialized view ${schema}.v${at} as select i, ${at} as n from ${reads};`

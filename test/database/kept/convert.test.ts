@@ -224,7 +224,8 @@ describe('a materialized view becomes a kept table and a view again', () => {
     expect(await up(into)).toEqual(['rebuild'])
     isOver = true
     await reads
-    expect(longestMs).toBeLessThan(1500)
+    // Whoever waits for the fill waits for two seconds.
+    expect(longestMs).toBeLessThan(2000)
   })
 })
 
