@@ -28,10 +28,11 @@ const formingPatienceMs = 30_000
 const formingPauseMs = 100
 
 /**
- * On so many views, or on one piece, a call decides at once: their shadows take about half a second to make. Once the batch has begun, it decides on a
- * sixteenth of what is left, at most on as many as make a transaction of some seconds, because each call reads all views.
+ * On so many views, or on one piece, the first call decides at once: their shadows take about half a second to make. Later ones decide on more, while
+ * the first are refreshed, because each call reads all views of the batch.
  */
-const [atOnce, mostAtOnce] = [24, 100]
+const atFirst = 24
+const later = 80
 
 /** What is decided of a batch: its groups without those that were given up, and the ids of the views on which nothing is yet. */
 export interface Settled {
@@ -162,10 +163,10 @@ async function takePieces(
       views.filter(({ id }) => !inPieces.has(id)),
     )
   }
-  const share = pieces === null ? 0 : Math.min(mostAtOnce, rest.flat().length / 16)
   const now: number[] = []
   let taken = 0
-  while (taken < rest.length && now.length < Math.max(atOnce, share)) now.push(...rest[taken++]!)
+  const most = pieces ? later : atFirst
+  while (taken < rest.length && now.length < most) now.push(...rest[taken++]!)
   return { views: of(now), among: now, again: false, pieces: rest.slice(taken), locked }
 }
 

@@ -59,13 +59,18 @@ type ReadyBatchView = BatchNext<BatchView>['ready'][number]
 /** What a message executes. */
 type Sending = Prepared | BundledRun[]
 
+interface Needs {
+  connections: OpenedAhead
+  /** Gives the connection up that hears of ends, so that a run may have one. */
+  stopListening: () => Promise<void>
+  onEnd: () => void
+  lookAgain: () => void
+}
+
 /** Sends the runs of a batch, no more at once than its concurrency: what is ready, as far as there are places, after each look. */
 export class Senders {
   private readonly advancing: AdvancingBatch
-  private readonly connections: OpenedAhead
-  private readonly stopListening: () => Promise<void>
-  private readonly onEnd: () => void
-  private readonly lookAgain: () => void
+  private readonly needs: Needs
   private readonly sent = new Set<Sent>()
   /** A look that begins afterwards sees how the runs ended. */
   private answered: Answered[] = []
@@ -77,21 +82,9 @@ export class Senders {
   private readonly unclaimedSince = new Map<number, number>()
   private readonly lockedSince = new Map<number, number>()
 
-  constructor(
-    advancing: AdvancingBatch,
-    needs: {
-      connections: OpenedAhead
-      /** Gives the connection up that hears of ends, so that a run may have one. */
-      stopListening: () => Promise<void>
-      onEnd: () => void
-      lookAgain: () => void
-    },
-  ) {
+  constructor(advancing: AdvancingBatch, needs: Needs) {
     this.advancing = advancing
-    this.connections = needs.connections
-    this.stopListening = needs.stopListening
-    this.onEnd = needs.onEnd
-    this.lookAgain = needs.lookAgain
+    this.needs = needs
   }
 
   /** The envelopes that were answered since the last call: to be settled after the look that begins now. */
@@ -158,11 +151,11 @@ export class Senders {
       }
       if (begun === 'alone') this.ready.unshift(next)
       else if (begun === 'ended') {
-        this.onEnd()
-        this.lookAgain()
+        this.needs.onEnd()
+        this.needs.lookAgain()
       } else if (begun !== undefined || exchange) this.leaveAlone(node.id, begun) // an exchange: until its claim is seen
     }
-    await noteRefusal(sql, batch, this.connections.refusal())
+    await noteRefusal(sql, batch, this.needs.connections.refusal())
     return false
   }
 
@@ -304,7 +297,7 @@ export class Senders {
         this.ready = this.ready.filter(({ node }) => !kept.has(node.id))
       }
       envelope = await this.sendRuns(sent, runs)
-      if (envelope === undefined) this.lookAgain()
+      if (envelope === undefined) this.needs.lookAgain()
       return undefined
     } finally {
       resolve(envelope)
@@ -345,9 +338,9 @@ export class Senders {
   /** Undefined if the server lets no connection in. */
   private async sendRuns(sent: Sent, runs: BundledRun[]): Promise<SentEnvelope | undefined> {
     const owner = runs[0]!.owner
-    const connection = await this.connections.take(owner)
+    const connection = await this.needs.connections.take(owner)
     if (connection === undefined) {
-      if (this.sent.size === 1) await this.stopListening() // this one alone has a place
+      if (this.sent.size === 1) await this.needs.stopListening() // this one alone has a place
       for (const { viewId } of runs) this.leaveAlone(viewId, 'locked')
       return undefined
     }
@@ -359,12 +352,12 @@ export class Senders {
       ...others.map(({ work }) => work),
     )
     void envelope.answered.then((refused) => {
-      const left = this.connections.giveBack(connection, owner)
+      const left = this.needs.connections.giveBack(connection, owner)
       this.sent.delete(sent)
       const ids = runs.map(({ run, viewId }) => ({ run, viewId }))
       this.answered.push({ runs: ids, refused, left })
-      for (const _ of runs) this.onEnd()
-      this.lookAgain()
+      for (const _ of runs) this.needs.onEnd()
+      this.needs.lookAgain()
     })
     return envelope
   }

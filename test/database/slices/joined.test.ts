@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
 import { dropLog, logsOf, makeLog } from '../../../src/slices/plan/log.ts'
-import { eachCase } from '../../support/deep.ts'
+import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
@@ -128,7 +128,7 @@ describe('a change of another table touches the slices that join it, if the quer
       query: `select o.day, p.name from app.orders o join app.products p on p.id = o.product_id union all select day, 'none' from app.orders where product_id is null`,
     },
   ]
-  eachCase(joined, { quick: 7 })('$rule', async ({ query, computes: of = touched }) => {
+  eachCase(joined, { quick: 4 })('$rule', async ({ query, computes: of = touched }) => {
     const log = await make(query)
     expect(log.tables.find(({ name }) => name === 'app.products')?.joined).toMatchObject({ key: 'day' })
     expect(await computes(rename)).toBe(of)
@@ -203,7 +203,7 @@ describe('a change of another table touches all slices, if', () => {
       query: `select ${total} from (select day, max(product_id) as product_id from app.orders group by day) o join app.products p on p.id = o.product_id group by o.day`,
     },
   ]
-  eachCase(whole, { quick: 7 })('$rule', async ({ query }) => {
+  eachCase(whole, { quick: 4 })('$rule', async ({ query }) => {
     const log = await make(query)
     expect(log.tables.find(({ name }) => name === 'app.products')).toMatchObject({ key: null, joined: null })
     expect(await computes(rename)).toBe('all')
@@ -215,41 +215,44 @@ describe('of a table that is joined,', () => {
   const query =
     'select o.day, max(p.name) as name, count(*) as n from app.orders o left join app.products p on p.id = o.product_id group by o.day'
 
-  test.each<[string, string, number | 'all']>([
-    ['a change of the column', 'update app.products set id = 100 where id = 2', 1],
+  eachCase<readonly [string, string, number | 'all']>(
     [
-      'a change to what an order has',
-      'delete from app.products where id = 3; update app.products set id = 3 where id = 9',
-      2,
+      ['a change of the column', 'update app.products set id = 100 where id = 2', 1],
+      [
+        'a change to what an order has',
+        'delete from app.products where id = 3; update app.products set id = 3 where id = 9',
+        2,
+      ],
+      [
+        'a row that was deleted and inserted',
+        "begin; delete from app.products where id = 1; insert into app.products (id, name) values (1, 'again'); commit",
+        2,
+      ],
+      [
+        'an order that moves to the changed row in the same transaction',
+        "begin; update app.orders set product_id = 5 where day = 4; update app.products set name = 'both' where id = 5; commit",
+        2,
+      ],
+      [
+        'an order that leaves it, and is on another day',
+        "begin; update app.products set name = 'left' where id = 1; update app.orders set product_id = 2, day = 8 where day = 6; commit",
+        3,
+      ],
+      [
+        'an order without a day',
+        "update app.orders set day = null where day = 7; update app.products set name = 'x' where id = 7",
+        2,
+      ],
+      ['a change that is undone', "begin; update app.products set name = 'x'; rollback", 0],
+      ['a truncation', 'truncate app.products', 'all'],
+      [
+        'more rows than the log names',
+        'insert into app.products (id) select i from generate_series(1000, 11001) i',
+        'all',
+      ],
     ],
-    [
-      'a row that was deleted and inserted',
-      "begin; delete from app.products where id = 1; insert into app.products (id, name) values (1, 'again'); commit",
-      2,
-    ],
-    [
-      'an order that moves to the changed row in the same transaction',
-      "begin; update app.orders set product_id = 5 where day = 4; update app.products set name = 'both' where id = 5; commit",
-      2,
-    ],
-    [
-      'an order that leaves it, and is on another day',
-      "begin; update app.products set name = 'left' where id = 1; update app.orders set product_id = 2, day = 8 where day = 6; commit",
-      3,
-    ],
-    [
-      'an order without a day',
-      "update app.orders set day = null where day = 7; update app.products set name = 'x' where id = 7",
-      2,
-    ],
-    ['a change that is undone', "begin; update app.products set name = 'x'; rollback", 0],
-    ['a truncation', 'truncate app.products', 'all'],
-    [
-      'more rows than the log names',
-      'insert into app.products (id) select i from generate_series(1000, 11001) i',
-      'all',
-    ],
-  ])('%s touches what it joins', async (_, change, of) => {
+    { quick: 3 },
+  )('%s touches what it joins', async (_, change, of) => {
     await make(query)
     expect(await computes(change)).toBe(of)
     expect(await computes('update app.orders set amount = 2 where day = 3')).toBe(1)
@@ -291,40 +294,46 @@ describe('of a table that is joined,', () => {
     }
   })
 
-  test('a role that the owner of the view is not a member of any more ends that at the next refresh', async () => {
-    await sql.unsafe(`
+  test(
+    'a role that the owner of the view is not a member of any more ends that at the next refresh',
+    deep,
+    async () => {
+      await sql.unsafe(`
       create role readers; create role "the Reader" in role readers; grant create, usage on schema app to "the Reader"; grant select on app.orders, app.products to readers;
       create view app.sold as select * from app.orders; create view app.made as select * from app.products; grant select on app.sold, app.made to "the Reader"`)
-    try {
-      await sql.unsafe(
-        makeKept('app.daily', query.replace('app.orders', 'app.sold').replace('app.products', 'app.made')),
-      )
-      await sql.unsafe(
-        'alter table app.daily owner to "the Reader"; alter view app.daily_query owner to "the Reader"',
-      )
-      await makeOwnLog()
-      await refreshed()
-      expect(await computes(rename)).toBe(touched)
-      await sql`revoke readers from "the Reader"`
-      expect(await computes("update app.products set name = 'not read' where id = 1")).toBe('all')
-    } finally {
-      await sql.unsafe('drop owned by readers, "the Reader" cascade; drop role readers, "the Reader"')
-    }
-  })
-
-  test.each(['alter table app.orders rename to ordered', 'alter table app.orders rename product_id to item'])(
-    'the orders are read by the name that they have: %s',
-    async (change) => {
-      await make(query)
-      expect(await computes(`${change}; ${rename}`)).toBe('all')
-      expect(await computes("update app.products set name = 'once more' where id = 1")).toBe(touched)
+      try {
+        await sql.unsafe(
+          makeKept('app.daily', query.replace('app.orders', 'app.sold').replace('app.products', 'app.made')),
+        )
+        await sql.unsafe(
+          'alter table app.daily owner to "the Reader"; alter view app.daily_query owner to "the Reader"',
+        )
+        await makeOwnLog()
+        await refreshed()
+        expect(await computes(rename)).toBe(touched)
+        await sql`revoke readers from "the Reader"`
+        expect(await computes("update app.products set name = 'not read' where id = 1")).toBe('all')
+      } finally {
+        await sql.unsafe('drop owned by readers, "the Reader" cascade; drop role readers, "the Reader"')
+      }
     },
   )
 
-  test.each([
-    ['the orders', 'alter table shop.orders rename to ordered'],
-    ['their schema', 'alter schema shop rename to old; create schema shop'],
-  ])('another table that has taken the name of %s undoes the refresh', async (_, change) => {
+  eachCase(['alter table app.orders rename to ordered', 'alter table app.orders rename product_id to item'], {
+    quick: 1,
+  })('the orders are read by the name that they have: %s', async (change) => {
+    await make(query)
+    expect(await computes(`${change}; ${rename}`)).toBe('all')
+    expect(await computes("update app.products set name = 'once more' where id = 1")).toBe(touched)
+  })
+
+  eachCase(
+    [
+      ['the orders', 'alter table shop.orders rename to ordered'],
+      ['their schema', 'alter schema shop rename to old; create schema shop'],
+    ],
+    { quick: 2 },
+  )('another table that has taken the name of %s undoes the refresh', async (_, change) => {
     await sql.unsafe(
       'create schema shop; alter table app.orders set schema shop; create view app.orders as table shop.orders',
     )
@@ -343,12 +352,15 @@ describe('of a table that is joined,', () => {
     await refreshed()
   })
 
-  test.each([
-    ['none', ''],
-    ['one that only narrows down', 'create index on app.orders using brin (code)'],
-    ['one of another collation', 'create index on app.orders (code collate "POSIX")'],
-    ['one of some rows', 'create index on app.orders (code) where day > 0'],
-  ])('without an index that looks up the orders, all are computed: %s', async (_, index) => {
+  eachCase(
+    [
+      ['none', ''],
+      ['one that only narrows down', 'create index on app.orders using brin (code)'],
+      ['one of another collation', 'create index on app.orders (code collate "POSIX")'],
+      ['one of some rows', 'create index on app.orders (code) where day > 0'],
+    ],
+    { quick: 2 },
+  )('without an index that looks up the orders, all are computed: %s', async (_, index) => {
     await make(
       'select o.day, max(p.name) as name from app.orders o join app.products p on p.code = o.code group by o.day',
     )
@@ -359,7 +371,7 @@ describe('of a table that is joined,', () => {
     expect(await computes("update app.products set name = 'once more' where id = 1")).toBe('all')
   })
 
-  test('orders that inherit may have no index, so all are computed', async () => {
+  test('orders that inherit may have no index, so all are computed', deep, async () => {
     await sql`create table app.more_orders () inherits (app.orders)`
     await make(query)
     expect(await computes(rename)).toBe('all')
@@ -381,7 +393,7 @@ describe('of a table that is joined,', () => {
     ).toHaveLength(2)
   })
 
-  test('values that the owner of the view may not read are not noted', async () => {
+  test('values that the owner of the view may not read are not noted', deep, async () => {
     await sql.unsafe(`
       create role reader; grant create, usage on schema app to reader; create view app.made as select * from app.products; grant select on app.made, app.orders to reader`)
     try {
@@ -402,15 +414,18 @@ describe('of a table that is joined,', () => {
     expect(await computes(rename)).toBe(touched)
   })
 
-  test.each([
-    ['texts', 'text collate "POSIX"', "'a'", "'b'", touched],
-    ['shorts', 'app.short', "'a'", "'b'", touched],
-    ['sizes', 'app.size', "'s'", "'m'", touched],
-    ['flag', 'boolean', 'true', 'false', touched],
-    ['bits', 'bit(3)', "'101'", "'111'", 'all'],
-    ['names', 'name', "'a'", "'b'", 'all'],
-    ['many', 'int[]', "'{1}'", "'{2}'", 'all'],
-  ])(
+  eachCase(
+    [
+      ['texts', 'text collate "POSIX"', "'a'", "'b'", touched],
+      ['shorts', 'app.short', "'a'", "'b'", touched],
+      ['sizes', 'app.size', "'s'", "'m'", touched],
+      ['flag', 'boolean', 'true', 'false', touched],
+      ['bits', 'bit(3)', "'101'", "'111'", 'all'],
+      ['names', 'name', "'a'", "'b'", 'all'],
+      ['many', 'int[]', "'{1}'", "'{2}'", 'all'],
+    ],
+    { quick: 2 },
+  )(
     'it is joined by any type that a key may have, whatever the collations: %s',
     async (column, type, one, two, of) => {
       await sql.unsafe(`
@@ -424,7 +439,7 @@ describe('of a table that is joined,', () => {
     },
   )
 
-  test('a third table in a row touches all', async () => {
+  test('a third table in a row touches all', deep, async () => {
     await make(
       'select o.day, max(c.name) as name from app.orders o join app.products p on p.id = o.product_id join app.categories c on c.id = p.category group by o.day',
     )
