@@ -406,6 +406,12 @@ describe('of a table that is joined,', () => {
     }
   })
 
+  test('a change of more rows than a refresh reads notes no more than these', async () => {
+    const part = logsOf(await make(query)).find(({ table }) => table.joined !== null)!
+    await sql`insert into app.products (id) select i from generate_series(1000, 13000) i`
+    expect(await sql.unsafe(`select count(*)::int as n from ${part.log}`)).toEqual([{ n: 10_001 }])
+  })
+
   test('a unique index that is made later does not make another column of what is noted', async () => {
     await sql`update app.products set tenant = id`
     await sql`update app.orders set tenant = product_id where product_id is not null`
@@ -445,5 +451,12 @@ describe('of a table that is joined,', () => {
     )
     expect(await computes('update app.products set category = 2 where id = 4')).toBe(1)
     expect(await computes("update app.categories set name = 'other' where id = 1")).toBe('all')
+  })
+
+  test('a domain over an enumeration is no key of a log', deep, async () => {
+    await sql.unsafe(`
+      create type app.size as enum ('s', 'm'); create domain app.sized as app.size; create table app.boxes (day app.sized, n int)`)
+    await sql.unsafe(makeKept('app.daily', 'select day, count(*) as n from app.boxes group by day'))
+    await expect(makeOwnLog()).rejects.toThrow('day has type app.sized, of which a log cannot note values')
   })
 })
