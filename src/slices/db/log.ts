@@ -70,20 +70,21 @@ async function readLogKeys(
     ...joins.map(({ other, column }) => [other, [column]] as const),
   ])
   const typesOf = (table: number, column: string) =>
-    read.tables.find(({ id }) => id === table)!.columns[column] ?? goneMeanwhile
+    read.tables.find(({ id }) => id === table)!.columns[column]
   const columnOf = (table: number, column: string, collation = '') => {
-    const { declared, type } = typesOf(table, column)
+    const { declared, type } = typesOf(table, column)!
     return { column, declared, type: `${type}${collation}`, plain: type }
   }
   const isStored = (table: number, column: string) =>
     !read.computed.some(([id, name]) => id === table && name === column)
-  /** Of `bit` a log would make bit(1), and no operator compares a domain with the values of an enumeration. */
-  const isOddType = (table: number, column: string) => {
-    const { declared, type: plain } = typesOf(table, column)
-    return plain === 'bit' || (plain.includes('.') && plain !== declared)
+  /** Of `bit` a log would make bit(1), and no operator compares a domain with the values of an enumeration. Somebody may just have renamed the column. */
+  const isLoggable = (table: number, column: string) => {
+    const types = typesOf(table, column)
+    const isOdd = types?.type === 'bit' || (types?.type.includes('.') && types.type !== types.declared)
+    return types !== undefined && !isOdd && isStored(table, column)
   }
   const isKept = ({ table }: { table: number }, { isColumn, column }: SliceKey) =>
-    isColumn && isStored(table, column) && !isOddType(table, column)
+    isColumn && isLoggable(table, column)
   const kept = proofs.flatMap((proof) =>
     proof.slices.filter((each) => isKept(proof, each)).map((key) => key.by),
   )
@@ -99,7 +100,7 @@ async function readLogKeys(
               kept.includes(slice.by)
                 ? `the log has a column ${slice.by} of its own`
                 : slice.isColumn && isStored(table, slice.column)
-                  ? `${displayPart(slice.by)} has type ${columnOf(table, slice.column).declared}, of which a log cannot note values`
+                  ? `${displayPart(slice.by)} has type ${typesOf(table, slice.column)?.declared}, of which a log cannot note values`
                   : whyComputed(slice, facts.relations.get(table)!.name),
             ] as const,
         ),
@@ -131,12 +132,11 @@ async function readLogKeys(
         const part = there?.parts.find(({ log }) => log === logOfPart(view, at))
         const found = joins.flatMap(({ table, other, column, to }) => {
           const key = keyIn(table)
-          if (other !== id || key === null || own.has(column) || !isStored(id, column)) return []
+          if (other !== id || key === null || own.has(column) || !isLoggable(id, column)) return []
+          const { type, isRead } = typesOf(id, column)!
           // The collation of a name is its own, and no text's. Whoever may read the log reads the values.
-          const noted = columnOf(id, column)
-          return noted.plain === 'name' || isOddType(id, column) || !(part || typesOf(id, column).isRead)
-            ? []
-            : { key: noted, joined: { table, column: to, key: key.column } }
+          if (type === 'name' || !(part || isRead)) return []
+          return { key: columnOf(id, column), joined: { table, column: to, key: key.column } }
         })
         return (
           (part ? found.find(({ key }) => key.column === part.joined) : found[0]) ?? {
@@ -163,9 +163,6 @@ async function readLogKeys(
     },
   }
 }
-
-/** In place of a column that somebody has just renamed or dropped: no log has it. */
-const goneMeanwhile = { declared: '', type: 'bit', isRead: false }
 
 /** The names of a log's own columns. */
 const own = new Set(['whole', 'at'])

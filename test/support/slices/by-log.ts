@@ -1,8 +1,8 @@
 import type { Sql } from '../../../src/server/database.ts'
-import { readFinds } from '../../../src/slices/db/kept.ts'
+import { readFinds, readLogged } from '../../../src/slices/db/kept.ts'
 import { writeDifference } from '../../../src/slices/plan/difference.ts'
 import { forget } from '../../../src/slices/plan/forget.ts'
-import { type ChangeLog, joinsOf, logsOf } from '../../../src/slices/plan/log.ts'
+import { type ChangeLog, joinsOf } from '../../../src/slices/plan/log.ts'
 import { compareUntouched, countTouched, touchedRows, withFinds } from '../../../src/slices/plan/rows.ts'
 import { logName, queryViewOf, quoteName } from '../../../src/sql/names.ts'
 
@@ -22,14 +22,9 @@ export async function fillByLog(
   await sql.unsafe(
     `begin isolation level repeatable read; lock table ${of} in access share mode; select set_config('viewkeeper.log_read', pg_current_snapshot()::text, true)`,
   )
-  const parts = logsOf(log).map(({ log, table }) => ({
-    log,
-    isKeyed: table.key !== null && table.joined === null,
-    joined: table.joined && table.key!.column,
-    finds: null,
-  }))
   const [{ owner }] = await sql<[{ owner: string }]>`select quote_ident(current_user) as owner`
-  const read = withFinds({ ...log, parts }, await readFinds(sql, { owner }, { ...log, parts }, joinsOf(log)))
+  const logged = (await readLogged(sql, log.view))!
+  const read = withFinds(logged, await readFinds(sql, { owner }, logged, joinsOf(log)))
   const [{ found, columns }] = (await sql.unsafe(`
     select ${log.exact === null ? `'{"compared": 0, "wrong": 0}'::jsonb` : `(${compareUntouched(read, log.exact)})`} as found,
            to_jsonb(array(select attname from pg_attribute where attrelid = '${kept}'::regclass and attnum > 0 order by attnum)) as columns`)) as unknown as [
