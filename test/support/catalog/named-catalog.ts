@@ -9,10 +9,10 @@ export interface NamedCatalog {
   oids: Record<string, string>
 }
 
-/** Columns about where data lies, columns that the server keeps changing, and trees, whose SQL is in `texts`. */
+/** Columns about where data lies, columns that the server keeps changing, and trees and bodies of functions, whose SQL is in `texts`: a number in it is no OID. */
 const left =
   'relfilenode,relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid,relhasindex,attcacheoff,' +
-  'ev_action,ev_qual,polqual,polwithcheck,prosqlbody,indexprs,indpred,indcheckxmin,stxexprs,tgqual,adbin,' +
+  'ev_action,ev_qual,polqual,polwithcheck,prosqlbody,prosrc,indexprs,indpred,indcheckxmin,stxexprs,tgqual,adbin,' +
   'proargdefaults,conbin,typdefaultbin'
 
 const catalogs: Record<string, string> = {
