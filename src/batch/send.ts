@@ -81,6 +81,8 @@ export class Senders {
   private readonly leftAlone = new Map<number, number>()
   private readonly unclaimedSince = new Map<number, number>()
   private readonly lockedSince = new Map<number, number>()
+  /** How long the last bundle took, as a part of what was estimated. An estimate may be of exchanges, before a view was refreshed in place. */
+  private pace = 1
 
   constructor(advancing: AdvancingBatch, needs: Needs) {
     this.advancing = advancing
@@ -244,6 +246,12 @@ export class Senders {
     return this.advancing.groups.find(({ members }) => members.includes(viewId))
   }
 
+  /** How long these runs usually take, those of the groups for which their views stand included. */
+  private estimateOf(runs: { viewId: number }[]): number {
+    const all = new Set(runs.flatMap(({ viewId }) => this.groupOf(viewId)?.members ?? viewId))
+    return this.advancing.views.reduce((sum, { id, estimateMs }) => sum + (all.has(id) ? estimateMs : 0), 0)
+  }
+
   /** The views that stand for the groups which are refreshed in place in the message of this one's. */
   private groupsWith(first: BatchView): BatchView[] {
     const { views, latestRuns } = this.advancing
@@ -256,7 +264,7 @@ export class Senders {
       return [{ node, id: node.id, owner: node.owner ?? null, parents: [], estimateMs }]
     })
     const isFree = ({ node }: { node: BatchView }) => node === first || !this.isOurs(node.id)
-    const bundle = planBundle(nodes[0]!, nodes, latestRuns.latest, isFree, this.room())
+    const bundle = planBundle(nodes[0]!, nodes, latestRuns.latest, isFree, this.room(), this.pace)
     return bundle.map(({ node }) => node)
   }
 
@@ -274,7 +282,7 @@ export class Senders {
     const grouped = new Set(groups.flatMap(({ members }) => members))
     const isFree = ({ id }: BatchView) =>
       !(grouped.has(id) || undecided.has(id) || this.alone.has(id) || this.isLeftAlone(id) || this.isOurs(id))
-    return planBundle(first, views, latestRuns.latest, isFree, this.room())
+    return planBundle(first, views, latestRuns.latest, isFree, this.room(), this.pace)
   }
 
   /** Gives the views a place, and sends their runs. Settles when they were sent, with undefined, or not. */
@@ -351,7 +359,9 @@ export class Senders {
       first,
       ...others.map(({ work }) => work),
     )
+    const since = Date.now()
     void envelope.answered.then((refused) => {
+      if (runs.length > 1) this.pace = Math.min(1, (Date.now() - since) / Math.max(1, this.estimateOf(runs)))
       const left = this.needs.connections.giveBack(connection, owner)
       this.sent.delete(sent)
       const ids = runs.map(({ run, viewId }) => ({ run, viewId }))

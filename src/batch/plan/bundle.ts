@@ -22,7 +22,7 @@ interface BundledNode {
  * The views that one message refreshes one after the other, parents before children: `first`, which has its turn, and others of its owner
  * that are due now, or will be when those before them have succeeded. A chain stays together. `nodes`: parents before children, the most
  * urgent first. `isFree`: whether a view may be refreshed with others, and nobody does so yet. `slots`: how many messages share what is
- * left. Pure.
+ * left. `pace`: how long views have taken in this batch, as a part of what was estimated. Pure.
  */
 export function planBundle<Node extends BundledNode>(
   first: Node,
@@ -30,7 +30,9 @@ export function planBundle<Node extends BundledNode>(
   latest: Map<number, LatestRun>,
   isFree: (node: Node) => boolean,
   slots: number,
+  pace = 1,
 ): Node[] {
+  const msOf = ({ estimateMs }: Node) => estimateMs * pace
   const isDue = ({ id }: Node) => {
     const last = latest.get(id)
     return last === undefined || (last.status === 'pending' && last.due && last.follows !== true)
@@ -42,7 +44,7 @@ export function planBundle<Node extends BundledNode>(
   const readers = new Map<number, Node[]>()
   let leftMs = 0
   for (const node of may) {
-    leftMs += node.estimateMs
+    leftMs += msOf(node)
     for (const parent of node.parents) readers.set(parent, [...(readers.get(parent) ?? []), node])
   }
   const mostMs = Math.min(longestMs, Math.max(shortestMs, leftMs / 100), leftMs / slots)
@@ -50,10 +52,10 @@ export function planBundle<Node extends BundledNode>(
   let ms = 0
   const next = [first, ...may]
   for (let node = next.shift(); node !== undefined && bundle.size < mostRuns; node = next.shift()) {
-    if (bundle.has(node.id) || (bundle.size > 0 && ms + node.estimateMs > mostMs)) continue
+    if (bundle.has(node.id) || (bundle.size > 0 && ms + msOf(node) > mostMs)) continue
     if (!node.parents.every((parent) => bundle.has(parent) || isDone(latest.get(parent)))) continue
     bundle.set(node.id, node)
-    ms += node.estimateMs
+    ms += msOf(node)
     next.unshift(...(readers.get(node.id) ?? []))
   }
   return [...bundle.values()]

@@ -27,8 +27,16 @@ const run = (status: LatestRun['status'], rest: Partial<LatestRun> = {}): Latest
   ...rest,
 })
 
-const bundled = (nodes: Node[], latest: [number, LatestRun][] = [], slots = 1, taken: number[] = []) =>
-  planBundle(nodes[0]!, nodes, new Map(latest), ({ id }) => !taken.includes(id), slots).map(({ id }) => id)
+const bundled = (
+  nodes: Node[],
+  latest: [number, LatestRun][] = [],
+  slots = 1,
+  taken: number[] = [],
+  pace?: number,
+) =>
+  planBundle(nodes[0]!, nodes, new Map(latest), ({ id }) => !taken.includes(id), slots, pace).map(
+    ({ id }) => id,
+  )
 
 describe('a bundle', () => {
   test('has a chain as a whole, each view after those that it reads', () => {
@@ -38,6 +46,7 @@ describe('a bundle', () => {
   test('ends before it usually takes longer than 250 ms', () => {
     const nodes = Array.from({ length: 60 }, (_, at) => node(at + 1))
     expect(bundled(nodes)).toHaveLength(25)
+    expect(bundled(nodes, [], 1, [], 0.5)).toHaveLength(50)
     const slow = [node(1, [], { estimateMs: 1000 }), node(2)]
     expect(bundled(slow)).toEqual([1])
   })
