@@ -30,6 +30,9 @@ const longestUnclaimedMs = 10_000
 /** No run of a bundle begins later than this after it was sent: the envelope stops after a second. What is still pending is sent again. */
 const bundleOverMs = 1500
 
+/** What a bundle took is at least this part of what was estimated: so one of quick views makes none that is much too long of slow ones. */
+const leastPace = 0.1
+
 /** Views whose runs one message executes, or will: they have a place. */
 interface Sent {
   views: BatchView[]
@@ -49,6 +52,7 @@ function keep(sent: Sent, isKept: (viewId: number) => boolean): void {
 /** An envelope that was answered, or whose connection broke. */
 interface Answered {
   runs: { run: number; viewId: number }[]
+  tookMs: number
   refused: Problem | undefined
   /** Settles when the session has let go of the runs' locks. */
   left: Promise<void>
@@ -81,7 +85,7 @@ export class Senders {
   private readonly leftAlone = new Map<number, number>()
   private readonly unclaimedSince = new Map<number, number>()
   private readonly lockedSince = new Map<number, number>()
-  /** How long the last bundle took, as a part of what was estimated. An estimate may be of exchanges, before a view was refreshed in place. */
+  /** How long the last bundle took, as a part of what was estimated: that may be of exchanges, before the views were refreshed in place. */
   private pace = 1
 
   constructor(advancing: AdvancingBatch, needs: Needs) {
@@ -97,7 +101,8 @@ export class Senders {
   /** Deals with the envelopes that the server had answered before the look. */
   async settle(answered: Answered[]): Promise<void> {
     const { sql, latestRuns } = this.advancing
-    for (const { runs, refused, left } of answered) {
+    for (const { runs, tookMs, refused, left } of answered) {
+      if (runs.length > 1) this.learn(runs, tookMs)
       const isFinal = refused !== undefined && !mayRetry(refused.code)
       const open = runs.filter(({ run, viewId }) => {
         const last = latestRuns.latest.get(viewId)
@@ -107,6 +112,7 @@ export class Senders {
           !this.isOurs(viewId) // it was sent again
         )
       })
+      const unbegun = open.filter(({ viewId }) => latestRuns.latest.get(viewId)?.status === 'pending')
       for (const { run, viewId } of open) {
         const status = latestRuns.latest.get(viewId)?.status
         if (status === 'built') {
@@ -117,7 +123,7 @@ export class Senders {
         if (status === 'running') await closeLostRuns(sql, { runId: run })
         else if (runs.length > 1) {
           // The time of the message was over, or it waits for a view before it. If not even one was begun, each is tried by itself.
-          if (open.length === runs.length) this.alone.add(viewId)
+          if (unbegun.length === runs.length) this.alone.add(viewId)
         } else if (isFinal) await closeUnclaimed(sql, run, runErrorOf(refused))
         else await this.leaveUnclaimed(run, viewId, refused)
       }
@@ -246,10 +252,16 @@ export class Senders {
     return this.advancing.groups.find(({ members }) => members.includes(viewId))
   }
 
-  /** How long these runs usually take, those of the groups for which their views stand included. */
-  private estimateOf(runs: { viewId: number }[]): number {
-    const all = new Set(runs.flatMap(({ viewId }) => this.groupOf(viewId)?.members ?? viewId))
-    return this.advancing.views.reduce((sum, { id, estimateMs }) => sum + (all.has(id) ? estimateMs : 0), 0)
+  /** Learns how long views take from a bundle, by those that it has refreshed. The view of a run stands for its group. */
+  private learn(runs: Answered['runs'], tookMs: number): void {
+    const { views, latestRuns } = this.advancing
+    const refreshed = runs.filter(({ run, viewId }) => {
+      const last = latestRuns.latest.get(viewId)
+      return last?.runId === run && last.status === 'success'
+    })
+    const all = new Set(refreshed.flatMap(({ viewId }) => this.groupOf(viewId)?.members ?? viewId))
+    const estimateMs = views.reduce((sum, view) => sum + (all.has(view.id) ? view.estimateMs : 0), 0)
+    if (estimateMs > 0) this.pace = Math.min(1, Math.max(leastPace, tookMs / estimateMs))
   }
 
   /** The views that stand for the groups which are refreshed in place in the message of this one's. */
@@ -359,13 +371,13 @@ export class Senders {
       first,
       ...others.map(({ work }) => work),
     )
-    const since = Date.now()
+    const since = performance.now()
     void envelope.answered.then((refused) => {
-      if (runs.length > 1) this.pace = Math.min(1, (Date.now() - since) / Math.max(1, this.estimateOf(runs)))
+      const tookMs = performance.now() - since
       const left = this.needs.connections.giveBack(connection, owner)
       this.sent.delete(sent)
       const ids = runs.map(({ run, viewId }) => ({ run, viewId }))
-      this.answered.push({ runs: ids, refused, left })
+      this.answered.push({ runs: ids, tookMs, refused, left })
       for (const _ of runs) this.needs.onEnd()
       this.needs.lookAgain()
     })

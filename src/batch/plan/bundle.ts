@@ -22,7 +22,7 @@ interface BundledNode {
  * The views that one message refreshes one after the other, parents before children: `first`, which has its turn, and others of its owner
  * that are due now, or will be when those before them have succeeded. A chain stays together. `nodes`: parents before children, the most
  * urgent first. `isFree`: whether a view may be refreshed with others, and nobody does so yet. `slots`: how many messages share what is
- * left. `pace`: how long views have taken in this batch, as a part of what was estimated. Pure.
+ * left. `pace`: how long short views have taken in this batch, as a part of what was estimated. Pure.
  */
 export function planBundle<Node extends BundledNode>(
   first: Node,
@@ -32,7 +32,7 @@ export function planBundle<Node extends BundledNode>(
   slots: number,
   pace = 1,
 ): Node[] {
-  const msOf = ({ estimateMs }: Node) => estimateMs * pace
+  const msOf = ({ estimateMs }: Node) => (estimateMs > longestMs ? estimateMs : estimateMs * pace)
   const isDue = ({ id }: Node) => {
     const last = latest.get(id)
     return last === undefined || (last.status === 'pending' && last.due && last.follows !== true)

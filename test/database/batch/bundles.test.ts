@@ -87,6 +87,22 @@ test.each(views)(
   },
 )
 
+test('after a kill in its first run, the views of a bundle travel together again', async () => {
+  await makeKnown('again', 'a')
+  const batchId = await refreshAll('again')
+  await withGateClosed(sql, 'again', async (open) => {
+    const ended = advanceToEnd(database, batchId)
+    await endProcess(sql, await untilAtGate(sql, 'again'))
+    await untilAtGate(sql, 'again')
+    expect(
+      await sql`
+        select view_name as name, status, plan ? 'bundle' as bundled from viewkeeper.runs where batch_id = ${batchId} and finished_at is null order by 1`,
+    ).toEqual(views.map((name) => ({ name, status: name === 'a' ? 'running' : 'pending', bundled: true })))
+    await open()
+    expect(await ended).toMatchObject({ status: 'success' })
+  })
+})
+
 test('a kill at any statement of a bundle ends that run only, and no record is false', deep, async () => {
   await makeKnown('at_any', 'a')
   // The session of the first run of `victim` ends itself before statement `at` of its plan; -1: once it has recorded its success, before the commit.
