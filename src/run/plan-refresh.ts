@@ -92,7 +92,15 @@ async function planAsSeen(
     const { planKept } = await import('../slices/keep.ts')
     // The strategy of a batch is that of its other views.
     const strategy = (request.inBatch === undefined ? request.strategy : undefined) ?? definition.strategy
-    const planned = await planKept(view, { ...request, ...options, sql, asked: request.slices, strategy })
+    const hasLog = definition.slices !== null
+    const planned = await planKept(view, {
+      ...request,
+      ...options,
+      sql,
+      asked: request.slices,
+      strategy,
+      hasLog,
+    })
     if (planned === 'gone') return planned
     if (definition.skipsUnchanged) planned.plan.counted = true
     return { ...planned, timeoutSeconds, view }

@@ -8,13 +8,13 @@ import { type Patience, untilUnlocked } from '../record/definitions/look.ts'
 import { recordSlices } from '../record/plan/slice-marks.ts'
 import { lockWhatIsRead, recordChecks } from '../record/plan/work.ts'
 import { noteWrong } from '../record/plan/wrong-slices.ts'
-import { hasSlices, holdsOf, insistOnHolds, readKnown } from '../record/runs/known-slices.ts'
+import { holdsOf, insistOnHolds, readKnown } from '../record/runs/known-slices.ts'
 import type { Sql } from '../server/database.ts'
 import { unlessLocked } from '../server/transactions.ts'
 import { logName, queryViewOf, quoteName } from '../sql/names.ts'
 import type { RunPlan, Statement } from '../sql/run-plan.ts'
 import { version } from '../version.ts'
-import { command } from '../words/commands.ts'
+import { newLog } from '../words/commands.ts'
 import { Problem } from '../words/problem.ts'
 import { type Asked, findRange } from './asked.ts'
 import { type KeptFacts, noLog, notWritten, readFinds, readKept, readLogged } from './db/kept.ts'
@@ -50,6 +50,8 @@ interface KeepOptions extends RunOptions, Pick<Patience, 'until'> {
   sql: Sql
   asked?: Asked | undefined
   strategy: Strategy
+  /** Whether it has to have a log of changes. */
+  hasLog: boolean
 }
 
 interface Planned {
@@ -64,7 +66,7 @@ interface Planned {
  */
 export async function planKept(
   view: ViewFacts,
-  { sql, asked, strategy, until = 0, ...options }: KeepOptions,
+  { sql, asked, strategy, hasLog, until = 0, ...options }: KeepOptions,
 ): Promise<Planned | 'gone'> {
   if (strategy !== 'auto')
     throw new Problem(
@@ -73,14 +75,14 @@ export async function planKept(
       { field: 'strategy' },
     )
   return untilUnlocked(sql, view, { until, ifRunning: options.ifRunning }, () =>
-    unlessLocked(sql, (sql) => planAsSeen(view, sql, asked, options)),
+    unlessLocked(sql, (sql) => planAsSeen(view, sql, { asked, hasLog }, options)),
   )
 }
 
 async function planAsSeen(
   view: ViewFacts,
   sql: Sql,
-  asked: Asked | undefined,
+  which: Pick<KeepOptions, 'asked' | 'hasLog'>,
   options: RunOptions,
 ): Promise<Planned | 'gone'> {
   const facts = await readKept(sql, view)
@@ -90,7 +92,7 @@ async function planAsSeen(
       view.view,
       'its query has other columns than the table. Freeze it again, or give it the columns of its query.',
     )
-  const part = await partOf(sql, view, facts, asked)
+  const part = await partOf(sql, view, facts, which)
   if (part === 'gone') return part
   const { words, answer = {} } = part
   return {
@@ -99,7 +101,12 @@ async function planAsSeen(
   }
 }
 
-async function partOf(sql: Sql, view: ViewFacts, facts: KeptFacts, asked?: Asked): Promise<Part | 'gone'> {
+async function partOf(
+  sql: Sql,
+  view: ViewFacts,
+  facts: KeptFacts,
+  { asked, hasLog }: Pick<KeepOptions, 'asked' | 'hasLog'>,
+): Promise<Part | 'gone'> {
   if (asked !== undefined) {
     const range = await findRange(sql, view, asked)
     if (range === 'gone') return range
@@ -113,8 +120,7 @@ async function partOf(sql: Sql, view: ViewFacts, facts: KeptFacts, asked?: Asked
   }
   const log = view.logs ? await readLogged(sql, view) : null
   if (log !== null) return touchedOf(sql, view, facts, log)
-  const anew = command(['freeze', view.view, '-m', 'a new log'], null)
-  return (await hasSlices(sql, view)) ? unused(`${noLog}; make it anew: ${anew}`) : all()
+  return hasLog ? unused(`${noLog}; make it anew: ${newLog(view.view)}`) : all()
 }
 
 const all = (why = '') => ({ words: `computes all rows, and writes those that differ${why}`, some: null })

@@ -12,6 +12,9 @@ export function command(words: string[], target: CommandTarget): string {
   return [line, ...flagsOf(line, target)].join(' ')
 }
 
+/** Freezes a view so that the log of its changes is made anew. */
+export const newLog = (view: string): string => command(['freeze', view, '-m', 'a new log'], null)
+
 /** A command that an API suggested, which may not know how it is reached: with the target, unless the command names one. */
 export const aimed = (suggested: string, target: CommandTarget): string =>
   named.test(suggested) ? suggested : [suggested, ...flagsOf(suggested, target)].join(' ')

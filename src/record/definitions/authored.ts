@@ -16,7 +16,7 @@ import {
 export interface CreatableDefinition
   extends DefinitionDefaults,
     Omit<ViewDefinition, 'sql'>,
-    Pick<Definition, 'owner' | 'slices' | 'storage'> {
+    Pick<Definition, 'owner' | 'storage'> {
   sql: string | null
 }
 
@@ -26,7 +26,7 @@ export async function readDefinition(
   { schema, name }: QualifiedName,
 ): Promise<CreatableDefinition | undefined> {
   const [row] = await sql<CreatableDefinition[]>`
-    select ${sql.unsafe(`${defaultsColumns}, ${selected('sql', 'indexes', 'comment', 'grants', 'owner', 'slices', 'storage')}`)},
+    select ${sql.unsafe(`${defaultsColumns}, ${selected('sql', 'indexes', 'comment', 'grants', 'owner', 'storage')}`)},
            d.schema_name as schema, d.name
       from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
   return row

@@ -12,6 +12,8 @@ export interface DefinitionDefaults {
   /** Session settings for the view's operations. */
   settings: Record<string, unknown>
   checks: Checks
+  /** Whether it has to have a log of changes. */
+  slices: Definition['slices']
   paused: boolean
   /** Whether the counters of what the view reads are noted, to leave out the next refresh if they have not moved. */
   skipsUnchanged: boolean
@@ -35,7 +37,7 @@ export const selected = (...some: Field[]): string =>
 
 /** The columns of DefinitionDefaults, for a `select` from `viewkeeper.definitions d`. */
 export const defaultsColumns = `d.id, d.paused_at is not null as paused, ${skipsUnchanged} as "skipsUnchanged",
-           ${selected('strategy', 'timeoutSeconds', 'settings', 'checks')}`
+           ${selected('strategy', 'timeoutSeconds', 'settings', 'checks', 'slices')}`
 
 /** Resets what an author wrote: the definition becomes a discovered one. */
 export const asDiscovered = `${fields.map((field) => `${columnOf(field)} = default`).join(', ')},

@@ -1,5 +1,5 @@
 import type { Statement } from '../../sql/run-plan.ts'
-import { command } from '../../words/commands.ts'
+import { newLog } from '../../words/commands.ts'
 import { found } from './slice-marks.ts'
 
 /** The key of `viewkeeper.switches` under which it stands which logs of changes have left slices wrong, by the definitions of their views. */
@@ -24,7 +24,7 @@ export const tellWrong = ({ view, run, wrong, compared }: Wrong) => ({
   view,
   runId: run,
   text: `Run ${run} computed all of ${view}, and found ${wrong} of ${compared} slices wrong that no change had touched: its log of changes had missed some. Its refreshes compute all slices until the log is made anew.`,
-  next: command(['freeze', view, '-m', 'a new log'], null),
+  next: newLog(view),
 })
 
 /** Notes that slices were wrong, for as long as the log of this OID stands: nobody believes it any more. */

@@ -44,12 +44,6 @@ export const insistOnHolds = ({ view }: ViewFacts, { sql, is }: ReturnType<typeo
   hidden: true,
 })
 
-/** Whether the definition of a view has slices, so that it has to have a log of changes. */
-export const hasSlices = async (sql: Sql, { schema, name }: QualifiedName): Promise<boolean> =>
-  (
-    await sql`select from viewkeeper.definitions where schema_name = ${schema} and name = ${name} and slices is not null`
-  ).length > 0
-
 /** The last success of a view, `c` in the catalog: what its record says of slices, and whether the data are still those of that run. */
 const lastSuccess = (sql: Sql, { schema, name }: QualifiedName) => sql`
   select d.id, d.slices ->> 'wholeEvery' as every, r.meta #> '{response,slices}' as mark, (r.meta #>> '{response,fillMs}')::float8 as fill_ms,

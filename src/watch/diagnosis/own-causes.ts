@@ -1,7 +1,7 @@
 import type { HeldLock, RunFacts } from '../../record/plan/watch.ts'
 import { quoteIdentifier } from '../../sql/names.ts'
 import type { CauseCode } from '../../words/causes.ts'
-import { command } from '../../words/commands.ts'
+import { command, newLog } from '../../words/commands.ts'
 import { duration, names } from '../../words/phrases.ts'
 import { runbookOf } from '../../words/problem.ts'
 import { type Cause, type ExaminedView, heldBack, type Surroundings, uncountedWords } from './cause.ts'
@@ -292,8 +292,6 @@ const notSkipped: Rule = ({ view: { uncounted }, name, clock }) => {
   const words = uncounted == null ? null : uncountedWords(name, uncounted, clock)
   return words && cause('NotSkipped', words.text, words.next)
 }
-
-const newLog = (name: string): string => command(['freeze', name, '-m', 'a new log'], null)
 
 /** That the view has a log of changes, and all its rows are computed nevertheless. */
 const logUnused: Rule = ({ view: { unusedLog }, name }) =>
