@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { findLocked } from '../catalog/db/locked.ts'
 import { traitsOf } from '../catalog/plan/definition.ts'
-import { StatementRefused } from '../rebuild/db/statements.ts'
 import {
   type BatchGroup,
   type Grouped,
@@ -61,7 +60,7 @@ export async function settleGroups(
       if (undecided !== 'busy') return { groups: await readOpenGroups(sql, batch.id), undecided }
       if (which === 'next') return null
     } catch (error) {
-      const sqlstate = sqlstateOf(error instanceof StatementRefused ? error.cause : error)
+      const sqlstate = sqlstateOf(error) ?? sqlstateOf((error as Error).cause)
       if (isLastTry || sqlstate === undefined || !mayPass(sqlstate)) throw error
     }
     if (Date.now() >= until) return null

@@ -7,6 +7,7 @@ import type { OpenedAhead } from '../run/connections/open-ahead.ts'
 import type { SentEnvelope } from '../run/connections/run-connection.ts'
 import { neverClaimed, runErrorOf } from '../run/planned-run.ts'
 import { mayRetry, type Problem } from '../words/problem.ts'
+import { isEnded, type RunStatus } from '../words/run.ts'
 import {
   type AdvancingBatch,
   type BundledRun,
@@ -102,19 +103,16 @@ export class Senders {
   async settle(answered: Answered[]): Promise<void> {
     const { sql, latestRuns } = this.advancing
     for (const { runs, tookMs, refused, left } of answered) {
-      if (runs.length > 1) this.learn(runs, tookMs)
       const isFinal = refused !== undefined && !mayRetry(refused.code)
-      const open = runs.filter(({ run, viewId }) => {
-        const last = latestRuns.latest.get(viewId)
-        return (
-          last?.runId === run &&
-          (last.status === 'pending' || last.status === 'running' || last.status === 'built') &&
-          !this.isOurs(viewId) // it was sent again
-        )
+      const last = runs.flatMap(({ run, viewId }) => {
+        const { runId, status } = latestRuns.latest.get(viewId) ?? {}
+        return runId === run && status ? { run, viewId, status } : []
       })
-      const unbegun = open.filter(({ viewId }) => latestRuns.latest.get(viewId)?.status === 'pending')
-      for (const { run, viewId } of open) {
-        const status = latestRuns.latest.get(viewId)?.status
+      const ended = last.filter(({ status }) => isEnded(status))
+      if (runs.length > 1) this.learn(ended, tookMs)
+      const open = last.filter((each) => !ended.includes(each) && !this.isOurs(each.viewId)) // else it was sent again
+      const unbegun = open.filter(({ status }) => status === 'pending')
+      for (const { run, viewId, status } of open) {
         if (status === 'built') {
           if (isFinal) await this.giveUpRefused(viewId, refused)
           continue
@@ -252,31 +250,38 @@ export class Senders {
     return this.advancing.groups.find(({ members }) => members.includes(viewId))
   }
 
-  /** Learns how long views take from a bundle, by those that it has refreshed. The view of a run stands for its group. */
-  private learn(runs: Answered['runs'], tookMs: number): void {
-    const { views, latestRuns } = this.advancing
-    const refreshed = runs.filter(({ run, viewId }) => {
-      const last = latestRuns.latest.get(viewId)
-      return last?.runId === run && last.status === 'success'
-    })
-    const all = new Set(refreshed.flatMap(({ viewId }) => this.groupOf(viewId)?.members ?? viewId))
-    const estimateMs = views.reduce((sum, view) => sum + (all.has(view.id) ? view.estimateMs : 0), 0)
-    if (estimateMs > 0) this.pace = Math.min(1, Math.max(leastPace, tookMs / estimateMs))
+  /** Learns how long views take from a bundle, by those that it has refreshed. */
+  private learn(ended: { viewId: number; status: RunStatus }[], tookMs: number): void {
+    const estimate = this.estimates()
+    const ms = ended.map(({ viewId, status }) => (status === 'success' ? estimate(viewId) : 0))
+    const part = tookMs / ms.reduce((sum, each) => sum + each, 0)
+    this.pace = Math.max(leastPace, Math.min(1, part))
+  }
+
+  /** How long each view usually takes, with its group. */
+  private estimates(): (viewId: number) => number {
+    const all = new Map(this.advancing.views.map(({ id, estimateMs }) => [id, estimateMs]))
+    return (id) =>
+      (this.groupOf(id)?.members ?? [id]).reduce((sum, member) => sum + (all.get(member) ?? 0), 0)
   }
 
   /** The views that stand for the groups which are refreshed in place in the message of this one's. */
   private groupsWith(first: BatchView): BatchView[] {
-    const { views, latestRuns } = this.advancing
-    const estimates = new Map(views.map(({ id, estimateMs }) => [id, estimateMs]))
+    const estimate = this.estimates()
     const nodes = [first, ...this.ready.map(({ node }) => node)].flatMap((node) => {
-      const group = this.groupOf(node.id)
       const isAlone = this.alone.has(node.id) || this.alone.has(first.id)
-      if (!group?.inPlace || (node !== first && isAlone)) return []
-      const estimateMs = group.members.reduce((sum, id) => sum + (estimates.get(id) ?? 0), 0)
-      return [{ node, id: node.id, owner: node.owner ?? null, parents: [], estimateMs }]
+      if (!this.groupOf(node.id)?.inPlace || (node !== first && isAlone)) return []
+      return [{ node, id: node.id, owner: node.owner ?? null, parents: [], estimateMs: estimate(node.id) }]
     })
     const isFree = ({ node }: { node: BatchView }) => node === first || !this.isOurs(node.id)
-    const bundle = planBundle(nodes[0]!, nodes, latestRuns.latest, isFree, this.room(), this.pace)
+    const bundle = planBundle(
+      nodes[0]!,
+      nodes,
+      this.advancing.latestRuns.latest,
+      isFree,
+      this.room(),
+      this.pace,
+    )
     return bundle.map(({ node }) => node)
   }
 

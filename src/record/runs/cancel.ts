@@ -37,7 +37,8 @@ export async function cancelRun(sql: Sql, id: number, by: string | null): Promis
     select from canceled`
   if (pending.length > 0) return true
   // One statement: if we may not signal, no request for a cancel is recorded either. The recorded pid alone may belong to another
-  // process by now. The row is locked, so its process cannot end the run meanwhile, and begin another one.
+  // process by now. The row is locked, so its process cannot end the run meanwhile, and begin another one. Who may not see when a session
+  // began may see its name.
   const [signal] = await sql<{ requested: number }[]>`
     with requested as (
       update viewkeeper.runs r set cancel_requested_at = clock_timestamp(), updated_at = clock_timestamp()
@@ -47,7 +48,6 @@ export async function cancelRun(sql: Sql, id: number, by: string | null): Promis
       returning r.id, r.backend_pid, r.backend_start, r.planned_by, r.group_run_id)${note('requested')}
     select (select count(*) from requested) as requested,
            (select count(pg_cancel_backend(r.backend_pid)) from requested r where ${sql.unsafe(isWorkedOn)}
-             -- Who may not see when a session began may see its name.
              and exists (select from pg_stat_get_activity(r.backend_pid) a where a.backend_start is not null
                            or a.application_name like format('viewkeeper run %s%%', coalesce(r.group_run_id, r.id)))) as signaled`.catch(
     async (error) => {

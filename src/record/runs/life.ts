@@ -112,6 +112,7 @@ const neverClaimed = 'The server never claimed this run.'
  *
  * Why this is right: the session of a run executes one statement from before the claim is committed until after the end is.
  * The update checks the row again: a run that has just ended or has just been claimed is left alone.
+ * Nobody can claim a run of a batch any more whose definition was deleted. How long a run took whose process was lost, nobody knows.
  */
 export async function closeLostRuns(
   sql: Sql,
@@ -130,13 +131,12 @@ export async function closeLostRuns(
       select r.id, r.status, r.updated_at from viewkeeper.runs r
        where ${chosen} and case r.status
          when 'running' then not ${sql.unsafe(isWorkedOn)}
-         -- Nobody can claim a run of a batch any more whose definition was deleted.
          else r.claim_by < clock_timestamp() or r.batch_id is not null and r.definition_id is null end
          and ${sql.unsafe(hasStatus(loss.from))})
     update viewkeeper.runs r
        set status = case when r.cancel_requested_at is null then 'failed' else 'canceled' end, ${sql.unsafe(endsNow)},
            idempotency_key = null,
-           duration_ms = null, -- nobody knows when the process ended
+           duration_ms = null,
            error = jsonb_build_object('class', case when r.cancel_requested_at is null then 'RunLost' else 'Canceled' end,
              'message', case r.status when 'running' then ${byServer}::text else ${neverClaimed}::text end)
       from lost where r.id = lost.id and r.status = lost.status and r.updated_at = lost.updated_at
