@@ -1,5 +1,6 @@
 // @module-tag deep
 
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -55,7 +56,7 @@ test('thirty hostile names are shown as what they are by page, mail, chat, log a
     response.end()
   }).listen(0, '127.0.0.1')
   onTestFinished(() => void hook.close())
-  await vi.waitUntil(() => hook.listening)
+  await once(hook, 'listening')
   const kinds = ['slack', 'discord', 'teams'] as const
   const channels = await channelsOf(
     notify.parse({ chat: Object.fromEntries(kinds.map((kind) => [kind, { kind }])) }),

@@ -1,14 +1,11 @@
 // @module-tag deep
 
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { Sql } from '../../src/server/database.ts'
 import { administrator } from '../support/servers/database.ts'
 import { startTestServer, type TestServer } from '../support/servers/test-server.ts'
 import { freeze } from './command-line/projects.ts'
 import { Project } from './support/project.ts'
-
-// A command takes seconds on a busy machine, and two years have many.
-vi.setConfig({ testTimeout: 400_000 })
 
 let server: TestServer
 

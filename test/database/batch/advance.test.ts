@@ -181,7 +181,7 @@ describe('a view that fails', () => {
     await makeGraph(sql, 'hanging', { a: [], other: [] })
     await sql`create materialized view hanging.never as select pg_sleep(600)::text as id with no data`
     await sql`create materialized view hanging.child as select id from hanging.never with no data`
-    await define(sql, 'hanging.never', { timeout_seconds: 1 })
+    await define(sql, 'hanging.never', { timeout_seconds: 3 })
     const batchId = await begin(database, { pattern: 'hanging.*', ...noRetry })
     expect(await advanceToEnd(database, batchId)).toMatchObject({
       status: 'failed',

@@ -122,7 +122,7 @@ test('what no row decides is said', deep, async () => {
   })
   const slow =
     'select 1 / p.qty as n from "My Shop".parts p, (select count(*) from "My Shop".rates where rate = 1) r where pg_sleep(case r.count when 0 then 60 else 0 end)::text = \'\''
-  expect(await found(slow, database, 5000)).toMatchObject({
+  expect(await found(slow, database, 20_000)).toMatchObject({
     columns: null,
     rows: ['"My Shop".parts id 1234'],
     doubts: ['The time is up.'],

@@ -89,7 +89,7 @@ describe('a scheduled refresh of a view that reads tables', () => {
     await filled('base', 'v')
     expect([await scheduled('base'), await scheduled('v')]).toEqual(['skipped', 'skipped'])
     const [row] = await sql`
-      select s.as_of = least(r.as_of, b.as_of) and s.as_of between clock_timestamp() - interval '90 s' and clock_timestamp() - interval '60 s' as horizon,
+      select s.as_of = least(r.as_of, b.as_of) and s.as_of between clock_timestamp() - interval '4 min' and clock_timestamp() - interval '60 s' as horizon,
              s.held_back_by, s.stale, r.meta #>> '{response,because}' like 'nothing was committed before % in what the view reads%' as because
         from viewkeeper.view_status s join viewkeeper.runs r on r.id = s.last_run_id cross join viewkeeper.view_status b
        where s.name = 'v' and b.name = 'base'`
@@ -263,7 +263,7 @@ describe('views that are exchanged together', () => {
       await later()
       expect(await night()).toEqual({ groups: 0, skipped: names })
       const shown = await sql`
-      select name, held_back_by, as_of between clock_timestamp() - interval '90 s' and clock_timestamp() - interval '60 s' as horizon
+      select name, held_back_by, as_of between clock_timestamp() - interval '4 min' and clock_timestamp() - interval '60 s' as horizon
         from viewkeeper.view_status where schema_name = 'kin' order by name`
       expect(shown.map(({ name, horizon }) => [name, horizon])).toEqual(
         names.map((name) => [name, name !== 'y']),

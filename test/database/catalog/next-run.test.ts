@@ -4,6 +4,7 @@ import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { define } from '../../support/views/batches.ts'
+import { hourHalfADayAway } from '../../support/waiting/half-a-day.ts'
 
 const { url, database, sql } = useDatabase()
 
@@ -36,11 +37,12 @@ describe('the next run of a view', () => {
   })
 
   test("is the next time of the view's own schedule or of the nightly refresh, until a pause", async () => {
-    vi.stubEnv('SCHEDULES', '{"nightly":{"at":"02:30"}}')
+    const at = `${String(hourHalfADayAway).padStart(2, '0')}:30`
+    vi.stubEnv('SCHEDULES', JSON.stringify({ nightly: { at } }))
     const runs = await nextRuns()
     expect(runs).toEqual({
       hourly: expect.stringMatching(/:00:00\.000Z$/),
-      by_night: expect.stringMatching(/T02:30:00\.000Z$/),
+      by_night: expect.stringContaining(`T${at}:00.000Z`),
       never: null,
     })
     const hourMs = 3_600_000

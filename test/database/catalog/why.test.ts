@@ -232,7 +232,7 @@ describe('a view that waits for a lock', () => {
         try {
           await until('the migration waits', async () => {
             const waiting = await sql`
-            select from pg_stat_activity where application_name = 'a migration' and wait_event_type = 'Lock'`
+            select from pg_stat_activity where datname = current_database() and application_name = 'a migration' and wait_event_type = 'Lock'`
             return waiting.length === 1
           })
           const { runId } = await refreshed('app.base', {}, { waitUntil: 0 })
@@ -259,7 +259,7 @@ describe('a view that waits for a lock', () => {
   test('after the lock was not granted in time, names who still holds it', async () => {
     await refreshAll()
     await whileLocked(url, 'lock table app.numbers in access exclusive mode', async ({ pid }) => {
-      const { runId, error } = await refreshed('app.base', { timeoutSeconds: 2 })
+      const { runId, error } = await refreshed('app.base', { timeoutSeconds: 3 })
       expect(error?.class).toBe('LockTimeout')
       const { causes } = await why('app.base')
       expect(causes.slice(0, 2)).toMatchObject([

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { type CopyStanding, type Leader, leadInTurn } from '../../../src/keeper/lead.ts'
+import { askEveryMs, type CopyStanding, type Leader, leadInTurn } from '../../../src/keeper/lead.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { administrator, useDatabase } from '../../support/servers/database.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -45,6 +45,21 @@ test('one copy leads, before and after the leader stops', async () => {
   leader!.stop()
   await until('another copy leads', async () => other!.led + third.led === 1)
   expect(performance.now() - since).toBeLessThan(15_000)
+})
+
+test('within 15 s after the last word of a leader the server has ended its session, and another copy has asked', async () => {
+  const settings: Record<string, string>[] = []
+  await leads(
+    copyOf({
+      ...database,
+      open(startUp) {
+        settings.push(startUp)
+        return database.open(startUp)
+      },
+    }),
+  )
+  const [{ idle_session_timeout: silence, statement_timeout: answer } = {}] = settings
+  expect(Number(silence) + askEveryMs + Number(answer)).toBeLessThanOrEqual(15_000)
 })
 
 test('a leader whose session is ended is followed by one copy', async () => {

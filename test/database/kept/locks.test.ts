@@ -34,7 +34,7 @@ test('a refresh of a kept table waits neither for readers nor for writers, and w
     'alter materialized view app.clean reset (pages_per_range)',
   ])
     await whileLocked(url, `lock table app.orders in access share mode; ${lock}`, async ({ pid }) => {
-      const { error } = await request(2)
+      const { error } = await request(3)
       expect(error).toMatchObject({ class: 'LockTimeout' })
       expect(`${error?.message} ${error?.hint} ${await locks()}`).toContain(String(pid))
     })

@@ -153,7 +153,7 @@ describe("somebody's own SQL", () => {
     await sql`insert into secrets values ('4111-1111')`
     const message = await refusedUp(await own('alter table secrets alter s type integer using s::integer;'))
     expect(message).toContain('22P02')
-    expect(message).not.toContain('4111')
+    expect(message).not.toContain('4111-1111')
   })
 
   const a = 'create table a (id integer)'
@@ -334,9 +334,9 @@ describe('an index that is built concurrently', () => {
   })
 
   test('fails without a word of the data, and does not claim that nothing is there', async () => {
-    await sql`update a set n = 4111`
+    await sql`update a set n = 411141114`
     const { message } = await refusalOf(up(await own('create unique index concurrently a_n on a (n);')))
-    expect(message).not.toContain('4111')
+    expect(message).not.toContain('411141114')
     expect(message).not.toContain('as it was before')
   })
 

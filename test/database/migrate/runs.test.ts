@@ -45,7 +45,7 @@ describe('a deploy that leaves before the server is done', () => {
     await sql`create table base as select generate_series(1, 3) as id`
   })
 
-  const soon = () => migrateCall(database, { waitUntil: Date.now() + 200 })
+  const soon = () => migrateCall(database, { waitUntil: Date.now() + 2000 })
 
   /** Starts a deploy, and comes back when it waits for a run: the one before it has left by then. */
   async function startWaiting(migrations: FrozenMigration[]) {
@@ -67,6 +67,7 @@ describe('a deploy that leaves before the server is done', () => {
     const migrations = await frozen.read()
     await withGateClosed(sql, 'slow', async (open) => {
       const first = await refusalOf(migrateUp(soon(), migrations))
+      await untilAtGate(sql, 'slow') // the first one may have left before the server began
       const [run] = await sql`select id, status from viewkeeper.runs where view_name = 'made_slowly'`
       expect(run?.status).toBe('running')
       expect(first).toMatchObject({ code: 'MigrationRunning', details: { runId: run?.id } })
@@ -74,7 +75,6 @@ describe('a deploy that leaves before the server is done', () => {
       const second = await refusalOf(migrateUp(soon(), migrations))
       expect(second).toMatchObject({ code: 'MigrationRunning', details: { runId: run?.id } })
       expect((await migrationStatus(database, migrations)).applied).toEqual([])
-      await untilAtGate(sql, 'slow')
       const { deploy } = await startWaiting(migrations)
       await open()
       const { applied } = await deploy

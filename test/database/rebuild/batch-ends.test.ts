@@ -178,7 +178,7 @@ test(
     await sql`create materialized view locked.c as select id from locked.a with no data`
     await advanceToEnd(database, await begin(database, { pattern: 'locked.*' }))
     for (const view of ['locked.a', 'locked.b', 'locked.c'])
-      await define(sql, view, { retry_delay_seconds: 3600, timeout_seconds: 2 })
+      await define(sql, view, { retry_delay_seconds: 3600, timeout_seconds: 5 })
     const batchId = await begin(database, { pattern: 'locked.*', retries: 1 })
     const reader = administrator(url)
     const held = await reader.reserve()

@@ -13,11 +13,16 @@ import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
 
-/** Another client, as psql is one: its session ends, so the server has its counters. */
+/** Another client, as psql is one. The server has its counters once its server process is gone. */
 async function byHand(statement: string): Promise<void> {
   const client = postgres(url, { max: 1 })
+  const [{ pid } = {}] = await client`select pg_backend_pid() as pid`
   await client.unsafe(statement)
   await client.end()
+  await until(
+    'the server process is gone',
+    async () => (await sql`select from pg_stat_activity where pid = ${pid}`).length === 0,
+  )
 }
 
 const ways: [who: string, act: (view: string) => Promise<unknown>][] = [

@@ -117,17 +117,17 @@ describe('an envelope', () => {
   })
 
   test('records its statement time-out, which covers all its transactions', async () => {
-    const run = await outcome(plan(['select pg_sleep(0.7)', 'select pg_sleep(60)']), { timeoutSeconds: 1 })
+    const run = await outcome(plan(['select pg_sleep(2)', 'select pg_sleep(60)']), { timeoutSeconds: 3 })
     expect(run).toMatchObject({
       status: 'failed',
       error: {
         class: 'StatementTimeout',
         sqlstate: '57014',
-        message: 'canceled after 1 s: timeoutSeconds of the definition',
+        message: 'canceled after 3 s: timeoutSeconds of the definition',
       },
     })
     // The time-out counts from before the claim, the duration from the claim on.
-    expect(Number(run?.finishedAt) - Number(run?.requestedAt)).toBeGreaterThanOrEqual(999)
+    expect(Number(run?.finishedAt) - Number(run?.requestedAt)).toBeGreaterThanOrEqual(2999)
     expect(run?.durationMs).toBeCloseTo(Number(run?.finishedAt) - Number(run?.startedAt), -1)
     expect(run?.durationMs).toBeLessThan(30_000)
   })
@@ -214,9 +214,9 @@ describe('an envelope', () => {
   test('outlives a transaction_timeout of the role (17 and later)', async () => {
     const [server] = await sql`select current_setting('server_version_num')::int >= 170000 as has_it`
     await sql`create role hurried login superuser password 'secret'`
-    if (server?.has_it) await sql`alter role hurried set transaction_timeout = '300ms'`
+    if (server?.has_it) await sql`alter role hurried set transaction_timeout = '1s'`
     const hurried = as('hurried').database
-    const id = await pendingRun(plan(['select pg_sleep(1)']), 'hurried', hurried)
+    const id = await pendingRun(plan(['select pg_sleep(2)']), 'hurried', hurried)
     await send(id, { as: hurried })
     expect(await readRun(sql, id)).toMatchObject({ status: 'success' })
   })
@@ -366,9 +366,9 @@ test('a wait for a lock that ends just before the statement time-out is recorded
   work.prepare = [{ kind: 'command', phase: 'building', sql: 'lock table public.held' }]
   // The first look at the holders lasts beyond the time-out, which cancels once.
   work.locked.holders = `select jsonb_build_object('who', 'somebody')
-    from pg_sleep(case when clock_timestamp() < statement_timestamp() + interval '1s' then 2 else 0 end)`
+    from pg_sleep(case when clock_timestamp() < statement_timestamp() + interval '3s' then 6 else 0 end)`
   await whileLocked(url, 'lock table held', async () => {
-    const run = await outcome(work, { timeoutSeconds: 1 })
+    const run = await outcome(work, { timeoutSeconds: 3 })
     expect(run).toMatchObject({
       status: 'failed',
       error: { class: 'LockTimeout', message: 'The run did not get a lock in time: somebody' },
@@ -380,7 +380,7 @@ test('a statement time-out between two tries for a lock is one for want of the l
   const work = plan([])
   work.locked.statements = [{ kind: 'command', phase: 'locking', sql: 'select pg_sleep(60)' }]
   work.locked.holders = `select jsonb_build_object('who', 'somebody')`
-  expect(await outcome(work, { timeoutSeconds: 1 })).toMatchObject({
+  expect(await outcome(work, { timeoutSeconds: 3 })).toMatchObject({
     status: 'failed',
     error: { class: 'LockTimeout', message: 'The run did not get a lock in time: somebody' },
   })

@@ -12,6 +12,7 @@ import { killClientWhen } from '../../support/processes/killed-client.ts'
 import { administrator, callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { startTestServer } from '../../support/servers/test-server.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { untilToldToComeBack } from '../../support/waiting/told.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
@@ -183,6 +184,8 @@ describe('waiting', () => {
       await open()
       expect(await alone).toMatchObject({ status: 'updated' })
     })
+    const gone = () => sql`select from pg_stat_activity where usename = 'lone'`
+    await until('its only connection is free again', async () => (await gone()).length === 0)
     await withGateClosed(sql, 'lasting', async (open) => {
       // Nobody waits for a second connection, also not a function that would wait for a server that is away.
       const waiting = { answerBy: () => Date.now() + 60_000, onWaited: () => {} }
@@ -446,18 +449,10 @@ describe('locks', () => {
     await reader`begin`
     await reader`select * from popular`
     const waiting = refresh({ view: 'popular' }, call())
-    const hunting = async () =>
-      (
-        await sql`
-          select from pg_stat_activity where application_name like 'viewkeeper run % locking%' and wait_event = 'PgSleep' and datname = current_database()`
-      ).length
     // If the refresh queued for its lock, each of these would wait behind it until the long reader is done.
     const others = await sql.reserve()
-    await others`set lock_timeout = '1s'`
-    await until('it has been told to come back', async () => {
-      await others`select * from popular`
-      return hunting()
-    })
+    await others`set lock_timeout = '30s'`
+    await untilToldToComeBack(sql, () => others`select * from popular`)
     await others`reset lock_timeout`
     others.release()
     await reader`commit`

@@ -67,7 +67,7 @@ describe('a caller whose run the server works on', () => {
     await makeGatedView(sql, 'broken_waitless')
     await withGateClosed(sql, 'broken_waitless', async () => {
       const way = await breakableWay(url)
-      const waitUntil = Date.now() + 4000
+      const waitUntil = Date.now() + 8000
       const answer = timed(refresh({ view: 'broken_waitless' }, callOn(way.database, { waitUntil })))
       await untilAtGate(sql, 'broken_waitless')
       await way.resetAfter(0)

@@ -206,7 +206,7 @@ describe('connecting', () => {
     const { server, port } = await listenAnd(() => {})
     const started = Date.now()
     await expect(select1({ port })).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
-    expect(Date.now() - started).toBeLessThan(15_000)
+    expect(Date.now() - started).toBeLessThan(60_000) // ten seconds, and what the machine takes
     server.close()
   })
 })

@@ -456,9 +456,9 @@ describe('locks', () => {
     expect(await typeOf()).toBe('bigint')
   })
 
-  /** Reads the views again and again until `over`. Fails if a read waits for a lock for 1.5 s. */
+  /** Reads the views again and again until `over`. Fails if a read waits for a lock for 10 s: at least five tries of the change are over by then, or it has not let go. */
   async function readWhile(over: () => boolean): Promise<void> {
-    const session = postgres(url, { max: 1, connection: { lock_timeout: 1500 } })
+    const session = postgres(url, { max: 1, connection: { lock_timeout: 10_000 } })
     while (!over()) await session`select count(*) from far.summit, keep.labels`
     await session.end()
   }

@@ -178,10 +178,7 @@ async function write(over: () => boolean, prepared: string | null): Promise<void
   await session.end()
 }
 
-test(`${refreshes} refreshes by slices beside writers have the rows of the whole query`, {
-  ...deep,
-  timeout: 600_000,
-}, async () => {
+test(`${refreshes} refreshes by slices beside writers have the rows of the whole query`, deep, async () => {
   const log = await readLog()
   if ((await whyNoLog(sql, log)) === undefined) await sql.unsafe(makeLog(log).join(';'))
   let over = false

@@ -119,7 +119,7 @@ const failures: Failure[] = [
     name: 'a lock',
     view: 'app.locked',
     code: 'LockTimeout',
-    body: { strategy: 'regular', timeoutSeconds: 1 },
+    body: { strategy: 'regular', timeoutSeconds: 3 },
     next: again,
     during: (asked) => whileLocked(url, 'select from app.locked', asked),
   },
@@ -127,7 +127,7 @@ const failures: Failure[] = [
     name: 'its time-out',
     view: 'app.late',
     code: 'StatementTimeout',
-    body: { timeoutSeconds: 1 },
+    body: { timeoutSeconds: 3 },
     next: shown,
   },
   {

@@ -106,7 +106,7 @@ describe('an incident', () => {
     async () => {
       await whileLocked(url, 'select from steady', async ({ pid }) => {
         const { runId, error } = await refresh(
-          { view: 'steady', strategy: 'regular', timeoutSeconds: 2 },
+          { view: 'steady', strategy: 'regular', timeoutSeconds: 3 },
           callOn(database),
         )
         expect(error?.class).toBe('LockTimeout')

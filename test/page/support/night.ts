@@ -84,7 +84,7 @@ const writeHistory = (sql: Sql) => sql`
 
 async function refreshAll(url: string, views: string[]): Promise<string> {
   const id = await startBatch(url, views)
-  await until(`batch ${id} has ended`, async () => (await readBatch(url, id)).finishedAt, 120_000)
+  await until(`batch ${id} has ended`, async () => (await readBatch(url, id)).finishedAt)
   return id
 }
 
@@ -127,7 +127,7 @@ export async function makeNight({ url, databaseUrl }: Demo): Promise<Night> {
     failedRun: failed!.id as number,
     async end() {
       await report.end({ timeout: 0 })
-      await until('the last batch has ended', async () => (await readBatch(url, batch)).finishedAt, 120_000)
+      await until('the last batch has ended', async () => (await readBatch(url, batch)).finishedAt)
       await sql.end()
     },
   }

@@ -9,10 +9,10 @@ export interface NamedCatalog {
   oids: Record<string, string>
 }
 
-/** Columns about where data lies, columns that the server keeps changing, and trees and bodies of functions, whose SQL is in `texts`: a number in it is no OID. */
+/** Columns about where data lies, columns that the server keeps changing, and trees, whose SQL is in `texts`. */
 const left =
   'relfilenode,relpages,reltuples,relallvisible,relallfrozen,relfrozenxid,relminmxid,relhasindex,attcacheoff,' +
-  'ev_action,ev_qual,polqual,polwithcheck,prosqlbody,prosrc,indexprs,indpred,indcheckxmin,stxexprs,tgqual,adbin,' +
+  'ev_action,ev_qual,polqual,polwithcheck,prosqlbody,indexprs,indpred,indcheckxmin,stxexprs,tgqual,adbin,' +
   'proargdefaults,conbin,typdefaultbin'
 
 const catalogs: Record<string, string> = {
@@ -60,17 +60,30 @@ export async function namedCatalog(sql: Sql): Promise<NamedCatalog> {
     union all
     select i.indexrelid::text, 'index of toast of ' || c.oid::regclass from pg_class c join pg_index i on i.indrelid = c.reltoastrelid where c.oid >= 16384`)
   const names = new Map(objects.map(({ oid, name }) => [oid, name]))
-  const named = (text: string) => text.replace(/(?<!\d)\d{5,}(?!\d)/g, (oid) => names.get(oid) ?? oid)
+  const typed = await sql<{ catalog: string; column: string; type: string }[]>`
+    select attrelid::regclass::text as catalog, attname as column, atttypid::regtype::text as type from pg_attribute
+     where attrelid = any (${Object.keys(catalogs)}::text[]::regclass[]) and atttypid in ('oid'::regtype, 'oid[]'::regtype, 'oidvector'::regtype, 'name'::regtype)`
+  /** A number in a text is no OID; one in a name is, if the server has made the name. */
+  const named = (catalog: string, row: Record<string, unknown>) => {
+    for (const { column, type } of typed.filter((each) => each.catalog === catalog && each.column in row))
+      row[column] = JSON.parse(
+        JSON.stringify(row[column]).replace(
+          type === 'name' ? /(?<=^"(pg_toast_|RI_ConstraintTrigger_[ac]_))\d+/ : /\d+/g,
+          (oid) => JSON.stringify(names.get(oid) ?? oid).slice(1, -1),
+        ),
+      )
+    return JSON.stringify(row)
+  }
   const rows: NamedCatalog['rows'] = {}
   for (const [catalog, oid] of Object.entries(catalogs)) {
     const shared =
       catalog === 'pg_shdepend'
         ? 'and c.dbid = (select oid from pg_database where datname = current_database())'
         : ''
-    const found = await sql.unsafe<{ row: string }[]>(
-      `select ((to_jsonb(c) - '{${left}}'::text[]) || ${acls[catalog] ?? "'{}'"})::text as row from pg_catalog.${catalog} c where ${oid} >= 16384 ${shared}`,
+    const found = await sql.unsafe<{ row: Record<string, unknown> }[]>(
+      `select (to_jsonb(c) - '{${left}}'::text[]) || ${acls[catalog] ?? "'{}'"} as row from pg_catalog.${catalog} c where ${oid} >= 16384 ${shared}`,
     )
-    rows[catalog] = found.map(({ row }) => named(row)).sort()
+    rows[catalog] = found.map(({ row }) => named(catalog, row)).sort()
   }
   const texts = await sql.unsafe<{ text: string }[]>(`
     select relname || pg_get_viewdef(oid) as text from pg_class where relkind in ('v', 'm') and oid >= 16384

@@ -37,21 +37,23 @@ const cases = Object.keys(locks).flatMap((lock) =>
 
 describe('a momentary lock', () => {
   eachCase(cases, { quick: 1 })('is waited for by %s: %s', async (name, lock) => {
-    const holder = await holdLocks(url, locks[lock as keyof typeof locks])
-    const work = everything[name]!()
-    await untilWaitingAgain(sql, 'viewkeeper', work)
-    await holder.letGo()
-    const result = await work
+    const result = await whileLocked(url, locks[lock as keyof typeof locks], async ({ letGo }) => {
+      const work = everything[name]!()
+      await untilWaitingAgain(sql, 'viewkeeper', work)
+      await letGo()
+      return work
+    })
     expect(result.error).toBeUndefined()
     if (name === 'auto' || name === 'swap') expect(result.response.strategy).toBe('swap')
   })
 
   test('is waited for some seconds even if the caller does not wait', async () => {
-    const holder = await holdLocks(url, 'refresh materialized view mv')
-    const work = refresh({ view: 'mv' }, callOn(database, { waitUntil: 0 }))
-    await untilWaitingAgain(sql, 'viewkeeper', work)
-    await holder.letGo()
-    const { runId, response } = await work
+    const { runId, response } = await whileLocked(url, 'refresh materialized view mv', async ({ letGo }) => {
+      const work = refresh({ view: 'mv' }, callOn(database, { waitUntil: 0 }))
+      await untilWaitingAgain(sql, 'viewkeeper', work)
+      await letGo()
+      return work
+    })
     expect(response.strategy).toBe('swap')
     await until('the run ends', async () => (await readRun(sql, runId))?.status === 'success')
   })
@@ -77,7 +79,7 @@ describe('a momentary lock', () => {
 })
 
 test('a lock that stays ends the attempt of a batch as LockTimeout, and names the holder', async () => {
-  await define(sql, 'public.mv', { timeout_seconds: 1, retries: 0 })
+  await define(sql, 'public.mv', { timeout_seconds: 3, retries: 0 })
   await whileLocked(url, 'refresh materialized view mv', async ({ pid }) => {
     const batchId = await begin(database, { views: ['mv'] })
     expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })

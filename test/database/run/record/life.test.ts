@@ -73,7 +73,7 @@ async function changeDuring(runId: number, change: () => PromiseLike<unknown>): 
     const sent = send(runId)
     await until('the run waits in its work', async () => {
       const waiting =
-        await sql`select from pg_locks where locktype = 'advisory' and not granted and objid = ${gate}`
+        await sql`select from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database()) and objid = ${gate}`
       return waiting.length > 0 || undefined
     })
     await change()

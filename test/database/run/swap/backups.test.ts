@@ -17,6 +17,7 @@ import { gatedGroup, makeGatedGroup, shadowSchemas, tellRows } from '../../../su
 import { untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
 import { beginDump, type Dump } from '../../../support/waiting/dump.ts'
 import { refusalOf } from '../../../support/waiting/refusal.ts'
+import { untilToldToComeBack } from '../../../support/waiting/told.ts'
 import { until } from '../../../support/waiting/until.ts'
 
 // A dump asks for the SQL of views and indexes by OID until its end. No exchange and no drop may come between.
@@ -49,15 +50,6 @@ beforeEach(async () => {
 
 const options = { view: 'mv' } as const
 const swap = (more = {}) => refresh({ ...options, strategy: 'swap', ...more }, callOn(database))
-
-/** Waits until a run has let its locks go, and waits. */
-const untilWaiting = () =>
-  until('a run waits without locks', async () => {
-    const [row] = await sql`
-      select from pg_stat_activity a where a.application_name ~ '^viewkeeper run [0-9]+ locking' and a.wait_event = 'PgSleep'
-         and a.datname = current_database()`
-    return row !== undefined
-  })
 
 /** Waits until the last moment of an exchange or a drop, which lasts as long as the gate is closed. */
 const untilAtLastMoment = () =>
@@ -114,7 +106,7 @@ eachGroup(Object.keys(exchanges), { quick: 1 })('%s', (name) => {
     const work = await exchanges[name]!()
     const dump = await beginDump(url)
     const run = work()
-    await untilWaiting()
+    await untilToldToComeBack(sql)
     expect(await sql`select count(*)::int from mv`).toEqual([{ count: 9 }])
     expect(await dump.finish()).toEqual([])
     const ended = await run
@@ -128,7 +120,7 @@ eachGroup(Object.keys(exchanges), { quick: 1 })('%s', (name) => {
       await untilAtLastMoment()
       const dump = await beginDump(url)
       await open()
-      await untilWaiting()
+      await untilToldToComeBack(sql)
       return { run, dump }
     })
     expect(await dump.finish()).toEqual([])
@@ -169,7 +161,7 @@ describe('a refresh by auto of a view with a usable unique index', () => {
 test('a dump is known under any name by what it asks first, and why names it', async () => {
   const dump = await beginDump(url, 'nightly')
   const run = swap()
-  await untilWaiting()
+  await untilToldToComeBack(sql)
   const why = await getWhy(database, 'mv', { schedules: unscheduled, typed: null })
   expect(why.locks).toMatchObject([
     { pid: dump.pid, application: 'nightly', mode: 'the snapshot of a backup' },
@@ -184,7 +176,7 @@ test('a dump is known under any name by what it asks first, and why names it', a
 
 test('a swap that finds a dump until its time is over names it, and what to do; a regular refresh does not wait', async () => {
   const dump = await beginDump(url)
-  const result = await swap({ timeoutSeconds: 2 })
+  const result = await swap({ timeoutSeconds: 3 })
   expect(result.error).toMatchObject({
     class: 'LockTimeout',
     message: isInTheWay(dump),
@@ -224,7 +216,7 @@ describe('a login that pretends to be a dump', () => {
     await sql.unsafe(`grant select on mv to ${login}`)
     const dump = await beginDump(as(login).url)
     const run = swap()
-    await untilWaiting()
+    await untilToldToComeBack(sql)
     expect(await dump.finish()).toEqual([])
     expect(await run).toMatchObject({ status: 'updated' })
   })
@@ -262,7 +254,7 @@ describe('a batch beside a dump', () => {
         await untilAtGate(sql, 'dumped_mid')
         const dump = await beginDump(url)
         await open()
-        await untilWaiting()
+        await untilToldToComeBack(sql)
         expect(await tellRows(sql, 'dumped')).toEqual([1, 1, 1, 1])
         expect((await dump.finish()).filter((lost) => !lost.includes('viewkeeper_b'))).toEqual([])
         expect(await ended).toMatchObject({ status: 'success' })

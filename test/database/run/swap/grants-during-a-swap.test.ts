@@ -4,8 +4,8 @@ import { eachGroup } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { gatedGroup, makeGatedGroup, shadowSchemas } from '../../../support/views/gated-group.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
-import { holdLocks } from '../../../support/waiting/holder.ts'
-import { until } from '../../../support/waiting/until.ts'
+import { whileLocked } from '../../../support/waiting/holder.ts'
+import { untilToldToComeBack } from '../../../support/waiting/told.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)
@@ -99,18 +99,14 @@ eachGroup(
   test('while the exchange waits for a reader are on the new view', async () => {
     await sql.unsafe('create materialized view granted as select 1 as id')
     await give('granted')
-    const holder = await holdLocks(url, 'select from granted')
-    const swapped = swap('granted')
-    await until('the exchange is tried again and again', async () => {
-      const [waiting] = await sql`
-          select from pg_stat_activity
-           where application_name like 'viewkeeper run % locking%' and wait_event = 'PgSleep' and datname = current_database()`
-      return waiting !== undefined
+    await whileLocked(url, 'select from granted', async ({ letGo }) => {
+      const swapped = swap('granted')
+      await untilToldToComeBack(sql)
+      await sql.unsafe(change('granted'))
+      const before = await privileges('granted')
+      await letGo()
+      expect(await swapped).toMatchObject({ status: 'updated' })
+      expect(await privileges('granted')).toEqual(before)
     })
-    await sql.unsafe(change('granted'))
-    const before = await privileges('granted')
-    await holder.letGo()
-    expect(await swapped).toMatchObject({ status: 'updated' })
-    expect(await privileges('granted')).toEqual(before)
   })
 })

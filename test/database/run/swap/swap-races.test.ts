@@ -8,6 +8,7 @@ import { counts } from '../../../support/counts.ts'
 import { deep, eachCase } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
+import { untilToldToComeBack } from '../../../support/waiting/told.ts'
 import { until } from '../../../support/waiting/until.ts'
 
 // After a swap, what another session committed meanwhile is there, and what it rolled back is not.
@@ -189,20 +190,12 @@ describe('swaps, while another session changes', () => {
   )
 })
 
-/** Reads a view again and again until `work` is done. Returns the errors of reads that waited longer than 1.5 s for a lock. */
-async function lockedOut(view: string, work: Promise<unknown>): Promise<unknown[]> {
-  let done = false
-  const end = work.finally(() => {
-    done = true
+/** Reads a view again and again until its run was told to come back. A reader that the run locks out until then makes this fail. */
+const readUntilToldToComeBack = (view: string) =>
+  withSession(async (session) => {
+    await session`set lock_timeout = '30s'`
+    await untilToldToComeBack(sql, () => session.unsafe(`select count(*) from ${view}`))
   })
-  const errors: unknown[] = []
-  await withSession(async (session) => {
-    await session`set lock_timeout = '1500ms'`
-    while (!done) await session.unsafe(`select count(*) from ${view}`).catch((error) => errors.push(error))
-  })
-  await end
-  return errors
-}
 
 describe('readers are not locked out while', () => {
   test('a comment on an index is not committed', async () => {
@@ -213,12 +206,9 @@ describe('readers are not locked out while', () => {
       await session`begin`
       await session`comment on index commented_n is 'not yet'`
       const swapped = swap('commented')
-      const errors = await lockedOut(
-        'commented',
-        pause(2000).then(() => session`commit`),
-      )
+      await readUntilToldToComeBack('commented')
+      await session`commit`
       const { error } = await swapped
-      expect(errors).toEqual([])
       expect(mayEnd).toContain(error?.class)
     })
   })
@@ -235,16 +225,13 @@ describe('readers are not locked out while', () => {
         await session`begin`
         await session`select from viewkeeper.runs where id = ${runId} for update`
         await open()
-        const errors = await lockedOut(
-          'held_row',
-          pause(3000).then(() => session`rollback`),
-        )
+        await readUntilToldToComeBack('held_row')
+        await session`rollback`
         const status = await until('the run ends', async () => {
           const [row] =
             await sql`select status from viewkeeper.runs where id = ${runId} and status <> 'running'`
           return row?.status
         })
-        expect(errors).toEqual([])
         expect(status).toBe('success')
       }),
     )

@@ -7,6 +7,7 @@ import { deep, eachCase } from '../../../support/deep.ts'
 import { killClientWhen } from '../../../support/processes/killed-client.ts'
 import { callOn, readersOf, useDatabase } from '../../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
+import { untilToldToComeBack } from '../../../support/waiting/told.ts'
 import { until } from '../../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
@@ -413,9 +414,7 @@ describe('a swap', () => {
         const reader = await sql.reserve()
         await reader`begin`
         await reader.unsafe(`select * from ${name}`)
-        await killClientWhen(url, { view: name, strategy: 'swap' }, () =>
-          until('it hunts for the lock', async () => (await hunting()).length > 0),
-        )
+        await killClientWhen(url, { view: name, strategy: 'swap' }, () => untilToldToComeBack(sql))
         await reader`commit`
         reader.release()
         await untilSuccess(name)
@@ -424,10 +423,6 @@ describe('a swap', () => {
     },
   )
 })
-
-const hunting = () => sql`
-  select pid from pg_stat_activity
-   where application_name like 'viewkeeper run % locking%' and wait_event = 'PgSleep' and datname = current_database()`
 
 const untilSuccess = (view: string) =>
   until(`a run of ${view} succeeds`, async () => {
