@@ -67,7 +67,7 @@ function slicesOf(
   /** The first table whose slices a change of another one touches by a join. */
   const joinOf = (other: number) =>
     proofs.flatMap(({ id, slices }) => {
-      const joins = slices.some(({ isColumn }) => isColumn) ? proveJoins(found, id, other, facts) : []
+      const joins = slices.some(({ sql }) => sql !== null) ? proveJoins(found, id, other, facts) : []
       return joins.map((join) => ({ table: nameOf(id), ...join }))
     })[0]
   return {

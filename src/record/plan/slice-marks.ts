@@ -24,11 +24,15 @@ export interface Mark {
   wrong?: number
 }
 
-/** The slices that a row of another table touches: those in column `key` of the rows of `table`, an OID, that have in `column` what it has. */
+/**
+ * The slices that a row of another table touches: those in column `key` of the rows of `table`, an OID, that have in `column` what it has. `computed`: those
+ * that are computed from `key`, by SQL of `%s`.
+ */
 export interface Joined {
   table: number
   column: string
   key: string
+  computed?: string | undefined
 }
 
 /**

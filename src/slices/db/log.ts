@@ -3,6 +3,7 @@ import { literal, logName, logSchema, longestLogged, quoteName } from '../../sql
 import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
+import { times } from '../plan/key.ts'
 import { type ChangeLog, keyOf, logOfPart, logsOf, triggersOf } from '../plan/log.ts'
 import { proveJoins, proveSlices, type SliceKey } from '../plan/prove.ts'
 import type { ReadLog } from '../plan/rows.ts'
@@ -83,8 +84,12 @@ async function readLogKeys(
     const isOdd = types?.type === 'bit' || (types?.type.includes('.') && types.type !== types.declared)
     return types !== undefined && !isOdd && isStored(table, column)
   }
-  const isKept = ({ table }: { table: number }, { isColumn, column }: SliceKey) =>
-    isColumn && isLoggable(table, column)
+  /** The types of the columns that a log may compute. */
+  const computed = new Map(
+    [...(found?.columns ?? [])].map(([at, name]) => [name, times.get(found!.types.get(at)!)]),
+  )
+  const isKept = ({ table }: { table: number }, { by, isColumn, column, bySettings, sql }: SliceKey) =>
+    isLoggable(table, column) && (isColumn || (sql !== null && !bySettings && computed.get(by) !== undefined))
   const kept = proofs.flatMap((proof) =>
     proof.slices.filter((each) => isKept(proof, each)).map((key) => key.by),
   )
@@ -124,8 +129,10 @@ async function readLogKeys(
     of: (by, there) => {
       const keyIn = (table: number) => {
         const proof = proofs.find((each) => each.table === table)!
-        const column = proof.slices.find((each) => each.by === by && isKept(proof, each))?.column
-        return column === undefined ? null : columnOf(table, column, read.collations[by])
+        const slice = proof.slices.find((each) => each.by === by && isKept(proof, each))
+        if (slice === undefined) return null
+        const key = columnOf(table, slice.column, read.collations[by])
+        return { ...key, ...(!slice.isColumn && { type: computed.get(by)!, computed: slice.sql! }) }
       }
       /** What part `at` notes of a table without the key: values by which its rows are joined with those of one that has it. */
       const joinOf = ({ id }: Loggable, at: number) => {
@@ -136,7 +143,10 @@ async function readLogKeys(
           const { type, isRead } = typesOf(id, column)!
           // The collation of a name is its own, and no text's. Whoever may read the log reads the values.
           if (type === 'name' || !(part || isRead)) return []
-          return { key: columnOf(id, column), joined: { table, column: to, key: key.column } }
+          return {
+            key: columnOf(id, column),
+            joined: { table, column: to, key: key.column, computed: key.computed },
+          }
         })
         return (
           (part ? found.find(({ key }) => key.column === part.joined) : found[0]) ?? {
@@ -168,8 +178,10 @@ async function readLogKeys(
 const own = new Set(['whole', 'at'])
 
 const whyComputed = ({ by, column, bySettings }: SliceKey, table: string): string =>
-  `${displayPart(by)} is computed from ${table}.${displayPart(column)}, and a log has columns of tables. Make it a stored generated column of the table, and read that` +
-  (bySettings ? ": it may not depend on settings, so name the zone, as in (at at time zone 'UTC')::date" : '')
+  `${displayPart(by)} is computed from ${table}.${displayPart(column)} ` +
+  (bySettings
+    ? "as settings say: name the zone, as in (at at time zone 'UTC')::date"
+    : 'otherwise than by date_trunc, casts of dates and timestamps, and named zones. Make it a stored generated column of the table, and read that')
 
 /** Why a view that falls into slices may have no log of changes: by none of them, or by some. */
 export async function whyNoKeys(sql: Sql, view: LoggedView): Promise<string[]> {
@@ -325,7 +337,7 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
            or exists (select from pg_constraint k where k.conrelid = p.oid and k.contype <> 'n') limit 1),
       (select format('function %s of the log is not as freeze made it', f.value ->> 'name') from ours f left join pg_proc d on d.oid = f.is
         where d.oid is null or d.prolang <> (select l.oid from pg_language l where l.lanname = 'plpgsql') or d.prosrc <> f.value ->> 'body' or not d.prosecdef
-           or d.proconfig is distinct from '{"search_path=pg_catalog, pg_temp","DateStyle=ISO, YMD"}' or d.proowner <> f.writer or d.provolatile <> 'v' or d.proisstrict or d.proretset
+           or d.proconfig is distinct from array['search_path=pg_catalog, pg_temp', f.value ->> 'set'] or d.proowner <> f.writer or d.provolatile <> 'v' or d.proisstrict or d.proretset
            or exists (select from aclexplode(coalesce(d.proacl, acldefault('f', d.proowner))) a
                        where a.grantee <> d.proowner and not (a.grantee = f.reader and f.value ->> 'arguments' <> '' and not a.is_grantable)) limit 1),
       (select format('%s has no trigger that tells each %s', t ->> 'relation', t ->> 'event') || case when g.tgenabled <> 'A' then

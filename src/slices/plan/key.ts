@@ -18,6 +18,8 @@ export interface Carried {
   form: string
   /** Whether it depends on settings of the session. */
   bySettings: boolean
+  /** The same as SQL, with `%s` for the value of the column, if a log of changes can compute it: see `sqlOf`. */
+  sql: string | null
   /** Whether there is a row with it only if the table has one: a side of an outer join, or a branch of a UNION, may have rows without. */
   isOfRow: boolean
 }
@@ -120,7 +122,8 @@ export function keyOf(
   if (nodes.flatMap(collationsOf).some((collation) => facts.loose.has(collation)))
     return { flaw: 'has a collation that takes different texts for equal' }
   const bySettings = carried.bySettings || called.some((each) => !facts.immutable.has(each))
-  return { carried: { ...carried, form: textOf(resolved, from.columns), bySettings }, resolved }
+  const [form, sql] = [textOf(resolved, from.columns), sqlOf(resolved, from.columns)]
+  return { carried: { ...carried, form, bySettings, sql }, resolved }
 }
 
 /** Whether equal values of `other` make equal values of `expression`: wherever it has a column, that stands in `other`. */
@@ -132,6 +135,51 @@ const collationsOf = (node: TreeNode): number[] =>
   Object.keys(node.fields).flatMap((field) =>
     /coll(id)?$|^collOid$/.test(field) ? numberIn(node, field) : [],
   )
+
+/** The types of what a log computes, by OID. */
+export const times = new Map([
+  [1082, 'date'],
+  [1114, 'timestamp without time zone'],
+  [1184, 'timestamp with time zone'],
+])
+
+/** A name of a zone, and not an abbreviation, whose meaning the session sets. */
+const zone = /^(utc|\w+(\/[\w+-]+)+)$/i
+const unit =
+  /^(microseconds|milliseconds|second|minute|hour|day|week|month|quarter|year|decade|century|millennium)$/i
+
+/** The functions that a log computes by, and what their first argument may be, if they have two. */
+const computing = new Map<number, readonly [string, RegExp]>([
+  [2020, ['date_trunc', unit]],
+  [1159, ['timezone', zone]],
+  [2069, ['timezone', zone]],
+  [2029, ['date', /^$/]],
+  [2024, ['timestamp', /^$/]],
+])
+
+/**
+ * An expression as SQL that calls nothing but functions of the server, which compute dates and times from these alone, whatever the settings of the session: date_trunc of a
+ * `timestamp`, casts between that and `date`, and `at time zone`. What of it is text is ASCII that needs no escape. Null: another one.
+ */
+function sqlOf(node: TreeNode, columns: From['columns']): string | null {
+  if (node.tag === 'VAR') {
+    const carried = columns.get(placeOf(node))
+    return carried && 'sql' in carried ? carried.sql : null
+  }
+  // A domain.
+  if (node.tag === 'RELABELTYPE') return times.has(typeOf(node)) ? sqlOf(nodeIn(node, 'arg')!, columns) : null
+  const [name, takes] = (node.tag === 'FUNCEXPR' && computing.get(numberIn(node, 'funcid'))) || []
+  if (name === undefined) return null
+  const [value, first] = nodesIn(node, 'args').reverse() as [TreeNode, TreeNode?]
+  const [of, text] = [sqlOf(value, columns), first ? textOfConstant(first) : '']
+  return of !== null && takes!.test(text) ? `pg_catalog.${name}(${first ? `'${text}', ` : ''}${of})` : null
+}
+
+/** The text of a constant of type text, if it is ASCII; else any other one. Its bytes follow their number, a bracket and the four of their length. */
+const textOfConstant = ({ tag, fields: { constvalue } }: TreeNode): string =>
+  tag === 'CONST' && Array.isArray(constvalue)
+    ? String.fromCharCode(...constvalue.slice(6, -1).map(Number))
+    : ''
 
 /** The type of a key, and of what may stand beside one. */
 export function typeOf(node: TreeNode): number {

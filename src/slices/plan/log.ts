@@ -22,9 +22,9 @@ interface LoggedTable {
   relations: { id: number; name: string }[]
   /**
    * Its column that says which slice a row touches; null: a row touches all. `declared`: the type that it has; `type`: the one that the log has, with
-   * a collation, which takes each value of it; `plain`: without that.
+   * a collation, which takes each value of it; `plain`: without that. `computed`: what a slice is of its value, as SQL of `%s`.
    */
-  key: { column: string; declared: string; type: string; plain: string } | null
+  key: { column: string; declared: string; type: string; plain: string; computed?: string | undefined } | null
   /** If it says no slice, but what rows are joined by: of which ones. */
   joined: Joined | null
 }
@@ -38,7 +38,7 @@ export interface TableLog {
   log: string
   forget: string
   columns: string[]
-  functions: { name: string; body: string; arguments: string }[]
+  functions: { name: string; body: string; arguments: string; set: string }[]
 }
 
 /** The events that a log hears of, with the rows that their triggers see: `tgtype` of pg_trigger, without the level. */
@@ -61,11 +61,20 @@ export const logsOf = ({ view, by, tables }: ChangeLog): TableLog[] =>
       forget: quoteName({ schema: logSchema, name: forget }),
       columns: columnsOf(by, table),
       functions: [
-        { name, body: noting(log, by, table), arguments: '' },
-        { name: forget, body: forgetting(log), arguments: 'pg_snapshot' },
+        // From 18 on, the zone of the session may give names to zones.
+        {
+          name,
+          body: noting(log, by, table),
+          arguments: '',
+          set: table.key?.computed ? 'TimeZone=UTC' : ordinary,
+        },
+        { name: forget, body: forgetting(log), arguments: 'pg_snapshot', set: ordinary },
       ],
     }
   })
+
+/** What becomes a text and a value again is the same. */
+const ordinary = 'DateStyle=ISO, YMD'
 
 /** The table of a part of a log, as SQL writes it. */
 export const logOfPart = (view: QualifiedName, part: number): string =>
@@ -126,9 +135,40 @@ end
   const noted = quoteIdentifier(name)
   // Nothing is joined by a null. More rows than a refresh reads mean all.
   const some = `${joined ? ' where d.k is not null or d.is_odd' : ''} limit ${mostRows + 1}`
+  const { computed, declared } = key
+  /** In an own block, whatever the expression cannot compute means all slices. Only what has the right type is computed at all: a cast may be somebody's code. */
+  const computes = (...rows: string[]) => {
+    const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
+    return `if (select pg_typeof(r.k)::text <> ${literal(declared)} from (${keys}) r limit 1) then
+          null;
+        else
+          keys := array(select distinct ${computed!.replace('%s', 'n.k')} from (${keys}) n limit ${mostRows + 1});
+        end if;`
+  }
+  const isAll = `tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option')`
+  if (computed !== undefined)
+    return body(`elsif ${isAll} then
+    ${all}
+  else
+    declare
+      keys ${key.type}[];
+    begin
+      begin
+        if tg_op = 'INSERT' then
+        ${computes('new')}
+        elsif tg_op = 'DELETE' then
+        ${computes('old')}
+        else
+        ${computes('old', 'new')}
+        end if;
+      exception when others then
+        null;
+      end;
+      ${into} (${noted}, whole) select n.k, keys is null from unnest(coalesce(keys, '{null}')) n(k);
+    end;`)
   const named = (...rows: string[]) => {
     const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
-    const instead = `null::${key.declared === 'boolean' ? 'integer' : 'boolean'} as ${column}`
+    const instead = `null::${declared === 'boolean' ? 'integer' : 'boolean'} as ${column}`
     // Of a type that somebody has made, a cast may be of his own, too: only the functions of the type are called.
     const [text, value] = key.plain.includes('.')
       ? [
@@ -138,10 +178,10 @@ end
       : ['n.k::text', `d.k::${key.plain}`]
     return `${into} (${noted}, whole) select ${value}, d.k is null and d.is_odd from (
       select distinct case when o.is_odd then null else ${text} end as k, o.is_odd
-        from (select ${instead}) f cross join lateral (select (select pg_typeof(r.k)::text <> ${literal(key.declared)} from (${keys}) r limit 1) as is_odd) o
+        from (select ${instead}) f cross join lateral (select (select pg_typeof(r.k)::text <> ${literal(declared)} from (${keys}) r limit 1) as is_odd) o
        cross join lateral (${keys}) n) d${some};`
   }
-  return body(`elsif tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option') then
+  return body(`elsif ${isAll} then
     ${all}
   elsif tg_op = 'INSERT' then
     ${named('new')}
@@ -172,9 +212,9 @@ end
 export const joinsOf = (log: ChangeLog): NonNullable<Mark['joins']> =>
   logsOf(log).flatMap(({ log, table: { joined } }) => (joined ? { log, ...joined } : []))
 
-/** The options of every function of a log: what becomes a text and a value again is the same. */
-const functionOptions =
-  "language plpgsql security definer set search_path = pg_catalog, pg_temp set datestyle = 'ISO, YMD'"
+/** The options of a function of a log. */
+const optionsOf = (set: string): string =>
+  `language plpgsql security definer set search_path = pg_catalog, pg_temp set ${set.replace('=', " = '")}'`
 
 /**
  * The statements that make a log. Each part belongs to the owner of its table, who may put any trigger on it anyway; the owner of the view may read it,
@@ -209,8 +249,8 @@ const makeTableLog = (view: QualifiedName, { table, log, forget, columns, functi
   drop function if exists ${noted}, ${forget}(pg_snapshot);
   create table ${log} (${columns.join(', ')}) using heap;
   alter table ${log} replica identity full;
-  create function ${noted} returns trigger ${functionOptions} as ${literal(functions[0]!.body)};
-  create function ${forget}(pg_snapshot) returns void ${functionOptions} as ${literal(functions[1]!.body)};
+  create function ${noted} returns trigger ${optionsOf(functions[0]!.set)} as ${literal(functions[0]!.body)};
+  create function ${forget}(pg_snapshot) returns void ${optionsOf(functions[1]!.set)} as ${literal(functions[1]!.body)};
   for granted in
     select case when f.oid is null then format('table %s', c.oid::regclass) else format('function %s', f.oid::regprocedure) end as what,
            case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end as role

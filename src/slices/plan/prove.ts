@@ -23,6 +23,8 @@ export interface SliceKey {
   bySettings: boolean
   /** Whether a value is that of the column itself, and nothing computed from it. */
   isColumn: boolean
+  /** How a log of changes computes it, as SQL of `%s`, the value of the column; null: it cannot. */
+  sql: string | null
 }
 
 /** What a view can be filled by, in part, when rows of one table change; or why it cannot. */
@@ -63,6 +65,7 @@ export function proveSlices(view: SlicedQuery, of: number, facts: SliceFacts): P
             column: columns.get(key.column)!,
             bySettings: key.bySettings,
             isColumn: isColumn(key),
+            sql: key.sql,
           }
         : [],
     )
@@ -150,7 +153,7 @@ function readerOf(of: number, facts: SliceFacts) {
       return new Map(
         [...columns.keys()].map((column) => [
           column,
-          { column, form: formOf(column), bySettings: false, isOfRow: true },
+          { column, form: formOf(column), bySettings: false, sql: '%s', isOfRow: true },
         ]),
       )
     return sharesRows(relation)

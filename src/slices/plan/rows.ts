@@ -23,15 +23,16 @@ export function findsOf(joins: string, { parts }: ReadLog, owner: string): strin
   const [role, keyed] = [`${literal(owner)}::regrole`, literal(parts.find(({ isKeyed }) => isKeyed)!.log)]
   return `(
   select jsonb_object_agg(j.log, jsonb_build_object('schema', concat(n.oid, ' ', n.xmin), 'query',
-           format('select r.%I%s from %I.%I r where r.%I operator(pg_catalog.=) any', k.attname, l.collates, n.nspname, t.relname, a.attname)))
-    from jsonb_to_recordset(${joins}) j(log text, "table" oid, "column" name, key name)
+           format('select %s%s from %I.%I r where r.%I operator(pg_catalog.=) any', format(j.computed, format('r.%I', k.attname)), l.collates, n.nspname, t.relname, a.attname)))
+    from (select j.log, j.table, j.column, j.key, coalesce(j.computed, '%s') as computed
+            from jsonb_to_recordset(${joins}) j(log text, "table" oid, "column" name, key name, computed text)) j
     join pg_class t on t.oid = j.table join pg_namespace n on n.oid = t.relnamespace
     join pg_attribute k on k.attrelid = t.oid and k.attname = j.key join pg_attribute a on a.attrelid = t.oid and a.attname = j.column
     -- Texts of the log are compared with these.
     left join (select format(' collate %I.%I', m.nspname, c.collname) from pg_attribute b join pg_collation c on c.oid = b.attcollation join pg_namespace m on m.oid = c.collnamespace
                 where b.attrelid = to_regclass(${keyed}) and b.attnum = 1) l(collates) on true
    -- By a B-tree with its collation, the server looks up each value; else it compares each row with all. Children have indexes of their own.
-   where exists (select from pg_index i join pg_class x on x.oid = i.indexrelid and x.relam = 403
+   where j.computed ~ '^(pg_catalog[.][a-z_]+[(](''[a-zA-Z0-9_/+-]+'', )?)*%s[)]*$' and exists (select from pg_index i join pg_class x on x.oid = i.indexrelid and x.relam = 403
                   where i.indrelid = t.oid and i.indkey[0] = a.attnum and i.indcollation[0] = a.attcollation and i.indisvalid and i.indpred is null)
      and (t.relkind = 'p' or not t.relhassubclass)
      and has_schema_privilege(${role}, n.oid, 'usage') and has_column_privilege(${role}, t.oid, k.attnum, 'select') and has_column_privilege(${role}, t.oid, a.attnum, 'select'))`

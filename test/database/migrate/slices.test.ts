@@ -105,6 +105,32 @@ describe('a kept table with slices', () => {
     expect(await differences(daily(query))).toEqual([])
   })
 
+  test('has a log by a computed key, and another one if it is computed otherwise', deep, async () => {
+    await sql.unsafe(
+      "alter table app.orders add at timestamptz; update app.orders set at = day + time '23:30'",
+    )
+    const by = (unit: string) =>
+      daily(
+        `select date_trunc('${unit}', at at time zone 'Europe/Berlin') as day, count(*) as n from app.orders group by 1`,
+      )
+    const into = await start(by('day'))
+    expect(await differences(by('day'))).toEqual([])
+    expect(await because()).toMatch(/^computes all of about 10 slices of day anew: /)
+    await sql`update app.orders set at = at + interval '1 day' where id = 4`
+    expect(await because()).toMatch(/^computes 2 of about 10 slices of day anew/)
+    expect(await frozen(into, [by('week')])).toEqual([
+      '003_remove_daily_touched',
+      '004_daily',
+      '005_daily_touched',
+    ])
+    await up(into)
+    expect(await differences(by('week'))).toEqual([])
+    expect(await because()).toMatch(/^computes all of about \d slices of day anew: /)
+    await sql`update app.orders set at = at + interval '1 day' where id = 4`
+    expect(await because()).toMatch(/^computes [12] of about \d slices of day anew/)
+    expect(await rows('app.daily')).toEqual(await rows(`(${by('week').sql}) q`))
+  })
+
   test('gets another log with other slices, and the old one back', deep, async () => {
     const both = 'select day, region, count(*) as n from app.orders group by day, region'
     const first = daily(both, { indexes: [] })

@@ -164,7 +164,7 @@ describe('a log of a table', () => {
       'app',
       'day, kind',
     )
-    const because = `day is computed from shop.orders.at, and a log has columns of tables. Make it a stored generated column of the table, and read that: it may not depend on settings, so name the zone, as in (at at time zone 'UTC')::date`
+    const because = `day is computed from shop.orders.at as settings say: name the zone, as in (at at time zone 'UTC')::date`
     const { slices } = await doctor(database, { views: ['app.v'], role: null, slices: true })
     expect(slices).toMatchObject([{ view: 'app.v', noLog: [because] }])
     const planned = (by?: string) =>

@@ -40,7 +40,7 @@ test('an expression of any depth, and a list of any length, have an answer', asy
       tables: [
         {
           table: 'public.deep',
-          slices: [{ by: 'id', column: 'id', bySettings: false, isColumn: true }],
+          slices: [{ by: 'id', column: 'id', bySettings: false, isColumn: true, sql: '%s' }],
           because: null,
         },
       ],

@@ -77,7 +77,7 @@ const logsWithoutKeyFirst = {
 
 test('refreshes of random queries by a log of changes, after random writes, make what the whole query makes', async () => {
   const own = await sql.reserve()
-  const found = { bySlices: 0, joined: 0, whole: 0, withoutLog: 0, compared: 0 }
+  const found = { bySlices: 0, computed: 0, joined: 0, whole: 0, withoutLog: 0, compared: 0 }
   const change = fc.oneof(
     { weight: 6, arbitrary: writes },
     { weight: 6, arbitrary: otherWrites },
@@ -114,6 +114,7 @@ test('refreshes of random queries by a log of changes, after random writes, make
           found.compared += compared
           found[anew === null ? 'whole' : 'bySlices']++
           if (anew && !change.includes('app.orders')) found.joined++
+          if (anew && log.tables.some(({ key }) => key?.computed)) found.computed++
         }
       },
     ),
@@ -128,5 +129,6 @@ test('refreshes of random queries by a log of changes, after random writes, make
   own.release()
   if (process.env.SOAK === 'true') console.info(found)
   expect(found.bySlices).toBeGreaterThan(0)
+  expect(found.computed).toBeGreaterThan(0)
   expect(found.compared).toBeGreaterThan(0)
 })

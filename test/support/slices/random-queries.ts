@@ -13,6 +13,7 @@ const keys = [
   'upper(o.code)',
   "o.at at time zone 'Asia/Tokyo'",
   "date_trunc('day', o.at)::date",
+  "date_trunc('day', o.at at time zone 'Europe/Berlin')",
 ]
 
 /** What has a row `o` of an order, perhaps often, and perhaps also other tables. */

@@ -88,8 +88,8 @@ test('each view is said to fall into slices of a table, or why it does not', () 
           {
             table: 'app.orders',
             slices: [
-              { by: 'day', column: 'ordered_on', bySettings: false, isColumn: false },
-              { by: 'month', column: 'at', bySettings: true, isColumn: true },
+              { by: 'day', column: 'ordered_on', bySettings: false, isColumn: false, sql: null },
+              { by: 'month', column: 'at', bySettings: true, isColumn: true, sql: '%s' },
             ],
             because: null,
           },

@@ -1,0 +1,301 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { refresh } from '../../../src/run/refresh.ts'
+import { planLog } from '../../../src/slices/db/log.ts'
+import { makeLog } from '../../../src/slices/plan/log.ts'
+import { deep, eachCase } from '../../support/deep.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { makeKept } from '../../support/slices/kept-table.ts'
+
+const { database, sql } = useDatabase()
+
+const daily = { schema: 'app', name: 'daily' }
+const log = 'viewkeeper_logs."app.daily_0"'
+
+/** Ten orders, at noon of ten days in three months, in a table of its own time types. */
+beforeEach(() =>
+  sql.unsafe(`
+    delete from viewkeeper.runs; delete from viewkeeper.definitions; drop schema if exists viewkeeper_logs cascade;
+    drop schema if exists app, types cascade; create schema app; create domain app.stamp as timestamp(0);
+    create table app.orders (id int primary key, at timestamp, tz timestamptz, day date, stamp app.stamp, product_id int, zone text default 'UTC', amount int not null default 1);
+    insert into app.orders select i, d, d at time zone 'UTC', d, d, i from generate_series(1, 10) i, lateral (select timestamp '2026-01-20 12:00' + i * interval '5 days') t(d);
+    create table app.products (id int primary key, name text); insert into app.products select i, 'p' || i from generate_series(1, 10) i;
+    create index on app.orders (product_id)`),
+)
+
+const counting = (key: string, where = 'true') =>
+  `select ${key} as k, count(*) as n, sum(amount) as amount from app.orders where ${where} group by 1`
+
+async function planned() {
+  const [ids] = await sql<[{ oid: number; query: number }]>`
+    select 'app.daily'::regclass::oid::int8 as oid, 'app.daily_query'::regclass::oid::int8 as query`
+  return database.withConnection((own) => planLog(own, { ...ids, ...daily }, 'k'))
+}
+
+/** Makes a kept table, and its log by column `k`. */
+async function make(query: string) {
+  await sql.unsafe(makeKept('app.daily', query))
+  const log = await planned()
+  for (const statement of makeLog(log)) await sql.unsafe(statement)
+  expect(await refreshed()).toContain('all of about')
+  return log
+}
+
+async function refreshed() {
+  const { status, error, response } = await refresh({ view: 'app.daily' }, callOn(database))
+  expect([status, error]).toEqual(['updated', undefined])
+  expect(
+    await sql`(table app.daily except all table app.daily_query) union all (table app.daily_query except all table app.daily)`,
+  ).toEqual([])
+  return response?.because ?? ''
+}
+
+/** How many slices a refresh computes after a change, or that it computes all. */
+async function computes(change: string): Promise<number | 'all'> {
+  const own = await sql.reserve()
+  try {
+    await own.unsafe(change)
+  } finally {
+    await own.unsafe('reset all')
+    own.release()
+  }
+  // How long refreshes of so few rows took decides nothing.
+  await sql`update viewkeeper.runs set meta = meta #- '{response,fillMs}'`
+  const because = await refreshed()
+  const [, anew] = /^computes (\d+) of about \d+ slices/.exec(because) ?? []
+  if (anew === undefined) expect(because).toMatch(/^computes all /)
+  return anew === undefined ? 'all' : Number(anew)
+}
+
+/** Sessions of writers whose settings name zones, and write times, in their own way. */
+const settings = [
+  "set timezone = 'Asia/Tokyo'; set datestyle = 'SQL, DMY'; set timezone_abbreviations = 'Australia'",
+  "set timezone = '<EUROPE/BERLIN>-11'; set datestyle = 'German'",
+  "set timezone = 'UTC+11'",
+]
+
+describe('a key that is computed from a time', () => {
+  eachCase<readonly [key: string, moved?: number]>(
+    [
+      ["date_trunc('day', at)"],
+      ["date_trunc('MONTH', at)", 1],
+      ['at::date'],
+      ['day::timestamp'],
+      ["date_trunc('week', day::timestamp)::date"],
+      ["(tz at time zone 'utc')::date"],
+      ["tz at time zone 'Europe/Berlin'"],
+      ["date_trunc('day', tz at time zone 'Europe/Berlin') at time zone 'Europe/Berlin'"],
+      ["date_trunc('hour', timezone('America/Argentina/Buenos_Aires', tz))"],
+      ["date_trunc('day', stamp)"],
+      ['(stamp)::date::timestamp'],
+    ],
+    { quick: 4 },
+  )('has a log: %s', async (key, moved = 2) => {
+    const { tables } = await make(counting(key))
+    expect(tables).toMatchObject([{ key: { computed: expect.stringContaining('pg_catalog.') } }])
+    const other = (id: number) => `at, tz, day, stamp from app.orders where id = ${id}`
+    for (const setting of ['select 1', ...settings]) {
+      const within = (change: string) => computes(`${setting}; ${change}`)
+      expect(await within(`insert into app.orders (id, at, tz, day, stamp) select 11, ${other(3)}`)).toBe(1)
+      expect(
+        await within(`update app.orders set (at, tz, day, stamp) = (select ${other(6)}) where id = 7`),
+      ).toBe(moved)
+      expect(
+        await within(`update app.orders set (at, tz, day, stamp) = (select ${other(1)}) where id = 7`),
+      ).toBeGreaterThanOrEqual(2)
+      expect(
+        await within('update app.orders set at = null, tz = null, day = null, stamp = null where id = 8'),
+      ).toBe(2)
+      expect(await within('update app.orders set amount = amount + 1 where id = 8')).toBe(1)
+      expect(await within('delete from app.orders where id in (8, 11)')).toBe(2)
+      expect(await within('update app.orders set amount = 2 where false')).toBe(0)
+      expect(
+        await within(
+          `insert into app.orders (id, at, tz, day, stamp) select 8, '2026-02-28 12:00', '2026-02-28 12:00+00', '2026-02-28', '2026-02-28 12:00'`,
+        ),
+      ).toBe(1)
+      expect(
+        await within(
+          `update app.orders set (at, tz, day, stamp) = (select at + interval '5 days', tz + interval '5 days', day + 5, stamp + interval '5 days' from app.orders where id = 6) where id = 7`,
+        ),
+      ).toBeGreaterThanOrEqual(2)
+    }
+  })
+
+  eachCase(
+    [
+      ["date_trunc('day', tz)", 'as settings say: name the zone'],
+      ['tz::date', 'as settings say: name the zone'],
+      ["date_trunc('day', day)", 'as settings say: name the zone'],
+      ["date_trunc('day', tz, 'Europe/Berlin')", 'date_trunc'],
+      ["tz at time zone 'IST'", 'otherwise than by date_trunc'],
+      ["tz at time zone 'EST5EDT'", 'otherwise than by date_trunc'],
+      ["tz at time zone 'Ü/ü'", 'otherwise than by date_trunc'],
+      ["tz at time zone interval '1 h'", 'otherwise than by date_trunc'],
+      ["date_trunc('fortnight', at)", 'otherwise than by date_trunc'],
+      ["date_trunc('day', at + interval '1 h')", 'otherwise than by date_trunc'],
+      ['date_trunc(null, at)', 'otherwise than by date_trunc'],
+      ['day + 1', 'otherwise than by date_trunc'],
+      [
+        'coalesce(at, tz at time zone zone)',
+        'none of its columns is computed from one column of app.orders alone',
+      ],
+    ],
+    { quick: 4 },
+  )('has none: %s', async (key, because) => {
+    await sql.unsafe(makeKept('app.daily', counting(key)))
+    await expect(planned()).rejects.toThrow(because)
+  })
+
+  test('is found by an index of its expression', async () => {
+    await make(counting("date_trunc('day', at)"))
+    await sql.unsafe("create index by_day on app.orders (date_trunc('day', at)); analyze app.orders")
+    const plan = await sql.begin(async (own) => {
+      await own`set local enable_seqscan = off`
+      return own`explain select * from app.daily_query where k = any (array(select at from app.orders where id < 3))`
+    })
+    expect(JSON.stringify(plan)).toContain('by_day')
+  })
+
+  test('may be equal to a column of something else', async () => {
+    await sql.unsafe(
+      "create table app.days (day date primary key); insert into app.days select date '2026-01-21' + i from generate_series(1, 40) i",
+    )
+    await make(
+      'select d.day as k, count(o.id) as n from app.days d left join app.orders o on o.at::date = d.day group by d.day',
+    )
+    expect(await computes("update app.orders set at = at + interval '1 day' where id = 3")).toBe(2)
+    expect(await computes("insert into app.days values ('2030-01-01')")).toBe(1)
+  })
+
+  test('may stand below, and in branches of a union', deep, async () => {
+    await make(
+      `with o as (select date_trunc('day', at) as day, amount from app.orders), few as (select day, amount from o where amount < 9)
+       select day::date as k, sum(amount) as n from few group by 1 union all select day::date, 0 from few where amount > 5`,
+    )
+    expect(await computes('update app.orders set amount = 7 where id in (3, 4)')).toBe(2)
+  })
+
+  test('notes no more than a refresh reads', deep, async () => {
+    await make(counting('at::date'))
+    const insert =
+      "insert into app.orders (id, at) select 100 + i, timestamp '2000-01-01' + i * interval '1 day' from generate_series(1, 12000) i"
+    await sql.unsafe(insert)
+    expect(await sql.unsafe(`select count(*)::int as n from ${log}`)).toEqual([{ n: 10_001 }])
+    expect(await computes('select 1')).toBe('all')
+  })
+})
+
+describe('no writer fails', () => {
+  eachCase(
+    [
+      [
+        "tz at time zone 'Asia/Tokyo'",
+        "insert into app.orders (id, tz) values (11, '294276-12-31 23:59:59+00')",
+      ],
+      [
+        "(tz at time zone 'America/New_York')::date",
+        "insert into app.orders (id, tz) values (11, '4714-11-24 00:00:00+00 BC')",
+      ],
+      ["date_trunc('millennium', at)", "update app.orders set at = '4714-11-24 BC' where id = 3"],
+      ["date_trunc('week', day::timestamp)", "insert into app.orders (id, day) values (11, '5874897-12-31')"],
+    ],
+    { quick: 2 },
+  )('over a value of which %s cannot be computed: all slices are', async (key, change) => {
+    await make(
+      counting(
+        key,
+        "at between '2000-01-01' and '2100-01-01' and tz < '2100-01-01' and tz > '2000-01-01' and day < '2100-01-01'",
+      ),
+    )
+    expect(await computes(change)).toBe('all')
+    expect(await computes('update app.orders set amount = 2 where id = 4')).toBe(1)
+    await sql`delete from app.orders where id in (3, 11)`
+  })
+
+  test('over infinity, which is a slice', async () => {
+    await make(counting("(tz at time zone 'Asia/Tokyo')::date"))
+    expect(await computes("insert into app.orders (id, tz) values (11, 'infinity'), (12, '-infinity')")).toBe(
+      2,
+    )
+    expect(await computes('update app.orders set amount = 2 where id > 10')).toBe(2)
+  })
+
+  test('over a zone that the server does not know any more', async () => {
+    await make(counting("date_trunc('day', tz at time zone 'Europe/Berlin')"))
+    const [{ source }] = await sql<[{ source: string }]>`
+      select pg_get_functiondef(${`${log}()`}::regprocedure) as source`
+    await sql.unsafe(source.replaceAll('Europe/Berlin', 'Europe/Atlantis'))
+    await sql`update app.orders set amount = 2 where id = 4`
+    expect(await sql.unsafe(`select k, whole from ${log}`)).toEqual([{ k: null, whole: true }])
+    expect(await refreshed()).toContain('of the log is not as freeze made it')
+  })
+
+  eachCase(
+    [
+      ['alter table app.orders rename at to found'],
+      ['alter table app.orders rename at to found; alter table app.orders add at json'],
+      ['alter table app.orders rename at to found; alter table app.orders add at interval'],
+      [
+        "alter table app.orders rename at to found; alter table app.orders add at timestamptz default '2026-01-01'",
+      ],
+      ['alter table app.orders rename at to found; alter table app.orders add at date'],
+    ],
+    { quick: 2 },
+  )('over a column that is another one: %s', async (change) => {
+    await make(counting("date_trunc('day', at)"))
+    expect(await computes(`${change}; update app.orders set amount = 7 where id = 5`)).toBe('all')
+    for (const write of [
+      "insert into app.orders (id, day) values (12, '2026-01-01')",
+      'update app.orders set amount = amount + 1 where false',
+      'delete from app.orders where id = 6',
+    ])
+      expect(await computes(write)).toBe('all')
+  })
+
+  test('and calls no cast that the owner of a type has made', async () => {
+    await make(counting("date_trunc('day', at)"))
+    await sql.unsafe(`
+      create schema types; create table types.loot (who name); create type types.kind as enum ('a', 'b');
+      create function types.loot(int) returns int language plpgsql immutable as $$ begin insert into types.loot values (current_user); return 1; end $$;
+      create function types.stamp(types.kind) returns timestamp language sql immutable as $$ select timestamp '2026-01-01' + types.loot(1) * interval '1 day' $$;
+      create cast (types.kind as timestamp) with function types.stamp(types.kind) as implicit;
+      alter table app.orders rename at to found; alter table app.orders add at types.kind`)
+    expect(await computes("update app.orders set at = 'a', amount = 3")).toBe('all')
+    expect(await sql`table types.loot`).toEqual([])
+  })
+})
+
+describe('a computed key and', () => {
+  const query = `select date_trunc('day', o.at) as k, max(p.name) as name, count(*) as n from app.orders o left join app.products p on p.id = o.product_id group by 1`
+
+  test('another table: a change touches the slices that join it', async () => {
+    await make(query)
+    expect(await computes("update app.products set name = 'x' where id in (3, 4)")).toBe(2)
+    await sql`update app.orders set product_id = 3 where id > 8`
+    expect(await computes("update app.products set name = 'y' where id = 3")).toBe(3)
+    expect(await computes('delete from app.products where id = 3')).toBe(3)
+  })
+
+  test('a record in which somebody has written other SQL: it is not executed', deep, async () => {
+    await make(query)
+    await sql`
+      update viewkeeper.runs set meta = jsonb_set(meta, '{response,slices,joins,0,computed}', '"(select timestamp ''2026-01-01'' from %s)"')`
+    expect(await computes("update app.products set name = 'x' where id = 3")).toBe('all')
+  })
+
+  eachCase(["date_trunc('week', at)", "date_trunc('day', at + interval '1 h')"], { quick: 1 })(
+    'another query: the log is not used: %s',
+    async (key) => {
+      await make(counting("date_trunc('day', at)"))
+      await sql.unsafe(`create or replace view app.daily_query as ${counting(key)}`)
+      expect(await computes('update app.orders set amount = 7 where id = 5')).toBe('all')
+      expect(await refreshed()).toContain('the log of its changes is not used')
+    },
+  )
+
+  test('another zone of its function: the log is not used', async () => {
+    await make(counting("date_trunc('day', tz at time zone 'Europe/Berlin')"))
+    await sql.unsafe(`alter function ${log}() set timezone = 'Asia/Tokyo'`)
+    expect(await refreshed()).toContain('of the log is not as freeze made it')
+  })
+})
