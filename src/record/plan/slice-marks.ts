@@ -22,6 +22,8 @@ export interface Mark {
   /** If a whole refresh compared: how many slices that no change has touched, and how many of them were wrong. */
   compared?: number
   wrong?: number
+  /** The log, by its OID, by which a refresh met a time beyond the range of its type. */
+  overflows?: number
 }
 
 /**
@@ -64,6 +66,8 @@ export interface Known {
   isDue: boolean
   /** Whether the data are those of the last success. */
   isOurs: boolean
+  /** Whether a refresh since then met a time beyond the range of its type. */
+  hasOverflown: boolean
   /** How the world differs from that of the mark, in words. */
   changed: string | null
   /** What a refresh found wrong, and of which log. */

@@ -88,8 +88,12 @@ async function readLogKeys(
   const computed = new Map(
     [...(found?.columns ?? [])].map(([at, name]) => [name, times.get(found!.types.get(at)!)]),
   )
+  /** Of a type of the server: under the name of a domain there may be another type, and a cast of its owner's, tomorrow. */
+  const isTime = (table: number, column: string) =>
+    [...times.values()].includes(typesOf(table, column)?.declared ?? '')
   const isKept = ({ table }: { table: number }, { by, isColumn, column, bySettings, sql }: SliceKey) =>
-    isLoggable(table, column) && (isColumn || (sql !== null && !bySettings && computed.get(by) !== undefined))
+    isLoggable(table, column) &&
+    (isColumn || (sql !== null && !bySettings && isTime(table, column) && computed.get(by) !== undefined))
   const kept = proofs.flatMap((proof) =>
     proof.slices.filter((each) => isKept(proof, each)).map((key) => key.by),
   )

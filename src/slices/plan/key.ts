@@ -166,8 +166,6 @@ function sqlOf(node: TreeNode, columns: From['columns']): string | null {
     const carried = columns.get(placeOf(node))
     return carried && 'sql' in carried ? carried.sql : null
   }
-  // A domain.
-  if (node.tag === 'RELABELTYPE') return times.has(typeOf(node)) ? sqlOf(nodeIn(node, 'arg')!, columns) : null
   const [name, takes] = (node.tag === 'FUNCEXPR' && computing.get(numberIn(node, 'funcid'))) || []
   if (name === undefined) return null
   const [value, first] = nodesIn(node, 'args').reverse() as [TreeNode, TreeNode?]
