@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { prune } from '../../../src/keeper/jobs.ts'
-import { muchLater } from '../../support/waiting/until.ts'
+import { muchLater, until } from '../../support/waiting/until.ts'
 import { useHistory } from './past.ts'
 
 const { database, sql, clear, writePast } = useHistory()
@@ -120,24 +120,29 @@ describe('pruning', () => {
     expect(left).toEqual([{ id: led?.id }])
   })
 
+  /** Prunes until the vacuum has left nothing: an analyze of the catalogs that goes on may keep rows from being visible to all. */
+  const untilVisible = (pruneAgain: () => Promise<unknown>) =>
+    until('all runs are visible to all', async () => {
+      await pruneAgain()
+      const [runs] = await sql`
+        select relpages > 0 and relallvisible = relpages as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
+      return runs?.visible
+    })
+
   test('leaves nothing behind that later reads have to pass', async () => {
-    await prune(database, retention, muchLater())
-    const [runs] = await sql`
-      select relpages > 0 and relallvisible = relpages as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
-    expect(runs).toEqual({ visible: true })
+    await untilVisible(() => prune(database, retention, muchLater()))
   })
 
   test('vacuums also for a login that may not remove actions, and says so', async () => {
     await sql.unsafe(`
       create function no_actions() returns trigger language plpgsql as $$ begin raise insufficient_privilege; end $$;
       create trigger no_actions before delete on viewkeeper.actions for each statement execute function no_actions()`)
-    await expect(prune(database, retention, muchLater())).rejects.toMatchObject({
-      code: 'InsufficientPrivilege',
-    })
+    await untilVisible(() =>
+      expect(prune(database, retention, muchLater())).rejects.toMatchObject({
+        code: 'InsufficientPrivilege',
+      }),
+    )
     await sql`drop function no_actions cascade`
-    const [runs] =
-      await sql`select relpages > 0 and relallvisible = relpages as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
-    expect(runs).toEqual({ visible: true })
   })
 
   test('takes old batches whose runs are gone, and no other', async () => {
