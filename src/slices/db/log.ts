@@ -136,10 +136,7 @@ async function readLogKeys(
         const slice = proof.slices.find((each) => each.by === by && isKept(proof, each))
         if (slice === undefined) return null
         const key = columnOf(table, slice.column, read.collations[by])
-        return {
-          ...key,
-          ...(!slice.isColumn && { type: computed.get(by)!, plain: computed.get(by)!, computed: slice.sql! }),
-        }
+        return { ...key, ...(!slice.isColumn && { type: computed.get(by)!, computed: slice.sql! }) }
       }
       /** What part `at` notes of a table without the key: values by which its rows are joined with those of one that has it. */
       const joinOf = ({ id }: Loggable, at: number) => {
@@ -344,7 +341,7 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
            or exists (select from pg_constraint k where k.conrelid = p.oid and k.contype <> 'n') limit 1),
       (select format('function %s of the log is not as freeze made it', f.value ->> 'name') from ours f left join pg_proc d on d.oid = f.is
         where d.oid is null or d.prolang <> (select l.oid from pg_language l where l.lanname = 'plpgsql') or d.prosrc <> f.value ->> 'body' or not d.prosecdef
-           or d.proconfig is distinct from '{"search_path=pg_catalog, pg_temp",TimeZone=UTC}' or d.proowner <> f.writer or d.provolatile <> 'v' or d.proisstrict or d.proretset
+           or d.proconfig is distinct from array['search_path=pg_catalog, pg_temp', f.value ->> 'set'] or d.proowner <> f.writer or d.provolatile <> 'v' or d.proisstrict or d.proretset
            or exists (select from aclexplode(coalesce(d.proacl, acldefault('f', d.proowner))) a
                        where a.grantee <> d.proowner and not (a.grantee = f.reader and f.value ->> 'arguments' <> '' and not a.is_grantable)) limit 1),
       (select format('%s has no trigger that tells each %s', t ->> 'relation', t ->> 'event') || case when g.tgenabled <> 'A' then

@@ -38,7 +38,7 @@ export interface TableLog {
   log: string
   forget: string
   columns: string[]
-  functions: { name: string; body: string; arguments: string }[]
+  functions: { name: string; body: string; arguments: string; set: string }[]
 }
 
 /** The events that a log hears of, with the rows that their triggers see: `tgtype` of pg_trigger, without the level. */
@@ -61,11 +61,20 @@ export const logsOf = ({ view, by, tables }: ChangeLog): TableLog[] =>
       forget: quoteName({ schema: logSchema, name: forget }),
       columns: columnsOf(by, table),
       functions: [
-        { name, body: noting(log, by, table), arguments: '' },
-        { name: forget, body: forgetting(log), arguments: 'pg_snapshot' },
+        // From 18 on, the zone of the session may give names to zones.
+        {
+          name,
+          body: noting(log, by, table),
+          arguments: '',
+          set: table.key?.computed ? 'TimeZone=UTC' : ordinary,
+        },
+        { name: forget, body: forgetting(log), arguments: 'pg_snapshot', set: ordinary },
       ],
     }
   })
+
+/** What becomes a text and a value again is the same. */
+const ordinary = 'DateStyle=ISO, YMD'
 
 /** The table of a part of a log, as SQL writes it. */
 export const logOfPart = (view: QualifiedName, part: number): string =>
@@ -94,8 +103,8 @@ export const triggersOf = ({ name, table }: TableLog) =>
   )
 
 /**
- * What a statement notes: the keys of its rows, if these have the type that they had, which is asked first, because a cast may be somebody's code. If
- * they have not, or cannot be computed, all slices are noted, and no writer fails. So it is for a relation on which the owner of the log may not put any
+ * What a statement notes. The name of the key stands where another column of that name is found if the relation has none, and its value becomes a text
+ * if it has the type that it had: else all slices are noted, and no writer fails. So it is for a relation on which the owner of the log may not put any
  * trigger, whose types might execute code as him. A log that is gone, or belongs to somebody else, is not written, which the world of the view tells.
  * A query about the catalog would take longer than all of this.
  */
@@ -122,35 +131,64 @@ end
   else
     ${all}`)
   const column = quoteIdentifier(key.column)
-  const noted = quoteIdentifier(joined ? key.column : by)
-  const { computed = '%s', declared, plain } = key
+  const name = joined ? key.column : by
+  const noted = quoteIdentifier(name)
   // Nothing is joined by a null. More rows than a refresh reads mean all.
-  const some = `${joined ? ' where n.k is not null' : ''} limit ${mostRows + 1}`
-  const named = (...rows: string[]) => {
+  const some = `${joined ? ' where d.k is not null or d.is_odd' : ''} limit ${mostRows + 1}`
+  const { computed, declared } = key
+  /** In an own block, whatever the expression cannot compute means all slices. Only what has the right type is computed at all: a cast may be somebody's code. */
+  const computes = (...rows: string[]) => {
     const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
-    return `if (select pg_typeof(r.k)::text <> ${literal(declared)} from (${keys}) r limit 1) is not true then
-          keys := array(select distinct ${computed.replace('%s', 'n.k')} from (${keys}) n${some});
+    return `if (select pg_typeof(r.k)::text <> ${literal(declared)} from (${keys}) r limit 1) then
+          null;
+        else
+          keys := array(select distinct ${computed!.replace('%s', 'n.k')} from (${keys}) n limit ${mostRows + 1});
         end if;`
   }
-  return body(`elsif tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option') then
+  const isAll = `tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option')`
+  if (computed !== undefined)
+    return body(`elsif ${isAll} then
     ${all}
   else
     declare
-      keys ${plain}[];
+      keys ${key.type}[];
     begin
       begin
         if tg_op = 'INSERT' then
-        ${named('new')}
+        ${computes('new')}
         elsif tg_op = 'DELETE' then
-        ${named('old')}
+        ${computes('old')}
         else
-        ${named('old', 'new')}
+        ${computes('old', 'new')}
         end if;
       exception when others then
         null;
       end;
       ${into} (${noted}, whole) select n.k, keys is null from unnest(coalesce(keys, '{null}')) n(k);
     end;`)
+  const named = (...rows: string[]) => {
+    const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
+    const instead = `null::${declared === 'boolean' ? 'integer' : 'boolean'} as ${column}`
+    // Of a type that somebody has made, a cast may be of his own, too: only the functions of the type are called.
+    const [text, value] = key.plain.includes('.')
+      ? [
+          'case when n.k is not null then concat(n.k) end',
+          `(jsonb_populate_record(null::${log}, jsonb_build_object(${literal(name)}, d.k))).${noted}`,
+        ]
+      : ['n.k::text', `d.k::${key.plain}`]
+    return `${into} (${noted}, whole) select ${value}, d.k is null and d.is_odd from (
+      select distinct case when o.is_odd then null else ${text} end as k, o.is_odd
+        from (select ${instead}) f cross join lateral (select (select pg_typeof(r.k)::text <> ${literal(declared)} from (${keys}) r limit 1) as is_odd) o
+       cross join lateral (${keys}) n) d${some};`
+  }
+  return body(`elsif ${isAll} then
+    ${all}
+  elsif tg_op = 'INSERT' then
+    ${named('new')}
+  elsif tg_op = 'DELETE' then
+    ${named('old')}
+  else
+    ${named('old', 'new')}`)
 }
 
 /** A key, for people: its function begins with it, so that what has become of it can be said. */
@@ -174,9 +212,9 @@ end
 export const joinsOf = (log: ChangeLog): NonNullable<Mark['joins']> =>
   logsOf(log).flatMap(({ log, table: { joined } }) => (joined ? { log, ...joined } : []))
 
-/** The options of every function of a log. From 18 on, the zone of the session may give names to zones. */
-const functionOptions =
-  "language plpgsql security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC'"
+/** The options of a function of a log. */
+const optionsOf = (set: string): string =>
+  `language plpgsql security definer set search_path = pg_catalog, pg_temp set ${set.replace('=', " = '")}'`
 
 /**
  * The statements that make a log. Each part belongs to the owner of its table, who may put any trigger on it anyway; the owner of the view may read it,
@@ -211,8 +249,8 @@ const makeTableLog = (view: QualifiedName, { table, log, forget, columns, functi
   drop function if exists ${noted}, ${forget}(pg_snapshot);
   create table ${log} (${columns.join(', ')}) using heap;
   alter table ${log} replica identity full;
-  create function ${noted} returns trigger ${functionOptions} as ${literal(functions[0]!.body)};
-  create function ${forget}(pg_snapshot) returns void ${functionOptions} as ${literal(functions[1]!.body)};
+  create function ${noted} returns trigger ${optionsOf(functions[0]!.set)} as ${literal(functions[0]!.body)};
+  create function ${forget}(pg_snapshot) returns void ${optionsOf(functions[1]!.set)} as ${literal(functions[1]!.body)};
   for granted in
     select case when f.oid is null then format('table %s', c.oid::regclass) else format('function %s', f.oid::regprocedure) end as what,
            case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end as role
