@@ -147,7 +147,7 @@ async function touchedOf(
     finds: findsOf("last.mark -> 'joins'", logged, view.owner),
   })
   if (known === undefined) return 'gone'
-  const changed = whyNotBelieved(known, by)
+  const changed = whyNotBelieved(known, logged)
   const because = changed ?? whyDue(known)
   let exact: string[] | null = null
   let [joins, finds] = [known.mark?.joins, known.finds]

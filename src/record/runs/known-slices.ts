@@ -48,7 +48,8 @@ export const insistOnHolds = ({ view }: ViewFacts, { sql, is }: ReturnType<typeo
 const lastSuccess = (sql: Sql, { schema, name }: QualifiedName) => sql`
   select d.id, d.slices ->> 'wholeEvery' as every, r.meta #> '{response,slices}' as mark, (r.meta #>> '{response,fillMs}')::float8 as fill_ms,
          coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours,
-         exists (select from viewkeeper.runs f where f.definition_id = d.id and f.id > r.id and f.status = 'failed' and f.error ->> 'sqlstate' = '22008') as has_overflown
+         exists (select from viewkeeper.runs f where f.definition_id = d.id and f.id > r.id and f.status = 'failed' and f.error ->> 'sqlstate' = '22008'
+            and f.meta #>> '{response,because}' like 'computes slices %') as has_overflown
     from viewkeeper.definitions d cross join viewkeeper.last_success(d.id) f(id) join viewkeeper.runs r on r.id = f.id
    where d.schema_name = ${schema} and d.name = ${name}`
 

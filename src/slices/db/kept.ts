@@ -63,8 +63,10 @@ export async function readKept(
 
 /** The log of the changes of a view, by the names of its tables; null: it has none. */
 export async function readLogged(sql: Sql, view: QualifiedName): Promise<ReadLog | null> {
-  const rows = await sql<{ name: string; columns: string[] }[]>`
-    select c.relname as name, to_jsonb(array(select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)) as columns
+  const rows = await sql<{ name: string; columns: string[]; computes: ReadLog['computes'] }[]>`
+    select c.relname as name, to_jsonb(array(select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)) as columns,
+           (select case when p.prosrc ~ 'pg_catalog[.]timezone[(]' then 'zones' when p.prosrc ~ 'pg_catalog[.](date|timestamp|date_trunc)[(]' then 'times' end
+              from pg_proc p where p.pronamespace = c.relnamespace and p.proname = c.relname) as computes
       from pg_class c where c.relnamespace = to_regnamespace(${logSchema}) and ${sql.unsafe(ofLog('c.relname'))} = ${logName(view)} and c.relkind = 'r' order by c.oid`
   const isKeyed = ({ columns }: { columns: string[] }) => columns[1] === 'whole'
   const by = rows.find(isKeyed)?.columns[0]
@@ -76,7 +78,9 @@ export async function readLogged(sql: Sql, view: QualifiedName): Promise<ReadLog
     joined: (row.columns[0] === 'whole' && row.columns[2]) || null,
     finds: null,
   }))
-  return { view: { schema, name }, by, parts }
+  const computed = rows.map(({ computes }) => computes)
+  const computes = (['zones', 'times'] as const).find((each) => computed.includes(each)) ?? null
+  return { view: { schema, name }, by, parts, computes }
 }
 
 /** How the slices of joined rows are found by a proof, by the tables of the log; null: they are not. */

@@ -11,6 +11,8 @@ export interface ReadLog {
   by: string
   /** Its tables, as SQL writes them. Without a key, a row says what it has in column `joined`. Where nothing finds slices by that, it means all. */
   parts: { log: string; isKeyed: boolean; joined: string | null; finds: Finds | null }[]
+  /** What it computes slices of: times as they are, or by names of zones; null: it notes them as they are. */
+  computes: 'times' | 'zones' | null
 }
 
 /**

@@ -5,15 +5,15 @@ import { duration } from '../../words/phrases.ts'
 import type { ReadLog } from './rows.ts'
 
 /** Why the log of a view by a column does not tell all that has changed; null: it may be believed. */
-export function whyNotBelieved(known: Known, by: string): string | null {
-  const { mark, wrong, logOid, isOurs, changed } = known
+export function whyNotBelieved(known: Known, { by, computes }: ReadLog): string | null {
+  const { mark, wrong, logOid, isOurs, changed, world } = known
   if (wrong?.log === logOid)
     return `run ${wrong.run} found ${wrong.wrong} of them wrong that the log had not named, so nobody believes it until it is dropped and made anew`
-  if (overflows(known))
+  if (computes !== null && overflows(known))
     return 'a refresh by the log met a time beyond the range of its type, which the query may leave out, so nobody uses it until it is dropped and made anew'
   // From 18 on, what a zone of the session is called is that zone, whatever others are called so.
-  if (/^<|^utc[+-]?\d/i.test(known.world.TimeZone ?? ''))
-    return `TimeZone ${known.world.TimeZone} may give another meaning to names of zones`
+  if (computes === 'zones' && !/^[a-z_]+(\/[\w+-]+)*$/i.test(world.TimeZone ?? ''))
+    return `TimeZone ${world.TimeZone} may give another meaning to names of zones`
   if (!mark?.world) return 'the last refresh has not read the log'
   if (!isOurs) return 'somebody has refreshed it, or granted privileges on it, outside of the record'
   return mark.by === by ? changed : 'the log is a new one'

@@ -263,6 +263,24 @@ describe('no writer fails', () => {
   })
 })
 
+test('a time that the query itself cannot compute, or another TimeZone, puts no log of plain keys out of use', async () => {
+  await sql`alter table app.orders add text text default '2026-01-01'`
+  const query =
+    "select id as k, max(d) as d from (select id, to_date(text, 'YYYY-MM-DD') as d from app.orders) o group by 1"
+  await make(query)
+  await sql`update app.orders set text = '2026-02-30' where id = 4`
+  expect(await refresh({ view: 'app.daily' }, callOn(database))).toMatchObject({
+    error: { sqlstate: '22008' },
+  })
+  await sql`update app.orders set text = '2026-02-28' where id = 4`
+  expect(await computes('update app.orders set amount = 7 where id = 5')).toBe(2)
+  const [{ name }] = await sql<[{ name: string }]>`select current_database() as name`
+  await sql`alter database ${sql(name)} set timezone = 'UTC+3'`
+  await refresh({ view: 'app.daily' }, callOn(database))
+  expect(await computes('update app.orders set amount = 8 where id = 5')).toBe(1)
+  await sql`alter database ${sql(name)} reset timezone`
+})
+
 describe('all slices are computed', () => {
   test('after a refresh by the log met a time that the query leaves out, until the log is made anew', async () => {
     await sql`create table app.good as select id from app.orders`
@@ -287,7 +305,7 @@ describe('all slices are computed', () => {
   test('by a login whose TimeZone may give another meaning to names of zones', async () => {
     await make(counting("(tz at time zone 'utc')::date"))
     const [{ name }] = await sql<[{ name: string }]>`select current_database() as name`
-    for (const zone of ['UTC+3', '<EUROPE/BERLIN>-11']) {
+    for (const zone of ['UTC+3', '<EUROPE/BERLIN>-11', 'XYZ-5UTC,M1.1.0,M12.5.0']) {
       await sql`alter database ${sql(name)} set timezone = ${sql.unsafe(`'${zone}'`)}`
       const because = async () => (await refresh({ view: 'app.daily' }, callOn(database))).response?.because
       expect(await because()).toContain(`TimeZone ${zone}`)
