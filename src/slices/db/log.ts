@@ -136,7 +136,10 @@ async function readLogKeys(
         const slice = proof.slices.find((each) => each.by === by && isKept(proof, each))
         if (slice === undefined) return null
         const key = columnOf(table, slice.column, read.collations[by])
-        return { ...key, ...(!slice.isColumn && { type: computed.get(by)!, computed: slice.sql! }) }
+        return {
+          ...key,
+          ...(!slice.isColumn && { type: computed.get(by)!, plain: computed.get(by)!, computed: slice.sql! }),
+        }
       }
       /** What part `at` notes of a table without the key: values by which its rows are joined with those of one that has it. */
       const joinOf = ({ id }: Loggable, at: number) => {

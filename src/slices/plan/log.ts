@@ -133,25 +133,26 @@ end
   const column = quoteIdentifier(key.column)
   const name = joined ? key.column : by
   const noted = quoteIdentifier(name)
+  const { computed, declared, plain } = key
+  const instead = `null::${declared === 'boolean' ? 'integer' : 'boolean'} as ${column}`
   // Nothing is joined by a null. More rows than a refresh reads mean all.
-  const some = `${joined ? ' where d.k is not null or d.is_odd' : ''} limit ${mostRows + 1}`
-  const { computed, declared } = key
-  /** In an own block, whatever the expression cannot compute means all slices. Only what has the right type is computed at all: a cast may be somebody's code. */
+  const most = `limit ${mostRows + 1}`
+  const isAll = `tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option')`
   const computes = (...rows: string[]) => {
     const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
-    return `if (select pg_typeof(r.k)::text <> ${literal(declared)} from (${keys}) r limit 1) then
+    return `if (select pg_typeof(r.k)::text <> ${literal(declared)} from (select ${instead}) f cross join lateral (${keys}) r limit 1) then
           null;
         else
-          keys := array(select distinct ${computed!.replace('%s', 'n.k')} from (${keys}) n limit ${mostRows + 1});
+          keys := array(select distinct ${(computed ?? '%s').replace('%s', 'n.k')} from (${keys}) n${joined ? ' where n.k is not null' : ''} ${most});
         end if;`
   }
-  const isAll = `tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option')`
-  if (computed !== undefined)
+  // Of a type of the server. In an own block: what cannot be computed means all slices. What has another type is not computed: a cast may be somebody's code.
+  if (!declared.includes('.'))
     return body(`elsif ${isAll} then
     ${all}
   else
     declare
-      keys ${key.type}[];
+      keys ${plain}[];
     begin
       begin
         if tg_op = 'INSERT' then
@@ -168,18 +169,17 @@ end
     end;`)
   const named = (...rows: string[]) => {
     const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
-    const instead = `null::${declared === 'boolean' ? 'integer' : 'boolean'} as ${column}`
     // Of a type that somebody has made, a cast may be of his own, too: only the functions of the type are called.
-    const [text, value] = key.plain.includes('.')
+    const [text, value] = plain.includes('.')
       ? [
           'case when n.k is not null then concat(n.k) end',
           `(jsonb_populate_record(null::${log}, jsonb_build_object(${literal(name)}, d.k))).${noted}`,
         ]
-      : ['n.k::text', `d.k::${key.plain}`]
+      : ['n.k::text', `d.k::${plain}`]
     return `${into} (${noted}, whole) select ${value}, d.k is null and d.is_odd from (
       select distinct case when o.is_odd then null else ${text} end as k, o.is_odd
         from (select ${instead}) f cross join lateral (select (select pg_typeof(r.k)::text <> ${literal(declared)} from (${keys}) r limit 1) as is_odd) o
-       cross join lateral (${keys}) n) d${some};`
+       cross join lateral (${keys}) n) d${joined ? ' where d.k is not null or d.is_odd' : ''} ${most};`
   }
   return body(`elsif ${isAll} then
     ${all}
