@@ -140,11 +140,14 @@ end
   const isAll = `tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option')`
   const computes = (...rows: string[]) => {
     const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
-    return `if (select pg_typeof(r.k)::text <> ${literal(declared)} from (select ${instead}) f cross join lateral (${keys}) r limit 1) then
+    return `case (select pg_typeof(r.k)::text <> ${literal(declared)} from (select ${instead}) f cross join lateral (${keys}) r limit 1)
+        when false then
+          keys := array(select distinct ${(computed ?? '%s').replace('%s', 'n.k')} from (${keys}) n${joined ? ' where n.k is not null' : ''} ${most});
+        when true then
           null;
         else
-          keys := array(select distinct ${(computed ?? '%s').replace('%s', 'n.k')} from (${keys}) n${joined ? ' where n.k is not null' : ''} ${most});
-        end if;`
+          keys := '{}';
+        end case;`
   }
   // Of a type of the server. In an own block: what cannot be computed means all slices. What has another type is not computed: a cast may be somebody's code.
   if (!declared.includes('.'))
@@ -169,13 +172,10 @@ end
     end;`)
   const named = (...rows: string[]) => {
     const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
-    // Of a type that somebody has made, a cast may be of his own, too: only the functions of the type are called.
-    const [text, value] = plain.includes('.')
-      ? [
-          'case when n.k is not null then concat(n.k) end',
-          `(jsonb_populate_record(null::${log}, jsonb_build_object(${literal(name)}, d.k))).${noted}`,
-        ]
-      : ['n.k::text', `d.k::${plain}`]
+    // A cast of somebody's type may be his own, too: only the functions of the type are called. A variable of it would fail writers once he renames
+    // it, before anything is caught, or execute the CHECK of a domain that he gives its name.
+    const text = 'case when n.k is not null then concat(n.k) end'
+    const value = `(jsonb_populate_record(null::${log}, jsonb_build_object(${literal(name)}, d.k))).${noted}`
     return `${into} (${noted}, whole) select ${value}, d.k is null and d.is_odd from (
       select distinct case when o.is_odd then null else ${text} end as k, o.is_odd
         from (select ${instead}) f cross join lateral (select (select pg_typeof(r.k)::text <> ${literal(declared)} from (${keys}) r limit 1) as is_odd) o

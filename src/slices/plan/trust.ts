@@ -12,7 +12,7 @@ export function whyNotBelieved(known: Known, { by, computes }: ReadLog): string 
   if (computes !== null && overflows(known))
     return 'a refresh by the log met a time beyond the range of its type, which the query may leave out, so nobody uses it until it is dropped and made anew'
   // From 18 on, what a zone of the session is called is that zone, whatever others are called so.
-  if (computes === 'zones' && !/^[a-z_]+(\/[\w+-]+)*$/i.test(world.TimeZone ?? ''))
+  if (computes === 'zones' && !/^[a-z_]+(\/[a-z_-]+)*$/i.test(world.TimeZone ?? ''))
     return `TimeZone ${world.TimeZone} may give another meaning to names of zones`
   if (!mark?.world) return 'the last refresh has not read the log'
   if (!isOurs) return 'somebody has refreshed it, or granted privileges on it, outside of the record'

@@ -261,6 +261,20 @@ describe('no writer fails', () => {
     expect(await computes("update app.orders set at = 'a', amount = 3")).toBe('all')
     expect(await sql`table types.loot`).toEqual([])
   })
+
+  test('and casts no array of another type, even if a statement has no rows', async () => {
+    await sql`alter table app.orders add text text`
+    await make('select text as k, count(*) as n from app.orders group by 1')
+    await sql.unsafe(`
+      create schema types; create table types.loot (who name); create type types.kind as enum ('a', 'b');
+      create function types.loot(types.kind[]) returns text[] language plpgsql as $$ begin insert into types.loot values (current_user); return '{}'; end $$;
+      create cast (types.kind[] as text[]) with function types.loot(types.kind[]) as assignment;
+      drop view app.daily_query; alter table app.orders alter text type types.kind using 'a'`)
+    await sql`update app.orders set amount = 3 where false`
+    await sql`update app.orders set amount = 3`
+    expect(await sql`table types.loot`).toEqual([])
+    await sql.unsafe(`drop cast (types.kind[] as text[])`)
+  })
 })
 
 test('a time that the query itself cannot compute, or another TimeZone, puts no log of plain keys out of use', async () => {
@@ -287,6 +301,7 @@ test('a key that a parent of its table lacks is no variable of the trigger', asy
   await make('select found as k, count(*) as n, sum(id) as ids from app.child group by 1')
   expect(await computes('update app.parent set id = id + 10 where id = 1')).toBe('all')
   expect(await computes('update app.child set id = id + 10 where id = 3')).toBe(1)
+  expect(await computes('update app.parent set id = id + 10 where false')).toBe(0)
 })
 
 describe('all slices are computed', () => {
@@ -313,7 +328,7 @@ describe('all slices are computed', () => {
   test('by a login whose TimeZone may give another meaning to names of zones', async () => {
     await make(counting("(tz at time zone 'utc')::date"))
     const [{ name }] = await sql<[{ name: string }]>`select current_database() as name`
-    for (const zone of ['UTC+3', '<EUROPE/BERLIN>-11', 'XYZ-5UTC,M1.1.0,M12.5.0']) {
+    for (const zone of ['UTC+3', '<EUROPE/BERLIN>-11', 'XYZ-5UTC,M1.1.0,M12.5.0', 'ASIA/TOKYO-5']) {
       await sql`alter database ${sql(name)} set timezone = ${sql.unsafe(`'${zone}'`)}`
       const because = async () => (await refresh({ view: 'app.daily' }, callOn(database))).response?.because
       expect(await because()).toContain(`TimeZone ${zone}`)
