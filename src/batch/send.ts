@@ -108,9 +108,8 @@ export class Senders {
         const { runId, status } = latestRuns.latest.get(viewId) ?? {}
         return runId === run && status ? { run, viewId, status } : []
       })
-      const ended = last.filter(({ status }) => isEnded(status))
-      if (runs.length > 1) this.learn(ended, tookMs)
-      const open = last.filter((each) => !ended.includes(each) && !this.isOurs(each.viewId)) // else it was sent again
+      if (runs.length > 1) this.learn(last, tookMs)
+      const open = last.filter(({ viewId, status }) => !isEnded(status) && !this.isOurs(viewId)) // else it was sent again
       const unbegun = open.filter(({ status }) => status === 'pending')
       for (const { run, viewId, status } of open) {
         if (status === 'built') {
@@ -251,9 +250,9 @@ export class Senders {
   }
 
   /** Learns how long views take from a bundle, by those that it has refreshed. */
-  private learn(ended: { viewId: number; status: RunStatus }[], tookMs: number): void {
+  private learn(runs: { viewId: number; status: RunStatus }[], tookMs: number): void {
     const estimate = this.estimates()
-    const ms = ended.map(({ viewId, status }) => (status === 'success' ? estimate(viewId) : 0))
+    const ms = runs.map(({ viewId, status }) => (status === 'success' ? estimate(viewId) : 0))
     const part = tookMs / ms.reduce((sum, each) => sum + each, 0)
     this.pace = Math.max(leastPace, Math.min(1, part))
   }
