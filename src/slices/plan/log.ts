@@ -133,62 +133,60 @@ end
   const column = quoteIdentifier(key.column)
   const name = joined ? key.column : by
   const noted = quoteIdentifier(name)
-  const { computed, declared, plain } = key
-  const instead = `null::${declared === 'boolean' ? 'integer' : 'boolean'} as ${column}`
+  const { computed = '%s', declared, plain } = key
   // Nothing is joined by a null. More rows than a refresh reads mean all.
-  const most = `limit ${mostRows + 1}`
-  const isAll = `tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option')`
-  const computes = (...rows: string[]) => {
-    const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
-    return `case (select pg_typeof(r.k)::text <> ${literal(declared)} from (select ${instead}) f cross join lateral (${keys}) r limit 1)
-        when false then
-          keys := array(select distinct ${(computed ?? '%s').replace('%s', 'n.k')} from (${keys}) n${joined ? ' where n.k is not null' : ''} ${most});
-        when true then
-          null;
-        else
-          keys := '{}';
-        end case;`
-  }
-  // Of a type of the server. In an own block: what cannot be computed means all slices. What has another type is not computed: a cast may be somebody's code.
-  if (!declared.includes('.'))
-    return body(`elsif ${isAll} then
-    ${all}
-  else
-    declare
-      keys ${plain}[];
-    begin
-      begin
-        if tg_op = 'INSERT' then
-        ${computes('new')}
-        elsif tg_op = 'DELETE' then
-        ${computes('old')}
-        else
-        ${computes('old', 'new')}
-        end if;
-      exception when others then
-        null;
-      end;
-      ${into} (${noted}, whole) select n.k, keys is null from unnest(coalesce(keys, '{null}')) n(k);
-    end;`)
-  const named = (...rows: string[]) => {
-    const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
-    // A cast of somebody's type may be his own, too: only the functions of the type are called. A variable of it would fail writers once he renames
-    // it, before anything is caught, or execute the CHECK of a domain that he gives its name.
-    const text = 'case when n.k is not null then concat(n.k) end'
-    const value = `(jsonb_populate_record(null::${log}, jsonb_build_object(${literal(name)}, d.k))).${noted}`
-    return `${into} (${noted}, whole) select ${value}, d.k is null and d.is_odd from (
-      select distinct case when o.is_odd then null else ${text} end as k, o.is_odd
-        from (select ${instead}) f cross join lateral (select (select pg_typeof(r.k)::text <> ${literal(declared)} from (${keys}) r limit 1) as is_odd) o
-       cross join lateral (${keys}) n) d${joined ? ' where d.k is not null or d.is_odd' : ''} ${most};`
-  }
-  return body(`elsif ${isAll} then
-    ${all}
-  elsif tg_op = 'INSERT' then
-    ${named('new')}
+  const [unjoined, most] = [joined ? ' where n.k is not null' : '', `limit ${mostRows + 1}`]
+  /** What is noted of the keys of all rows of a statement. */
+  const ofEvent = (note: (keys: string) => string) => {
+    const of = (...rows: string[]) =>
+      note(rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all '))
+    return `if tg_op = 'INSERT' then
+    ${of('new')}
   elsif tg_op = 'DELETE' then
-    ${named('old')}
+    ${of('old')}
   else
-    ${named('old', 'new')}`)
+    ${of('old', 'new')}
+  end if;`
+  }
+  const instead = `(select null::${declared === 'boolean' ? 'integer' : 'boolean'} as ${column}) f`
+  /** Whether keys have another type, beside `instead`; null: there are none. */
+  const isOdd = (keys: string) =>
+    `(select pg_typeof(r.k)::text <> ${literal(declared)} from (${keys}) r limit 1)`
+  // Of a type of the server. In an own block: what cannot be computed means all slices. What has another type is not computed: a cast may be somebody's code.
+  const asValues = () => `declare
+    keys ${plain}[];
+  begin
+    begin
+      ${ofEvent(
+        (keys) => `case (select ${isOdd(keys)} from ${instead})
+      when false then
+        keys := array(select distinct ${computed.replace('%s', 'n.k')} from (${keys}) n${unjoined} ${most});
+      when true then
+        null;
+      else
+        keys := '{}';
+      end case;`,
+      )}
+    exception when others then
+      null;
+    end;
+    ${into} (${noted}, whole) select n.k, keys is null from unnest(coalesce(keys, '{null}')) n(k);
+  end;`
+  // A cast of somebody's type may be his own, too: only the functions of the type are called. A variable of it would fail writers once he renames
+  // it, before anything is caught, or execute the CHECK of a domain that he gives its name.
+  const asTexts = () =>
+    ofEvent(
+      (
+        keys,
+      ) => `${into} (${noted}, whole) select (jsonb_populate_record(null::${log}, jsonb_build_object(${literal(name)}, d.k))).${noted}, d.k is null and d.is_odd from (
+      select distinct case when not o.is_odd and n.k is not null then concat(n.k) end as k, o.is_odd
+        from ${instead} cross join lateral (select ${isOdd(keys)} as is_odd) o
+       cross join lateral (${keys}) n) d${joined ? ' where d.k is not null or d.is_odd' : ''} ${most};`,
+    )
+  return body(`elsif tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option') then
+    ${all}
+  else
+    ${declared.includes('.') ? asTexts() : asValues()}`)
 }
 
 /** A key, for people: its function begins with it, so that what has become of it can be said. */
