@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
-import { planLog } from '../../../src/slices/db/log.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { daily, useDaily } from '../../support/slices/daily.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
 
 const { database, sql } = useDatabase()
 
-const daily = { schema: 'app', name: 'daily' }
+const { planned, make, refreshed, slicesRefreshed } = useDaily({ database, sql }, 'k')
 const log = 'viewkeeper_logs."app.daily_0"'
 
 /** Ten orders, at noon of ten days in three months, in a table of its own time types. */
@@ -25,30 +25,6 @@ beforeEach(() =>
 const counting = (key: string, where = 'true') =>
   `select ${key} as k, count(*) as n, sum(amount) as amount from app.orders where ${where} group by 1`
 
-async function planned() {
-  const [ids] = await sql<[{ oid: number; query: number }]>`
-    select 'app.daily'::regclass::oid::int8 as oid, 'app.daily_query'::regclass::oid::int8 as query`
-  return database.withConnection((own) => planLog(own, { ...ids, ...daily }, 'k'))
-}
-
-/** Makes a kept table, and its log by column `k`. */
-async function make(query: string) {
-  await sql.unsafe(makeKept('app.daily', query))
-  const log = await planned()
-  for (const statement of makeLog(log)) await sql.unsafe(statement)
-  expect(await refreshed()).toContain('all of about')
-  return log
-}
-
-async function refreshed() {
-  const { status, error, response } = await refresh({ view: 'app.daily' }, callOn(database))
-  expect([status, error]).toEqual(['updated', undefined])
-  expect(
-    await sql`(table app.daily except all table app.daily_query) union all (table app.daily_query except all table app.daily)`,
-  ).toEqual([])
-  return response?.because ?? ''
-}
-
 /** How many slices a refresh computes after a change, or that it computes all. */
 async function computes(change: string): Promise<number | 'all'> {
   const own = await sql.reserve()
@@ -60,10 +36,7 @@ async function computes(change: string): Promise<number | 'all'> {
   }
   // How long refreshes of so few rows took decides nothing.
   await sql`update viewkeeper.runs set meta = meta #- '{response,fillMs}'`
-  const because = await refreshed()
-  const [, anew] = /^computes (\d+) of about \d+ slices/.exec(because) ?? []
-  if (anew === undefined) expect(because).toMatch(/^computes all /)
-  return anew === undefined ? 'all' : Number(anew)
+  return slicesRefreshed(/^computes all /)
 }
 
 /** Sessions of writers whose settings name zones, and write times, in their own way. */
@@ -133,6 +106,7 @@ describe('a key that is computed from a time', () => {
       ["date_trunc('day', at + interval '1 h')", 'otherwise than by date_trunc'],
       ['date_trunc(null, at)', 'otherwise than by date_trunc'],
       ['day + 1', 'otherwise than by date_trunc'],
+      ["date_trunc('day', stamp)", 'otherwise than by date_trunc'],
       [
         'coalesce(at, tz at time zone zone)',
         'none of its columns is computed from one column of app.orders alone',

@@ -1,16 +1,16 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
-import { planLog } from '../../../src/slices/db/log.ts'
 import { dropLog, logsOf, makeLog } from '../../../src/slices/plan/log.ts'
 import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { daily, useDaily } from '../../support/slices/daily.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
 
-const daily = { schema: 'app', name: 'daily' }
+const { make, makeOwnLog, refreshed, slicesRefreshed } = useDaily({ database, sql }, 'day')
 
 /** Ten days of orders; that of day n has product n, days 1 and 6 have product 1, and day 10 has none. */
 beforeEach(() =>
@@ -28,40 +28,12 @@ beforeEach(() =>
     insert into app.days select i, 11 - i from generate_series(1, 10) i`),
 )
 
-/** Makes a kept table, and its log by column `day`. */
-async function make(query: string) {
-  await sql.unsafe(makeKept('app.daily', query))
-  const log = await makeOwnLog()
-  expect(await refreshed()).toContain('all of about')
-  return log
-}
-
-async function makeOwnLog() {
-  const [ids] = await sql<[{ oid: number; query: number }]>`
-    select 'app.daily'::regclass::oid::int8 as oid, 'app.daily_query'::regclass::oid::int8 as query`
-  const log = await database.withConnection((own) => planLog(own, { ...ids, ...daily }, 'day'))
-  for (const statement of makeLog(log)) await sql.unsafe(statement)
-  return log
-}
-
-async function refreshed() {
-  const { status, error, response } = await refresh({ view: 'app.daily' }, callOn(database))
-  expect([status, error]).toEqual(['updated', undefined])
-  expect(
-    await sql`(table app.daily except all table app.daily_query) union all (table app.daily_query except all table app.daily)`,
-  ).toEqual([])
-  return response?.because ?? ''
-}
-
 /** How many slices a refresh computes after a change, or that it computes all. */
 async function computes(change: string): Promise<number | 'all'> {
   const own = await sql.reserve()
   await own.unsafe(change)
   own.release()
-  const because = await refreshed()
-  const [, anew] = /^computes (\d+) of about \d+ slices/.exec(because) ?? []
-  if (anew === undefined) expect(because).toMatch(/^computes all of about /)
-  return anew === undefined ? 'all' : Number(anew)
+  return slicesRefreshed(/^computes all of about /)
 }
 
 const rename = "update app.products set name = 'other' where id = 1"
