@@ -4,7 +4,7 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
-import { age } from '../../support/views/past.ts'
+import { age } from '../../support/record/past.ts'
 import { hourHalfADayAway } from '../../support/waiting/half-a-day.ts'
 import { useHistory } from '../watch/past.ts'
 

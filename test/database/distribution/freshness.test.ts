@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { age } from '../../support/views/past.ts'
+import { age } from '../../support/record/past.ts'
 
 // The lines that docs/freshness-in-sql.md has for a shell, with the server's own psql.
 

@@ -16,7 +16,7 @@ import { deep } from '../../support/deep.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
-import { age } from '../../support/views/past.ts'
+import { age } from '../../support/record/past.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { muchLater, until } from '../../support/waiting/until.ts'
 

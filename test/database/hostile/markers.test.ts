@@ -9,7 +9,7 @@ import { routeKey } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
 import { beginMonitoring } from '../../../src/record/watch/looks.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
-import { recordsWith } from '../../support/catalog/record.ts'
+import { recordsWith } from '../../support/record/records-with.ts'
 import { makeRaises, sqlstates } from '../../support/catalog/sqlstates.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 

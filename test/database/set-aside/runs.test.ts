@@ -5,7 +5,7 @@ import { deep } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { migrateCall, useFolders } from '../../support/views/frozen.ts'
-import { age } from '../../support/views/past.ts'
+import { age } from '../../support/record/past.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { useScene } from './scene.ts'
 

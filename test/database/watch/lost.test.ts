@@ -5,7 +5,7 @@ import { lookForLost } from '../../../src/record/watch/parts.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { useDatabase } from '../../support/servers/database.ts'
-import { writePast } from '../../support/views/past.ts'
+import { writePast } from '../../support/record/past.ts'
 
 const { database, sql } = useDatabase()
 

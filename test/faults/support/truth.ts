@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { Sql } from '../../../src/server/database.ts'
-import { recordsWith } from '../../support/catalog/record.ts'
+import { recordsWith } from '../../support/record/records-with.ts'
 import { until } from '../../support/waiting/until.ts'
 import type { Scene, Way } from './ways.ts'
 import { password } from './world.ts'

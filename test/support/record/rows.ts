@@ -1,0 +1,79 @@
+import type { Sql } from '../../../src/server/database.ts'
+
+// What a test writes into the record by hand, as if it had happened. Columns have their names in camel case, and a value may be a
+// fragment of SQL.
+
+type Table =
+  | 'actions'
+  | 'batches'
+  | 'batchGroups'
+  | 'batchViews'
+  | 'definitions'
+  | 'deliveries'
+  | 'events'
+  | 'incidents'
+  | 'migrations'
+  | 'parts'
+  | 'runs'
+  | 'setAside'
+  | 'switches'
+  | 'tokens'
+
+/** `view`: the name of a definition, or of a run's view, with its schema: `app.sales`. Without one it is in `public`. */
+type Row = Record<string, unknown> & { view?: string }
+
+/** What the columns that may not be null have if a test does not say. */
+const defaults: { [table in Table]?: Row } = {
+  definitions: { source: 'discovered' },
+  runs: { operation: 'refresh', trigger: 'cli' },
+  batches: { trigger: 'cli', selection: {} },
+}
+
+/** Writes a row, and returns it. A run whose view is known gets its definition. */
+export async function insertRow(sql: Sql, table: Table, row: Row) {
+  const columns = columnsOf(table, { ...defaults[table], ...row })
+  if (table === 'runs' && row.view !== undefined && !('definition_id' in columns)) {
+    columns.definition_id = sql`(
+      select id from viewkeeper.definitions where (schema_name, name) = (${columns.schema_name!}, ${columns.view_name!}))` as never
+  }
+  const [written] = await sql`insert into ${relation(sql, table)} ${sql(columns)} returning *`
+  return written!
+}
+
+/** Changes the rows that have these values (null too, and any one of an array), all if none is named. One at least has to be there. */
+export async function updateRows(sql: Sql, table: Table, where: Row, changes: Row): Promise<void> {
+  const { count } = await sql`
+    update ${relation(sql, table)} set ${sql(columnsOf(table, changes))} where ${matching(sql, table, where)}`
+  if (count === 0) throw new Error(`No row of ${table} is as ${JSON.stringify(where)} says.`)
+}
+
+/** Deletes the rows that have these values, all if none is named. */
+export const deleteRows = (sql: Sql, table: Table, where: Row = {}) =>
+  sql`delete from ${relation(sql, table)} where ${matching(sql, table, where)}`
+
+const matching = (sql: Sql, table: Table, where: Row) =>
+  Object.entries(columnsOf(table, where)).reduce(
+    (found, [column, value]) =>
+      sql`${found} and ${
+        value === null
+          ? sql`${sql(column)} is null`
+          : sql`${sql(column)} = ${Array.isArray(value) ? sql`any (${value})` : value}`
+      }`,
+    sql`true`,
+  )
+
+function columnsOf(table: Table, { view, ...row }: Row): Record<string, string> {
+  const [name = '', schema = 'public'] = view?.split('.').reverse() ?? []
+  return {
+    ...(view !== undefined && {
+      schema_name: schema,
+      [table === 'definitions' ? 'name' : 'view_name']: name,
+    }),
+    // The driver takes each value as its type; strings stand for them all.
+    ...Object.fromEntries(Object.entries(row).map(([key, value]) => [snakeCase(key), value as string])),
+  }
+}
+
+const relation = (sql: Sql, table: Table) => sql(`viewkeeper.${snakeCase(table)}`)
+
+const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
