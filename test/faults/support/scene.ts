@@ -74,7 +74,11 @@ async function freezeTwice(
   const { schema } = scene
   const folder = new FrozenFolder(new URL(scene.migrations).pathname)
   const view = (sql: string) =>
-    definition('base', sql, { schema, indexes: [{ name: 'base_key', unique: true, on: '(id)' }] })
+    definition('base', sql, {
+      schema,
+      indexes: [{ name: 'base_key', unique: true, on: '(id)' }],
+      timeoutSeconds: 30,
+    })
   await folder.freeze([view(queryOf(schema))])
   await migrateUp(migrateCall(connectTo(fromUrl(clientUrl))), await folder.read())
   await sql`delete from viewkeeper.runs where schema_name = ${schema}`
