@@ -44,41 +44,21 @@ const limits = (seconds: number) => ({
 })
 
 /**
- * Tests of what no version of PostgreSQL changes: HTTP, the monitor's words, a batch's start, connections. For a change they run
- * on the newest major only; each night, as everything does, on every major.
+ * Tests of what no version of PostgreSQL changes: HTTP, the monitor's words, a batch's turns, who leads, connections, journals.
+ * For a change they run on the newest major only; each night, as everything does, on every major.
  */
 const sameOnEveryMajor = [
-  'batch/due',
-  'batch/functions',
-  'batch/nothing',
-  'batch/open',
-  'batch/outage',
-  'batch/start',
-  'events/examples',
-  'events/stream',
-  'serve/metrics',
-  'serve/news',
-  'watch/actions',
-  'watch/after-an-outage',
-  'watch/copies',
-  'watch/first-deploy',
-  'watch/last-ends',
-  'watch/many-monitors',
-  'watch/notices',
-  'watch/pause',
-  'watch/plan',
-  'watch/refusals',
-  'watch/staleness',
-  'watch/telling',
-  'run/record/bounded-errors',
-  'run/functions',
-  'run/record/messages',
-  'server/awake',
-  'server/bounded',
-  'server/broken-connections',
-  'server/large-answers',
-  'server/many-callers',
-  'catalog/next-run',
+  'batch/{cancel,coinciding,connections,due,functions,nothing,one-after-another,open,outage,start,turn}',
+  'catalog/{next-run}',
+  'events/{examples,send,stream}',
+  'keeper/{engine,keep-fresh,lead,programs}',
+  'migrate/{away,misread,old-history,records,without-views}',
+  'own-schema/{docs,words}',
+  'run/{functions}',
+  'run/record/{bounded-errors,messages}',
+  'serve/{metrics,news,tokens}',
+  'server/{awake,bounded,broken-connections,connect,iam,large-answers,many-callers,rotate}',
+  'watch/{actions,after-an-outage,copies,failed-runs,first-deploy,incidents,last-ends,many-monitors,metrics,monitor,pause,plan,prune,refusals,staleness,telling}',
 ].map((file) => `test/database/${file}.test.ts`)
 const { POSTGRES = '18' } = process.env
 
