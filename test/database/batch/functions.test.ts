@@ -8,8 +8,8 @@ import type { Advanced } from '../../../src/batch/advance.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { muteConsole } from '../../support/console.ts'
 import { deep } from '../../support/deep.ts'
-import { useDatabase } from '../../support/servers/database.ts'
 import { age } from '../../support/record/past.ts'
+import { useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql } = useDatabase()
 const context = lambdaContext({ getRemainingTimeInMillis: () => 90_000 })

@@ -4,8 +4,8 @@ import { unscheduled } from '../../../src/due/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { getWhy } from '../../../src/watch/why.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { age } from '../../support/record/past.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
 
 // An age is never told too new: neither after a refresh by somebody else, nor after the clock of the server was set back.
 

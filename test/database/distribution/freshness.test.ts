@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { age } from '../../support/record/past.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
 
 // The lines that docs/freshness-in-sql.md has for a shell, with the server's own psql.
 

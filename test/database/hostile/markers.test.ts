@@ -9,8 +9,8 @@ import { routeKey } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
 import { beginMonitoring } from '../../../src/record/watch/looks.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
-import { recordsWith } from '../../support/record/records-with.ts'
 import { makeRaises, sqlstates } from '../../support/catalog/sqlstates.ts'
+import { recordsWith } from '../../support/record/records-with.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 // Views fail in every class of SQLSTATEs with a value of a row in the message. Neither the value nor the password of the login is

@@ -4,8 +4,8 @@ import { slowAmong } from '../../../src/record/watch/ended.ts'
 import { lookForLost } from '../../../src/record/watch/parts.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
-import { useDatabase } from '../../support/servers/database.ts'
 import { writePast } from '../../support/record/past.ts'
+import { useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql } = useDatabase()
 

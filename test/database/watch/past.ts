@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, vi } from 'vitest'
-import { useDatabase } from '../../support/servers/database.ts'
 import { type PastRun, writePast } from '../../support/record/past.ts'
+import { useDatabase } from '../../support/servers/database.ts'
 
 /** A database with the views `steady`, `shaky`, `quiet` and `fresh`, whose runs a test writes. */
 export function useHistory() {
