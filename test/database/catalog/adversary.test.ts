@@ -9,6 +9,7 @@ import { connectTo } from '../../../src/server/connect.ts'
 import type { Sql } from '../../../src/server/database.ts'
 import type { Exchange } from '../../../src/words/run.ts'
 import { counts } from '../../support/counts.ts'
+import { insertRow } from '../../support/record/rows.ts'
 import { seeded, seedOf } from '../../support/seeded.ts'
 import { administrator, callOn } from '../../support/servers/database.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
@@ -41,11 +42,12 @@ beforeAll(async () => {
     create materialized view foe.told as select 1 as one, foe.peek() as total;
     create unique index on foe.plain (i);
     create unique index on foe.heirs (one);
-    create unique index on foe.mixed (one);
-    insert into viewkeeper.definitions (schema_name, name, source, depends_on) values ('foe', 'told', 'discovered', '{child}');
-    insert into viewkeeper.definitions (schema_name, name, source)
-      select 'foe', name, 'discovered' from unnest('{plain,parts,heirs,mixed}'::text[]) name;
-    update viewkeeper.definitions set timeout_seconds = 5, retries = 1, retry_delay_seconds = 0`)
+    create unique index on foe.mixed (one)`)
+  for (const name of Object.keys(strategiesOf)) {
+    const dependsOn = name === 'told' ? ['child'] : []
+    const times = { timeoutSeconds: 5, retries: 1, retryDelaySeconds: 0 }
+    await insertRow(sql, 'definitions', { view: `foe.${name}`, dependsOn, ...times })
+  }
   // A session of the adversary reports at the end of each command, or hides behind a transaction: no margin is needed.
   const [row] = await sql<
     [{ text: string }]

@@ -5,6 +5,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { putBack, setAside } from '../../../src/set-aside/set-aside.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { eachCase } from '../../support/deep.ts'
+import { deleteRows, insertRow } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { rewrite } from '../../support/views/rewritten.ts'
@@ -130,8 +131,8 @@ describe('a view that reads an old view', () => {
     await sql.unsafe(
       `drop materialized view if exists reach.v; create materialized view reach.v as ${query} with no data`,
     )
-    await sql`delete from viewkeeper.definitions where name = 'v'`
-    await sql`insert into viewkeeper.definitions (schema_name, name, source, depends_on) values ('reach', 'v', 'discovered', ${dependsOn})`
+    await deleteRows(sql, 'definitions', { view: 'reach.v' })
+    await insertRow(sql, 'definitions', { view: 'reach.v', dependsOn })
     const { status } = await refresh({ view: 'reach.v', strategy: 'regular' }, callOn(database))
     expect(status).toBe('updated')
     const [row] = await sql`
@@ -258,8 +259,8 @@ describe('a view that reads an old view', () => {
       create server nowhere foreign data wrapper nowhere;
       create table reach.elder (n int);
       create foreign table reach.abroad () inherits (reach.elder) server nowhere;
-      create materialized view reach.far as select n from reach.elder with no data;
-      insert into viewkeeper.definitions (schema_name, name, source, depends_on) values ('reach', 'far', 'discovered', '{old}')`)
+      create materialized view reach.far as select n from reach.elder with no data`)
+    await insertRow(sql, 'definitions', { view: 'reach.far', dependsOn: ['old'] })
     const seen = async (name: string) =>
       (await sql`select viewkeeper.seen('reach.far'::regclass, 'reach', ${name}) as seen`)[0]?.seen
     expect(await seen('other')).toEqual({

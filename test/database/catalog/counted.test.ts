@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { openBatch } from '../../../src/api/lambda/open-batch.ts'
 import { advance } from '../../../src/batch/advance.ts'
+import { startDueBatch } from '../../../src/batch/start.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { refresh } from '../../../src/run/refresh.ts'
@@ -10,8 +9,8 @@ import { whyNotKnown } from '../../../src/slices/db/read-queries.ts'
 import { readUncounted } from '../../../src/watch/db/examined.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { getWhy } from '../../../src/watch/why.ts'
-import { servedOn } from '../../support/api/served.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
@@ -97,11 +96,11 @@ describe('a scheduled refresh of a view that reads tables', () => {
     expect(await scheduled('v', { force: true })).toBe('updated')
     await longAgo('v')
     expect(await scheduled('v', { by: database })).toBe('updated')
-    await sql`update viewkeeper.definitions set skip_unchanged = true where name = 'v'`
+    await updateRows(sql, 'definitions', { view: 'still.v' }, { skipUnchanged: true })
     expect(await scheduled('v', { by: database })).toBe('updated')
     await longAgo('v')
     expect(await scheduled('v', { by: database })).toBe('skipped')
-    await sql`update viewkeeper.definitions set skip_unchanged = null where name = 'v'`
+    await updateRows(sql, 'definitions', { view: 'still.v' }, { skipUnchanged: null })
   })
 
   test('is not left out after a refresh by slices, which has kept other rows', async () => {
@@ -175,12 +174,12 @@ describe('a scheduled refresh of a view that reads tables', () => {
   test('is made if the horizon says less than the last proof, or leaves the view stale', async () => {
     await filled('base', 'v')
     expect(await scheduled('v')).toBe('skipped')
-    await sql`update viewkeeper.runs set as_of = clock_timestamp() where status = 'skipped' and view_name = 'v'`
+    await updateRows(sql, 'runs', { view: 'still.v', status: 'skipped' }, { asOf: sql`clock_timestamp()` })
     expect(await scheduled('v')).toBe('updated')
     await longAgo('v')
-    await sql`update viewkeeper.definitions set max_staleness_seconds = 30 where name = 'v'`
+    await updateRows(sql, 'definitions', { view: 'still.v' }, { maxStalenessSeconds: 30 })
     expect(await scheduled('v')).toBe('updated')
-    await sql`update viewkeeper.definitions set max_staleness_seconds = null where name = 'v'`
+    await updateRows(sql, 'definitions', { view: 'still.v' }, { maxStalenessSeconds: null })
   })
 
   test('is left out of a batch, too', async () => {
@@ -194,18 +193,16 @@ describe('a scheduled refresh of a view that reads tables', () => {
 
   test('is left out for a target lag, too, until a table has changed', async () => {
     const startDue = async () => {
-      const { batchId } = await openBatch(
-        { event: { trigger: 'schedule', due: true }, requestId: randomUUID() },
-        { ...servedOn(saving), looks: { everySeconds: 60 } },
-      )
-      if (batchId === null) return 'nothing is due'
+      const batch = await startDueBatch({ database: saving, idempotencyKey: null }, { everySeconds: 60 })
+      if (batch === null) return 'nothing is due'
+      const { batchId } = batch
       await advanceToEnd(saving, batchId)
       const runs =
         await sql`select view_name as name, status from viewkeeper.runs where batch_id = ${batchId}`
       return Object.fromEntries(runs.map(({ name, status }) => [name, status]))
     }
     await filled('base')
-    await sql`update viewkeeper.definitions set target_lag_seconds = 600 where name = 'base'`
+    await updateRows(sql, 'definitions', { view: 'still.base' }, { targetLagSeconds: 600 })
     try {
       expect(await startDue()).toEqual({ base: 'skipped' })
       expect(await startDue()).toBe('nothing is due')
@@ -214,7 +211,7 @@ describe('a scheduled refresh of a view that reads tables', () => {
       // Its reader comes along, because a rebuild takes it along.
       expect(await startDue()).toMatchObject({ base: 'success' })
     } finally {
-      await sql`update viewkeeper.definitions set target_lag_seconds = null where name = 'base'`
+      await updateRows(sql, 'definitions', { view: 'still.base' }, { targetLagSeconds: null })
     }
   })
 })
@@ -318,8 +315,10 @@ describe('views that are exchanged together', () => {
 })
 
 describe('why', () => {
-  const justBegan = () => sql`
-    update viewkeeper.runs set inputs = jsonb_set(inputs, '{began}', to_jsonb(clock_timestamp())) where view_name = 'base' and inputs ? 'began'`
+  const justBegan = () => {
+    const inputs = sql`jsonb_set(inputs, '{began}', to_jsonb(clock_timestamp()), false)`
+    return updateRows(sql, 'runs', { view: 'still.base' }, { inputs })
+  }
   const notSkipped = async (name: string) => {
     const { causes } = await getWhy(saving, `still.${name}`, { schedules: unscheduled, typed: null })
     return causes.flatMap(({ code, text, next }) => (code === 'NotSkipped' ? `${text} ${next}` : []))

@@ -5,6 +5,7 @@ import { listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { age } from '../../support/record/past.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { hourHalfADayAway } from '../../support/waiting/half-a-day.ts'
 import { useHistory } from '../watch/past.ts'
 
@@ -55,7 +56,7 @@ test('a view that nobody has refreshed is unknown, and one whose only run failed
 test('a view that is refreshed for the sake of another one has its limit, its next run and its name, in SQL, too', async () => {
   await sql`create materialized view above as select id from steady`
   await look()
-  await sql`update viewkeeper.definitions set target_lag_seconds = 900 where name = 'above'`
+  await updateRows(sql, 'definitions', { view: 'above' }, { targetLagSeconds: 900 })
   await writePast([
     { view: 'steady', ago: '10 minutes' },
     { view: 'above', ago: '10 minutes' },
@@ -69,11 +70,11 @@ test('a view that is refreshed for the sake of another one has its limit, its ne
     nextBy: 'lag',
   })
   expect(Number(source.nextRun)).toBe(Number(source.asOf) + 900_000)
-  await sql`update viewkeeper.definitions set expected_since = now() - interval '1 day'`
+  await updateRows(sql, 'definitions', {}, { expectedSince: sql`now() - interval '1 day'` })
   await age(sql, '7 minutes')
   expect((await listed('steady')).state).toBe('stale')
   expect(await sql`select stale from viewkeeper.view_status where name = 'steady'`).toEqual([{ stale: true }])
-  await sql`update viewkeeper.definitions set target_lag_seconds = null where name = 'above'`
+  await updateRows(sql, 'definitions', { view: 'above' }, { targetLagSeconds: null })
   await look()
   expect(await listed('steady')).toMatchObject({ promisedMs: null, promisedFor: null, state: 'fresh' })
   await sql`drop materialized view above`

@@ -6,6 +6,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { problemOf, sqlstateOf } from '../../../src/server/failures.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, advanceToGate, begin } from '../../support/views/batches.ts'
 import { makeGatedView, withGateClosed } from '../../support/views/slow-view.ts'
@@ -23,7 +24,7 @@ beforeAll(() =>
 
 /** As a person does: again, if the deletion was ended because it was part of a deadlock. */
 const deleteDefinitions = (): Promise<unknown> =>
-  sql`delete from viewkeeper.definitions`.catch((error) => {
+  deleteRows(sql, 'definitions').catch((error) => {
     if (sqlstateOf(error) !== '40P01') throw error
     return deleteDefinitions()
   })
@@ -37,7 +38,7 @@ async function deleteMeanwhile(): Promise<{ deletion: Promise<unknown> }> {
   await until('the deletion is over, or waits', async () => {
     if (isOver) return true
     const waits =
-      await sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'delete from viewkeeper.definitions%'`
+      await sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'delete from %definitions%'`
     return waits.length
   })
   return { deletion }

@@ -10,8 +10,10 @@ import { getView, listViews } from '../../../src/watch/read.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { counts } from '../../support/counts.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { insertRow } from '../../support/record/rows.ts'
 import { seedOf } from '../../support/seeded.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { define } from '../../support/views/batches.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)
@@ -40,18 +42,17 @@ interface Names {
 async function liveThrough({ schema, view: name, index, statistics }: Names): Promise<void> {
   const view = `${quote(schema)}.${quote(name)}`
   await sql.unsafe(`create schema if not exists ${quote(schema)}`)
-  await sql`
-    insert into viewkeeper.definitions ${sql({
-      schema_name: schema,
-      name,
-      sql: 'select 1 as id, 2 as grp',
-      indexes: sql.json([
-        { name: index, unique: true, on: '(id)' },
-        { name: `${cut(index, -1)}~`, on: '(grp)' },
-      ]),
-      comment: name,
-      source: 'authored',
-    })}`
+  await insertRow(sql, 'definitions', {
+    schemaName: schema,
+    name,
+    sql: 'select 1 as id, 2 as grp',
+    indexes: sql.json([
+      { name: index, unique: true, on: '(id)' },
+      { name: `${cut(index, -1)}~`, on: '(grp)' },
+    ]),
+    comment: name,
+    source: 'authored',
+  })
   const [written] = await sql<
     { name: string }[]
   >`select format('%I.%I', ${schema}::text, ${name}::text) as name`
@@ -156,13 +157,12 @@ describe('a name', () => {
       view: 'public."4711"',
       status: 'updated',
     })
-    const [other] = await sql`
-      insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'numbered', 'authored') returning id`
+    const { id } = await insertRow(sql, 'definitions', { view: 'numbered', source: 'authored' })
     await sql.unsafe(
-      `create materialized view numbered as select 1 as id; create materialized view "${other?.id}" as select 1 as id`,
+      `create materialized view numbered as select 1 as id; create materialized view "${id}" as select 1 as id`,
     )
-    expect(await refresh({ view: String(other?.id) }, call())).toMatchObject({ view: 'public.numbered' })
-    expect(await refresh({ view: `"${other?.id}"` }, call())).toMatchObject({ view: `public."${other?.id}"` })
+    expect(await refresh({ view: String(id) }, call())).toMatchObject({ view: 'public.numbered' })
+    expect(await refresh({ view: `"${id}"` }, call())).toMatchObject({ view: `public."${id}"` })
   })
 
   test('is split at the dots outside quotes only', async () => {
@@ -305,14 +305,13 @@ describe('a name without a schema', () => {
   test('is created in the schema of its definition, else in the first schema of the path', async () => {
     await sql.unsafe('create schema made_a; create schema made_b')
     const both = await login('made_a, made_b')
-    const author = (schema: string, name: string) => sql`
-      insert into viewkeeper.definitions (schema_name, name, sql, source) values (${schema}, ${name}, 'select 1 as id', 'authored')`
-    await author('made_b', 'made')
+    const author = (view: string) => define(sql, view, { sql: 'select 1 as id' })
+    await author('made_b.made')
     expect(await create({ view: 'made' }, callOn(both))).toMatchObject({
       status: 'created',
       view: 'made_b.made',
     })
-    await author('made_a', 'made')
+    await author('made_a.made')
     // The existing view is found first: a name means the same to every operation.
     expect(await create({ view: 'made' }, callOn(both))).toMatchObject({
       status: 'skipped',
@@ -363,12 +362,11 @@ describe('several names', () => {
       create materialized view several_b.there as select 1 as id;
       create materialized view several_a."There" as select 1 as id;
       create table several_b.some_table (id integer)`)
-    const [, other] = await sql`
-      insert into viewkeeper.definitions (schema_name, name, source)
-      values ('several_b', 'defined', 'authored'), ('elsewhere', 'by_id', 'authored') returning id`
+    await insertRow(sql, 'definitions', { view: 'several_b.defined' })
+    const { id } = await insertRow(sql, 'definitions', { view: 'elsewhere.by_id' })
     const known = [
       ['there', 'several_b', 'there'],
-      [String(other?.id), 'elsewhere', 'by_id'],
+      [String(id), 'elsewhere', 'by_id'],
       ['"There"', 'several_a', 'There'],
       ['several_x.There', 'several_x', 'there'],
       ['THERE', 'several_b', 'there'],

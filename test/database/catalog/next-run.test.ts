@@ -1,15 +1,14 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { handler as api } from '../../../functions/api.ts'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Schedules } from '../../../src/due/schedules.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { getView, listViews } from '../../../src/watch/read.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { define } from '../../support/views/batches.ts'
 import { hourHalfADayAway } from '../../support/waiting/half-a-day.ts'
 
-const { url, database, sql } = useDatabase()
+const { database, sql } = useDatabase()
 
 beforeAll(async () => {
-  vi.stubEnv('DATABASE_URL', url)
   for (const name of ['hourly', 'by_night', 'never'])
     await sql.unsafe(`create materialized view ${name} as select 1 as id`)
   const hourly = { schedule: '0 * * * *', time_zone: 'Europe/Berlin' }
@@ -17,16 +16,10 @@ beforeAll(async () => {
   await define(sql, 'public.by_night', { in_all: true })
   await define(sql, 'public.never', { in_all: false })
 })
-afterAll(() => {
-  vi.unstubAllEnvs()
-})
 
-const get = async (routeKey: string, options = {}) =>
-  parsed((await api(httpEvent(routeKey, options), lambdaContext())) as never).body
-
-async function nextRuns(): Promise<Record<string, string | null>> {
-  const { views } = await get('GET /views')
-  return Object.fromEntries(views.map(({ name, nextRun }: Record<string, string>) => [name, nextRun]))
+async function nextRuns(schedules?: Schedules) {
+  const { views } = await listViews(database, schedules)
+  return Object.fromEntries(views.map(({ name, nextRun }) => [name, nextRun]))
 }
 
 const none = { hourly: null, by_night: null, never: null }
@@ -37,24 +30,22 @@ describe('the next run of a view', () => {
   })
 
   test("is the next time of the view's own schedule or of the nightly refresh, until a pause", async () => {
+    const nightly = { schedule: `30 ${hourHalfADayAway} * * *`, timeZone: 'UTC' }
+    const schedules = { nightly, views: true }
+    const runs = await nextRuns(schedules)
+    expect(runs).toEqual({ hourly: expect.any(Date), by_night: expect.any(Date), never: null })
+    expect(runs.hourly!.toISOString()).toMatch(/:00:00\.000Z$/)
     const at = `${String(hourHalfADayAway).padStart(2, '0')}:30`
-    vi.stubEnv('SCHEDULES', JSON.stringify({ nightly: { at } }))
-    const runs = await nextRuns()
-    expect(runs).toEqual({
-      hourly: expect.stringMatching(/:00:00\.000Z$/),
-      by_night: expect.stringContaining(`T${at}:00.000Z`),
-      never: null,
-    })
+    expect(runs.by_night!.toISOString()).toContain(`T${at}:00.000Z`)
     const hourMs = 3_600_000
-    const inMs = Date.parse(runs.hourly as string) - Date.now()
+    const inMs = runs.hourly!.getTime() - Date.now()
     expect(inMs).toBeGreaterThan(-hourMs / 60)
     expect(inMs).toBeLessThanOrEqual(hourMs)
-    const one = await get('GET /views/{view}', { path: { view: 'by_night' } })
-    expect(one.nextRun).toBe(runs.by_night)
+    expect((await getView(database, 'by_night', schedules)).nextRun).toEqual(runs.by_night)
 
     await pauseView(database, 'by_night', true, 'test')
-    expect(await nextRuns()).toMatchObject({ by_night: null, hourly: expect.any(String) })
+    expect(await nextRuns(schedules)).toMatchObject({ by_night: null, hourly: expect.any(Date) })
     await pauseAll(database, true, 'test')
-    expect(await nextRuns()).toEqual(none)
+    expect(await nextRuns(schedules)).toEqual(none)
   })
 })

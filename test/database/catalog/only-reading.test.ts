@@ -5,6 +5,7 @@ import { listViews } from '../../../src/watch/read.ts'
 import { type Known, reads } from '../../support/api/reads.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { eachCase } from '../../support/deep.ts'
+import { deleteRows, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -22,7 +23,7 @@ beforeAll(async () => {
   const { runId } = await refresh({ view: 'met', strategy: 'regular' }, callOn(database))
   const batchId = await begin(database, { views: ['met'] })
   await advanceToEnd(database, batchId)
-  await sql`delete from viewkeeper.definitions where name = 'unmet'`
+  await deleteRows(sql, 'definitions', { view: 'unmet' })
   // The server drops what a session leaves when the session has ended.
   await until('the sessions of the batch have left', async () => {
     const [left] = await sql`select from pg_proc where proname = 'viewkeeper_envelope' limit 1`
@@ -56,7 +57,7 @@ test('a role that only reads sees a lost run as it is recorded; who may close it
   await withGateClosed(sql, 'gated', async (open) => {
     const { runId } = await refresh({ view: 'gated' }, callOn(database, { waitUntil: 0 }))
     await untilAtGate(sql, 'gated')
-    await sql`update viewkeeper.runs set backend_pid = 1 where id = ${runId}`
+    await updateRows(sql, 'runs', { id: runId }, { backendPid: 1 })
     expect(await getRun(as(reader).database, runId)).toMatchObject({ status: 'running' })
     expect(await getRun(database, runId)).toMatchObject({ status: 'failed' })
     await open()

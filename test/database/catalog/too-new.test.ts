@@ -5,6 +5,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { age } from '../../support/record/past.ts'
+import { insertRow, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 
 // An age is never told too new: neither after a refresh by somebody else, nor after the clock of the server was set back.
@@ -78,7 +79,7 @@ describe('a refresh by somebody else after ours', () => {
 
 describe('after the clock of the server was set back by an hour', () => {
   test.each([true, false])('data of the future are of an unknown age (published: %s)', async (published) => {
-    await sql`update viewkeeper.definitions set min_interval_seconds = 0 where schema_name = 'late'`
+    await updateRows(sql, 'definitions', { view: 'late.v' }, { minIntervalSeconds: 0 })
     if (published) await look()
     await age(sql, '-1 hour', 'v')
     expect(await told()).toEqual(unknown)
@@ -98,7 +99,8 @@ describe('after the clock of the server was set back by an hour', () => {
 })
 
 test('within a message of several statements require_fresh has the time of the moment', async () => {
-  await sql`update viewkeeper.runs set as_of = clock_timestamp() - interval '59.5 s' where id = (select last_success_id from viewkeeper.view_status where view = 'late.v')`
+  const { runId } = await ask('regular')
+  await updateRows(sql, 'runs', { id: runId }, { asOf: sql`clock_timestamp() - interval '59.5 s'` })
   const answer = sql.unsafe(`do $$ begin
     perform viewkeeper.require_fresh('late.v', '1 min');
     while viewkeeper.as_of('late.v') > clock_timestamp() - interval '1 min' loop perform pg_sleep(0.01); end loop;
@@ -108,15 +110,12 @@ test('within a message of several statements require_fresh has the time of the m
 })
 
 test('the runs of a time are counted rightly, whatever wrote them late', async () => {
-  await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('late', 'counted', 'authored')`
+  const { id } = await insertRow(sql, 'definitions', { view: 'late.counted', source: 'authored' })
   // Every third row is one of a put-back: written last, with a time of two days ago.
-  await sql.unsafe(`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, status, requested_at, finished_at)
-    select d.id, 'late', 'counted', 'refresh', 'cli', 'success', x.at, x.at
-      from viewkeeper.definitions d, generate_series(1, 300) i
-     cross join lateral (select clock_timestamp() - case when i % 3 = 0 then interval '2 days' else (300 - i) * interval '8 min' end as at) x
-     where d.name = 'counted' order by i`)
-
+  for (let i = 1; i <= 300; i++) {
+    const at = new Date(Date.now() - 60_000 * (i % 3 === 0 ? 2 * 24 * 60 : (300 - i) * 8))
+    await insertRow(sql, 'runs', { view: 'late.counted', status: 'success', requestedAt: at, finishedAt: at })
+  }
   const truth = await sql`
     select count(*)::int as runs from viewkeeper.runs where view_name = 'counted' and requested_at >= clock_timestamp() - interval '1 day'`
   const first = await sql`
@@ -124,6 +123,6 @@ test('the runs of a time are counted rightly, whatever wrote them late', async (
       from generate_series(1, 40) h cross join lateral (select clock_timestamp() - h * interval '1 hour' as at) x`
   expect(first.every(({ same }) => same)).toBe(true)
   const [metrics] = await sql`
-    select m.runs::int as runs from viewkeeper.view_metrics('1 day', (select id from viewkeeper.definitions where name = 'counted')) m`
+    select m.runs::int as runs from viewkeeper.view_metrics('1 day', ${id}) m`
   expect([metrics]).toEqual([...truth])
 })

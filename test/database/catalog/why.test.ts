@@ -1,18 +1,17 @@
-import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { handler as api } from '../../../functions/api.ts'
-import { routes } from '../../../src/api/routes.ts'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
 import { getBatch } from '../../../src/batch/read.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
+import { recordBatchEnd } from '../../../src/record/batches/batches.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read.ts'
-import type { Why } from '../../../src/watch/why.ts'
-import { servedOn } from '../../support/api/served.ts'
-import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { getWhy, type Why, type WhyCall } from '../../../src/watch/why.ts'
 import { deep } from '../../support/deep.ts'
 import { age } from '../../support/record/past.ts'
+import { deleteRows, emptyTables, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callSetAside } from '../../support/views/alter.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -21,10 +20,8 @@ import { holdLocks, whileLocked } from '../../support/waiting/holder.ts'
 import { muchLater, until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
-quietFunctionsOn(url)
 
 beforeEach(async () => {
-  vi.stubEnv('VIEWKEEPER_ENVIRONMENT', 'production')
   await sql.unsafe(`
     drop schema if exists app cascade; create schema app;
     create table app.numbers (n integer); insert into app.numbers values (1);
@@ -32,8 +29,8 @@ beforeEach(async () => {
     create unique index on app.base (id);
     create materialized view app.middle as select id from app.base;
     create materialized view app.top as select id from app.middle;
-    create unique index on app.top (id);
-    truncate viewkeeper.runs, viewkeeper.batches, viewkeeper.set_aside cascade; delete from viewkeeper.definitions`)
+    create unique index on app.top (id)`)
+  await emptyTables(sql, 'definitions', 'batches', 'setAside')
   for (const name of ['base', 'middle', 'top']) {
     await define(sql, `app.${name}`, {
       sql: 'select 1',
@@ -43,32 +40,24 @@ beforeEach(async () => {
     })
   }
 })
-afterEach(async () => {
-  vi.unstubAllEnvs()
-  await pauseAll(database, false, 'test')
-})
+afterEach(() => pauseAll(database, false, 'test'))
 
-const ask = async (view: string) =>
-  parsed((await api(httpEvent('GET /views/{view}/why', { path: { view } }), lambdaContext())) as never)
-const why = async (view: string): Promise<Why> => {
-  const { statusCode, body } = await ask(view)
-  expect([statusCode, body.detail]).toEqual([200, undefined])
-  return body
-}
+const why = (view: string, call: Partial<WhyCall> = {}, from = database) =>
+  getWhy(from, view, { schedules: unscheduled, typed: 'production', ...call })
 const refreshed = (view: string, options = {}, call = {}) =>
   refresh({ view, strategy: 'regular', ...options }, callOn(database, call))
 const codesOf = ({ causes }: Why) => causes.map(({ code }) => code)
 const refreshAll = async () => {
   for (const name of ['base', 'middle', 'top']) await refreshed(`app.${name}`)
 }
-const isStale = (name: string) => sql`
-  update viewkeeper.definitions set expected_since = now() - interval '1 year' where name = ${name}`
+const isStale = (name: string) =>
+  updateRows(sql, 'definitions', { name }, { expectedSince: sql`now() - interval '1 year'` })
 
 test('a view that became slow says so, with what was not as before', async () => {
-  for (const _ of [1, 2]) await refreshed('app.base')
-  await sql`update viewkeeper.runs set duration_ms = 90, row_count_after = 1000`
-  await sql`
-    update viewkeeper.runs set duration_ms = 54000, row_count_after = 2000000 where id = (select max(id) from viewkeeper.runs)`
+  await refreshed('app.base')
+  const { runId } = await refreshed('app.base')
+  await updateRows(sql, 'runs', {}, { durationMs: 90, rowCountAfter: 1000 })
+  await updateRows(sql, 'runs', { id: runId }, { durationMs: 54_000, rowCountAfter: 2_000_000 })
   const [cause] = (await why('app.base')).causes.filter(({ code }) => code === 'Slow')
   expect(cause?.text).toBe('app.base took 54 s; it usually takes 0.09 s (rows 2000000, 1000 before).')
 })
@@ -81,7 +70,7 @@ describe('a view that is well', () => {
       state: 'fresh',
       staleMs: expect.any(Number),
       maxStaleMs: 90_000_000,
-      lastSuccessAt: expect.any(String),
+      lastSuccessAt: expect.any(Date),
       causes: [
         {
           code: 'Well',
@@ -102,7 +91,7 @@ describe('a view that is well', () => {
   })
 
   test('is unknown if nothing has the name, and is meant by its id, too', async () => {
-    expect((await ask('app.nothing')).body).toMatchObject({ status: 404, code: 'UnknownView' })
+    await expect(why('app.nothing')).rejects.toMatchObject({ code: 'UnknownView' })
     const [row] = await sql`select id from viewkeeper.definitions where name = 'top'`
     expect((await why(String(row?.id))).view).toBe('app.top')
   })
@@ -132,9 +121,7 @@ describe('a view whose run ended badly', () => {
   })
 
   test('has commands without an environment where there is none', async () => {
-    const caller = { ...callOn(database), trigger: 'http' } as const
-    const { causes } = await routes.getWhy.answer(servedOn(database), { view: 'app.base' }, caller)
-    expect(causes[0]?.next).toBe('viewkeeper refresh app.base')
+    expect((await why('app.base', { typed: null })).causes[0]?.next).toBe('viewkeeper refresh app.base')
   })
 
   test('names the view upstream that failed, and its error, first', async () => {
@@ -200,7 +187,7 @@ describe('a view that waits for a lock', () => {
             role: expect.any(String),
             application: 'a long report',
             state: 'idle in transaction',
-            since: expect.stringMatching(/Z$/),
+            since: expect.any(Date),
             mode: 'AccessShareLock',
             relation: 'app.top',
             statement: 'begin; select id, ..., ... from app.top',
@@ -319,9 +306,8 @@ describe('a view that waits for a lock', () => {
       create role ${login} login password 'secret'; grant usage on schema viewkeeper to ${login};
       grant select on all tables in schema viewkeeper to ${login}`)
     await refreshAll()
-    vi.stubEnv('DATABASE_URL', as(login).url)
     await whileLocked(url, 'lock table app.numbers in access exclusive mode', async ({ pid }) => {
-      expect((await why('app.base')).locks).toEqual([
+      expect((await why('app.base', {}, as(login).database)).locks).toEqual([
         {
           pid,
           role: expect.any(String),
@@ -379,9 +365,8 @@ describe('a view in a batch', () => {
 
   test('that ended before its turn was canceled or lost', async () => {
     const batchId = await begin(database, { views: ['app.base'], exchange: 'each' })
-    await sql`
-      update viewkeeper.batches set status = 'failed', finished_at = now(),
-             error = '{"class":"BatchLost","message":"Nobody advanced this batch any more."}' where id = ${batchId}`
+    const error = { class: 'BatchLost', message: 'Nobody advanced this batch any more.' } as const
+    await recordBatchEnd(sql, batchId, { status: 'failed', error })
     expect((await why('app.base')).causes[0]).toEqual({
       code: 'Failed',
       text: `Batch ${batchId} ended before app.base had its turn: Nobody advanced this batch any more.`,
@@ -392,16 +377,12 @@ describe('a view in a batch', () => {
 })
 
 describe('a view that nobody refreshes', () => {
-  const nightly = () => {
-    vi.stubEnv('SCHEDULES', '{"views":false}')
-  }
-
   test('is paused, and everything is paused', async () => {
-    nightly()
     await refreshAll()
     await pauseView(database, 'app.base', true, 'test')
     await pauseAll(database, true, 'arn:aws:iam::1:user/anna')
-    const { state, nextRun, causes } = await why('app.base')
+    const nightly = { schedule: '0 2 * * *', timeZone: 'UTC' }
+    const { state, nextRun, causes } = await why('app.base', { schedules: { nightly, views: false } })
     expect({ state, nextRun, causes }).toMatchObject({
       state: 'paused',
       nextRun: null,
@@ -442,7 +423,7 @@ describe('a view that nobody refreshes', () => {
     await callSetAside(database, ['app.base'])
     const listed = (await listViews(database)).views.find(({ view }) => view === 'app.middle')!
     expect([listed.aside?.by, listed.state]).toEqual(['postgres', 'aside'])
-    await sql`delete from viewkeeper.definitions`
+    await deleteRows(sql, 'definitions')
     expect(await why('app.middle')).toMatchObject({
       view: 'app.middle',
       state: 'aside',

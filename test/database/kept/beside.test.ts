@@ -6,17 +6,18 @@ import type { Result } from '../../../src/run/call.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { keptMark } from '../../../src/sql/names.ts'
 import { getView } from '../../../src/watch/read.ts'
+import { emptyTables } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { accountOf, advanceToEnd, begin } from '../../support/views/batches.ts'
+import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 
 const { database, sql, url } = useDatabase()
 const request = (view = 'app.daily') => refresh({ view }, callOn(database))
 const sentence = ({ error }: Result) => error && `${error.class}: ${error.message}`
 
-beforeEach(() =>
-  sql.unsafe(`
-    delete from viewkeeper.batches; delete from viewkeeper.runs; delete from viewkeeper.definitions;
+beforeEach(async () => {
+  await emptyTables(sql, 'definitions', 'batches')
+  await sql.unsafe(`
     drop schema if exists app cascade; create schema app;
     create table app.orders (id int primary key generated always as identity, day date, amount int);
     insert into app.orders (day, amount) select date '2026-11-01' + i % 10, i from generate_series(1, 200) i;
@@ -25,8 +26,8 @@ beforeEach(() =>
     comment on view app.daily_query is '${keptMark}';
     create table app.daily as select * from app.daily_query with no data;
     create unique index daily_key on app.daily (day);
-    create materialized view app.months as select date_trunc('month', day) as month, sum(n) as n from app.daily group by 1`),
-)
+    create materialized view app.months as select date_trunc('month', day) as month, sum(n) as n from app.daily group by 1`)
+})
 
 describe('a kept table', () => {
   test('stands in the graph between what its query reads and what reads it', async () => {
@@ -71,7 +72,7 @@ describe('a kept table', () => {
   test('keeps its rows from before if a check fails, and says how to see the bad ones', async () => {
     await request()
     const before = await sql`select * from app.daily order by 1`
-    await sql`update viewkeeper.definitions set checks = '{"few": "select from daily where n > 20"}' where name = 'daily'`
+    await define(sql, 'app.daily', { checks: { few: 'select from daily where n > 20' } })
     await sql`insert into app.orders (day, amount) values ('2026-11-02', 7)`
     await request('app.clean')
     expect((await request()).error).toMatchObject({

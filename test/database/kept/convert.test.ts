@@ -6,6 +6,7 @@ import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Sql } from '../../../src/server/database.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { emptyTables } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { findAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -15,13 +16,13 @@ const { database, sql, url } = useDatabase()
 const folder = useFolders()
 let folders = 0
 
-beforeEach(() =>
-  sql.unsafe(`
+beforeEach(async () => {
+  await emptyTables(sql, 'definitions', 'migrations')
+  await sql.unsafe(`
     drop publication if exists daily_rows; drop schema if exists app, viewkeeper_logs cascade; create schema app;
-    delete from viewkeeper.migrations; delete from viewkeeper.runs; delete from viewkeeper.definitions;
     create table app.orders (id int primary key generated always as identity, day date, region text, amount int);
-    insert into app.orders (day, region, amount) select date '2026-11-01' + i % 10, 'r' || i % 3, i from generate_series(1, 200) i`),
-)
+    insert into app.orders (day, region, amount) select date '2026-11-01' + i % 10, 'r' || i % 3, i from generate_series(1, 200) i`)
+})
 
 const query = 'select day, count(*) as n from app.orders group by day'
 const wider = 'select day, sum(amount) as total, count(*)::int as n from app.orders group by day'

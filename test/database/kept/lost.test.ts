@@ -3,6 +3,7 @@ import { unscheduled } from '../../../src/due/schedules.ts'
 import { keptMark } from '../../../src/sql/names.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { deleteRows, emptyTables, updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql } = useDatabase()
@@ -10,11 +11,11 @@ const look = () => monitor(database, { schedules: unscheduled, publish: unheard,
 const incidents = () =>
   sql`select subject, cause ->> 'text' as text, cause ->> 'next' as next from viewkeeper.incidents where resolved_at is null order by 1`
 
-beforeEach(() =>
-  sql.unsafe(`
-    drop schema if exists app cascade; create schema app; create table app.orders (day date);
-    truncate viewkeeper.definitions, viewkeeper.incidents, viewkeeper.parts cascade; delete from viewkeeper.switches where key = 'parts'`),
-)
+beforeEach(async () => {
+  await sql`drop schema if exists app cascade; create schema app; create table app.orders (day date)`.simple()
+  await emptyTables(sql, 'definitions', 'incidents', 'parts')
+  await deleteRows(sql, 'switches', { key: 'parts' })
+})
 
 const table = 'create table app.daily as select * from app.daily_query with no data'
 const above = 'create view app.above as select n from app.daily'
@@ -34,7 +35,7 @@ test('what a kept table had is told if somebody drops it and makes it again, and
   // What somebody takes off it is no accident.
   expect(await incidents()).toEqual([])
   await sql.unsafe(hanging)
-  await sql`update viewkeeper.switches set updated_at = '-infinity' where key = 'parts'`
+  await updateRows(sql, 'switches', { key: 'parts' }, { updatedAt: sql`'-infinity'` })
   await look()
   await sql.unsafe(`drop table app.daily cascade; ${table}`)
   await look()

@@ -4,6 +4,7 @@ import { freeze } from '../../../src/migrate/authoring/freeze.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { emptyTables } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 
@@ -11,13 +12,13 @@ const { database, sql, url } = useDatabase()
 const folder = useFolders()
 let folders = 0
 
-beforeEach(() =>
-  sql.unsafe(`
+beforeEach(async () => {
+  await emptyTables(sql, 'definitions', 'migrations')
+  await sql.unsafe(`
     drop schema if exists app, viewkeeper_logs cascade; create schema app;
-    delete from viewkeeper.migrations; delete from viewkeeper.runs; delete from viewkeeper.definitions;
     create table app.orders (id int primary key generated always as identity, day date, region text, amount int);
-    insert into app.orders (day, region, amount) select date '2026-11-01' + i % 10, 'r' || i % 3, i from generate_series(1, 200) i`),
-)
+    insert into app.orders (day, region, amount) select date '2026-11-01' + i % 10, 'r' || i % 3, i from generate_series(1, 200) i`)
+})
 
 const query = 'select day, count(*) as n from app.orders group by day'
 const other = 'select day, count(*) as n from app.orders where amount > 100 group by day'

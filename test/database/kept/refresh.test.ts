@@ -5,6 +5,7 @@ import { type RefreshRequest, refresh } from '../../../src/run/refresh.ts'
 import { makeLog } from '../../../src/slices/plan/log.ts'
 import { planLog, whyNoLog } from '../../../src/slices/slices.ts'
 import { keptMark } from '../../../src/sql/names.ts'
+import { emptyTables, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql } = useDatabase()
@@ -17,17 +18,17 @@ const done = async (changes?: Partial<RefreshRequest>) => {
 }
 const sentence = ({ error }: Result) => error && `${error.class}: ${error.message}`
 
-beforeEach(() =>
-  sql.unsafe(`
-    delete from viewkeeper.runs; delete from viewkeeper.definitions;
+beforeEach(async () => {
+  await emptyTables(sql, 'definitions')
+  await sql.unsafe(`
     drop schema if exists app cascade; create schema app;
     create table app.orders (id int primary key generated always as identity, day date, region text, amount int);
     insert into app.orders (day, region, amount) select date '2026-11-01' + i % 10, 'r' || i % 3, i from generate_series(1, 200) i;
     create view app.daily_query as select day, count(*) as n, sum(amount) as total from app.orders group by day;
     comment on view app.daily_query is '${keptMark}';
     create table app.daily as select * from app.daily_query with no data;
-    create unique index daily_key on app.daily (day)`),
-)
+    create unique index daily_key on app.daily (day)`)
+})
 
 /** In how many rows the table differs from its query. */
 const differences = async () =>
@@ -120,7 +121,8 @@ describe('a refresh of a kept table', () => {
       await done()
       await sql`update app.daily set n = 0 where day = '2026-11-02'`
       expect(await done()).toContain('; 0 rows written')
-      await sql`update viewkeeper.runs set meta = jsonb_set(meta, '{response,slices,wholeAt}', '"2020-01-01"')`
+      const meta = sql`jsonb_set(meta, '{response,slices,wholeAt}', '"2020-01-01"')`
+      await updateRows(sql, 'runs', {}, { meta })
       expect(await done()).toBe(
         'computes all of about 10 slices of day anew: once a day all are; of 10 slices that no change has touched, 1 differed; 1 row written',
       )

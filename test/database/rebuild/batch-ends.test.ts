@@ -11,6 +11,8 @@ import { unheard } from '../../support/aws/publisher.ts'
 import { counts } from '../../support/counts.ts'
 import { deep } from '../../support/deep.ts'
 import { readyAdvancer } from '../../support/processes/killed-advancer.ts'
+import { writePast } from '../../support/record/past.ts'
+import { deleteRows, updateRows } from '../../support/record/rows.ts'
 import { administrator, callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
 import {
   accountOf,
@@ -108,9 +110,11 @@ test(
         await open()
         const inPlace = await untilAtGate(sql, 'forgets_base')
         // As if an advancer had written this attempt after another one had given the group up.
-        const [again] = await sql<{ id: number }[]>`
-        delete from viewkeeper.runs where batch_id = ${batchId} and attempt = 2 and view_name = 'forgets_mid' returning definition_id as id`
-        await insertRetry(sql, batchId, again as BatchView, { attempt: 2, delaySeconds: 0 })
+        const [again] = await deleteRows(sql, 'runs', { batchId, attempt: 2, view: 'forgets_mid' })
+        await insertRetry(sql, batchId, { id: again?.definition_id } as BatchView, {
+          attempt: 2,
+          delaySeconds: 0,
+        })
         expect(
           await sql`select status, as_of, held_back_by, filled from viewkeeper.runs where batch_id = ${batchId} and attempt = 2 order by view_name`,
         ).toEqual(
@@ -160,10 +164,8 @@ test(
       seen: true,
     })
     // The same if the runs are no longer among the newest of all views.
-    await sql`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, status, finished_at)
-    select definition_id, schema_name, view_name, operation, trigger, 'skipped', clock_timestamp()
-      from viewkeeper.runs, generate_series(1, 2000) where id = ${built?.id}`
+    const later = { view: 'last_base', status: 'skipped', ago: '0 s', durationMs: 0 }
+    await writePast(sql, Array(2000).fill(later))
     expect(
       await sql`select last_success_id as id, as_of is not null as known from viewkeeper.view_status where name = 'last_base'`,
     ).toEqual([{ id: built?.id, known: true }])
@@ -193,7 +195,7 @@ test(
     await held`commit`
     held.release()
     await reader.end()
-    await sql`update viewkeeper.runs set not_before = null where batch_id = ${batchId} and attempt = 2`
+    await updateRows(sql, 'runs', { batchId, attempt: 2 }, { notBefore: null })
     expect(await ended).toMatchObject({ status: 'success' })
     expect((await accountOf(sql, batchId)).statuses).toEqual({
       a: ['failed', 'success'],
@@ -263,7 +265,7 @@ test('the shadows of a batch that nobody advances any more are dropped by the mo
   })
   await look()
   expect(await shadowSchemas(sql)).not.toEqual([])
-  await sql`update viewkeeper.batches set advanced_at = clock_timestamp() - interval '1 hour' where id = ${batchId}`
+  await updateRows(sql, 'batches', { id: batchId }, { advancedAt: sql`now() - interval '1 hour'` })
   await look()
   expect(await getBatch(database, batchId)).toMatchObject({ status: 'failed', error: { class: 'BatchLost' } })
   expect(

@@ -1,9 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { openBatch } from '../../../src/api/lambda/open-batch.ts'
 import { getBatch } from '../../../src/batch/read.ts'
+import { startBatch } from '../../../src/batch/start.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { listViews } from '../../../src/watch/read.ts'
-import { servedOn } from '../../support/api/served.ts'
 import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
@@ -315,26 +314,14 @@ describe('a view that is not built', () => {
 })
 
 test('an environment says how batches exchange, and a request says otherwise', deep, async () => {
-  const open = (request: object, exchange: 'together' | 'each') =>
-    openBatch(
-      {
-        event: {
-          trigger: 'deploy',
-          key: JSON.stringify([request, exchange]),
-          pattern: 'nothing_?*',
-          ...request,
-        },
-        requestId: 'x',
-      },
-      { ...servedOn(database), batchDefaults: { exchange, maxShadowBytes: undefined } },
-    )
   await sql`create materialized view nothing_1 as select 1 as x`
   const chosen: string[] = []
-  for (const request of [{}, { exchange: 'each' }, { exchange: 'together' }])
+  for (const request of [{}, { exchange: 'each' }, { exchange: 'together' }] as const)
     for (const exchange of ['together', 'each'] as const) {
-      const { batchId } = await open({ ...request, pattern: '*.nothing_1' }, exchange)
-      chosen.push((await getBatch(database, batchId as string)).exchange)
-      await advanceToEnd(database, batchId as string)
+      const asked = { ...request, pattern: '*.nothing_1' }
+      const { batchId } = await startBatch(asked, callOn(database), { exchange })
+      chosen.push((await getBatch(database, batchId)).exchange)
+      await advanceToEnd(database, batchId)
     }
   expect(chosen).toEqual(['together', 'each', 'each', 'each', 'together', 'together'])
 })

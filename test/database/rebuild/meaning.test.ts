@@ -9,6 +9,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import type { Sql } from '../../../src/server/database.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { counts } from '../../support/counts.ts'
+import { emptyTables } from '../../support/record/rows.ts'
 import { seedOf } from '../../support/seeded.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack } from '../../support/views/alter.ts'
@@ -90,7 +91,7 @@ async function dropAll(on: Sql) {
     select case relkind when 'm' then 'materialized view' else 'view' end as kind, oid::regclass::text as name
       from pg_class where relnamespace = 'gen'::regnamespace and relkind in ('m', 'v')`)
     await on.unsafe(`drop ${kind} if exists ${name} cascade`)
-  await on.unsafe('delete from viewkeeper.definitions; delete from viewkeeper.migrations')
+  await emptyTables(on, 'definitions', 'migrations')
 }
 
 test('what a query means survives whatever is done to its view', { timeout: 3_600_000 }, async () => {

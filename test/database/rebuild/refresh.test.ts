@@ -7,6 +7,7 @@ import { pauseView } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { deep } from '../../support/deep.ts'
+import { deleteRows, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
@@ -114,12 +115,10 @@ describe('auto', () => {
         /^there is unique index .*, and to rebuild weighed\.above, weighed\.large, too, costs more: together they have \d+/,
       ),
     })
-    expect(await swap('weighed.below')).toMatchObject({ status: 'updated' })
-    const set = (strategy: string, ms: number) => sql`
-      update viewkeeper.runs set duration_ms = ${ms} where view_name = 'below' and schema_name = 'weighed'
-         and meta #>> '{response,strategy}' = ${strategy}`
-    await set('swap', 2000)
-    await set('concurrent', 9000)
+    const swapped = await swap('weighed.below')
+    expect(swapped).toMatchObject({ status: 'updated' })
+    await updateRows(sql, 'runs', { id: swapped.runId }, { durationMs: 2000 })
+    await updateRows(sql, 'runs', { id: first.runId }, { durationMs: 9000 })
     const second = await refresh({ view: 'weighed.below' }, callOn(database))
     expect(second.response).toMatchObject({
       strategy: 'swap',
@@ -135,7 +134,7 @@ describe('auto', () => {
     ],
   ])('goes on in place in the same run if the group turns out to be impossible: %s', async (_, made) => {
     await sql`drop schema if exists impossible cascade`
-    await sql`delete from viewkeeper.runs where schema_name = 'impossible'`
+    await deleteRows(sql, 'runs', { schemaName: 'impossible' })
     await makeGroup('impossible')
     await sql.unsafe(made)
     const result = await refresh({ view: 'impossible.below' }, callOn(database))

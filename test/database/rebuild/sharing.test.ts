@@ -3,6 +3,7 @@ import { getBatch } from '../../../src/batch/read.ts'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { insertRow } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { shadowSchemas } from '../../support/views/gated-group.ts'
@@ -120,7 +121,7 @@ describe('of two views with a reader in common', () => {
     async (way) => {
       const name = `read_${way}`
       await makeShared(name)
-      await sql`insert into viewkeeper.definitions (schema_name, name, source, retries) values ('public', ${`${name}_slow`}, 'discovered', 0)`
+      await insertRow(sql, 'definitions', { view: `${name}_slow`, retries: 0 })
       await whileLocked(url, `select from ${name}_slow`, async (reader) => {
         const batch = (view: string, strategy: Strategy) =>
           begin(database, { views: [`${name}_${view}`], strategy })

@@ -4,7 +4,7 @@ import { startBatch } from '../../../src/batch/start.ts'
 import { create } from '../../../src/run/create.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { advanceToEnd } from '../../support/views/batches.ts'
+import { advanceToEnd, define } from '../../support/views/batches.ts'
 import { shadowSchemas } from '../../support/views/gated-group.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { muchLater } from '../../support/waiting/until.ts'
@@ -27,9 +27,8 @@ const oidOf = async (view: string): Promise<number> =>
 const squat = (text: string) => as(squatter).database.withConnection((other) => other.unsafe(text).simple())
 
 test('a view that is created anew beside the old one has a name meanwhile that nobody can take first', async () => {
-  await sql.unsafe(`
-    create materialized view shop.forced as select id from shop.sales;
-    insert into viewkeeper.definitions (schema_name, name, sql, source) values ('shop', 'forced', 'select id from shop.sales', 'authored')`)
+  await sql`create materialized view shop.forced as select id from shop.sales`
+  await define(sql, 'shop.forced', { sql: 'select id from shop.sales' })
   await squat('create table shop.viewkeeper_new_65e278a0 ()')
   expect(await create({ view: 'shop.forced', force: true }, callOn(database))).toMatchObject({
     status: 'created',

@@ -4,16 +4,15 @@ import { drop } from '../../../src/run/drop.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { define } from '../../support/views/batches.ts'
 import { untilToldToComeBack } from '../../support/waiting/told.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
 const call = (changes = {}) => callOn(database, changes)
 
-async function author(name: string, query: string, more: Record<string, unknown> = {}): Promise<void> {
-  await sql`
-    insert into viewkeeper.definitions ${sql({ schema_name: 'public', name, sql: query, source: 'authored', ...more })}`
-}
+const author = (name: string, query: string, more = {}) =>
+  define(sql, `public.${name}`, { sql: query, ...more })
 
 describe('creating', () => {
   test('makes the view with its indexes, comment and grants, filled and analyzed', async () => {
@@ -58,7 +57,7 @@ describe('creating', () => {
   })
 
   test('by force makes the view again, under the same names, while readers have the old view', async () => {
-    await sql`update viewkeeper.definitions set sql = 'select 1 as id, 2 as grp, 3 as more' where name = 'made'`
+    await author('made', 'select 1 as id, 2 as grp, 3 as more')
     const oid = async () => (await sql`select 'made'::regclass::oid as oid`)[0]?.oid
     const before = await oid()
     expect(await create({ view: 'made', force: true }, call())).toMatchObject({
@@ -138,8 +137,7 @@ describe('creating', () => {
     ['pg_catalog.mine', 'its schema "pg_catalog" belongs to the server'],
     ['public.viewkeeper_4711', 'its name "viewkeeper_4711" begins as the names that Viewkeeper gives'],
   ])('is refused for %s, a name that nobody may give', async (view, message) => {
-    const [schema_name, name] = view.split('.') as [string, string]
-    await author(name, 'select 1 as id', { schema_name })
+    await define(sql, view, { sql: 'select 1 as id' })
     expect(await create({ view }, call())).toMatchObject({
       status: 'error',
       error: { class: 'InvalidName', message: expect.stringContaining(message) },
@@ -152,7 +150,7 @@ describe('creating', () => {
     })
     await create({ view: 'roomy' }, call())
     expect(await sql`select mem from roomy`).toEqual([{ mem: '77MB' }])
-    await sql`update viewkeeper.definitions set settings = '{"session_replication_role": "replica"}' where name = 'roomy'`
+    await define(sql, 'public.roomy', { settings: { session_replication_role: 'replica' } })
     expect(await refresh({ view: 'roomy' }, call())).toMatchObject({
       status: 'error',
       error: { class: 'InvalidRequest', message: expect.stringContaining('search_path') },
@@ -166,7 +164,7 @@ test('a view with the name of a removed view takes over nothing from the old def
     time_zone: 'UTC',
     min_interval_seconds: 60,
   })
-  await sql`update viewkeeper.definitions set removed_at = now(), paused_at = now() where name = 'twice'`
+  await define(sql, 'public.twice', { removed_at: sql`now()`, paused_at: sql`now()` })
   await sql`create materialized view twice as select 2 as id`
   await refresh({ view: 'twice' }, call())
   const [definition] = await sql`

@@ -1,10 +1,12 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { ensureDefinition } from '../../../src/record/definitions/definitions.ts'
 import { closeLostRuns } from '../../../src/record/runs/life.ts'
 import { readRun, startRun } from '../../../src/record/runs/runs.ts'
 import type { RunPlan } from '../../../src/sql/run-plan.ts'
 import { counts } from '../../support/counts.ts'
 import { sendEnvelope } from '../../support/processes/envelope.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { planOf } from '../../support/views/plans.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
@@ -21,11 +23,9 @@ const plan = (texts: string[], changes?: Partial<RunPlan>): RunPlan =>
 let views = 0
 /** Writes a pending run of a new view, which need not exist: the envelope only knows statements. */
 async function pendingRun(work: RunPlan, view = `v${++views}`, by = database): Promise<number> {
-  const [definition] = await sql`
-    insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${view}, 'discovered')
-    on conflict (schema_name, name) do update set source = 'discovered' returning id`
+  const { id: definitionId } = await ensureDefinition(sql, { schema: 'public', name: view })
   const run = {
-    definitionId: definition?.id,
+    definitionId,
     schema: 'public',
     name: view,
     operation: 'refresh',
@@ -37,6 +37,10 @@ async function pendingRun(work: RunPlan, view = `v${++views}`, by = database): P
   } as const
   return (await by.withConnection((planner) => startRun(planner, run, work, {}))) as number
 }
+
+/** The time is over in which a run may be claimed. */
+const mayClaimNoMore = (id: number) =>
+  updateRows(sql, 'runs', { id }, { claimBy: sql`clock_timestamp() - interval '1s'` })
 
 async function send(runId: number, { timeoutSeconds = 60, as = database } = {}): Promise<void> {
   const envelope = await sendEnvelope(as, runId, timeoutSeconds)
@@ -205,7 +209,7 @@ describe('an envelope', () => {
     const id = await pendingRun(plan([sleeps('careful')]), 'seen', careful)
     const sent = send(id, { as: careful })
     await untilAsleep(id)
-    await sql`update viewkeeper.runs set updated_at = clock_timestamp() where id = ${id}`
+    await updateRows(sql, 'runs', { id }, { updatedAt: sql`clock_timestamp()` })
     await wake('careful')
     await sent
     expect(await readRun(sql, id)).toMatchObject({ status: 'success' })
@@ -257,7 +261,7 @@ describe('a claim', () => {
 
   test('is not made after its time', async () => {
     const id = await pendingRun(plan(["insert into done values ('late')"]))
-    await sql`update viewkeeper.runs set claim_by = clock_timestamp() - interval '1s' where id = ${id}`
+    await mayClaimNoMore(id)
     await send(id)
     expect(await readRun(sql, id)).toMatchObject({ status: 'pending' })
     expect(await closeLostRuns(sql)).toContain(id)
@@ -266,9 +270,13 @@ describe('a claim', () => {
 })
 
 /** Closes a run whose server process is at work, as if the run were lost. */
-const declareLost = (id: number) => sql`
-  update viewkeeper.runs set status = 'failed', finished_at = clock_timestamp(), error = '{"class": "RunLost"}'
-   where id = ${id}`
+const declareLost = (id: number) =>
+  updateRows(
+    sql,
+    'runs',
+    { id },
+    { status: 'failed', finishedAt: sql`clock_timestamp()`, error: { class: 'RunLost' } },
+  )
 
 describe('a lost run', () => {
   test('whose server process was terminated is closed, its work undone', async () => {
@@ -297,10 +305,10 @@ describe('a lost run', () => {
   test('is one whose session executes nothing, or looks for lost runs itself, and no other', async () => {
     const id = await pendingRun(plan(['select 1']))
     const [session, other] = [await sql.reserve(), await sql.reserve()]
-    const mark = () => session`
-      update viewkeeper.runs r set status = 'running', started_at = now(), finished_at = null, error = null,
-             backend_pid = a.pid, backend_start = a.backend_start
-        from pg_stat_get_activity(pg_backend_pid()) a where r.id = ${id}`
+    const backendStart = sql`(select backend_start from pg_stat_get_activity(pg_backend_pid()))`
+    const mine = { backendPid: sql`pg_backend_pid()`, backendStart, startedAt: sql`now()` }
+    const mark = () =>
+      updateRows(session, 'runs', { id }, { ...mine, status: 'running', finishedAt: null, error: null })
     try {
       await mark()
       await whileWorkedOn(sql, `r.id = ${id}`, async () => expect(await closeLostRuns(other)).toEqual([]))
@@ -317,7 +325,7 @@ describe('a lost run', () => {
 
   test('is closed once if many look at the same time', async () => {
     const id = await pendingRun(plan(['select 1']))
-    await sql`update viewkeeper.runs set claim_by = clock_timestamp() - interval '1s' where id = ${id}`
+    await mayClaimNoMore(id)
     const closed = await Promise.all(Array.from({ length: 10 }, () => closeLostRuns(sql)))
     expect(closed.flat().filter((each) => each === id)).toHaveLength(1)
   })

@@ -9,8 +9,10 @@ import { connectTo } from '../../../src/server/connect.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { deep } from '../../support/deep.ts'
 import { killClientWhen } from '../../support/processes/killed-client.ts'
+import { insertRow, updateRows } from '../../support/record/rows.ts'
 import { administrator, callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { startTestServer } from '../../support/servers/test-server.ts'
+import { define } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { untilToldToComeBack } from '../../support/waiting/told.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -55,11 +57,13 @@ describe('a refresh', () => {
     const refreshed = async (calling = quick) =>
       (await refresh({ view: 'brief' }, calling)).response?.strategy
     /** How long the last so many refreshes by a strategy took. */
-    const took = (strategy: string, times: Record<'lockedMs' | 'fillMs', number>, last = 20) => sql`
-      update viewkeeper.runs
-         set meta = jsonb_set(meta, '{response}', meta -> 'response' || ${sql.json(times)})
-       where id in (select id from viewkeeper.runs
-                     where view_name = 'brief' and meta #>> '{response,strategy}' = ${strategy} order by id desc limit ${last})`
+    const took = (strategy: string, times: Record<'lockedMs' | 'fillMs', number>, last = 20) => {
+      const ids = sql`any (array(
+        select id from viewkeeper.runs
+         where view_name = 'brief' and meta #>> '{response,strategy}' = ${strategy} order by id desc limit ${last}))`
+      const meta = sql`jsonb_set(meta, '{response}', meta -> 'response' || ${sql.json(times)})`
+      return updateRows(sql, 'runs', { id: ids }, { meta })
+    }
     expect(await refreshed()).toBe('swap')
     await took('swap', { lockedMs: 4, fillMs: 6 })
     expect(await refreshed()).toBe('swap')
@@ -149,9 +153,7 @@ describe('a refresh', () => {
   test('takes from the definition what the request leaves open', async () => {
     await sql`create materialized view defined as select 1 as id`
     await sql`create unique index on defined (id)`
-    await sql`
-      insert into viewkeeper.definitions (schema_name, name, source, refresh_strategy)
-      values ('public', 'defined', 'authored', 'regular')`
+    await define(sql, 'public.defined', { refresh_strategy: 'regular' })
     expect((await refresh({ view: 'defined' }, call())).response).toMatchObject({
       strategy: 'regular',
       rowCountAfter: 1,
@@ -299,8 +301,7 @@ describe('many refreshes of one view', () => {
   test('a lost run of the view is closed by the next request', async () => {
     await sql`create materialized view revived as select 1 as id`
     await refresh({ view: 'revived' }, call())
-    await sql`
-      update viewkeeper.runs set status = 'running', finished_at = null where view_name = 'revived'`
+    await updateRows(sql, 'runs', { view: 'revived' }, { status: 'running', finishedAt: null })
     expect(await refresh({ view: 'revived' }, call())).toMatchObject({ status: 'updated' })
     expect((await runs('revived')).map(({ status }) => status)).toEqual(['failed', 'success'])
   })
@@ -417,10 +418,8 @@ describe('canceling', () => {
     const { runId } = await refresh({ view: 'settled' }, call())
     await expect(cancel(runId, call())).rejects.toMatchObject({ code: 'RunEnded' })
     await expect(cancel(2147483647, call())).rejects.toMatchObject({ code: 'UnknownRun' })
-    const [pending] = await sql`
-      insert into viewkeeper.runs (schema_name, view_name, operation, trigger) values ('public', 'settled', 'refresh', 'http')
-      returning id`
-    expect(await cancel(pending?.id, call())).toMatchObject({ error: { class: 'Canceled' } })
+    const pending = await insertRow(sql, 'runs', { view: 'settled' })
+    expect(await cancel(pending.id, call())).toMatchObject({ error: { class: 'Canceled' } })
   })
 
   test('never ends the recorded process if that is another of the same number', async () => {
@@ -431,7 +430,7 @@ describe('canceling', () => {
       const bystander = await sql.reserve()
       const [own] = await bystander`select pg_backend_pid() as pid`
       const sleep = bystander`select pg_sleep(0.5)`.execute()
-      await sql`update viewkeeper.runs set backend_pid = ${own?.pid} where id = ${runId}`
+      await updateRows(sql, 'runs', { id: runId }, { backendPid: own?.pid })
       // By its record, nobody works on the run: it is lost. The work of its real process will be undone.
       await expect(cancel(runId, call({ waitUntil: 0 }))).rejects.toMatchObject({ code: 'RunEnded' })
       await expect(sleep).resolves.toHaveLength(1)

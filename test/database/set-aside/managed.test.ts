@@ -2,6 +2,7 @@ import { beforeEach, expect, test } from 'vitest'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { eachGroup } from '../../support/deep.ts'
+import { deleteRows, emptyTables } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -23,9 +24,7 @@ const shares = definition(
 )
 let folders = 0
 
-beforeEach(async () => {
-  await sql`truncate viewkeeper.migrations, viewkeeper.definitions cascade`
-})
+beforeEach(() => emptyTables(sql, 'definitions', 'migrations'))
 
 /** Freezes and makes views. */
 async function make(definitions: ReturnType<typeof definition>[]) {
@@ -57,7 +56,7 @@ const ways: [string, (change: string) => Promise<unknown>][] = [
     'own SQL',
     async (change) => {
       const folder = await folderNamed(`managed${++folders}`)
-      await sql`truncate viewkeeper.migrations`
+      await deleteRows(sql, 'migrations')
       await folder.write(
         '001_change.up.sql',
         `-- viewkeeper: {"alters": ["keep.orders"]}\nreset role;\n${change};\n`,

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
+import { pauseView } from '../../../src/watch/pause.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -17,7 +19,7 @@ const typeOf = async () =>
   )[0]?.type
 
 async function frozen(name: string, up: string, down = '') {
-  await sql`truncate viewkeeper.migrations`
+  await deleteRows(sql, 'migrations')
   const folder = await folderNamed(name)
   await folder.write('001_change.up.sql', up)
   if (down !== '') await folder.write('001_change.down.sql', down)
@@ -60,14 +62,12 @@ test('a paused view with data keeps the migration from being applied', async () 
     'paused',
     `${header}reset role;\nalter table keep.orders alter column amount type bigint;\n`,
   )
-  await sql`
-    insert into viewkeeper.definitions (schema_name, name, source, paused_at) values ('keep', 'totals', 'discovered', clock_timestamp())
-    on conflict (schema_name, name) do update set paused_at = excluded.paused_at`
+  await pauseView(database, 'keep.totals', true, 'test')
   const rows = await rowsOf(sql)
   const refusal = await refusalOf(migrateUp(migrateCall(database), migrations))
   expect(refusal.message).toContain('keep.totals is paused, and to be made again would give it other data')
   expect([await typeOf(), await rowsOf(sql)]).toEqual(['integer', rows])
-  await sql`update viewkeeper.definitions set paused_at = null`
+  await pauseView(database, 'keep.totals', false, 'test')
 })
 
 test.each([

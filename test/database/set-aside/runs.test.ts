@@ -3,6 +3,7 @@ import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { deep } from '../../support/deep.ts'
 import { age } from '../../support/record/past.ts'
+import { emptyTables } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -13,10 +14,7 @@ const { sql, database, as } = useDatabase()
 const { login } = useScene(sql, 'runs')
 const folderNamed = useFolders()
 
-beforeEach(async () => {
-  await sql`truncate viewkeeper.runs, viewkeeper.migrations cascade`
-  await sql`delete from viewkeeper.definitions`
-})
+beforeEach(() => emptyTables(sql, 'definitions', 'migrations'))
 
 const widen = 'alter table keep.orders alter column amount type bigint'
 const runs = () => sql`

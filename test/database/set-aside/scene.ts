@@ -1,6 +1,7 @@
 import { beforeEach } from 'vitest'
 import type { Sql } from '../../../src/server/database.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 
 /** The views of the scene, parents before children. */
 const tenViews = [
@@ -35,7 +36,7 @@ export function useScene(sql: Sql, name: string): ReturnType<typeof rolesOf> {
   beforeEach(async () => {
     for (const schema of ['keep', 'far', '"Odd one"'])
       await sql.unsafe(`drop schema if exists ${schema} cascade`)
-    await sql.unsafe('delete from viewkeeper.set_aside')
+    await deleteRows(sql, 'setAside')
     for (const role of [anna, bert, reader, keeper, login]) {
       await sql.unsafe(`
         do $$ begin if to_regrole('${role}') is null then create role ${role} login password 'secret'; end if; end $$`)

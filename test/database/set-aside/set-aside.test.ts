@@ -1,27 +1,27 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { handler as monitor } from '../../../functions/monitor.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
 import { migrateUp, missingViews } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database, Sql } from '../../../src/server/database.ts'
 import { nameOf } from '../../../src/set-aside/plan/items.ts'
 import type { PutBackRequest, SetAsideRequest } from '../../../src/set-aside/set-aside.ts'
-import { lambdaContext } from '../../support/aws/lambda.ts'
+import { monitor, type Publisher } from '../../../src/watch/monitor.ts'
+import { pauseView } from '../../../src/watch/pause.ts'
+import { unheard } from '../../support/aws/publisher.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { deep, eachCase, eachGroup } from '../../support/deep.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { namesByKind } from '../../support/views/wrong.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
-import { usePublished } from '../watch/past.ts'
 import { describeAll, rowsOf, useScene } from './scene.ts'
 
 const { sql, database, as, url } = useDatabase()
 const { login } = useScene(sql, 'aside')
-const { lines, published } = usePublished(url)
 const folderNamed = useFolders()
-const context = lambdaContext()
 
 const aside = (reading: string[], more: Partial<SetAsideRequest> = {}, from = database) =>
   callSetAside(from, reading, more)
@@ -155,9 +155,7 @@ test('a second call sets aside what is still there, says what is aside, and all 
 })
 
 test('a paused view that has data is not taken away: it would come back with other data', deep, async () => {
-  await sql`
-    insert into viewkeeper.definitions (schema_name, name, source, paused_at) values ('keep', 'totals', 'discovered', clock_timestamp())
-    on conflict (schema_name, name) do update set paused_at = excluded.paused_at`
+  await pauseView(database, 'keep.totals', true, 'test')
   const rows = await rowsOf(sql)
   for (const call of [
     () => aside(['keep.orders']),
@@ -165,7 +163,7 @@ test('a paused view that has data is not taken away: it would come back with oth
   ])
     expect((await refusalOf(call())).message).toContain("viewkeeper resume 'keep.totals'")
   expect(await rowsOf(sql)).toEqual(rows)
-  await sql`update viewkeeper.definitions set paused_at = null`
+  await pauseView(database, 'keep.totals', false, 'test')
   await aside(['keep.orders'])
   await back()
 })
@@ -463,19 +461,19 @@ test('views that are set aside are not missing, and after an hour they set off a
   await migrateUp(migrateCall(database), migrations)
   await aside(['keep.orders'])
   expect(await database.withConnection((connection) => missingViews(connection, migrations))).toEqual([])
-  expect(namesByKind(await monitor({}, context))).toMatchObject({ missing: [], aside: [] })
-  expect(published('ViewsSetAside')).toEqual([0])
-  await sql`update viewkeeper.set_aside set set_aside_at = set_aside_at - interval '61 minutes' where name in ('keep.authored', 'keep.top')`
-  lines.length = 0
-  expect(namesByKind(await monitor({}, context))).toMatchObject({
+  const published = new Map<string, number>()
+  const incidents: Publisher['incidents'] = (kind, found) => void published.set(kind, found.length)
+  const look = () => monitor(database, { schedules: unscheduled, publish: { ...unheard, incidents } })
+  expect(namesByKind(await look())).toMatchObject({ missing: [], aside: [] })
+  expect(published.get('aside')).toBe(0)
+  const since = sql`set_aside_at - interval '61 minutes'`
+  await updateRows(sql, 'setAside', { name: ['keep.authored', 'keep.top'] }, { setAsideAt: since })
+  expect(namesByKind(await look())).toMatchObject({
     missing: [],
     aside: expect.arrayContaining(['keep.authored', 'keep.top']),
   })
-  expect(published('ViewsSetAside')).toEqual([2])
-  expect(lines).toContainEqual(
-    expect.objectContaining({ message: 'views are set aside', level: 'WARN', count: 2 }),
-  )
+  expect(published.get('aside')).toBe(2)
   await back()
   await sql`drop materialized view keep.authored`
-  expect(namesByKind(await monitor({}, context))).toMatchObject({ missing: ['keep.authored'], aside: [] })
+  expect(namesByKind(await look())).toMatchObject({ missing: ['keep.authored'], aside: [] })
 })

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { emptyTables, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { daily, useDaily } from '../../support/slices/daily.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
@@ -12,15 +13,15 @@ const { planned, make, refreshed, slicesRefreshed } = useDaily({ database, sql }
 const log = 'viewkeeper_logs."app.daily_0"'
 
 /** Ten orders, at noon of ten days in three months, in a table of its own time types. */
-beforeEach(() =>
-  sql.unsafe(`
-    delete from viewkeeper.runs; delete from viewkeeper.definitions; drop schema if exists viewkeeper_logs cascade;
-    drop schema if exists app, types cascade; create schema app; create domain app.stamp as timestamp(0);
+beforeEach(async () => {
+  await emptyTables(sql, 'definitions')
+  await sql.unsafe(`
+    drop schema if exists app, types, viewkeeper_logs cascade; create schema app; create domain app.stamp as timestamp(0);
     create table app.orders (id int primary key, at timestamp, tz timestamptz, day date, stamp app.stamp, product_id int, zone text default 'UTC', amount int not null default 1);
     insert into app.orders select i, d, d at time zone 'UTC', d, d, i from generate_series(1, 10) i, lateral (select timestamp '2026-01-20 12:00' + i * interval '5 days') t(d);
     create table app.products (id int primary key, name text); insert into app.products select i, 'p' || i from generate_series(1, 10) i;
-    create index on app.orders (product_id)`),
-)
+    create index on app.orders (product_id)`)
+})
 
 const counting = (key: string, where = 'true') =>
   `select ${key} as k, count(*) as n, sum(amount) as amount from app.orders where ${where} group by 1`
@@ -35,7 +36,7 @@ async function computes(change: string): Promise<number | 'all'> {
     own.release()
   }
   // How long refreshes of so few rows took decides nothing.
-  await sql`update viewkeeper.runs set meta = meta #- '{response,fillMs}'`
+  await updateRows(sql, 'runs', {}, { meta: sql`meta #- '{response,fillMs}'` })
   return slicesRefreshed(/^computes all /)
 }
 
@@ -325,8 +326,9 @@ describe('a computed key and', () => {
 
   test('a record in which somebody has written other SQL: it is not executed', deep, async () => {
     await make(query)
-    await sql`
-      update viewkeeper.runs set meta = jsonb_set(meta, '{response,slices,joins,0,computed}', '"(select timestamp ''2026-01-01'' from %s)"')`
+    const other = `"(select timestamp '2026-01-01' from %s)"`
+    const meta = sql`jsonb_set(meta, '{response,slices,joins,0,computed}', ${other}::text::jsonb)`
+    await updateRows(sql, 'runs', {}, { meta })
     expect(await computes("update app.products set name = 'x' where id = 3")).toBe('all')
   })
 

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { dropLog, logsOf, makeLog } from '../../../src/slices/plan/log.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { emptyTables } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { daily, useDaily } from '../../support/slices/daily.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
@@ -13,10 +14,10 @@ const { database, sql, url } = useDatabase()
 const { make, makeOwnLog, refreshed, slicesRefreshed } = useDaily({ database, sql }, 'day')
 
 /** Ten days of orders; that of day n has product n, days 1 and 6 have product 1, and day 10 has none. */
-beforeEach(() =>
-  sql.unsafe(`
-    delete from viewkeeper.runs; delete from viewkeeper.definitions; drop schema if exists viewkeeper_logs cascade;
-    drop schema if exists app, shop, old cascade; create schema app;
+beforeEach(async () => {
+  await emptyTables(sql, 'definitions')
+  await sql.unsafe(`
+    drop schema if exists app, shop, old, viewkeeper_logs cascade; create schema app;
     create table app.categories (id int primary key, name text);
     create table app.products (id int primary key, tenant int not null default 1, category int, name text, code text, active boolean not null default true);
     create table app.orders (id int primary key generated always as identity, day int, tenant int not null default 1, product_id int, big bigint, code text, amount int not null default 1);
@@ -25,8 +26,8 @@ beforeEach(() =>
     insert into app.products (id, category, name, code) select i, 1 + i % 2, 'p' || i, 'c' || i from generate_series(1, 9) i;
     insert into app.orders (day, product_id, big, code) select i, nullif(i, 10), i, 'c' || i from generate_series(1, 10) i;
     update app.orders set product_id = 1 where day = 6;
-    insert into app.days select i, 11 - i from generate_series(1, 10) i`),
-)
+    insert into app.days select i, 11 - i from generate_series(1, 10) i`)
+})
 
 /** How many slices a refresh computes after a change, or that it computes all. */
 async function computes(change: string): Promise<number | 'all'> {

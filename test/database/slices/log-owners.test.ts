@@ -11,6 +11,7 @@ import { doctor } from '../../../src/watch/doctor.ts'
 import { getView } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { deep } from '../../support/deep.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
 import { callAlter } from '../../support/views/alter.ts'
@@ -20,17 +21,18 @@ const { database, sql } = useDatabase()
 const log = 'viewkeeper_logs."app.v_0"'
 const view = { schema: 'app', name: 'v' }
 
-beforeEach(() =>
-  sql.unsafe(`
-    drop schema if exists app, rep, shop, types, viewkeeper_logs cascade; drop publication if exists everything; delete from viewkeeper.runs;
+beforeEach(async () => {
+  await deleteRows(sql, 'runs')
+  await sql.unsafe(`
+    drop schema if exists app, rep, shop, types, viewkeeper_logs cascade; drop publication if exists everything;
     do $$ begin create role log_seller; create role log_viewer; create role log_app; exception when duplicate_object then null; end $$;
     create schema app authorization log_viewer; create schema shop authorization log_seller; grant usage on schema shop to log_viewer, log_app;
     create domain shop.day as date not null;
     set role log_seller;
     create table shop.orders (id int primary key, day shop.day, x int); insert into shop.orders select i, date '2026-01-01' + i % 5, i from generate_series(1, 100) i;
     grant select on shop.orders to log_viewer; grant select, insert on shop.orders to log_app;
-    reset role`),
-)
+    reset role`)
+})
 
 const query = 'select day, count(*) as n, sum(x) as x from shop.orders group by day'
 async function makeView(of = query, name = 'v', schema = 'app', key = 'day') {

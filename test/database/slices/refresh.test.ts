@@ -5,6 +5,7 @@ import { type RefreshRequest, refresh } from '../../../src/run/refresh.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { emptyTables, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { dropKept, makeKept } from '../../support/slices/kept-table.ts'
 import { endProcess } from '../../support/views/slow-view.ts'
@@ -17,15 +18,15 @@ const slices = (from: string, to: string, { by, ...more }: { by?: string } & Par
   refresh({ view: 'app.daily', slices: { from, to, by }, ...more }, call())
 const whole = (view = 'app.daily') => refresh({ view }, call())
 
-beforeEach(() =>
-  sql.unsafe(`
-    delete from viewkeeper.runs; delete from viewkeeper.definitions;
+beforeEach(async () => {
+  await emptyTables(sql, 'definitions')
+  await sql.unsafe(`
     drop schema if exists app cascade; create schema app;
     create table app.orders (id int primary key generated always as identity, day date, region text, amount int, at timestamptz default now());
     insert into app.orders (day, region, amount) select case when i % 50 > 0 then date '2026-11-01' + i % 10 end, 'r' || i % 3, i from generate_series(1, 200) i;
     ${makeKept('app.daily', 'select day, count(*) as n, sum(amount) as total from app.orders group by day')};
-    create unique index daily_key on app.daily (day); insert into app.daily table app.daily_query; analyze app.daily`),
-)
+    create unique index daily_key on app.daily (day); insert into app.daily table app.daily_query; analyze app.daily`)
+})
 
 /** The slices in which a view differs from its query. */
 const different = async (key = 'day', view = 'app.daily', query = 'app.daily_query') =>
@@ -80,13 +81,12 @@ describe('a refresh by slices', () => {
     const { as_of } = (await status('daily'))!
     await slices('2026-11-01', '2026-11-05')
     expect(await status('daily')).toEqual({ as_of, held_back_by: 'app.daily', later: true })
-    const [{ id }] = await sql<[{ id: number }]>`
-      update viewkeeper.definitions set max_staleness_seconds = 1 where name = 'daily' returning id`
+    await updateRows(sql, 'definitions', { view: 'app.daily' }, { maxStalenessSeconds: 1 })
     await until(
       'it is stale',
-      async () => (await sql`select stale from viewkeeper.view_status where id = ${id}`)[0]?.stale,
+      async () => (await sql`select stale from viewkeeper.view_status where name = 'daily'`)[0]?.stale,
     )
-    const [why] = (await getWhy(database, String(id), { schedules: unscheduled, typed: null })).causes
+    const [why] = (await getWhy(database, 'app.daily', { schedules: unscheduled, typed: null })).causes
     expect(why).toMatchObject({
       code: 'HeldBack',
       text: expect.stringMatching(
@@ -106,7 +106,7 @@ describe('a refresh by slices', () => {
 
   test('is the answer to no other request, nor is another run its answer', async () => {
     await whole()
-    await sql`update viewkeeper.definitions set min_interval_seconds = 3600`
+    await updateRows(sql, 'definitions', {}, { minIntervalSeconds: 3600 })
     const first = await whole()
     expect(first.coalesced).toBe(true)
     const sliced = await slices('2026-11-01', '2026-11-05')

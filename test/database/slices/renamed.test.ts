@@ -1,12 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
-import { refresh } from '../../../src/run/refresh.ts'
-import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
-import { planLog } from '../../../src/slices/slices.ts'
+import { dropLog } from '../../../src/slices/plan/log.ts'
 import { getWhy } from '../../../src/watch/why.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { makeKept } from '../../support/slices/kept-table.ts'
+import { emptyTables } from '../../support/record/rows.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { daily, useDaily } from '../../support/slices/daily.ts'
 import { define } from '../../support/views/batches.ts'
 import { definition } from '../../support/views/frozen.ts'
 
@@ -14,39 +13,27 @@ const { sql, database } = useDatabase()
 const query = 'select day, sum(amount) as total from app.orders group by day'
 const slices = { by: 'day' }
 
+const { make, makeOwnLog, refreshed } = useDaily({ database, sql }, slices.by)
+
 /** As the migrations do that `freeze` writes for a new log. */
 async function makeLogAnew() {
-  const [relation] = await sql<[{ oid: number; query: number }]>`
-    select 'app.daily'::regclass::oid::int8 as oid, 'app.daily_query'::regclass::oid::int8 as query`
-  const view = { schema: 'app', name: 'daily' }
-  for (const statement of [dropLog(view), ...makeLog(await planLog(sql, { ...relation, ...view }))])
-    await sql.unsafe(statement)
+  await sql.unsafe(dropLog(daily))
+  await makeOwnLog()
 }
 
 /** A kept table with a log that its last refresh has used. */
 beforeEach(async () => {
+  await emptyTables(sql, 'definitions')
   await sql.unsafe(`
-    delete from viewkeeper.runs; delete from viewkeeper.definitions;
     drop schema if exists app, viewkeeper_logs, x cascade; create schema app;
-    create table app.orders (day int, amount int); insert into app.orders select i % 100, i from generate_series(1, 1000) i;
-    ${makeKept('app.daily', query)}; create unique index on app.daily (day)`)
-  await makeLogAnew()
+    create table app.orders (day int, amount int); insert into app.orders select i % 100, i from generate_series(1, 1000) i`)
+  await make(query)
+  await sql`create unique index on app.daily (day)`
   await define(sql, 'app.daily', { storage: 'table', slices, retries: 0 })
-  await refreshed()
   expect(await refreshed()).toMatch(byLog)
 })
 
 const byLog = /^computes \d+ of about 100 slices of day anew, those that changes have touched/
-
-/** Why a refresh computed what it did; its rows are right. */
-async function refreshed() {
-  const { status, response } = await refresh({ view: 'app.daily' }, callOn(database))
-  expect(status).toBe('updated')
-  expect(
-    await sql`(table app.daily except table app.daily_query) union all (table app.daily_query except table app.daily)`,
-  ).toEqual([])
-  return response.because
-}
 const write = () => sql`insert into app.orders values (1, 1)`
 
 describe.each([
@@ -82,8 +69,8 @@ describe.each([
       text: 'Each refresh computes all rows of app.daily: the log of its changes is not used, because it is not there.',
       next: "viewkeeper freeze app.daily -m 'a new log'",
     })
-    const daily = definition('daily', query, { schema: 'app', storage: 'table', slices })
-    const drift = await readDrift(database, [daily])
+    const authored = definition('daily', query, { schema: 'app', storage: 'table', slices })
+    const drift = await readDrift(database, [authored])
     expect(drift.map(({ message }) => message)).toContainEqual(
       expect.stringContaining('there is no log. To make the log anew: npx viewkeeper freeze'),
     )

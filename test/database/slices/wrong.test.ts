@@ -10,6 +10,7 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { deleteRows, emptyTables, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { dropKept, makeKept } from '../../support/slices/kept-table.ts'
 
@@ -20,8 +21,10 @@ beforeAll(() => sql`create schema app`)
 
 /** Makes a view with a log, of this query over orders, and refreshes it until the log tells what to compute. */
 async function make(query: string): Promise<void> {
+  await emptyTables(sql, 'definitions')
+  await deleteRows(sql, 'switches', { key: 'wrong slices' })
   await sql.unsafe(`
-    drop schema app cascade; create schema app; delete from viewkeeper.runs; delete from viewkeeper.definitions; delete from viewkeeper.switches where key = 'wrong slices';
+    drop schema app cascade; create schema app;
     create table app.orders (id int, day date, amount int, price float8, rate numeric);
     create table app.calendar (day date, since int);
     insert into app.orders select i, case when i % 40 > 0 then date '2026-11-01' + i % 10 end, i, case when i < 90 then 1e17 else 7.7 end, i * 0.10 from generate_series(1, 400) i;
@@ -44,9 +47,8 @@ async function refreshed() {
 
 /** The refresh of all slices that is due once a day. */
 async function refreshedOnceADay() {
-  await sql`
-    update viewkeeper.runs set meta = jsonb_set(meta, '{response,slices,wholeAt}', to_jsonb(now() - interval '25 hours'))
-     where id = (select max(id) from viewkeeper.runs)`
+  const meta = sql`jsonb_set(meta, '{response,slices,wholeAt}', to_jsonb(now() - interval '25 hours'))`
+  await updateRows(sql, 'runs', { id: sql`(select max(id) from viewkeeper.runs)` }, { meta })
   return refreshed()
 }
 
@@ -139,8 +141,8 @@ describe('a refresh of all slices that is due once a day', () => {
       await touch(days)
       return refreshed()
     }
-    for (const days of [3, 4])
-      await sql`update viewkeeper.runs set meta = jsonb_set(meta, '{response,fillMs}', '90000') where id = ${(await touched(days)).runId}`
+    const meta = sql`jsonb_set(meta, '{response,fillMs}', '90000')`
+    for (const days of [3, 4]) await updateRows(sql, 'runs', { id: (await touched(days)).runId }, { meta })
     expect((await touched(3)).slices).toMatchObject({ anew: 3 })
     const { slices, because } = await touched(4)
     expect(slices).not.toHaveProperty('anew')
@@ -160,9 +162,10 @@ describe('a refresh of all slices that is due once a day', () => {
       await look()
       const { runId, slices } = await refreshedOnceADay()
       expect(slices?.wholeMs).toEqual(expect.any(Number))
-      const usualIs = (ms: number) => sql`
-      update viewkeeper.runs set duration_ms = 60000, published_at = null,
-             meta = jsonb_set(jsonb_set(meta, '{response,fillMs}', '60000'), '{response,slices,wholeMs}', to_jsonb(${ms}::int)) where id = ${runId}`
+      const usualIs = (ms: number) => {
+        const meta = sql`jsonb_set(jsonb_set(meta, '{response,fillMs}', '60000'), '{response,slices,wholeMs}', to_jsonb(${ms}::int))`
+        return updateRows(sql, 'runs', { id: runId }, { durationMs: 60_000, publishedAt: null, meta })
+      }
       await usualIs(40_000)
       expect(await look()).toMatchObject({ incidents: [] })
       await usualIs(20_000)

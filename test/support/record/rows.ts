@@ -47,9 +47,13 @@ export async function updateRows(sql: Sql, table: Table, where: Row, changes: Ro
   if (count === 0) throw new Error(`No row of ${table} is as ${JSON.stringify(where)} says.`)
 }
 
-/** Deletes the rows that have these values, all if none is named. */
+/** Deletes the rows that have these values, all if none is named, and returns them. */
 export const deleteRows = (sql: Sql, table: Table, where: Row = {}) =>
-  sql`delete from ${relation(sql, table)} where ${matching(sql, table, where)}`
+  sql`delete from ${relation(sql, table)} where ${matching(sql, table, where)} returning *`
+
+/** Empties these tables, and all that refer to them. */
+export const emptyTables = (sql: Sql, ...tables: Table[]) =>
+  sql.unsafe(`truncate ${tables.map((table) => `viewkeeper.${snakeCase(table)}`)} cascade`)
 
 const matching = (sql: Sql, table: Table, where: Row) =>
   Object.entries(columnsOf(table, where)).reduce(

@@ -144,7 +144,7 @@ describe('a view is never filled from a table that somebody is just loading', ()
 
   test('nor when it is made', async () => {
     await sql`drop materialized view if exists mv cascade`
-    await sql`update viewkeeper.definitions set owner = ${owner} where name = 'mv'`
+    await define(sql, 'public.mv', { owner })
     await expectWhole(await whileLoaded('plain', () => create({ view: 'public.mv' }, callOn(database))))
   })
 

@@ -5,6 +5,7 @@ import { getRun } from '../../../../src/run/read.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
 import { counts } from '../../../support/counts.ts'
 import { deep } from '../../../support/deep.ts'
+import { insertRow, updateRows } from '../../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
 import { until } from '../../../support/waiting/until.ts'
@@ -46,10 +47,14 @@ describe('an idempotency key', () => {
   test('of a run that was never sent: the next request with the key closes the run, and the one after runs', async () => {
     await sql`create materialized view abandoned as select 1 as id`
     const request = { view: 'abandoned' }
-    await sql`
-      insert into viewkeeper.runs (schema_name, view_name, operation, trigger, caller, idempotency_key, meta, claim_by)
-      values ('public', 'abandoned', 'refresh', 'http', 'test', 'dead',
-              jsonb_build_object('request', ${sql.json(request)}::jsonb, 'response', '{}'::jsonb), clock_timestamp() - interval '1 hour')`
+    await insertRow(sql, 'runs', {
+      view: 'abandoned',
+      trigger: 'http',
+      caller: 'test',
+      idempotencyKey: 'dead',
+      meta: { request, response: {} },
+      claimBy: sql`clock_timestamp() - interval '1 hour'`,
+    })
     expect(await refresh(request, keyed('dead'))).toMatchObject({
       status: 'error',
       error: { class: 'RunLost' },
@@ -81,7 +86,7 @@ describe('canceling', () => {
     await sql`create table doomed_bait ()`
     await withGateClosed(sql, 'doomed', async (open) => {
       const { runId } = await refresh({ view: 'doomed', strategy: 'regular' }, call({ waitUntil: 0 }))
-      await sql`update viewkeeper.runs set cancel_requested_at = clock_timestamp() where id = ${runId}`
+      await updateRows(sql, 'runs', { id: runId }, { cancelRequestedAt: sql`clock_timestamp()` })
       await open()
       const run = await until('it has failed', async () => {
         const found = await getRun(database, runId)

@@ -1,8 +1,9 @@
 import { expect } from 'vitest'
 import { insertSkipped } from '../../../../src/record/batches/attempts.ts'
 import { giveUpGroup } from '../../../../src/record/batches/batch-groups.ts'
-import { closeLostBatch } from '../../../../src/record/batches/batches.ts'
+import { closeLostBatch, requestBatchCancel } from '../../../../src/record/batches/batches.ts'
 import { life } from '../../../../src/record/batches/transitions.ts'
+import { ensureDefinition } from '../../../../src/record/definitions/definitions.ts'
 import { cancelRun } from '../../../../src/record/runs/cancel.ts'
 import { closeLostRuns, closeUnclaimed, skipUnclaimed } from '../../../../src/record/runs/life.ts'
 import { readRunStatus, replan } from '../../../../src/record/runs/runs.ts'
@@ -11,6 +12,7 @@ import { type RunStatus, runStatuses } from '../../../../src/words/run.ts'
 import { eachCase } from '../../../support/deep.ts'
 import { sendEnvelope } from '../../../support/processes/envelope.ts'
 import { whileWorkedOn } from '../../../support/processes/worker.ts'
+import { insertRow, updateRows } from '../../../support/record/rows.ts'
 import { useDatabase } from '../../../support/servers/database.ts'
 import { planOf } from '../../../support/views/plans.ts'
 import { until } from '../../../support/waiting/until.ts'
@@ -33,29 +35,27 @@ const planOfTexts = (texts: string[], changes?: Partial<RunPlan>): RunPlan =>
     changes,
   )
 
+const now = sql`clock_timestamp()`
+const change = (id: number, changes: Record<string, unknown>) => updateRows(sql, 'runs', { id }, changes)
+
 /** What the checks of the table demand of a status. */
-const columnsOf = (status: RunStatus) => sql`
-  status = ${status}, built_at = clock_timestamp(),
-  finished_at = case when ${['pending', 'running', 'built'].includes(status)} then null else clock_timestamp() end,
-  error = ${['failed', 'canceled'].includes(status) ? sql.json({ class: 'Canceled', message: 'before' }) : null}`
+const columnsOf = (status: RunStatus) => ({
+  status,
+  builtAt: now,
+  finishedAt: ['pending', 'running', 'built'].includes(status) ? null : now,
+  error: ['failed', 'canceled'].includes(status) ? { class: 'Canceled', message: 'before' } : null,
+})
 
 let views = 0
 async function rowIn(status: RunStatus, plan: RunPlan | null = null, view = `v${++views}`): Promise<Row> {
-  const [row] = await sql<[Row]>`
-    with d as (
-      insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${view}, 'discovered')
-      on conflict (schema_name, name) do update set source = 'discovered' returning id),
-    b as (
-      insert into viewkeeper.batches (trigger, selection, advanced_at)
-      values ('http', ${sql.json({ view, other: Math.random() })}, clock_timestamp()) returning id, serial),
-    v as (
-      insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, estimate_ms, remaining_ms)
-      select b.id, d.id, 1, 'public', ${view}, 0, 0 from b, d)
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, batch_id, plan)
-    select d.id, 'public', ${view}, 'refresh', 'http', b.id, ${plan === null ? null : sql.json(plan as never)} from d, b
-    returning id, definition_id as "definitionId", batch_id as "batchId", (select serial from b)`
-  await sql`update viewkeeper.runs set ${columnsOf(status)}, started_at = now(), backend_start = now(), backend_pid = 1 where id = ${row.id}`
-  return row
+  const { id: definitionId } = await ensureDefinition(sql, { schema: 'public', name: view })
+  const selection = { view, other: Math.random() }
+  const { id: batchId, serial } = await insertRow(sql, 'batches', { selection, advancedAt: now })
+  const turn = { position: 1, estimateMs: 0, remainingMs: 0 }
+  await insertRow(sql, 'batchViews', { batchId, definitionId, view, ...turn })
+  const { id } = await insertRow(sql, 'runs', { view, batchId, plan })
+  await change(id, { ...columnsOf(status), startedAt: now, backendStart: now, backendPid: 1 })
+  return { id, definitionId, batchId, serial }
 }
 
 async function send(runId: number): Promise<void> {
@@ -100,16 +100,20 @@ const on =
     return readRunStatus(sql, row.id)
   }
 
+/** Gives a run that is at work this status, and without proof another session. */
+async function take(id: number, from: RunStatus, proven: boolean): Promise<void> {
+  if (from !== 'running') await change(id, columnsOf(from))
+  if (!proven) await change(id, { backendStart: now })
+}
+
 /** The work of a run ends with `statement`, after somebody has given the run status `from`. */
 const atTheEnd =
   (statement: string, cancel = false): Try =>
   async (from, proven) => {
     const { id } = await rowIn('pending', planOfTexts([atGate, statement]))
     await changeDuring(id, async () => {
-      if (from !== 'running') await sql`update viewkeeper.runs set ${columnsOf(from)} where id = ${id}`
-      if (!proven) await sql`update viewkeeper.runs set backend_start = clock_timestamp() where id = ${id}`
-      if (cancel)
-        await sql`update viewkeeper.runs set cancel_requested_at = clock_timestamp() where id = ${id}`
+      await take(id, from, proven)
+      if (cancel) await change(id, { cancelRequestedAt: now })
     })
     return readRunStatus(sql, id)
   }
@@ -121,17 +125,16 @@ const refuse = (why: 'LockTimeout' | 'AlreadyRunning') =>
 
 const lose = (canceled: boolean) =>
   on(async ({ id }, proven) => {
-    if (canceled)
-      await sql`update viewkeeper.runs set cancel_requested_at = clock_timestamp() where id = ${id}`
+    if (canceled) await change(id, { cancelRequestedAt: now })
     if (!proven) return alive(id, () => closeLostRuns(sql, { runId: id }))
-    await sql`update viewkeeper.runs set claim_by = clock_timestamp() - interval '1 s' where id = ${id}`
+    await change(id, { claimBy: sql`clock_timestamp() - interval '1 s'` })
     return closeLostRuns(sql, { runId: id })
   })
 
 const loseBatch = (canceled: boolean) =>
   on(async ({ id, batchId }, proven) => {
-    if (proven) await sql`update viewkeeper.batches set advanced_at = '2000-01-01' where id = ${batchId}`
-    if (canceled) await sql`update viewkeeper.batches set cancel_requested_at = now() where id = ${batchId}`
+    if (proven) await updateRows(sql, 'batches', { id: batchId }, { advancedAt: new Date(0) })
+    if (canceled) await requestBatchCancel(sql, batchId, 'test')
     await alive(id, () => closeLostBatch(sql, batchId))
   })
 
@@ -143,8 +146,8 @@ const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
       const plan = planOfTexts([
         `create table public.seen_${id} as select status from viewkeeper.runs where id = ${id}`,
       ])
-      await sql`update viewkeeper.runs set plan = ${sql.json(plan as never)} where id = ${id}`
-      if (!proven) await sql`update viewkeeper.batches set cancel_requested_at = now() where id = ${batchId}`
+      await change(id, { plan })
+      if (!proven) await requestBatchCancel(sql, batchId, 'test')
       await send(id)
       const [table] = await sql`select to_regclass(${`public.seen_${id}`}) is not null as made`
       const [claimed] = table?.made
@@ -167,10 +170,7 @@ const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
     success: atTheEnd('select 1'),
     built: async (from, proven) => {
       const { id } = await rowIn('pending', planOfTexts([atGate], { builds: true }))
-      await changeDuring(id, async () => {
-        if (from !== 'running') await sql`update viewkeeper.runs set ${columnsOf(from)} where id = ${id}`
-        if (!proven) await sql`update viewkeeper.runs set backend_start = clock_timestamp() where id = ${id}`
-      })
+      await changeDuring(id, () => take(id, from, proven))
       return readRunStatus(sql, id)
     },
   },
@@ -190,13 +190,8 @@ const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
         }),
       )
       const follower = await rowIn('pending', null, member)
-      await sql`update viewkeeper.runs set group_run_id = ${id} where id = ${follower.id}`
-      await changeDuring(id, async () => {
-        if (from !== 'running')
-          await sql`update viewkeeper.runs set ${columnsOf(from)} where id = ${follower.id}`
-        if (!proven)
-          await sql`update viewkeeper.runs set backend_start = clock_timestamp() where id = ${follower.id}`
-      })
+      await change(follower.id, { groupRunId: id })
+      await changeDuring(id, () => take(follower.id, from, proven))
       return readRunStatus(sql, follower.id)
     },
   },
@@ -208,23 +203,22 @@ const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
   'planned again': {
     skipped: on(async ({ id }, proven) => {
       const leader = await rowIn('pending', planOfTexts([]))
-      if (proven) await sql`update viewkeeper.runs set group_run_id = ${leader.id} where id = ${id}`
+      if (proven) await change(id, { groupRunId: leader.id })
       await replan(sql, leader.id, planOfTexts([]), {})
     }),
   },
   'missed turn': {
     skipped: on(async ({ batchId, definitionId }, proven) => {
-      if (!proven) await sql`update viewkeeper.batches set cancel_requested_at = now() where id = ${batchId}`
+      if (!proven) await requestBatchCancel(sql, batchId, 'test')
       await insertSkipped(sql, batchId, [{ id: definitionId, attempt: 1, message: 'm' }])
     }),
   },
   'given up': {
     skipped: on(async ({ batchId, serial, definitionId }, proven) => {
-      await sql`
-        insert into viewkeeper.batch_groups (batch_id, number, members, shadow_bytes, facts, given_up)
-        values (${batchId}, 1, ${[definitionId]}, 0, '{}', ${proven ? null : sql.json({})})`
-      const group = { number: 1, members: [definitionId], givenUp: null }
-      await giveUpGroup(sql, { id: batchId, serial }, group as never, {
+      const group = { number: 1, members: [definitionId] }
+      const givenUp = proven ? null : {}
+      await insertRow(sql, 'batchGroups', { ...group, batchId, shadowBytes: 0, facts: {}, givenUp })
+      await giveUpGroup(sql, { id: batchId, serial }, { ...group, givenUp: null } as never, {
         class: 'CatalogChanged',
         message: 'm',
       })

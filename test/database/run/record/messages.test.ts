@@ -1,41 +1,30 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { handler as createView } from '../../../../functions/create.ts'
-import { handler as refreshView } from '../../../../functions/refresh.ts'
+import { problemAnswer } from '../../../../src/api/http.ts'
+import { routes } from '../../../../src/api/routes.ts'
 import { migrateUp } from '../../../../src/migrate/migrate.ts'
+import type { Problem } from '../../../../src/words/problem.ts'
 import type { RunError } from '../../../../src/words/run.ts'
-import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../../support/aws/lambda.ts'
+import { servedOn } from '../../../support/api/served.ts'
 import { eachCase } from '../../../support/deep.ts'
-import { useDatabase } from '../../../support/servers/database.ts'
+import { insertRow } from '../../../support/record/rows.ts'
+import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { define } from '../../../support/views/batches.ts'
 import { definition, migrateCall, useFolders } from '../../../support/views/frozen.ts'
 import { refusalOf } from '../../../support/waiting/refusal.ts'
 
 // What an error has to name, and what it may not: names of the catalog say what to do, row data are shown to nobody.
 
 const { url, sql, database } = useDatabase()
-const context = lambdaContext()
 const folder = useFolders()
 
-quietFunctionsOn(url)
-
-const headers = { prefer: 'wait=20' }
-const refresh = async (view: string, body: object = {}) =>
-  parsed(
-    (await refreshView(
-      httpEvent('POST /views/{view}/refresh', { path: { view }, headers, body }),
-      context,
-    )) as never,
-  )
-const create = async (view: string, body: object = {}) =>
-  parsed(
-    (await createView(
-      httpEvent('POST /views/{view}/create', { path: { view }, headers, body }),
-      context,
-    )) as never,
-  )
+const refresh = (view: string, options = {}) =>
+  refusalOf(routes.refreshView.answer(servedOn(database), { view, ...options }, callOn(database)))
+const create = (view: string, options = {}) =>
+  refusalOf(routes.createView.answer(servedOn(database), { view, ...options }, callOn(database)))
 
 /** What an answer says of the failure: without the run, its moment, and what readers see meanwhile. */
-const said = ({ detail }: { detail: string }): string =>
-  detail
+const said = ({ message }: Problem): string =>
+  message
     .replace(/^Run \d+ (?:of (\S+) failed|could not create (\S+)) at .*? UTC: /, '$1$2: ')
     .replace(/ Readers still see the data of .*? UTC\./, '')
 
@@ -70,25 +59,24 @@ describe('two equal rows under a unique index: the index and its columns are nam
     'a %s refresh, of rows that are equal in these columns %s',
     async (strategy, _, rows, violation, sqlstate) => {
       await sql.unsafe(`insert into keyed ${rows}`)
-      const { statusCode, body } = await refresh('keys', { strategy })
-      expect({ statusCode, code: body.code }).toEqual({ statusCode: 422, code: 'ViewSqlFailed' })
-      expect(said(body)).toBe(
+      const refusal = await refresh('keys', { strategy })
+      expect(refusal.code).toBe('ViewSqlFailed')
+      expect(said(refusal)).toBe(
         `public.keys: ${violation} in index "By Day" (id, "Day") (ViewSqlFailed, ${sqlstate}). ${whatToDo}`,
       )
-      expect(JSON.stringify([body, await lastError()])).not.toContain('secret')
+      expect(JSON.stringify([problemAnswer(refusal), await lastError()])).not.toContain('secret')
     },
   )
 
   test.each([{}, { force: true }])('a create %j', async (options) => {
     await sql`drop table if exists keyed cascade`
     await sql`drop materialized view if exists made`
-    await sql`
-      insert into viewkeeper.definitions (schema_name, name, sql, indexes, source)
-      values ('public', 'made', ${"select 1 as id, 'secret' as s from generate_series(1, 2)"},
-              ${sql.json([{ name: 'made_key', unique: true, on: '(id)' }])}, 'authored')
-      on conflict (schema_name, name) do nothing`
+    await define(sql, 'public.made', {
+      sql: "select 1 as id, 'secret' as s from generate_series(1, 2)",
+      indexes: sql.json([{ name: 'made_key', unique: true, on: '(id)' }]),
+    })
     if ('force' in options) await sql`create materialized view made as select 1 as id`
-    expect(said((await create('made', options)).body)).toBe(
+    expect(said(await create('made', options))).toBe(
       `public.made: unique violation in index made_key (id) (ViewSqlFailed, 23505). ${whatToDo}`,
     )
     expect(JSON.stringify(await lastError())).not.toContain('secret')
@@ -118,15 +106,13 @@ test.each([
   [
     'a setting that the server refuses is named, with its value',
     'tuned',
-    `create materialized view tuned as select 1 as id;
-     insert into viewkeeper.definitions (schema_name, name, settings, source) values ('public', 'tuned', '{"work_mem": "much"}', 'discovered')`,
+    'create materialized view tuned as select 1 as id',
     'public.tuned: invalid value for parameter "work_mem": "much" (ViewSqlFailed, 22023)',
   ],
 ])('%s', async (_, view, made, message) => {
   await sql.unsafe(made)
-  expect(said((await refresh(view, view === 'single' ? { strategy: 'concurrent' } : {})).body)).toContain(
-    message,
-  )
+  if (view === 'tuned') await insertRow(sql, 'definitions', { view, settings: { work_mem: 'much' } })
+  expect(said(await refresh(view, view === 'single' ? { strategy: 'concurrent' } : {}))).toContain(message)
 })
 
 test('a role that is gone when the run needs it is named', async () => {
@@ -134,10 +120,10 @@ test('a role that is gone when the run needs it is named', async () => {
   await sql.unsafe(`
     create role ${keeper}; create role ${keeper}_views; alter schema viewkeeper owner to ${keeper};
     create function drops_role() returns trigger language plpgsql as $$ begin drop role ${keeper}_views; return new; end $$;
-    create trigger drops_role after insert on viewkeeper.runs for each row execute function drops_role();
-    insert into viewkeeper.definitions (schema_name, name, sql, source) values ('public', 'ownerless', 'select 1 as id', 'authored')`)
+    create trigger drops_role after insert on viewkeeper.runs for each row execute function drops_role()`)
+  await define(sql, 'public.ownerless', { sql: 'select 1 as id' })
   try {
-    expect(said((await create('ownerless')).body)).toBe(
+    expect(said(await create('ownerless'))).toBe(
       `public.ownerless: role "${keeper}_views" does not exist (ViewSqlFailed, 22023).`,
     )
   } finally {
@@ -146,7 +132,7 @@ test('a role that is gone when the run needs it is named', async () => {
   }
 })
 
-test('a swap that would change the view says what would change, also over HTTP', async () => {
+test('a swap that would change the view says what would change', async () => {
   await sql.unsafe(`
     create materialized view sparse as select 1 as id, 2 as n;
     create unique index sparse_key on sparse (id); create index sparse_n on sparse (n);
@@ -157,14 +143,12 @@ test('a swap that would change the view says what would change, also over HTTP',
       end loop; end $$;
     create event trigger fills_less on ddl_command_end when tag in ('CREATE INDEX') execute function fills_less()`)
   try {
-    const { statusCode, body } = await refresh('sparse', { strategy: 'swap' })
-    expect({ statusCode, code: body.code, detail: said(body) }).toEqual({
-      statusCode: 409,
-      code: 'SwapImpossible',
-      detail:
-        'public.sparse: A swap would change public.sparse: its shadow differs from the view. Use strategy "concurrent" or "regular" (SwapImpossible). ' +
+    const refusal = await refresh('sparse', { strategy: 'swap' })
+    expect([refusal.code, said(refusal)]).toEqual([
+      'SwapImpossible',
+      'public.sparse: A swap would change public.sparse: its shadow differs from the view. Use strategy "concurrent" or "regular" (SwapImpossible). ' +
         'They differ in: indexes (sparse_key).',
-    })
+    ])
   } finally {
     await sql`drop event trigger fills_less`
   }
@@ -179,7 +163,7 @@ test('a view that is unpopulated when a concurrent refresh begins is told to be,
       return new; end $$;
     create trigger empties after insert on viewkeeper.runs for each row execute function empties()`)
   try {
-    expect(said((await refresh('emptied', { strategy: 'concurrent' })).body)).toBe(
+    expect(said(await refresh('emptied', { strategy: 'concurrent' }))).toBe(
       'public.emptied: feature not supported (ViewSqlFailed, 0A000). public.emptied is not populated: refresh it with strategy "regular" first.',
     )
   } finally {
@@ -276,13 +260,8 @@ describe('what the own code of a view raises is its own failure, whatever SQLSTA
       `raise exception 'not yours' using errcode = '${sqlstate}', constraint = 'raising_key'`,
     )
     for (const strategy of ['regular', 'concurrent', 'swap']) {
-      const { statusCode, body } = await refresh(view, { strategy })
-      expect([strategy, statusCode, body.code, body.sqlstate]).toEqual([
-        strategy,
-        422,
-        'ViewSqlFailed',
-        sqlstate,
-      ])
+      const { code, details } = await refresh(view, { strategy })
+      expect([strategy, code, details.sqlstate]).toEqual([strategy, 'ViewSqlFailed', sqlstate])
       expect((await lastError()).hint).toBeUndefined()
     }
   })
@@ -296,9 +275,8 @@ describe('what the own code of a view raises is its own failure, whatever SQLSTA
     const holder = await sql.reserve()
     await holder.unsafe('begin; lock table held')
     try {
-      expect((await refresh('waiting', { strategy: 'regular', timeoutSeconds: 3 })).body).toMatchObject({
-        code: expect.stringMatching(/LockTimeout|StatementTimeout/),
-      })
+      const { code } = await refresh('waiting', { strategy: 'regular', timeoutSeconds: 3 })
+      expect(code).toMatch(/LockTimeout|StatementTimeout/)
     } finally {
       await holder.unsafe('rollback')
       holder.release()
@@ -310,7 +288,7 @@ describe('what the own code of a view raises is its own failure, whatever SQLSTA
       create table dropped (id integer); create view above_dropped as select * from dropped;
       create function drops() returns integer language plpgsql as $$ begin drop table public.dropped; return 1; end $$;
       create materialized view dropping as select drops() as id with no data`)
-    expect((await refresh('dropping', { strategy: 'regular' })).body.code).toBe('ViewSqlFailed')
+    expect((await refresh('dropping', { strategy: 'regular' })).code).toBe('ViewSqlFailed')
   })
 
   test('a right that the server itself misses stays a missing privilege', async () => {
@@ -321,9 +299,9 @@ describe('what the own code of a view raises is its own failure, whatever SQLSTA
       create role ${role}; grant all on schema public to ${role};
       create materialized view reading as select reads() as id with no data;
       alter materialized view reading owner to ${role}`)
-    expect((await refresh('reading', { strategy: 'regular' })).body).toMatchObject({
+    expect(await refresh('reading', { strategy: 'regular' })).toMatchObject({
       code: 'InsufficientPrivilege',
-      sqlstate: '42501',
+      details: { sqlstate: '42501' },
     })
     await sql.unsafe(`drop materialized view reading; drop owned by ${role}; drop role ${role}`)
   })
@@ -334,13 +312,13 @@ test('the hint comes after the error, in the answer of a run and in that of a mi
     create function hints() returns event_trigger language plpgsql as $$ begin
       if current_setting('application_name') like 'viewkeeper run %' then
         raise exception 'the error' using detail = 'the detail', hint = 'the hint';
-      end if; end $$;
-    insert into viewkeeper.definitions (schema_name, name, sql, source) values ('public', 'hinted', 'select 1 as id', 'authored')`)
+      end if; end $$`)
+  await define(sql, 'public.hinted', { sql: 'select 1 as id' })
   const frozen = await folder('hinted')
   await frozen.freeze([definition('hinted_too', 'select 1 as id')])
   await sql`create event trigger hints on ddl_command_end when tag in ('CREATE MATERIALIZED VIEW') execute function hints()`
   try {
-    expect(said((await create('hinted')).body)).toBe(
+    expect(said(await create('hinted'))).toBe(
       'public.hinted: the error (EventTriggerFailed, P0001). the detail. the hint.',
     )
     expect((await refusalOf(migrateUp(migrateCall(database), await frozen.read()))).message).toMatch(

@@ -1,21 +1,23 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { handler as api } from '../../../../functions/api.ts'
-import { handler as createView } from '../../../../functions/create.ts'
-import { handler as refreshView } from '../../../../functions/refresh.ts'
+import { inspect } from 'node:util'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { answerHttp } from '../../../../src/api/http.ts'
+import type { AnyRoute } from '../../../../src/api/route.ts'
+import { routes } from '../../../../src/api/routes.ts'
 import { migrateUp } from '../../../../src/migrate/migrate.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
-import { httpEvent, lambdaContext } from '../../../support/aws/lambda.ts'
+import { servedOn } from '../../../support/api/served.ts'
 import { makeRaises, sqlstates } from '../../../support/catalog/sqlstates.ts'
 import { counts } from '../../../support/counts.ts'
 import { deep, eachCase } from '../../../support/deep.ts'
+import { deleteRows } from '../../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { define } from '../../../support/views/batches.ts'
 import { definition, migrateCall, useFolders } from '../../../support/views/frozen.ts'
 
 // No value of a row reaches a record, an answer or a log, whatever the server says when it fails on one.
 
 const { url, sql, database } = useDatabase()
 const folder = useFolders()
-const context = lambdaContext()
 
 const marker = 'marker_7f3a'
 /** The server folds names to lower case. */
@@ -79,11 +81,28 @@ const queryOf = (kind: string) =>
   `select r.id, case when r.s is not null then (${failures[kind]![0]})::text end as v from public.rows r where r.kind = '${kind}'`
 const viewOf = (kind: string) => `view_${kinds.indexOf(kind)}`
 
-let lines: string[]
+let lines: string[] = []
+const log = (...line: unknown[]) => void lines.push(inspect(line, { depth: null }))
+const logger = { info: log, warn: log, error: log }
+
+/** What a door answers. */
+const ask = (route: AnyRoute, path: Record<string, string>, body = {}) =>
+  answerHttp(
+    route,
+    {
+      path,
+      query: {},
+      headers: { prefer: 'wait=20' },
+      body: JSON.stringify(body),
+      requestedBy: 'test',
+      at: Date.now(),
+    },
+    { ...servedOn(database), logger },
+  )
+
 let xmlIsBuilt: boolean
 
 beforeAll(async () => {
-  process.env.DATABASE_URL = url
   await sql.unsafe(`
     create schema fails; create schema made;
     create table public.rows (id integer generated always as identity, kind text, s text);
@@ -102,22 +121,10 @@ beforeAll(async () => {
     await sql`insert into rows (kind) values (${kind})`
     await sql.unsafe(`
       create materialized view ${viewOf(kind)} as ${queryOf(kind)}; create unique index on ${viewOf(kind)} (id)`)
-    await sql`
-      insert into viewkeeper.definitions (schema_name, name, sql, source) values ('made', ${viewOf(kind)}, ${queryOf(kind)}, 'authored')`
+    await define(sql, `made.${viewOf(kind)}`, { sql: queryOf(kind) })
   }
   for (const [kind, [, value]] of Object.entries(failures))
     await sql`update rows set s = ${value} where kind = ${kind}`
-})
-
-afterAll(() => {
-  delete process.env.DATABASE_URL
-})
-
-beforeEach(() => {
-  lines = []
-  for (const stream of ['log', 'info', 'warn', 'error', 'debug'] as const)
-    vi.spyOn(console, stream).mockImplementation((line: unknown) => void lines.push(String(line)))
-  return () => vi.restoreAllMocks()
 })
 
 /** The places of the latest run's record, answers and log that show the marker; empty if there are none. */
@@ -147,17 +154,14 @@ const metBy = (way: (typeof ways)[number]): string[] =>
   kinds.filter((kind, at) => kind in ofTheServer || (at - ways.indexOf(way)) % counts.oneSqlstateIn === 0)
 
 /** Makes views fail. Returns the leaks, and the runs whose record has a wrong SQLSTATE. */
-async function failAll(
-  way: (typeof ways)[number],
-  failOne: (view: string, kind: string) => Promise<{ body?: unknown }>,
-) {
+async function failAll(way: (typeof ways)[number], failOne: (view: string, kind: string) => Promise<object>) {
   const leaks: Record<string, string> = {}
   const sqlstatesMissed: Record<string, string> = {}
   for (const kind of metBy(way)) {
     lines = []
     const answer = await failOne(viewOf(kind), kind)
     const run = await lastRun()
-    const shown = await api(httpEvent('GET /runs/{id}', { path: { id: String(run?.id) } }), context)
+    const shown = await ask(routes.getRun, { id: String(run?.id) })
     const leaked = await leaksOf([JSON.stringify(answer), JSON.stringify(shown)])
     if (leaked !== '') leaks[kind] = leaked
     const expected = kind.includes('xml') && !xmlIsBuilt ? '0A000' : failures[kind]![2]
@@ -174,24 +178,14 @@ const clean = { leaks: {}, sqlstatesMissed: {} }
 describe('if the query fails on a value of a row, the value is shown nowhere and the SQLSTATE is on record, in', () => {
   eachCase(['regular', 'concurrent', 'swap'] as const, { quick: 1 })('a %s refresh', async (strategy) => {
     const result = await failAll(strategy, (view, kind) => {
-      const body = { strategy, timeoutSeconds: /40P01|55P03/.test(failures[kind]![2]) ? 2 : 60 }
-      const headers = { prefer: 'wait=20' }
-      return refreshView(
-        httpEvent('POST /views/{view}/refresh', { path: { view }, headers, body }),
-        context,
-      ) as Promise<object>
+      const timeoutSeconds = /40P01|55P03/.test(failures[kind]![2]) ? 2 : 60
+      return ask(routes.refreshView, { view }, { strategy, timeoutSeconds })
     })
     expect(result).toEqual(clean)
   })
 
   test('a create', deep, async () => {
-    const result = await failAll('create', (view) => {
-      const headers = { prefer: 'wait=20' }
-      return createView(
-        httpEvent('POST /views/{view}/create', { path: { view: `made.${view}` }, headers, body: {} }),
-        context,
-      ) as Promise<object>
-    })
+    const result = await failAll('create', (view) => ask(routes.createView, { view: `made.${view}` }))
     expect(result).toEqual(clean)
   })
 })
@@ -210,7 +204,7 @@ describe('if a new index of a migration fails on a value of a row, the value is 
     await frozen.freeze([
       definition(name, query, { indexes: [{ name: `${name}_i`, unique: true, on: `(${expression})` }] }),
     ])
-    await sql`delete from viewkeeper.migrations`
+    await deleteRows(sql, 'migrations')
     const thrown = await migrateUp(migrateCall(database), await frozen.read()).then(
       () => new Error('it did not fail'),
       (error) => error,

@@ -9,6 +9,7 @@ import { refresh } from '../../../../src/run/refresh.ts'
 import { setAside } from '../../../../src/set-aside/set-aside.ts'
 import { getWhy } from '../../../../src/watch/why.ts'
 import { deep, eachGroup } from '../../../support/deep.ts'
+import { deleteRows } from '../../../support/record/rows.ts'
 import { administrator, callOn, useDatabase } from '../../../support/servers/database.ts'
 import { callAlter } from '../../../support/views/alter.ts'
 import { advanceToEnd, begin, define } from '../../../support/views/batches.ts'
@@ -328,6 +329,6 @@ describe('alter', () => {
     await until('it has told of the dump', async () => waits.length > 0)
     expect(await dump.finish()).toEqual([])
     expect((await done).items).not.toEqual([])
-    await sql`delete from viewkeeper.set_aside`
+    await deleteRows(sql, 'setAside')
   })
 })
