@@ -9,9 +9,9 @@ import { pauseAll } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { servedOn } from '../../support/api/served.ts'
+import { age } from '../../support/record/past.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
-import { age } from '../../support/record/past.ts'
 import { namesByKind } from '../../support/views/wrong.ts'
 
 const { sql, database } = useDatabase()
