@@ -7,6 +7,7 @@ import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
 import { deep } from '../../support/deep.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import {
   accountOf,
@@ -104,7 +105,7 @@ describe('a batch', () => {
         { status: 'success' },
       ],
     })
-    await sql`delete from viewkeeper.runs where batch_id = ${batchId} and view_name = 'b'`
+    await deleteRows(sql, 'runs', { batchId, view: 'shown.b' })
     expect(await getBatch(database, batchId)).toMatchObject({
       views: [{ status: 'success' }, { view: 'shown.b', status: 'pruned', runs: [] }],
     })
@@ -122,7 +123,7 @@ describe('a batch', () => {
     await withGateClosed(sql, 'deleted', async () => {
       const advancing = advance(batchId, { database, until: muchLater() })
       await untilAtGate(sql, 'deleted')
-      await sql`delete from viewkeeper.batches where id = ${batchId}`
+      await deleteRows(sql, 'batches', { id: batchId })
       expect(await advancing).toMatchObject(unknown)
     })
   })

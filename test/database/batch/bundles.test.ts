@@ -1,7 +1,9 @@
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { requestBatchCancel } from '../../../src/record/batches/batches.ts'
+import { pauseView } from '../../../src/watch/pause.ts'
 import { deep } from '../../support/deep.ts'
 import { whileKilledAtEach } from '../../support/processes/kills.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import {
   accountOf,
@@ -41,7 +43,7 @@ async function makeKnown(schema: string, gated: string): Promise<void> {
     )
   expect(await advanceToEnd(database, await refreshAll(schema))).toMatchObject({ status: 'success' })
   // However slow the machine was: they fit into one message.
-  await sql`update viewkeeper.runs set duration_ms = 5 where schema_name = ${schema}`
+  await updateRows(sql, 'runs', { schemaName: schema }, { durationMs: 5 })
   await sql.unsafe(views.map((view) => `alter sequence ${schema}.${view}_executions restart`).join('; '))
 }
 
@@ -120,7 +122,7 @@ test('a kill at any statement of a bundle ends that run only, and no record is f
       })
       for (const [nth, view] of views.entries())
         if (view !== victim) expect(await countExecutions(sql, `at_any.${view}`)).toBe(before[nth]! + 1)
-      await sql`update viewkeeper.runs set duration_ms = 5 where schema_name = 'at_any'`
+      await updateRows(sql, 'runs', { schemaName: 'at_any' }, { durationMs: 5 })
     })
 })
 
@@ -142,7 +144,7 @@ test('a view that is paused while a view before it in its bundle is refreshed st
   await withGateClosed(sql, 'paused', async (open) => {
     const ended = advanceToEnd(database, batchId)
     await untilAtGate(sql, 'paused')
-    await sql`update viewkeeper.definitions set paused_at = clock_timestamp() where schema_name = 'paused' and name = 'd'`
+    await pauseView(database, 'paused.d', true, 'test')
     await open()
     expect(await ended).toMatchObject({ status: 'success' })
   })
@@ -207,9 +209,8 @@ test('a run whose plan is another one by now is not executed in the bundle', asy
     await untilAtGate(sql, 'anew')
     // As another process that advances the batch may plan it, for another owner.
     const fails = [{ kind: 'command', phase: 'building', sql: 'select 1 / 0' }]
-    await sql`
-      update viewkeeper.runs set plan = plan || ${sql.json({ bundle: 'another', prepare: fails })}
-       where batch_id = ${batchId} and view_name = 'e'`
+    const plan = sql`plan || ${sql.json({ bundle: 'another', prepare: fails })}`
+    await updateRows(sql, 'runs', { batchId, view: 'anew.e' }, { plan })
     await open()
     expect(await ended).toMatchObject({ status: 'success' })
   })

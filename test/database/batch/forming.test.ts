@@ -1,8 +1,10 @@
 import { afterEach, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
 import { getBatch } from '../../../src/batch/read.ts'
+import { requestBatchCancel } from '../../../src/record/batches/batches.ts'
 import { recordTogether } from '../../../src/record/batches/group-runs.ts'
 import { deep } from '../../support/deep.ts'
+import { cancelOpenBatches } from '../../support/record/open-batches.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
@@ -11,9 +13,7 @@ import { until } from '../../support/waiting/until.ts'
 const { database, sql, url } = useDatabase()
 
 afterEach(async () => {
-  const open = await sql<{ id: string }[]>`
-    update viewkeeper.batches set cancel_requested_at = clock_timestamp() where finished_at is null returning id`
-  for (const { id } of open) await advanceToEnd(database, id)
+  await cancelOpenBatches(database)
   await sql`drop schema shop cascade`
 })
 
@@ -134,7 +134,7 @@ test('a canceled batch forms no group any more', async () => {
   const batchId = await begin(database, { pattern: 'shop.*' })
   await callOnce(batchId)
   const first = await formed(batchId)
-  await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where id = ${batchId}`
+  await requestBatchCancel(sql, batchId, 'test')
   expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'canceled' })
   expect(await formed(batchId)).toBe(first)
 })

@@ -9,6 +9,7 @@ import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { muteConsole } from '../../support/console.ts'
 import { deep } from '../../support/deep.ts'
 import { age } from '../../support/record/past.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql } = useDatabase()
@@ -134,10 +135,8 @@ describe('a schedule', () => {
     const none = await open(scheduled({ ...fields, scheduledTime: '2026-11-23T05:00:00Z' }))
     expect((await viewsOf(none.batchId)).views).toEqual([])
     await advanceFunction(none.batchId)
-    await sql`update viewkeeper.definitions set schedule = ${times.schedule}, time_zone = ${times.timeZone}
-               where name in ('first_view', 'second_view')`
-    await sql`update viewkeeper.definitions set schedule = ${times.schedule}, time_zone = 'Etc/UTC'
-               where name = 'other_view'`
+    await updateRows(sql, 'definitions', { name: ['first_view', 'second_view'] }, times)
+    await updateRows(sql, 'definitions', { name: 'other_view' }, { ...times, timeZone: 'Etc/UTC' })
     const { batchId } = await open(scheduled({ ...fields, scheduledTime: '2026-11-24T05:00:00Z' }))
     const { views, selection, requestedBy } = await viewsOf(batchId)
     expect(views.map(({ view }: { view: string }) => view)).toEqual([
@@ -147,7 +146,7 @@ describe('a schedule', () => {
     expect(views[1].dependsOn).toEqual(['public.first_view'])
     expect({ selection, requestedBy }).toEqual({ selection: { scheduled: times }, requestedBy: 'at-six' })
     expect(await advanceFunction(batchId)).toMatchObject({ status: 'success' })
-    await sql`update viewkeeper.definitions set schedule = null, time_zone = null`
+    await updateRows(sql, 'definitions', {}, { schedule: null, timeZone: null })
   })
 
   test('a deploy starts one batch for each version', async () => {
@@ -178,7 +177,7 @@ describe('a paused view', () => {
 
 describe('a minimum interval', () => {
   test('answers with the last run, until the interval is over or the request has `force`', deep, async () => {
-    await sql`update viewkeeper.definitions set min_interval_seconds = 3600 where name = 'first_view'`
+    await updateRows(sql, 'definitions', { name: 'first_view' }, { minIntervalSeconds: 3600 })
     const first = (await refreshed('first_view', { force: true })).body
     const second = (await refreshed('first_view')).body
     expect(second).toEqual({ ...first, coalesced: true })
@@ -187,6 +186,6 @@ describe('a minimum interval', () => {
     const third = (await refreshed('first_view')).body
     expect(third.runId).toBeGreaterThan(first.runId + 1)
     expect(third).not.toHaveProperty('coalesced')
-    await sql`update viewkeeper.definitions set min_interval_seconds = 0 where name = 'first_view'`
+    await updateRows(sql, 'definitions', { name: 'first_view' }, { minIntervalSeconds: 0 })
   })
 })

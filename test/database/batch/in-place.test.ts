@@ -4,7 +4,10 @@ import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
+import { pauseView } from '../../../src/watch/pause.ts'
 import { deep } from '../../support/deep.ts'
+import { cancelOpenBatches } from '../../support/record/open-batches.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin, define, retryAtOnce } from '../../support/views/batches.ts'
 import { gatedGroup, makeGatedGroup, shadowSchemas, tellRows } from '../../support/views/gated-group.ts'
@@ -18,9 +21,7 @@ beforeAll(() => retryAtOnce(sql))
 /** A day: any refresh locks readers out no longer, so whatever is known of a view's duration, it is refreshed in place. */
 const inPlace = connectTo(fromUrl(url), { regularUpToMs: 86_400_000 })
 
-afterEach(async () => {
-  await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where finished_at is null`
-})
+afterEach(() => cancelOpenBatches(database))
 
 /** A group whose views have been refreshed by an exchange, so that it is known how long each takes. */
 async function makeKnownGroup(name: string): Promise<string[]> {
@@ -140,7 +141,7 @@ describe('a group whose refresh locks readers out no longer than an exchange', (
     await makeKnownGroup('still')
     const batchId = await begin(inPlace, { views: gatedGroup('still') })
     await advance(batchId, { database: inPlace, until: Date.now() })
-    await sql`update viewkeeper.definitions set paused_at = now() where name = 'still_mid'`
+    await pauseView(database, 'still_mid', true, 'test')
     expect(await advanceToEnd(inPlace, batchId)).toMatchObject({ status: 'success' })
     const { statuses } = await accountOf(sql, batchId)
     expect(statuses).toEqual({ still_base: ['success'], still_mid: ['skipped'], still_top: ['success'] })
@@ -196,9 +197,9 @@ describe('a group whose refresh locks readers out no longer than an exchange', (
         return [...new Set((await runsOf(batchId)).map(({ strategy }) => strategy))]
       }
       expect(await strategies()).toEqual(['swap'])
-      await sql`update viewkeeper.definitions set checks = '{"rows":{"min":1}}' where name = 'unknown_top'`
+      await updateRows(sql, 'definitions', { view: 'unknown_top' }, { checks: { rows: { min: 1 } } })
       expect(await strategies()).toEqual(['swap'])
-      await sql`update viewkeeper.definitions set checks = '{}' where name = 'unknown_top'`
+      await updateRows(sql, 'definitions', { view: 'unknown_top' }, { checks: {} })
       expect(await strategies()).toEqual(['regular'])
     },
   )

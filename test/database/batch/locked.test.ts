@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { getBatch } from '../../../src/batch/read.ts'
+import { requestBatchCancel } from '../../../src/record/batches/batches.ts'
 import { deep, eachGroup } from '../../support/deep.ts'
+import { cancelOpenBatches } from '../../support/record/open-batches.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { administrator, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { type Holder, holdLocks } from '../../support/waiting/holder.ts'
@@ -17,7 +20,7 @@ const hold = async (view: string) => {
 afterEach(async () => {
   await holder?.letGo()
   await Promise.all(others.splice(0).map(({ letGo }) => letGo()))
-  await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where finished_at is null`
+  await cancelOpenBatches(database)
   await sql`drop schema shop cascade`
 })
 
@@ -57,14 +60,12 @@ const untilRefreshed = (batchId: string, views: string[]) =>
   })
 
 /** Waits until views of the batch wait for a lock, and moves the moment since which they do. */
-const shiftWait = (batchId: string, by: string) =>
-  until('a group waits', async () => {
-    const rows = await sql`
-      update viewkeeper.batches b set locked = (
-        select jsonb_agg(l || jsonb_build_object('since', (l ->> 'since')::timestamptz + ${by}::interval)) from jsonb_array_elements(b.locked) l)
-       where b.id = ${batchId} and b.locked <> '[]' returning b.id`
-    return rows.length
-  })
+async function shiftWait(batchId: string, by: string): Promise<void> {
+  await until('a group waits', async () => (await getBatch(database, batchId)).locked.length)
+  const locked = sql`(
+    select jsonb_agg(l || jsonb_build_object('since', (l ->> 'since')::timestamptz + ${by}::interval)) from jsonb_array_elements(locked) l)`
+  await updateRows(sql, 'batches', { id: batchId }, { locked })
+}
 
 const family = (name: string) => ['leaf', 'middle', 'root'].map((view) => `${name}_${view}`)
 
@@ -174,7 +175,7 @@ describe('a view that somebody holds exclusively', () => {
     const end = advanceToEnd(database, batchId)
     await shiftWait(batchId, '1 hour')
     await untilRefreshed(batchId, ['single'])
-    await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where id = ${batchId}`
+    await requestBatchCancel(sql, batchId, 'test')
     expect(await end).toMatchObject({ status: 'canceled' })
     await holder.letGo()
   })

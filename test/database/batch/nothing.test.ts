@@ -1,13 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { getBatch } from '../../../src/batch/read.ts'
 import { startBatch } from '../../../src/batch/start.ts'
-import { quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 
-const { database, sql, url } = useDatabase()
-
-quietFunctionsOn(url)
+const { database, sql } = useDatabase()
 
 describe('in a database without views', () => {
   test.each([
@@ -35,12 +33,9 @@ test('a batch of all succeeds if every definition says `inAll: false`; a pattern
 })
 
 test('of all views fails if an authored view is missing, but for one that is paused, left out of all, or set aside', async () => {
-  const there = { source: 'authored', schema_name: 'public' }
-  await sql`insert into viewkeeper.definitions ${sql([
-    { ...there, name: 'dropped', paused_at: null, in_all: true },
-    { ...there, name: 'paused_one', paused_at: new Date(), in_all: true },
-    { ...there, name: 'not_in_all', paused_at: null, in_all: false },
-  ])}`
+  await define(sql, 'public.dropped', { in_all: true })
+  await define(sql, 'public.paused_one', { paused_at: new Date() })
+  await define(sql, 'public.not_in_all', { in_all: false })
   const end = await advanceToEnd(database, await begin(database, { all: true }))
   expect(end).toMatchObject({
     status: 'failed',
@@ -50,7 +45,7 @@ test('of all views fails if an authored view is missing, but for one that is pau
       message: expect.stringContaining('migrate up --repair'),
     },
   })
-  await sql`delete from viewkeeper.definitions where name = 'dropped'`
+  await deleteRows(sql, 'definitions', { name: 'dropped' })
   expect(await advanceToEnd(database, await begin(database, { all: true }))).toMatchObject({
     status: 'success',
   })

@@ -1,4 +1,5 @@
 import { beforeAll, expect, test } from 'vitest'
+import { updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -31,7 +32,7 @@ const statuses = async (batchId: string, schema: string, status: string) =>
 test('an owner whose views are slow never has all places while views of another owner wait', async () => {
   const batchId = await begin(database, { all: true, concurrency: 2, strategy: 'regular' })
   // The slow ones are the most urgent.
-  await sql`update viewkeeper.batch_views set position = position + 100 where batch_id = ${batchId} and schema_name = 'z'`
+  await updateRows(sql, 'batchViews', { batchId, schemaName: 'z' }, { position: sql`position + 100` })
   await withGateClosed(sql, 'stop', async (open) => {
     const ended = advanceToEnd(database, batchId)
     await untilAtGate(sql, 'stop')

@@ -2,10 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { getBatch, listBatches } from '../../../src/batch/read.ts'
 import { type BatchRequest, startBatch } from '../../../src/batch/start.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
-import { batchLostAfterSeconds } from '../../../src/record/batches/batches.ts'
+import { batchLostAfterSeconds, requestBatchCancel } from '../../../src/record/batches/batches.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { cancelOpenBatches } from '../../support/record/open-batches.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import {
   accountOf,
@@ -38,7 +40,7 @@ describe('a selection', () => {
     const first = await viewsOf(await begin(database, {}))
     expect(first).toEqual(expect.arrayContaining(['everything.a', 'everything.b']))
     expect(first).not.toContain('everything.out')
-    await sql`update viewkeeper.batches set status = 'success', finished_at = clock_timestamp() where status = 'pending'`
+    await cancelOpenBatches(database)
     await sql`create materialized view everything.late as select 1 as id`
     expect(await viewsOf(await begin(database, { all: true }))).toContain('everything.late')
   })
@@ -208,9 +210,10 @@ describe('a key', () => {
 })
 
 /** Makes the batch look as if nobody had advanced it for long enough to be lost. */
-const forget = (batchId: string) => sql`
-  update viewkeeper.batches set advanced_at = clock_timestamp() - make_interval(secs => ${batchLostAfterSeconds + 1})
-   where id = ${batchId}`
+async function forget(id: string): Promise<void> {
+  const advancedAt = sql`clock_timestamp() - make_interval(secs => ${batchLostAfterSeconds + 1})`
+  await updateRows(sql, 'batches', { id }, { advancedAt })
+}
 
 describe('a batch that nobody advances', () => {
   test('is closed with its open runs when the same selection is requested, and never blocks the next batch', async () => {
@@ -243,7 +246,7 @@ describe('a batch that nobody advances', () => {
     await makeGraph(sql, 'given_up', { a: [] })
     const batchId = await begin(database, { pattern: 'given_up.*' })
     await forget(batchId)
-    await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where id = ${batchId}`
+    await requestBatchCancel(sql, batchId, 'test')
     await monitor(database, { schedules: unscheduled, publish: unheard })
     expect(await getBatch(database, batchId)).toMatchObject({
       status: 'canceled',

@@ -3,6 +3,7 @@ import { readBatchRuns } from '../../../src/record/batches/attempts.ts'
 import { readOpenGroups } from '../../../src/record/batches/batch-groups.ts'
 import { groupsByMember, waitsFor } from '../../../src/run/plan/turn.ts'
 import { runStatuses } from '../../../src/words/run.ts'
+import { insertRow, insertRows, updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { sql } = useDatabase()
@@ -14,41 +15,41 @@ test('the server and the advancer say the same of whose turn it is, for every en
       for (const error of [null, { class: 'UpstreamFailed', message: '' }]) {
         const hasError = ['failed', 'canceled', ...(error === null ? [] : ['skipped'])].includes(status)
         if (hasError !== (error !== null)) continue
-        const [batch] = await sql<[{ id: string }]>`
-          insert into viewkeeper.batches (trigger, selection) values ('http', ${sql.json([Math.random()])}) returning id`
-        const ids = await sql<{ id: number }[]>`
-          insert into viewkeeper.definitions (schema_name, name, source)
-          select 'public', gen_random_uuid(), 'discovered' from generate_series(1, 3) returning id`
-        const [parent, child, other] = ids.map(({ id }) => id) as [number, number, number]
-        await sql`
-          insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, parents, estimate_ms, remaining_ms)
-          select ${batch.id}, d.id, 1, d.schema_name, d.name, case d.id when ${child} then array[${parent}::integer] else '{}' end, 1, 1
-            from viewkeeper.definitions d where d.id in (${parent}, ${child})`
+        const { id: batchId } = await insertRow(sql, 'batches', { selection: [Math.random()] })
+        const views = ['parent', 'child', 'other'].map((role) => ({ view: `${role}_${batchId}` }))
+        const ids = (await insertRows(sql, 'definitions', views)).map(({ id }) => id)
+        const [parent, child, other] = ids as [number, number, number]
+        const [ofParent, ofChild] = views.map((view) => ({ ...view, batchId }))
+        await insertRow(sql, 'batchViews', ofParent!)
+        await insertRow(sql, 'batchViews', { ...ofChild, parents: [parent] })
+        const members = [child, group === 'of another' ? other : parent]
+        const givenUp = group === 'given up' ? {} : null
         if (group !== 'none')
-          await sql`
-            insert into viewkeeper.batch_groups (batch_id, number, members, shadow_bytes, facts, given_up)
-            values (${batch.id}, 1, array[${child}, ${group === 'of another' ? other : parent}]::integer[], 0, '{}',
-                    ${group === 'given up' ? sql.json({}) : null})`
+          await insertRow(sql, 'batchGroups', {
+            batchId,
+            number: 1,
+            members,
+            givenUp,
+            shadowBytes: 0,
+            facts: {},
+          })
+        const now = new Date()
+        const finishedAt = ['pending', 'running', 'built'].includes(status) ? null : now
+        const work = { builtAt: now, startedAt: now, backendPid: 1, backendStart: now }
         if (status !== 'none')
-          await sql`
-            insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, batch_id, status, error,
-                                         built_at, finished_at, started_at, backend_pid, backend_start)
-            values (${parent}, 'public', 'parent', 'refresh', 'batch', ${batch.id}, ${status}, ${error && sql.json(error)}, now(),
-                    case when ${status} not in ('pending', 'running', 'built') then now() end, now(), 1, now())`
-        const [run] = await sql<[{ id: number }]>`
-          insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, batch_id)
-          values (${child}, 'public', 'child', 'refresh', 'batch', ${batch.id}) returning id`
+          await insertRow(sql, 'runs', { ...ofParent, ...work, status, error, finishedAt })
+        const run = await insertRow(sql, 'runs', ofChild!)
         const latest = new Map(
-          (await readBatchRuns(sql, batch.id)).map((run) => [run.definitionId, run] as const),
+          (await readBatchRuns(sql, batchId)).map((run) => [run.definitionId, run] as const),
         )
-        const groups = groupsByMember(await readOpenGroups(sql, batch.id))
+        const groups = groupsByMember(await readOpenGroups(sql, batchId))
         const [server] = await sql<[{ waits: boolean }]>`
           select not viewkeeper.has_turn(${run.id}) as waits`
         const waits = waitsFor({ id: child, parents: [parent] }, latest, groups).length > 0
         const name = `${group}, ${status}${error === null ? '' : ` by ${error.class}`}`
         expect({ name, waits }).toEqual({ name, waits: server.waits })
         said[name] = waits
-        await sql`update viewkeeper.runs set status = 'canceled', error = '{}', finished_at = now() where batch_id = ${batch.id}`
+        await updateRows(sql, 'runs', { batchId }, { status: 'canceled', error: {}, finishedAt: now })
       }
   expect(Object.keys(said).filter((name) => !said[name])).toEqual([
     'none, success',

@@ -6,8 +6,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { handler as exportToS3 } from '../../../docs/examples/export-to-s3.ts'
 import { handler as invalidateCache } from '../../../docs/examples/invalidate-cache.ts'
 import { handler as postToChat } from '../../../docs/examples/post-to-chat.ts'
-import { answerNews } from '../../../functions/monitor.ts'
-import { sendWaiting } from '../../../src/events/hand-out.ts'
+import { handOut, sendWaiting } from '../../../src/events/hand-out.ts'
 import type { WaitingEvent } from '../../../src/record/plan/watch.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
@@ -45,7 +44,7 @@ async function delivered() {
   const bus: WaitingEvent[] = []
   await sendWaiting({
     until: muchLater(),
-    ask: (request) => answerNews(request, { environment: 'production', database }),
+    ask: (request) => handOut(database, request, 'production'),
     async put(events) {
       bus.push(...events)
       return events.map(() => null)

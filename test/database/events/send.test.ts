@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { answerNews } from '../../../functions/monitor.ts'
 import { eventSchemas } from '../../../src/api/events.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { type HandingOut, handOut, sendWaiting } from '../../../src/events/hand-out.ts'
@@ -15,6 +14,14 @@ import { unheard } from '../../support/aws/publisher.ts'
 import { deep } from '../../support/deep.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { age } from '../../support/record/past.ts'
+import {
+  deleteRows,
+  emptyTables,
+  insertRow,
+  insertRows,
+  updateRows,
+  writeSwitch,
+} from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -34,13 +41,16 @@ async function putOn(bus: WaitingEvent[], refuses: (event: WaitingEvent) => bool
       bus.push(event)
       return null
     })
-  const ask: HandingOut['ask'] = (request) => answerNews(request, { environment, database })
+  const ask: HandingOut['ask'] = (request) => handOut(database, request, environment)
   return sendWaiting({ ask, put, until: muchLater() })
 }
 const look = (programs: { typed: string } | null = { typed: environment }) =>
   monitor(database, { schedules: unscheduled, publish: unheard, programs })
 const call = () => callOn(database)
 const inShort = ({ type, subject }: WaitingEvent) => `${type} ${subject}`
+
+/** As if nobody had sent anything in the last minute. */
+const endTurn = () => writeSwitch(sql, 'events', {})
 
 /** A batch may end a moment before the server process of its last run lets go of the run, which until then is no event. */
 const untilNobodyWorks = () =>
@@ -50,9 +60,8 @@ const untilNobodyWorks = () =>
   })
 
 beforeEach(async () => {
-  await sql`truncate viewkeeper.runs, viewkeeper.batches, viewkeeper.events, viewkeeper.incidents cascade`
-  await sql`update viewkeeper.switches set value = '{}' where key = 'events'`
-  await sql`delete from viewkeeper.definitions`
+  await emptyTables(sql, 'runs', 'batches', 'events', 'incidents', 'definitions')
+  await endTurn()
   await sql`drop schema if exists e cascade`
   await sql.unsafe(`
     create schema e;
@@ -160,7 +169,7 @@ describe('what programs are told', () => {
     await refresh({ view: 'e.good' }, call())
     await define(sql, 'e.good', { max_staleness_seconds: 3600, source: 'discovered' })
     await define(sql, 'e.gone', { sql: 'select 1 as id' })
-    await sql`update viewkeeper.definitions set expected_since = now() - interval '1 year'`
+    await updateRows(sql, 'definitions', {}, { expectedSince: sql`now() - interval '1 year'` })
     await age(sql, '2 hours', 'good')
     await look()
     await look()
@@ -188,12 +197,12 @@ describe('what programs are told', () => {
   })
 
   test('is nothing of what ended before the first deploy', async () => {
-    await sql`delete from viewkeeper.switches where key = 'monitored'`
+    await deleteRows(sql, 'switches', { key: 'monitored' })
     await refresh({ view: 'e.good' }, call())
     await handOut(database, whole, environment)
     await refresh({ view: 'e.bad' }, call())
     await database.withConnection(beginMonitoring)
-    await sql`update viewkeeper.switches set value = '{}' where key = 'events'`
+    await endTurn()
     const bus: WaitingEvent[] = []
     await putOn(bus)
     expect(bus).toEqual([])
@@ -207,7 +216,7 @@ describe('what programs are told', () => {
     await untilNobodyWorks()
     await define(sql, 'e.gone', { sql: 'select 1 as id' })
     expect(await look(null)).toMatchObject({ waitingSeconds: null, publishedRuns: 3, publishedBatches: 1 })
-    await sql`update viewkeeper.switches set value = '{}' where key = 'events'`
+    await endTurn()
     await refresh({ view: 'e.good' }, call())
     const bus: WaitingEvent[] = []
     await putOn(bus)
@@ -220,7 +229,7 @@ test('events of a view wait for its run before them, whose server process still 
   await refresh({ view: 'e.good' }, call())
   await refresh({ view: 'e.bad' }, call())
   const bus: WaitingEvent[] = []
-  await sql`update viewkeeper.runs set plan = '{}' where id = ${first.runId}`
+  await updateRows(sql, 'runs', { id: first.runId }, { plan: {} })
   await whileWorkedOn(sql, `r.id = ${first.runId}`, async () => {
     await putOn(bus)
     expect(bus.map(inShort)).toEqual(['ViewFailed e.bad'])
@@ -234,12 +243,12 @@ test('events of a view wait for its run before them, whose server process still 
 
 test('an event has the count that ends while the event is made', async () => {
   const { runId } = await refresh({ view: 'e.good' }, call())
-  await sql`update viewkeeper.runs set row_count_after = null where id = ${runId}`
+  await updateRows(sql, 'runs', { id: runId }, { rowCountAfter: null })
   const bus: WaitingEvent[] = []
   const counting = await sql.reserve()
   try {
     await counting`begin`
-    await counting`update viewkeeper.runs set row_count_after = 7 where id = ${runId}`
+    await updateRows(counting as never, 'runs', { id: runId }, { rowCountAfter: 7 })
     const put = putOn(bus)
     await until('the event waits for the count', async () => {
       const [row] = await sql`
@@ -258,10 +267,8 @@ test('a proof that a refresh would change nothing makes the data young', async (
   await define(sql, 'e.good', { source: 'discovered' })
   await refresh({ view: 'e.good' }, call())
   await age(sql, '2 hours')
-  await sql`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, as_of)
-    select definition_id, schema_name, view_name, operation, 'skipped', trigger, clock_timestamp(), clock_timestamp() - interval '10 minutes'
-      from viewkeeper.runs`
+  const proof = { finishedAt: new Date(), asOf: sql`clock_timestamp() - interval '10 minutes'` }
+  await insertRow(sql, 'runs', { view: 'e.good', status: 'skipped', ...proof })
   const { runId } = await refresh({ view: 'e.good' }, call())
   const bus: WaitingEvent[] = []
   await putOn(bus)
@@ -292,7 +299,7 @@ describe('a bus that refuses or is away', () => {
     const handed = await handOut(database, whole, environment)
     expect(await handOut(database, whole, environment)).toEqual({ busy: true })
     // The turn is over a minute later.
-    await sql`update viewkeeper.switches set value = value || '{"until": "2000-01-01"}' where key = 'events'`
+    await updateRows(sql, 'switches', { key: 'events' }, { value: sql`value || '{"until": "2000-01-01"}'` })
     const again = await handOut(database, whole, environment)
     if (handed.busy || again.busy) throw new Error('somebody else has the turn')
     expect(again.events).toEqual(handed.events)
@@ -302,24 +309,26 @@ describe('a bus that refuses or is away', () => {
     expect(await handOut(database, { token: handed.token, done, stop: false }, environment)).toEqual({
       busy: true,
     })
-    expect(await handOut(database, { token: again.token, done: [], stop: false }, environment)).toMatchObject(
-      {
-        busy: false,
-        events: [],
-      },
-    )
+    const more = await handOut(database, { token: again.token, done: [], stop: false }, environment)
+    expect(more).toMatchObject({ busy: false, events: [] })
   })
 })
 
 test('a bus that refuses for long delays no message for people, and topics that refuse delay no event', async () => {
-  const write = (type: string, count: number) => sql`
-    insert into viewkeeper.events (type, subject, at, detail)
-    select ${type}, case ${type}::text when 'Message' then 'people' else 'e.' || n end, now(), '{}' from generate_series(1, ${count}) as n`
+  const write = (type: string, count: number) => {
+    const event = { type, subject: 'people', at: new Date(), detail: {} }
+    const subjectOf = (at: number) => type !== 'Message' && { subject: `e.${at}` }
+    return insertRows(
+      sql,
+      'events',
+      Array.from(Array(count), (_, at) => ({ ...event, ...subjectOf(at) })),
+    )
+  }
   for (const [dead, alive] of [
     ['BatchEnded', 'Message'],
     ['Message', 'BatchEnded'],
   ] as const) {
-    await sql`truncate viewkeeper.events`
+    await emptyTables(sql, 'events')
     await write(dead, 120)
     await write(alive, 3)
     const taken: WaitingEvent[] = []
@@ -329,11 +338,8 @@ test('a bus that refuses for long delays no message for people, and topics that 
         taken.push(event)
         return null
       })
-    const ask: HandingOut['ask'] = (request) => answerNews(request, { environment, database })
-    expect(await sendWaiting({ ask, put, until: muchLater() })).toEqual({
-      sent: 3,
-      refused: 'refused',
-    })
+    const ask: HandingOut['ask'] = (request) => handOut(database, request, environment)
+    expect(await sendWaiting({ ask, put, until: muchLater() })).toEqual({ sent: 3, refused: 'refused' })
     expect(taken.map(({ type }) => type)).toEqual([alive, alive, alive])
   }
 })

@@ -4,6 +4,7 @@ import type { AnyRoute } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
 import { createKeeper, type KeeperOptions, Problem } from '../../../src/engine.ts'
 import { servedOn } from '../../support/api/served.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { begin, makeGraph } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -275,7 +276,7 @@ test('calls queue instead of opening more connections than the keeper may, batch
 
 test('a batch that nobody attends to is taken over by the next refresh of everything', async () => {
   const left = await begin(database, { all: true, strategy: 'regular' })
-  await sql`update viewkeeper.batches set requested_at = requested_at - interval '1 min' where id = ${left}`
+  await updateRows(sql, 'batches', { id: left }, { requestedAt: sql`requested_at - interval '1 min'` })
   const keeper = await keeperOn()
   const done = await keeper.refreshAll({ strategy: 'concurrent', retries: 0 })
   expect(done.id).not.toBe(left)

@@ -9,7 +9,10 @@ import type { Database } from '../../../src/server/database.ts'
 import { makeLog } from '../../../src/slices/plan/log.ts'
 import { planLog } from '../../../src/slices/slices.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
+import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { age } from '../../support/record/past.ts'
+import { emptyTables } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
 import { define } from '../../support/views/batches.ts'
@@ -19,8 +22,8 @@ const { sql, database, as } = useDatabase()
 
 /** Kept tables with logs and target lags of one second: `daily` of table `orders`, and `other` of table `events`. */
 beforeEach(async () => {
+  await emptyTables(sql, 'runs', 'definitions', 'switches', 'incidents')
   await sql.unsafe(`
-    delete from viewkeeper.runs; delete from viewkeeper.definitions; delete from viewkeeper.switches; delete from viewkeeper.incidents;
     drop schema if exists app, viewkeeper_logs cascade; create schema app;
     create table app.orders (day int, amount int); create table app.events (day int, amount int);
     ${makeKept('app.daily', 'select day, sum(100 / amount) as parts from app.orders group by day')}; create unique index on app.daily (day);
@@ -86,14 +89,14 @@ describe('a kept table with a target lag of a second', () => {
 
   test('stays as it is while it is paused, or everything is, and catches up afterwards', async () => {
     follow()
-    await sql`update viewkeeper.definitions set paused_at = clock_timestamp() where name = 'daily'`
+    await pauseView(database, 'app.daily', true, 'test')
     await write('orders', 1)
     await followsOther(1)
     expect(await runsOf('daily')).toEqual([])
-    await sql`insert into viewkeeper.switches (key, value) values ('paused', jsonb_build_object('since', clock_timestamp(), 'by', 'test'))`
-    await sql`update viewkeeper.definitions set paused_at = null where name = 'daily'`
+    await pauseAll(database, true, 'test')
+    await pauseView(database, 'app.daily', false, 'test')
     expect(await askLogs()).toEqual([])
-    await sql`delete from viewkeeper.switches where key = 'paused'`
+    await pauseAll(database, false, 'test')
     await shows('daily', 1)
     expect(await runsOf('daily')).toEqual([followed])
   })
@@ -121,7 +124,7 @@ describe('a kept table with a target lag of a second', () => {
     expect(
       await until('both may be refreshed', async () => (await behind()).length === 2 && behind()),
     ).toEqual(['app.daily', 'app.other'])
-    await sql`update viewkeeper.definitions set min_interval_seconds = 3600 where name = 'other'`
+    await define(sql, 'app.other', { min_interval_seconds: 3600 })
     expect(await behind()).toEqual(['app.daily'])
     await sql`alter table app.orders disable trigger user`
     const { response } = await refresh({ view: 'app.daily' }, callOn(database))
@@ -199,7 +202,7 @@ describe('a lag of seconds that is not kept is an incident', () => {
       /^The target lag of app\.daily, 1\.0 s, cannot be kept: by the usual durations .*, (\d+)\.0 s can\. Write targetLagSeconds: \1, or/,
     )
     expect(await lookAtLags(database, false)).toEqual([])
-    await sql`update viewkeeper.runs set requested_at = requested_at - interval '11 min' where requested_by = 'target lag'`
+    await age(sql, '11 min')
     expect(await lookAtLags()).toEqual([])
   })
 
@@ -214,7 +217,7 @@ describe('a lag of seconds that is not kept is an incident', () => {
       next: `viewkeeper freeze ${view} -m 'a new log'`,
     })
     expect(await lookAtLags()).toEqual([found('app.daily'), found('app.other')])
-    await sql`update viewkeeper.definitions set paused_at = clock_timestamp() where name = 'other'`
+    await pauseView(database, 'app.other', true, 'test')
     await sql.unsafe('alter table app.orders enable trigger user')
     expect(await lookAtLags()).toEqual([found('app.daily')])
   })

@@ -3,6 +3,7 @@ import { defaults } from '../../../src/config/options.ts'
 import { makeAdvancer } from '../../../src/keeper/advancer.ts'
 import { keepFresh } from '../../../src/keeper/keep-fresh.ts'
 import { termsOf } from '../../../src/keeper/terms.ts'
+import { writeSwitch } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { define } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -21,9 +22,7 @@ test.each([
     create materialized view ${view} as select 1 as id with no data`)
     await define(sql, view, { sql: 'select 1 as id', schedule, time_zone: 'UTC' })
     // Nobody has led for some minutes, so a turn is due at once.
-    await sql`
-    insert into viewkeeper.switches (key, value) values ('looked', jsonb_build_object('at', clock_timestamp() - interval '5 minutes'))
-    on conflict (key) do update set value = excluded.value`
+    await writeSwitch(sql, 'looked', { at: new Date(Date.now() - 300_000) })
     const stop = new AbortController()
     const errors: unknown[] = []
     const ofBatch: object[] = []

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { askEveryMs, type CopyStanding, type Leader, leadInTurn } from '../../../src/keeper/lead.ts'
 import type { Database } from '../../../src/server/database.ts'
+import { writeSwitch } from '../../support/record/rows.ts'
 import { administrator, useDatabase } from '../../support/servers/database.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -76,10 +77,8 @@ test('a leader whose session is ended is followed by one copy', async () => {
 test('nobody follows a session of another database', async () => {
   const elsewhere = administrator(url.replace(/\/t_\w+$/, '/postgres'))
   onTestFinished(() => elsewhere.end({ timeout: 1 }))
-  await sql`
-    insert into viewkeeper.switches (key, value)
-    select 'leader', jsonb_build_object('obeys', 'the same', 'pid', a.pid, 'role', current_user, 'since', a.backend_start)
-      from pg_stat_get_activity(${(await elsewhere`select pg_backend_pid() as pid`)[0]!.pid}) a
-    on conflict (key) do update set value = excluded.value`
+  const [session] = await elsewhere`
+    select 'the same' as obeys, a.pid, current_user as role, a.backend_start::text as since from pg_stat_get_activity(pg_backend_pid()) a`
+  await writeSwitch(sql, 'leader', session)
   await leads(copyOf())
 })

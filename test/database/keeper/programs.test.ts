@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { useDatabase } from '../../support/servers/database.ts'
+import { define } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { sql, as } = useDatabase({ migrated: false })
@@ -57,7 +58,7 @@ test('the script of the docs makes the schema, refreshes everything, and ends', 
   await sql`create materialized view shop.broken as select 1 / (amount - 42) as part from shop.orders with no data`
   onTestFinished(async () => void (await sql`drop materialized view shop.broken`))
   await sql.unsafe(`alter materialized view shop.broken owner to ${login}`)
-  await sql`insert into viewkeeper.definitions (schema_name, name, source, retries) values ('shop', 'broken', 'authored', 0)`
+  await define(sql, 'shop.broken', { retries: 0 })
   const { code, output } = await start('script.ts').ended
   expect(output).toContain('shop.broken failed')
   expect(code).toBe(1)

@@ -19,6 +19,8 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { writePast } from '../../support/record/past.ts'
+import { deleteRows, emptyTables, insertRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeCertificate } from '../../support/servers/tls.ts'
 import { passTime } from '../../support/views/pass.ts'
@@ -33,8 +35,8 @@ afterEach(async () => {
 })
 
 beforeEach(async () => {
-  await sql`truncate viewkeeper.deliveries, viewkeeper.events, viewkeeper.runs, viewkeeper.incidents, viewkeeper.definitions cascade`
-  await sql`delete from viewkeeper.switches where key = 'noted'`
+  await emptyTables(sql, 'deliveries', 'events', 'runs', 'incidents', 'definitions')
+  await deleteRows(sql, 'switches', { key: 'noted' })
   await sql.unsafe(`
     drop materialized view if exists broken, fine;
     drop table if exists divisor;
@@ -317,10 +319,12 @@ describe('webhooks', () => {
   test('what a program has refused for a day is dropped, and the next events come', async () => {
     const program = await receive(410)
     const channels = await hook(program.url)
-    await sql`
-      insert into viewkeeper.deliveries (channel, key, at, message)
-      values ('webhook my-cache', 'old', clock_timestamp() - interval '25 hours', '{}'),
-             ('webhook my-cache', 'new', clock_timestamp(), '{}'), ('chat gone', 'old', clock_timestamp(), '{}')`
+    const waits = { channel: 'webhook my-cache', message: {} }
+    await insertRows(sql, 'deliveries', [
+      { ...waits, key: 'old', at: sql`clock_timestamp() - interval '25 hours'` },
+      { ...waits, key: 'new', at: sql`clock_timestamp()` },
+      { ...waits, key: 'old', at: sql`clock_timestamp()`, channel: 'chat gone' },
+    ])
     lead(channels)
     await until('the event', async () => program.accepted.length === 1)
     expect(program.received.map(({ headers }) => headers['webhook-id'])).toEqual(['old', 'new'])
@@ -383,14 +387,8 @@ test('a refresh that took much longer than usual is told after the look that fin
   })
   const { look } = lead(channels)
   await refresh({ view: 'fine' }, callOn(database))
-  await sql`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, status, requested_at, started_at, finished_at, duration_ms, published_at, fills, meta)
-    select definition_id, schema_name, view_name, operation, trigger, status, requested_at, started_at, finished_at, 100, finished_at, fills, meta
-      from viewkeeper.runs, generate_series(1, 20)`
-  await sql`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, status, requested_at, started_at, finished_at, duration_ms, fills, meta)
-    select definition_id, schema_name, view_name, operation, trigger, status, requested_at, started_at, clock_timestamp(), 600000, fills, meta
-      from viewkeeper.runs order by id limit 1`
+  await writePast(sql, Array(20).fill({ view: 'fine', ago: '1 hour', durationMs: 100 }))
+  await writePast(sql, [{ view: 'fine', ago: '10 minutes', durationMs: 600_000 }])
   await look()
   await until('the message', async () => program.accepted.length === 1)
   expect(JSON.parse(program.accepted[0]!.body).text).toMatch(/^`public\.fine is slow \[shop\]`/)

@@ -6,6 +6,7 @@ import type { PolicyName } from '../../../src/api/route.ts'
 import { listTokens, revokeToken } from '../../../src/record/tokens/tokens.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { eachCase } from '../../support/deep.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql, url, as } = useDatabase()
@@ -79,7 +80,7 @@ describe('no request is let in', () => {
   test('with an expired token, by the clock of the database', async () => {
     const headers = bearer(await make('expired', 'read', 1))
     expect(await said(headers)).toBe('let in')
-    await sql`update viewkeeper.tokens set expires_at = clock_timestamp() where name = 'expired'`
+    await updateRows(sql, 'tokens', { name: 'expired' }, { expiresAt: sql`clock_timestamp()` })
     expect(await said(headers)).toBe('Unauthenticated')
   })
 })
@@ -112,7 +113,7 @@ test('a thousand requests at one moment cost one login, and the use is noted onc
   expect(first).not.toBeNull()
   await makeDoorkeeper(database).authorize(headers, 'read', '::1')
   expect(await lastUse()).toBe(first)
-  await sql`update viewkeeper.tokens set last_used_at = clock_timestamp() - interval '61 s' where name = 'busy'`
+  await updateRows(sql, 'tokens', { name: 'busy' }, { lastUsedAt: sql`last_used_at - interval '61 s'` })
   const old = await lastUse()
   await makeDoorkeeper(database).authorize(headers, 'read', '::1')
   expect(await lastUse()).not.toBe(old)

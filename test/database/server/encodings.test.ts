@@ -1,34 +1,28 @@
 import { beforeAll, expect, test } from 'vitest'
-import { handler as api } from '../../../functions/api.ts'
-import { handler as batch } from '../../../functions/batch.ts'
-import { handler as createView } from '../../../functions/create.ts'
-import { handler as dropView } from '../../../functions/drop.ts'
-import { handler as monitor, handler as news } from '../../../functions/monitor.ts'
-import { handler as prune } from '../../../functions/prune.ts'
-import { handler as refreshView } from '../../../functions/refresh.ts'
-import type { HttpAnswer } from '../../../src/api/http.ts'
-import type { OpenedBatch } from '../../../src/api/lambda/open-batch.ts'
+import { answerHttp } from '../../../src/api/http.ts'
+import type { AnyRoute } from '../../../src/api/route.ts'
+import { routes } from '../../../src/api/routes.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
+import { handOut } from '../../../src/events/hand-out.ts'
+import { prune } from '../../../src/keeper/jobs.ts'
 import { describeViews, isDefined } from '../../../src/migrate/describe.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
-import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { servedOn } from '../../support/api/served.ts'
+import { unheard } from '../../support/aws/publisher.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { deep, eachGroup } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
-import { advanceToEnd } from '../../support/views/batches.ts'
+import { advanceToEnd, define } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
+import { muchLater } from '../../support/waiting/until.ts'
 
 // On most databases text is UTF-8. The encoding of another one lacks characters, and has some beyond ASCII.
 
-const context = lambdaContext({ getRemainingTimeInMillis: () => 90_000 })
 const folder = useFolders()
-const headers = { prefer: 'wait=20' }
-const notices = news as unknown as (
-  question: object,
-  of: typeof context,
-) => Promise<{ events: { type: string; detail: { text: string } }[] }>
 
 eachGroup(
   [
@@ -41,7 +35,6 @@ eachGroup(
   const { url, sql, database } = useDatabase({ encoding })
   const view = `public."${word}"`
 
-  quietFunctionsOn(url)
   beforeAll(async () => {
     await sql.unsafe(`
       create table base (id integer, "${word}" text); insert into base values (1, '${word}');
@@ -52,53 +45,56 @@ eachGroup(
       create view above as select "${word}" from "${word}"; comment on view above is '${word}'`)
   })
 
-  type Served = (event: ReturnType<typeof httpEvent>, of: typeof context) => Promise<unknown>
-  const ask = async (serve: unknown, route: string, options: Parameters<typeof httpEvent>[1] = {}) =>
-    parsed((await (serve as Served)(httpEvent(route, { headers, ...options }), context)) as HttpAnswer)
+  const people = { environment: 'shop', typed: null, links: {} }
+  const look = () => monitor(database, { schedules: unscheduled, publish: unheard, people })
+  const path = { view: `"${word}"` }
+  async function ask(
+    route: AnyRoute,
+    asked: Partial<Parameters<typeof answerHttp>[1]> = {},
+    input: object = {},
+  ) {
+    const request = {
+      path: {},
+      query: {},
+      headers: { prefer: 'wait=20' },
+      requestedBy: 'test',
+      at: Date.now(),
+    }
+    const body = JSON.stringify(input)
+    const answer = await answerHttp(route, { ...request, body, ...asked }, servedOn(database))
+    return { ...answer, body: JSON.parse(answer.body) }
+  }
 
   test.each(['regular', 'concurrent', 'swap', 'auto'])('a %s refresh carries all names', async (strategy) => {
     const before = await describeInCatalog(sql, view)
-    const { statusCode, body } = await ask(refreshView, 'POST /views/{view}/refresh', {
-      path: { view: `"${word}"` },
-      body: { strategy },
-    })
+    const { statusCode, body } = await ask(routes.refreshView, { path }, { strategy })
     expect([statusCode, body.status, body.view]).toEqual([200, 'updated', view])
     expect(await describeInCatalog(sql, view)).toEqual(before)
     expect(await sql.unsafe(`select * from "${word}"`)).toEqual([{ id: 1, [word]: word, said: word }])
   })
 
   test('a batch, its reads, the monitor and the prune work', deep, async () => {
-    const opened = (await batch(
-      {
-        event: httpEvent('POST /batches', {
-          body: { pattern: `*.${word}`, descendants: true },
-          headers: { 'idempotency-key': word },
-        }),
-        requestId: word,
-      },
-      context,
-    )) as OpenedBatch
-    const id = opened.batchId as string
+    const request = { pattern: `*.${word}`, descendants: true }
+    const opened = await ask(routes.startBatch, { headers: { 'idempotency-key': word } }, request)
+    const id = opened.body.batchId as string
     await advanceToEnd(database, id)
-    const shown = await ask(api, 'GET /batches/{id}', { path: { id } })
+    const shown = await ask(routes.getBatch, { path: { id } })
     expect(shown.body).toMatchObject({ status: 'success', views: [{ view }] })
-    for (const [route, options] of [
-      ['GET /views', {}],
-      ['GET /views/{view}', { path: { view: `"${word}"` } }],
-      ['GET /views/{view}/why', { path: { view: `"${word}"` } }],
-      ['GET /runs', { query: { view: `"${word}"` } }],
-      ['GET /view-metrics', {}],
+    for (const [route, asked] of [
+      [routes.listViews, {}],
+      [routes.getView, { path }],
+      [routes.getWhy, { path }],
+      [routes.listRuns, { query: path }],
+      [routes.getMetrics, {}],
     ] as const) {
-      const { statusCode, body } = await ask(api, route, options)
-      expect([route, statusCode]).toEqual([route, 200])
+      const { statusCode, body } = await ask(route, asked)
+      expect([route.path, statusCode]).toEqual([route.path, 200])
       expect(JSON.stringify(body)).toContain(word)
     }
-    expect((await ask(api, 'POST /views/{view}/pause', { path: { view: `"${word}"` } })).statusCode).toBe(200)
-    expect((await ask(api, 'POST /views/{view}/resume', { path: { view: `"${word}"` } })).statusCode).toBe(
-      200,
-    )
-    await monitor({}, context)
-    await prune({}, context)
+    for (const route of [routes.pauseView, routes.resumeView])
+      expect((await ask(route, { path })).statusCode).toBe(200)
+    await look()
+    await prune(database, { successes: 500, days: 90 }, muchLater())
   })
 
   test('a run is canceled, and a failed one has its message', async () => {
@@ -107,39 +103,25 @@ eachGroup(
         raise exception '${word}' using detail = '${word}', hint = '${word}'; end $$;
       create function sleeps() returns integer language plpgsql as $$ begin perform pg_sleep(60); return 1; end $$;
       create materialized view "slow_${word}" as select sleeps() as id with no data;
-      insert into viewkeeper.definitions (schema_name, name, sql, source) values ('public', 'made_${word}', 'select 1 as id', 'authored');
       create event trigger raises on ddl_command_end when tag in ('CREATE MATERIALIZED VIEW') execute function raises()`)
-    const failed = await ask(createView, 'POST /views/{view}/create', {
-      path: { view: `made_${word}` },
-      body: {},
-    })
+    await define(sql, `public.made_${word}`, { sql: 'select 1 as id' })
+    const made = { path: { view: `made_${word}` } }
+    const failed = await ask(routes.createView, made)
     await sql`drop event trigger raises`
     expect(failed.body.detail).toMatch(
       new RegExp(
         `^Run \\d+ could not create public."made_${word}" at .* UTC: ${word} \\(EventTriggerFailed, P0001\\)\\. ${word}\\. ${word}\\.$`,
       ),
     )
-    await monitor({}, context)
-    const waiting = await notices({ token: null, done: [], stop: false }, context)
-    const message = waiting.events.find(({ type }) => type === 'Message')
+    await look()
+    const waiting = await handOut(database, { token: null, done: [], stop: false }, 'shop')
+    const message = waiting.busy ? null : waiting.events.find(({ type }) => type === 'Message')
     expect(message?.detail.text).toContain(`public."made_${word}" is authored and missing`)
-    const { body } = await ask(refreshView, 'POST /views/{view}/refresh', {
-      path: { view: `"slow_${word}"` },
-      headers: {},
-      body: {},
-    })
-    const canceled = await ask(api, 'POST /runs/{id}/cancel', { path: { id: String(body.runId) } })
+    const { body } = await ask(routes.refreshView, { path: { view: `"slow_${word}"` }, headers: {} })
+    const canceled = await ask(routes.cancelRun, { path: { id: String(body.runId) } })
     expect(canceled.body).toMatchObject({ runId: body.runId, status: 'error', error: { class: 'Canceled' } })
-    const created = await ask(createView, 'POST /views/{view}/create', {
-      path: { view: `made_${word}` },
-      body: {},
-    })
-    expect(created.body.status).toBe('created')
-    const dropped = await ask(dropView, 'POST /views/{view}/drop', {
-      path: { view: `made_${word}` },
-      body: {},
-    })
-    expect(dropped.body.status).toBe('deleted')
+    expect((await ask(routes.createView, made)).body.status).toBe('created')
+    expect((await ask(routes.dropView, made)).body.status).toBe('deleted')
   })
 
   test(
@@ -176,30 +158,29 @@ eachGroup(
   test('a name with a character that the encoding lacks is the name of no view, on every route', async () => {
     const name = `of_${lacking}`
     const unknown = `There is no materialized view ${name} in this database: its encoding, ${encoding}, has no "${lacking}".`
-    const path = { view: name }
-    for (const [serve, route, options] of [
-      [refreshView, 'POST /views/{view}/refresh', { path, body: {} }],
-      [refreshView, 'POST /views/{view}/refresh', { path, body: {}, headers: { 'idempotency-key': 'k' } }],
-      [createView, 'POST /views/{view}/create', { path, body: {} }],
-      [dropView, 'POST /views/{view}/drop', { path, body: {} }],
-      [api, 'POST /views/{view}/pause', { path }],
-      [api, 'GET /views/{view}', { path }],
-      [api, 'GET /views/{view}/why', { path }],
-      [api, 'GET /runs', { query: path }],
-      [api, 'GET /view-metrics', { query: path }],
+    const lost = { path: { view: name } }
+    for (const [route, asked] of [
+      [routes.refreshView, lost],
+      [routes.refreshView, { ...lost, headers: { 'idempotency-key': 'k' } }],
+      [routes.createView, lost],
+      [routes.dropView, lost],
+      [routes.pauseView, lost],
+      [routes.getView, lost],
+      [routes.getWhy, lost],
+      [routes.listRuns, { query: lost.path }],
+      [routes.getMetrics, { query: lost.path }],
     ] as const) {
-      const { statusCode, body } = await ask(serve, route, options)
-      expect([route, statusCode, body.code, body.detail]).toEqual([route, 404, 'UnknownView', unknown])
+      const { statusCode, body } = await ask(route, asked)
+      expect([route.path, statusCode, body.code, body.detail]).toEqual([
+        route.path,
+        404,
+        'UnknownView',
+        unknown,
+      ])
     }
-    const batch = await openedWith({ views: ['above', name] })
+    const batch = await ask(routes.startBatch, {}, { views: ['above', name] })
     expect([batch.statusCode, batch.body.detail, batch.body.field]).toEqual([404, unknown, 'views'])
   })
-
-  const openedWith = async (body: object, more: Parameters<typeof httpEvent>[1] = {}) => {
-    const event = httpEvent('POST /batches', { body, ...more })
-    const { answer } = (await batch({ event, requestId: 'r' }, context)) as OpenedBatch
-    return parsed(answer as HttpAnswer)
-  }
 
   test('any other text of a request with such a character is refused by its field', async () => {
     const refused = (field: string) => [
@@ -212,22 +193,21 @@ eachGroup(
       body.detail,
       body.field,
     ]
-    const key = { 'idempotency-key': `key ${lacking}` }
-    const path = { view: `"${word}"` }
-    const refreshed = (more: object) =>
-      ask(refreshView, 'POST /views/{view}/refresh', { path, body: {}, ...more })
-    expect(told(await refreshed({ headers: key }))).toEqual(refused('Idempotency-Key'))
-    expect(told(await refreshed({ caller: `user/${lacking}` }))).toEqual(refused('requestedBy'))
-    expect(told(await openedWith({ all: true }, { headers: key }))).toEqual(refused('Idempotency-Key'))
-    expect(told(await openedWith({ pattern: `*${lacking}*` }))).toEqual(refused('pattern'))
-    const paused = await ask(api, 'POST /pause', { caller: `user/${lacking}` })
+    const headers = { 'idempotency-key': `key ${lacking}` }
+    const requestedBy = `user/${lacking}`
+    expect(told(await ask(routes.refreshView, { path, headers }))).toEqual(refused('Idempotency-Key'))
+    expect(told(await ask(routes.refreshView, { path, requestedBy }))).toEqual(refused('requestedBy'))
+    expect(told(await ask(routes.startBatch, { headers }, { all: true }))).toEqual(refused('Idempotency-Key'))
+    const batch = await ask(routes.startBatch, {}, { pattern: `*${lacking}*` })
+    expect(told(batch)).toEqual(refused('pattern'))
+    const paused = await ask(routes.pauseAll, { requestedBy })
     expect([paused.statusCode, paused.body.code]).toEqual([400, 'InvalidRequest'])
   })
 
   test('a lock is told with the names in the statement of its session, and without its constants', async () => {
     const holding = `lock table base in access exclusive mode; select '${word}' as "${word}"`
     await whileLocked(url, holding, async () => {
-      const { body } = await ask(api, 'GET /views/{view}/why', { path: { view: `"${word}"` } })
+      const { body } = await ask(routes.getWhy, { path })
       expect(body.locks).toMatchObject([
         { statement: `begin; lock table base in access exclusive mode; select ... as "${word}"` },
       ])

@@ -3,6 +3,7 @@ import { handler as api } from '../../../functions/api.ts'
 import type { HttpAnswer } from '../../../src/api/http.ts'
 import { httpEvent, lambdaContext, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { insertRow, insertRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql } = useDatabase()
@@ -36,14 +37,10 @@ async function readPages(routeKey: string, list: string, options: Parameters<typ
 
 /** Writes a run that failed with a text of so many characters, and has statements of that length. */
 async function writeRun(view: string, characters: number, text = 'x'): Promise<number> {
-  const [row] = await sql<{ id: number }[]>`
-    insert into viewkeeper.runs (schema_name, view_name, operation, trigger, status, finished_at, error, meta)
-    values ('public', ${view}, 'refresh', 'http', 'failed', clock_timestamp(),
-            jsonb_build_object('class', 'ViewSqlFailed', 'message', repeat(${text}, ${characters})),
-            jsonb_build_object('request', '{}'::jsonb, 'response',
-              jsonb_build_object('sql', jsonb_build_array('select 1', repeat(${text}, ${characters})))))
-    returning id`
-  return row?.id as number
+  const message = text.repeat(characters)
+  const error = { class: 'ViewSqlFailed', message }
+  const meta = { request: {}, response: { sql: ['select 1', message] } }
+  return (await insertRow(sql, 'runs', { view, status: 'failed', finishedAt: new Date(), error, meta })).id
 }
 
 describe('an answer is never larger than Lambda allows', () => {
@@ -87,47 +84,37 @@ describe('an answer is never larger than Lambda allows', () => {
   })
 
   test('batches with requests of megabytes come in pages', async () => {
-    const [first] = await sql<{ ids: string[] }[]>`
-      with made as (
-        insert into viewkeeper.batches (status, finished_at, trigger, request, selection)
-        select 'success', clock_timestamp(), 'http', names, names
-          from generate_series(1, 6),
-               (select jsonb_build_object('views', jsonb_agg(repeat('v', 100) || g)) as names from generate_series(1, 8000) g) n
-        returning id, serial)
-      select array_agg(id order by serial desc) as ids from made`
+    const views = Array.from({ length: 8000 }, (_, at) => `${'v'.repeat(100)}${at}`)
+    const batch = { status: 'success', finishedAt: new Date(), request: { views }, selection: { views } }
+    const batches = await insertRows(sql, 'batches', Array(6).fill(batch))
     const { items, pages } = await readPages('GET /batches', 'batches')
-    expect(items.map(({ id }) => id)).toEqual(first?.ids)
+    expect(items.map(({ id }) => id)).toEqual(batches.map(({ id }) => id).reverse())
     expect(pages.length).toBeGreaterThan(1)
   })
 
   describe('of thousands of views', () => {
+    const views = Array.from({ length: 6000 }, (_, at) => `many.${'"'.repeat(50)}${`${at}`.padStart(5, '0')}`)
     beforeAll(async () => {
-      await sql`
-        insert into viewkeeper.definitions (schema_name, name, source)
-        select 'many', repeat('"', 50) || to_char(g, 'FM00000'), 'authored' from generate_series(1, 6000) g`
+      const definitions = views.map((view) => ({ view, source: 'authored' }))
+      await insertRows(sql, 'definitions', definitions)
       await sql`analyze viewkeeper.definitions`
     })
 
     test('a batch with long messages comes in pages, in its order', deep, async () => {
-      const [batch] = await sql<{ id: string }[]>`
-        insert into viewkeeper.batches (status, finished_at, trigger, selection, error)
-        values ('failed', clock_timestamp(), 'http', '{"all": true}', '{}') returning id`
-      await sql`
-        insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, estimate_ms, remaining_ms)
-        select ${batch!.id}, id, 2000 - row_number() over (order by name), schema_name, name, 1, 1
-          from viewkeeper.definitions where schema_name = 'many' order by name limit 2000`
-      await sql`
-        insert into viewkeeper.runs (definition_id, batch_id, schema_name, view_name, operation, trigger, status, finished_at, error)
-        select definition_id, batch_id, schema_name, view_name, 'refresh', 'batch', 'failed', clock_timestamp(),
-               jsonb_build_object('class', 'ViewSqlFailed', 'message', repeat('"', 2000))
-          from viewkeeper.batch_views where batch_id = ${batch!.id}`
+      const end = { status: 'failed', finishedAt: new Date() }
+      const { id } = await insertRow(sql, 'batches', { ...end, error: {} })
+      const error = { class: 'ViewSqlFailed', message: '"'.repeat(2000) }
+      const some = views.slice(0, 2000).map((view, at) => ({ view, batchId: id, position: 2000 - at }))
+      await insertRows(sql, 'batchViews', some)
+      const runs = some.map(({ position: _, ...view }) => ({ ...view, ...end, error }))
+      await insertRows(sql, 'runs', runs)
       await sql`analyze viewkeeper.batch_views, viewkeeper.runs`
-      const { items, pages } = await readPages('GET /batches/{id}', 'views', { path: { id: batch!.id } })
+      const { items, pages } = await readPages('GET /batches/{id}', 'views', { path: { id } })
       expect(pages.length).toBeGreaterThan(1)
       const names = items.map(({ view }) => view as string)
       expect(names).toHaveLength(2000)
       expect(names).toEqual(names.toSorted().toReversed())
-      const odd = httpEvent('GET /batches/{id}', { path: { id: batch!.id }, query: { cursor: 'nobody' } })
+      const odd = httpEvent('GET /batches/{id}', { path: { id }, query: { cursor: 'nobody' } })
       expect(await api(odd, lambdaContext())).toMatchObject({ statusCode: 400 })
     })
 

@@ -17,6 +17,7 @@ import { doctor } from '../../../src/watch/doctor.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { insertRow, updateRows } from '../../support/record/rows.ts'
 import { administrator, callOn, templateDatabase, useDatabase } from '../../support/servers/database.ts'
 import { callPutBack, callSetAside } from '../../support/views/alter.ts'
 
@@ -77,10 +78,9 @@ beforeAll(async () => {
   await database.withConnection(beginMonitoring)
   for (const view of ['daily', 'of_shops', 'broken']) await refresh({ view }, callOn(database))
   await callSetAside(database, ['public.shops'])
-  await sql`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_by, started_at, backend_pid, backend_start)
-    select id, 'public', 'daily', 'refresh', 'running', 'http', 'a process of the original', now(), 1, now()
-      from viewkeeper.definitions where name = 'daily'`
+  const now = new Date()
+  const worked = { status: 'running', startedAt: now, backendPid: 1, backendStart: now }
+  await insertRow(sql, 'runs', { view: 'daily', requestedBy: 'a process of the original', ...worked })
   await sql.end()
 })
 
@@ -145,7 +145,7 @@ describe.each(ways)('a database %s', (_, make) => {
     expect(await here.database.withConnection(beginMonitoring)).toBe(false)
     const told = await look(here.database)
     expect(told).toMatchObject({ lost: 1, publishedRuns: 4 })
-    await here.sql.unsafe('update viewkeeper.runs set published_at = null')
+    await updateRows(here.sql, 'runs', {}, { publishedAt: null })
     await here.sql.unsafe(silenced)
     expect(await here.database.withConnection(beginMonitoring)).toBe(true)
     expect(await look(here.database)).toMatchObject({ publishedRuns: 0, waitingSeconds: null })

@@ -5,6 +5,7 @@ import { readSilence } from '../../../src/record/watch/looks.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { silenceOf } from '../../../src/watch/plan/silence.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
+import { insertRow } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { usePublished } from './past.ts'
 
@@ -18,9 +19,8 @@ test('a first deploy publishes no failure of the time before; after it each fail
   await sql`create materialized view broken as select 1 / (count(*) - count(*)) as x from pg_class with no data`
   const fail = () => refresh({ view: 'broken' }, callOn(database))
   await fail()
-  await sql`
-    insert into viewkeeper.batches (trigger, selection, status, finished_at, error)
-    values ('http', '{"all":true}', 'failed', now(), '{"class":"BatchLost","message":"gone"}')`
+  const error = { class: 'BatchLost', message: 'gone' }
+  await insertRow(sql, 'batches', { trigger: 'http', status: 'failed', finishedAt: new Date(), error })
   await migrate({}, context)
   await monitor({}, context)
   expect([published('RunsFailed'), published('BatchesLost')]).toEqual([[0], [0]])
@@ -43,6 +43,7 @@ test('a hotswap, which deploys migrations and applies none, is said until a depl
   expect(await said('2')).toEqual([
     expect.stringMatching(/^migration 2 is deployed, .* Apply it: viewkeeper migrate up( --env \S+)?$/),
   ])
-  await sql`insert into viewkeeper.migrations (number, name, checksum) values (1, '001_a', ''), (2, '002_b', '')`
+  for (const number of [1, 2])
+    await insertRow(sql, 'migrations', { number, name: `00${number}`, checksum: '' })
   expect(await said('2')).toEqual([])
 })

@@ -9,13 +9,13 @@ import { listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { deep } from '../../support/deep.ts'
+import { deleteRows, emptyTables, insertRow, updateRows } from '../../support/record/rows.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { messagesOf, passTime } from '../../support/views/pass.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
-import { useHistory, usePublished } from './past.ts'
+import { useHistory } from './past.ts'
 
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()
-usePublished(url)
 
 const schedules = unscheduled
 const people = { environment: 'production', typed: 'production', links: {} }
@@ -26,7 +26,7 @@ const pass = (time: string) => passTime(sql, time)
 /** What people are told, since they were asked last; null: nothing. */
 async function tell(): Promise<Message | null> {
   const messages = await messagesOf(sql)
-  await sql`delete from viewkeeper.events`
+  await deleteRows(sql, 'events')
   expect(messages.length).toBeLessThan(2)
   return messages[0] ?? null
 }
@@ -44,15 +44,15 @@ async function fails(view: string, ago = '1 minutes'): Promise<void> {
   await look()
 }
 async function becomesStale(view: string): Promise<void> {
-  await sql`update viewkeeper.definitions set max_staleness_seconds = 60 where name = ${view}`
+  await updateRows(sql, 'definitions', { view }, { maxStalenessSeconds: 60 })
   await expectForLong(view)
 }
 
 beforeEach(async () => {
   await clear()
-  await sql`truncate viewkeeper.incidents, viewkeeper.events`
-  await sql`delete from viewkeeper.switches where key in ('noted', 'monitored')`
-  await sql`update viewkeeper.definitions set max_staleness_seconds = null`
+  await emptyTables(sql, 'incidents', 'events')
+  await deleteRows(sql, 'switches', { key: ['noted', 'monitored'] })
+  await updateRows(sql, 'definitions', {}, { maxStalenessSeconds: null })
   await writePast(['steady', 'shaky', 'quiet', 'fresh'].map((view) => ({ view, ago: '2 hours' })))
 })
 
@@ -94,7 +94,7 @@ describe('an incident', () => {
     await fails('steady', '20 minutes')
     await tell()
     await writePast([{ view: 'steady', ago: '10 seconds', status: 'skipped' }])
-    await sql`update viewkeeper.runs set as_of = finished_at where view_name = 'steady' and status = 'skipped'`
+    await updateRows(sql, 'runs', { status: 'skipped' }, { asOf: sql`finished_at` })
     await pass('6 minutes')
     await look()
     expect((await tell())?.subject).toBe('OK: public.steady is well again [production]')
@@ -150,9 +150,8 @@ describe('an incident', () => {
     const [failed] = await sql`select id from viewkeeper.runs where status = 'failed'`
     const beside = { view: 'steady', status: 'skipped' }
     await writePast([{ ...beside, ago: '9 minutes' }])
-    await sql`
-      update viewkeeper.runs set error = '{"class":"AlreadyRunning","message":"in the way"}'
-       where status = 'skipped'`
+    const error = { class: 'AlreadyRunning', message: 'in the way' }
+    await updateRows(sql, 'runs', { status: 'skipped' }, { error })
     await writePast([
       { ...beside, operation: 'create', ago: '8 minutes' },
       { ...beside, operation: 'drop', status: 'success', ago: '7 minutes' },
@@ -171,17 +170,14 @@ describe('an incident', () => {
     'says that %s was canceled, of which a skipped view knows only the name',
     async (_, canceledAt, culprit) => {
       await sql.unsafe('create materialized view below as select * from steady')
-      await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'below', 'discovered')`
-      await sql`
-      insert into viewkeeper.batches (id, status, trigger, requested_by, selection, cancel_requested_at)
-      values ('b-1', 'running', 'http', 'ann', '{}', ${canceledAt})`
+      await insertRow(sql, 'definitions', { view: 'below' })
+      await insertRow(sql, 'batches', { id: 'b-1', status: 'running', cancelRequestedAt: canceledAt })
       await writePast([
         { view: 'steady', status: 'canceled', ago: '2 minutes', batchId: 'b-1' },
         { view: 'below', status: 'skipped', ago: '1 minutes', batchId: 'b-1' },
       ])
-      await sql`
-      update viewkeeper.runs set error = '{"class":"UpstreamFailed","message":"public.steady"}'
-       where status = 'skipped'`
+      const error = { class: 'UpstreamFailed', message: 'public.steady' }
+      await updateRows(sql, 'runs', { status: 'skipped' }, { error })
       await becomesStale('below')
       await look()
       expect(noticeOf(await tell()).causes).toMatchObject([
@@ -189,7 +185,7 @@ describe('an incident', () => {
       ])
       await sql.unsafe('drop materialized view below')
       await clear()
-      await sql`delete from viewkeeper.definitions where name = 'below'`
+      await deleteRows(sql, 'definitions', { view: 'below' })
     },
   )
 
@@ -209,19 +205,18 @@ describe('an incident', () => {
   })
 
   test('of a batch is its own failure, not that of its views, until each view has succeeded since', async () => {
-    const batch = (id: string, error: string) => sql`
-      insert into viewkeeper.batches (id, status, trigger, requested_by, selection, requested_at, finished_at, error)
-      values (${id}, 'failed', 'schedule', 'ann', '{}', now(), now(), jsonb_build_object('class', ${error}::text, 'message', 'gone'))`
-    await batch('b-1', 'ViewsFailed')
-    await batch('b-2', 'BatchLost')
-    await sql`
-      insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, estimate_ms, remaining_ms)
-      select 'b-2', id, 1, 'public', 'quiet', 1, 1 from viewkeeper.definitions where name = 'quiet'`
+    const failed = { status: 'failed', trigger: 'schedule', finishedAt: sql`now()` }
+    for (const [id, code] of [
+      ['b-1', 'ViewsFailed'],
+      ['b-2', 'BatchLost'],
+    ] as const)
+      await insertRow(sql, 'batches', { ...failed, id, error: { class: code, message: 'gone' } })
+    await insertRow(sql, 'batchViews', { batchId: 'b-2', view: 'quiet' })
     await look()
     const message = await tell()
     expect(message?.subject).toBe('batch b-2 failed, nobody advanced the batch [production]')
     expect(message?.text).toContain('Next: viewkeeper batches b-2 --env production')
-    await sql`update viewkeeper.batches set finished_at = now() - interval '1 hours'`
+    await updateRows(sql, 'batches', {}, { finishedAt: sql`now() - interval '1 hours'` })
     await writePast([{ view: 'quiet', ago: '1 minutes' }])
     await pass('6 minutes')
     await look()
@@ -229,11 +224,9 @@ describe('an incident', () => {
   })
 
   test('is not of a refusal that its caller got as the answer', async () => {
-    const noIndex = sql.json({ class: 'UniqueIndexRequired', message: 'no unique index' })
+    const error = { class: 'UniqueIndexRequired', message: 'no unique index' }
     await writePast([{ view: 'steady', ago: '10 minutes', status: 'failed' }])
-    await sql`
-      update viewkeeper.runs set trigger = 'http', started_at = null, error = ${noIndex}
-       where status = 'failed'`
+    await updateRows(sql, 'runs', { status: 'failed' }, { trigger: 'http', startedAt: null, error })
     await look()
     expect(await tell()).toBeNull()
     await fails('steady')

@@ -6,6 +6,7 @@ import { readRuns } from '../../../src/record/runs/history.ts'
 import { prepareKept, pruneRange } from '../../../src/record/watch/prune.ts'
 import { counts } from '../../support/counts.ts'
 import { deep } from '../../support/deep.ts'
+import { deleteRows, insertRow, insertRows, updateRows } from '../../support/record/rows.ts'
 import { seedOf } from '../../support/seeded.ts'
 import { useHistory } from './past.ts'
 
@@ -25,6 +26,8 @@ const outcomes = {
   heldUp: { status: 'skipped', class: 'UpstreamFailed' },
   skipped: { status: 'skipped', class: 'AlreadyRunning' },
 }
+
+const ordinary = { status: 'success', fills: true, operation: 'refresh', class: null, unneeded: false }
 
 /** A history with at most 20 runs of a view, some of which end after runs that were requested later, and some of which are removed. */
 const histories = fc.array(
@@ -46,17 +49,19 @@ interface PlanNode {
 }
 
 /** Writes the runs one every 100 minutes, the last now. */
-const write = (runs: (typeof histories extends fc.Arbitrary<infer Value> ? Value : never)[number][]) => sql`
-  with x as (
-    select d.id, d.name, r.*, clock_timestamp() - r.at * interval '100 minutes' - interval '10 hours' as requested
-      from jsonb_to_recordset(${sql.json(runs.map((run, at) => ({ fills: true, operation: 'refresh', unneeded: false, ...outcomes[run.outcome], ...run, at: runs.length - at })))})
-        as r(view text, at integer, lasted integer, published boolean, status text, fills boolean, class text, operation text, unneeded boolean)
-      join viewkeeper.definitions d on d.name = r.view)
-  insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_at, started_at, finished_at, published_at, fills, error, as_of)
-  select id, 'public', name, operation, status, 'schedule', requested, requested, requested + lasted * interval '1 minute', case when published then clock_timestamp() end, fills,
-         case when class is not null then jsonb_build_object('class', class) end,
-         case when unneeded then requested end
-    from x order by at desc`
+async function write(runs: (typeof histories extends fc.Arbitrary<infer Value> ? Value : never)[number][]) {
+  const rows = []
+  for (const [at, { view, outcome, lasted, published }] of runs.entries()) {
+    const { class: code, unneeded, ...end } = { ...ordinary, ...outcomes[outcome] }
+    const began = Date.now() - (runs.length - at) * 6_000_000 - 36_000_000
+    const [requestedAt, finishedAt] = [new Date(began), new Date(began + lasted * 60_000)]
+    const publishedAt = published ? new Date() : null
+    const row = { view, ...end, requestedAt, startedAt: requestedAt, finishedAt, publishedAt }
+    const asOf = unneeded ? requestedAt : null
+    rows.push(await insertRow(sql, 'runs', { ...row, asOf, error: code && { class: code } }))
+  }
+  return rows
+}
 
 /** What ended last, by reading all runs. */
 const slow = (isFailure: string) => `
@@ -104,16 +109,16 @@ test(
     await fc.assert(
       fc.asyncProperty(histories, async (runs) => {
         await clear()
-        await write(runs)
+        const written = await write(runs)
         await expectTruth()
-        await sql`update viewkeeper.runs set finished_at = finished_at + interval '1 hour' where id % 5 = 0`
+        for (const { id } of written.filter((run) => run.id % 5 === 0))
+          await updateRows(sql, 'runs', { id }, { finishedAt: sql`finished_at + interval '1 hour'` })
         await expectTruth()
-        await sql`update viewkeeper.runs set published_at = clock_timestamp() where published_at is null and id % 2 = 0`
+        for (const { id } of written.filter((run) => run.published_at === null && run.id % 2 === 0))
+          await updateRows(sql, 'runs', { id }, { publishedAt: sql`clock_timestamp()` })
         await expectTruth()
-        await sql`
-        delete from viewkeeper.runs where id in (
-          select id from (select id, row_number() over (order by id) as place from viewkeeper.runs) r
-           where place in (select value::integer + 1 from jsonb_array_elements_text(${sql.json(runs.flatMap(({ removed }, at) => (removed ? [at] : [])))})))`
+        const removed = written.filter((_, at) => runs[at]!.removed)
+        await deleteRows(sql, 'runs', { id: removed.map(({ id }) => id) })
         await expectTruth()
         const lasting = () =>
           sql`select name, last_success_id, last_failure_id from viewkeeper.view_status order by 1`
@@ -133,11 +138,12 @@ test(
   deep,
   async () => {
     await clear()
-    await sql`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, published_at, error)
-    select d.id, 'public', d.name, 'refresh', (array['failed', 'skipped', 'success'])[1 + n % 3], 'http', clock_timestamp(), clock_timestamp(),
-           (array['{"class": "ViewSqlFailed"}', '{"class": "UpstreamFailed"}', null])[1 + n % 3]::jsonb
-      from viewkeeper.definitions d, generate_series(1, 3000) n`
+    const now = new Date()
+    for (const { status, class: code = null } of [outcomes.failed, outcomes.heldUp, ordinary])
+      for (const view of ['steady', 'shaky', 'quiet', 'fresh']) {
+        const run = { view, status, error: code && { class: code }, finishedAt: now, publishedAt: now }
+        await insertRows(sql, 'runs', Array(1000).fill(run))
+      }
     const explained = async (query: ReturnType<typeof sql>) =>
       (await sql`explain (costs off) ${query}`).map((line) => line['QUERY PLAN']).join('\n')
     await sql`vacuum analyze viewkeeper.runs, viewkeeper.last_ends`
@@ -190,10 +196,9 @@ test.each([
   await clear()
   await writePast(Array.from({ length: 2400 }, (_, at) => ({ view: 'steady', ago: `${at} hours` })))
   const until = new Date(Date.now() - 60 * 86_400_000)
-  await sql`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_at, finished_at)
-    select d.id, 'public', d.name, 'create', 'success', 'http', ${until}::timestamptz - interval '10 minutes', now()
-      from viewkeeper.definitions d`
+  const putBack = { operation: 'create', status: 'success', finishedAt: new Date() }
+  for (const view of ['steady', 'shaky', 'quiet', 'fresh'])
+    await insertRow(sql, 'runs', { view, ...putBack, requestedAt: new Date(until.getTime() - 600_000) })
   const since = length === null ? undefined : new Date(until.getTime() - length)
   const list = async (before?: number): Promise<number[]> => {
     const { rows, next } = await readRuns(sql, {

@@ -5,6 +5,7 @@ import { lookForLost } from '../../../src/record/watch/parts.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { writePast } from '../../support/record/past.ts'
+import { deleteRows, emptyTables, updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql } = useDatabase()
@@ -14,10 +15,11 @@ const incidents = () => sql`
   select subject, kinds, cause ->> 'code' as code, cause ->> 'text' as text, cause ->> 'next' as next
     from viewkeeper.incidents where resolved_at is null order by subject`
 
-beforeEach(() =>
-  sql.unsafe(`
+beforeEach(async () => {
+  await emptyTables(sql, 'definitions', 'incidents', 'parts')
+  await deleteRows(sql, 'switches', { key: 'parts' })
+  await sql.unsafe(`
     drop schema if exists app, "Odd ones" cascade; create schema app; create schema "Odd ones";
-    truncate viewkeeper.definitions, viewkeeper.incidents, viewkeeper.parts cascade; delete from viewkeeper.switches where key = 'parts';
     drop role if exists lost_reader, "Lost writer"; create role lost_reader; create role "Lost writer";
     create table app.sale (id int primary key, day date, amount int);
     create index sale_day on app.sale (day);
@@ -30,8 +32,8 @@ beforeEach(() =>
     create view "Odd ones"."A reader" with (security_barrier = true) as select total from app.daily;
     grant select, update on "Odd ones"."A reader" to public;
     create materialized view app.total as select sum(total) from "Odd ones"."A reader";
-    create index on app.total (sum)`),
-)
+    create index on app.total (sum)`)
+})
 
 /** What other tools do. */
 const remake = (more = '') =>
@@ -83,8 +85,8 @@ describe('a view that another tool has dropped and made again', () => {
     await look()
     await sql.unsafe('drop view "Odd ones"."A reader" cascade')
     await look()
-    await sql`update viewkeeper.parts set gone_at = gone_at - interval '1 hour' where gone_at is not null`
-    await sql`update viewkeeper.switches set updated_at = '-infinity' where key = 'parts'`
+    await updateRows(sql, 'parts', {}, { goneAt: sql`gone_at - interval '1 hour'` })
+    await updateRows(sql, 'switches', { key: 'parts' }, { updatedAt: sql`'-infinity'` })
     await look()
     await remake(`
       comment on materialized view app.daily is 'It''s "daily"'; comment on column app.daily.day is 'Of UTC';
@@ -106,7 +108,8 @@ describe('a view that another tool has dropped and made again', () => {
     await remake()
     await look()
     expect(await since()).toEqual(before)
-    await sql`update viewkeeper.parts set gone_at = gone_at - interval '8 days', lost_at = lost_at - interval '8 days'`
+    const [goneAt, lostAt] = [sql`gone_at - interval '8 days'`, sql`lost_at - interval '8 days'`]
+    await updateRows(sql, 'parts', {}, { goneAt, lostAt })
     await look()
     expect(await incidents()).toEqual([])
     await remake()

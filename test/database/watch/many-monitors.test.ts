@@ -3,6 +3,7 @@ import { unscheduled } from '../../../src/due/schedules.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { emptyTables, insertRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { between } from '../../support/waiting/between.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -11,13 +12,10 @@ const { database, sql } = useDatabase()
 
 /** Three runs and two batches that have ended. */
 beforeEach(async () => {
-  await sql`truncate viewkeeper.runs, viewkeeper.batches cascade`
-  await sql`
-    insert into viewkeeper.runs (schema_name, view_name, operation, status, trigger, finished_at)
-    select 'public', 'v', 'refresh', 'success', 'http', clock_timestamp() from generate_series(1, 3)`
-  await sql`
-    insert into viewkeeper.batches (status, trigger, requested_by, caller, request, selection, concurrency, finished_at)
-    select 'success', 'http', 'test', 'test', '{}', '{"all": true}', 1, clock_timestamp() from generate_series(1, 2)`
+  await emptyTables(sql, 'runs', 'batches')
+  const ended = { status: 'success', finishedAt: new Date() }
+  await insertRows(sql, 'runs', Array(3).fill({ view: 'v', ...ended }))
+  await insertRows(sql, 'batches', Array(2).fill(ended))
 })
 
 /** One look at everything, with what it has told so far. */

@@ -1,14 +1,12 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { handler as api } from '../../../functions/api.ts'
 import { dayList } from '../../../src/api/answers.ts'
+import { routes } from '../../../src/api/routes.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import { getDays, getMetrics } from '../../../src/watch/read.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
-import { useHistory, usePublished } from './past.ts'
+import { updateRows } from '../../support/record/rows.ts'
+import { useHistory } from './past.ts'
 
-const { url, database, sql, clear, writePast } = useHistory()
-const context = lambdaContext()
-usePublished(url)
+const { database, sql, clear, writePast } = useHistory()
 
 describe('metrics', () => {
   beforeAll(async () => {
@@ -70,8 +68,8 @@ describe('metrics', () => {
     })
   })
 
-  test('each view has its days with runs: how many, how many failed, how the last one ended; over HTTP too', async () => {
-    await sql`update viewkeeper.runs set requested_at = now() - interval '40 days' where view_name = 'fresh'`
+  test('each view has its days with runs: how many, how many failed, how the last one ended', async () => {
+    await writePast([{ view: 'fresh', ago: '40 days' }])
     const runs = await sql<{ view: string; day: string; status: string }[]>`
       select 'public.' || view_name as view, (requested_at at time zone 'utc')::date::text as day, status
         from viewkeeper.runs where view_name in ('shaky', 'steady') order by id`
@@ -87,31 +85,20 @@ describe('metrics', () => {
         .sort((a, b) => (a.day < b.day ? -1 : 1)),
     }))
     expected.sort((a, b) => (a.view < b.view ? -1 : 1))
-    expect(await getDays(database, 14)).toEqual(expected)
+    const views = await getDays(database, 14)
+    expect(dayList.parse({ views, next: null })).toEqual({ views: expected, next: null })
     expect(expected.flatMap(({ days }) => days).length).toBeGreaterThan(2)
-    const answer = await api(httpEvent('GET /days', { query: { days: '14' } }), context)
-    expect(dayList.parse(parsed(answer as never).body)).toEqual({ views: expected, next: null })
     const today = new Date().toISOString().slice(0, 10)
     for (const { days } of await getDays(database, 1))
       for (const { day } of days) expect(day >= today).toBe(true)
   })
 
-  test('a longer window counts more, and one view may be asked for, over HTTP too', async () => {
-    const [steady] = await getMetrics(database, {
-      view: 'steady',
-      windowSeconds: 3 * 86_400,
-    })
+  test('a longer window counts more, and one view may be asked for', async () => {
+    const { query } = routes.getMetrics.takes!
+    const { window: windowSeconds } = query!.parse({ window: '3d' })
+    const [steady] = await getMetrics(database, { view: 'steady', windowSeconds })
     expect(steady).toMatchObject({ view: 'public.steady', runs: 6, averageMs: 483 })
-    const answer = await api(
-      httpEvent('GET /view-metrics', { query: { view: 'steady', window: '3d' } }),
-      context,
-    )
-    expect(parsed(answer as never)).toMatchObject({
-      statusCode: 200,
-      body: { windowSeconds: 259_200, metrics: [{ view: 'public.steady', runs: 6 }] },
-    })
-    const refused = await api(httpEvent('GET /view-metrics', { query: { window: 'yesterday' } }), context)
-    expect(parsed(refused as never)).toMatchObject({ statusCode: 400, body: { field: 'window' } })
+    expect(query!.safeParse({ window: 'yesterday' }).success).toBe(false)
   })
 
   test('the same can be asked for in SQL, without a word of ours in the search path', async () => {
@@ -141,7 +128,7 @@ describe('metrics', () => {
       { view: 'quiet', ago: '80 minutes', operation: 'drop' },
       { view: 'fresh', ago: '70 minutes' },
     ])
-    await sql`update viewkeeper.runs set row_count_after = id * 10`
+    await updateRows(sql, 'runs', {}, { rowCountAfter: sql`id * 10` })
     expect(await latest()).toEqual(await sought())
     await writePast(Array(2500).fill({ view: 'steady', ago: '1 s', status: 'skipped' }))
     await writePast([{ view: 'fresh', ago: '1 minutes', status: 'failed' }])

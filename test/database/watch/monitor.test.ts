@@ -9,6 +9,7 @@ import { getMetrics } from '../../../src/watch/read.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { deep } from '../../support/deep.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'
+import { deleteRows, insertRow, updateRows } from '../../support/record/rows.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { namesByKind } from '../../support/views/wrong.ts'
 import { useHistory, usePublished } from './past.ts'
@@ -16,6 +17,9 @@ import { useHistory, usePublished } from './past.ts'
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()
 const { lines, published } = usePublished(url)
 const context = lambdaContext()
+/** Schedules a view at six in a time zone; null: not any more. */
+const schedule = (view: string, timeZone: string | null) =>
+  updateRows(sql, 'definitions', { view }, { schedule: timeZone && '0 6 * * *', timeZone })
 /** The stale views that a look finds. */
 const stale = async () => namesByKind(await monitor({}, context)).stale
 
@@ -59,15 +63,14 @@ describe('the monitor', () => {
     expect(await failing()).toEqual(both)
     await ends('steady', 'success')
     expect(await failing()).toEqual([[1], ['public.shaky']])
-    await sql`update viewkeeper.definitions set paused_at = now() where name = 'shaky'`
+    await pauseView(database, 'shaky', true, 'test')
     expect(await failing()).toEqual([[0], undefined])
-    await sql`update viewkeeper.definitions set paused_at = null where name = 'shaky'`
+    await pauseView(database, 'shaky', false, 'test')
 
     // A refusal that its caller got ends nothing and begins nothing; a lost run is a failure.
-    const refuse = (view: string, error: string) => sql`
-      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, error)
-      select id, schema_name, name, 'refresh', 'failed', 'http', clock_timestamp(), jsonb_build_object('class', ${error}::text)
-        from viewkeeper.definitions where name = ${view}`
+    const refusal = { status: 'failed', trigger: 'http', finishedAt: sql`clock_timestamp()` }
+    const refuse = (view: string, code: string) =>
+      insertRow(sql, 'runs', { ...refusal, view, error: { class: code } })
     await refuse('quiet', 'UniqueIndexRequired')
     await refuse('shaky', 'UniqueIndexRequired')
     expect(await failing()).toEqual([[1], ['public.shaky']])
@@ -91,7 +94,7 @@ describe('the monitor', () => {
     expect(await failing()).toEqual([[3], ['public.quiet', 'public.shaky', 'public.steady']])
     expect(await retried()).toEqual(['quiet', 'shaky', 'steady'])
     await ends('steady', 'skipped', { ago: '-2 seconds' })
-    await sql`update viewkeeper.runs set as_of = clock_timestamp() where status = 'skipped' and view_name = 'steady'`
+    await updateRows(sql, 'runs', { status: 'skipped', view: 'steady' }, { asOf: sql`clock_timestamp()` })
     expect(await failing()).toEqual([[2], ['public.quiet', 'public.shaky']])
     expect(await retried()).toEqual(['quiet', 'shaky'])
     // However many refusals come after that proof.
@@ -120,7 +123,7 @@ describe('the monitor', () => {
 
   test('publishes nothing less because what comes after fails, and nothing twice', async () => {
     process.env.SCHEDULES = '{"nightly":false}'
-    await sql`update viewkeeper.definitions set schedule = '0 6 * * *', time_zone = 'No/Where' where name = 'quiet'`
+    await schedule('quiet', 'No/Where')
     await writePast([{ view: 'shaky', ago: '1 hours', status: 'failed' }])
     await expect(monitor({}, context)).rejects.toThrow()
     expect(published('RunsFailed')).toEqual([1])
@@ -128,14 +131,14 @@ describe('the monitor', () => {
     expect(published('ViewsStale')).toEqual([])
 
     lines.length = 0
-    await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'quiet'`
+    await schedule('quiet', null)
     await monitor({}, context)
     expect([published('RunsFailed'), published('ViewsStale')]).toEqual([[0], [0]])
   })
 
   test('waits with a run whose rows are still counted', async () => {
     await writePast([{ view: 'steady', ago: '1 hours' }])
-    await sql`update viewkeeper.runs set plan = '{}'`
+    await updateRows(sql, 'runs', {}, { plan: {} })
     await whileWorkedOn(sql, 'true', async () =>
       expect(await monitor({}, context)).toMatchObject({ publishedRuns: 0 }),
     )
@@ -144,9 +147,8 @@ describe('the monitor', () => {
 
   test('tells of a lost batch that others have closed as a line and as a metric', async () => {
     const error = { class: 'BatchLost', message: 'Nobody advanced this batch.' }
-    await sql`
-      insert into viewkeeper.batches (id, trigger, selection, status, started_at, finished_at, error)
-      values ('lost-one', 'schedule', '{"all":true}', 'failed', now() - interval '1 minute', now(), ${sql.json(error)})`
+    const times = { startedAt: sql`now() - interval '1 minute'`, finishedAt: sql`now()` }
+    await insertRow(sql, 'batches', { id: 'lost-one', status: 'failed', error, ...times })
     await monitor({}, context)
     expect(lines).toContainEqual(
       expect.objectContaining({
@@ -165,7 +167,7 @@ describe('the monitor', () => {
   })
 
   test('counts as a success only what made the data fresh', async () => {
-    await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'steady'`
+    await updateRows(sql, 'definitions', { view: 'steady' }, { maxStalenessSeconds: 3600 })
     await expectForLong('steady')
     await writePast([
       { view: 'steady', ago: '2 hours' },
@@ -179,7 +181,7 @@ describe('the monitor', () => {
     ])
     await writePast([{ view: 'steady', ago: '1 minutes', operation: 'create', fills: true }])
     expect(await stale()).toEqual([])
-    await sql`update viewkeeper.definitions set max_staleness_seconds = null where name = 'steady'`
+    await updateRows(sql, 'definitions', { view: 'steady' }, { maxStalenessSeconds: null })
   })
 
   test('compares a refresh with refreshes, not with what else was done to the view', async () => {
@@ -198,7 +200,7 @@ describe('the monitor', () => {
       source: 'discovered',
     })
     await sql`drop materialized view unmet`
-    await sql`delete from viewkeeper.definitions where name = 'unmet'`
+    await deleteRows(sql, 'definitions', { view: 'unmet' })
   })
 
   test('expects nothing of a time when nobody did: before a schedule, while paused', deep, async () => {
@@ -206,9 +208,14 @@ describe('the monitor', () => {
     await expectForLong('steady')
     await writePast([{ view: 'steady', ago: '30 days' }])
     expect(await stale()).toEqual([])
-    await sql`update viewkeeper.definitions set schedule = '0 6 * * *', time_zone = 'UTC' where name = 'steady'`
+    await schedule('steady', 'UTC')
     expect(await stale()).toEqual([])
-    await sql`update viewkeeper.definitions set expected_since = now() - interval '26 hours' where name = 'steady'`
+    await updateRows(
+      sql,
+      'definitions',
+      { view: 'steady' },
+      { expectedSince: sql`now() - interval '26 hours'` },
+    )
     expect(await stale()).toEqual(['public.steady'])
     await pauseView(database, 'steady', true, 'test')
     expect(await stale()).toEqual([])
@@ -222,12 +229,12 @@ describe('the monitor', () => {
       stale: false,
       staleMs: expect.toSatisfy((ms: number) => ms > 29 * 86_400_000),
     })
-    await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'steady'`
+    await schedule('steady', null)
   })
 
   test('publishes the runs of each view under its name where that is asked for', async () => {
     process.env.METRICS_PER_VIEW = 'true'
-    await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'Über "A"', 'discovered')`
+    await insertRow(sql, 'definitions', { view: 'Über "A"' })
     await writePast([
       { view: 'steady', ago: '4 hours', durationMs: 700 },
       { view: 'steady', ago: '3 hours', status: 'failed' },
@@ -255,7 +262,7 @@ describe('the monitor', () => {
     await monitor({}, context)
     expect(published('RunsSucceeded')).toEqual([1])
     expect(named()).toEqual([])
-    await sql`delete from viewkeeper.definitions where name = 'Über "A"'`
+    await deleteRows(sql, 'definitions', { view: 'Über "A"' })
   })
 
   test('publishes zeros and its own heart-beat when nothing has happened', async () => {

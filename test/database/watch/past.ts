@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, vi } from 'vitest'
 import { type PastRun, writePast } from '../../support/record/past.ts'
+import { emptyTables, insertRow, updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 /** A database with the views `steady`, `shaky`, `quiet` and `fresh`, whose runs a test writes. */
@@ -9,7 +10,7 @@ export function useHistory() {
   beforeAll(async () => {
     for (const name of ['steady', 'shaky', 'quiet', 'fresh']) {
       await sql.unsafe(`create materialized view ${name} as select 1 as id`)
-      await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${name}, 'discovered')`
+      await insertRow(sql, 'definitions', { view: name })
     }
   })
 
@@ -17,15 +18,13 @@ export function useHistory() {
     url,
     database,
     sql,
-    clear: () => sql`truncate viewkeeper.runs, viewkeeper.batches cascade`,
+    clear: () => emptyTables(sql, 'runs', 'batches'),
 
     writePast: (runs: PastRun[]) => writePast(sql, runs),
 
     /** As if the views had been expected to be fresh for a year: otherwise the expectation begins only now. */
-    async expectForLong(...names: string[]): Promise<void> {
-      for (const name of names)
-        await sql`update viewkeeper.definitions set expected_since = now() - interval '1 year' where name = ${name}`
-    },
+    expectForLong: (...names: string[]) =>
+      updateRows(sql, 'definitions', { name: names }, { expectedSince: sql`now() - interval '1 year'` }),
   }
 }
 

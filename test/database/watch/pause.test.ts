@@ -1,42 +1,39 @@
-import { beforeEach, expect, test, vi } from 'vitest'
-import { handler as api } from '../../../functions/api.ts'
-import type { ViewList } from '../../../src/api/answers.ts'
+import { beforeEach, expect, test } from 'vitest'
+import { routes } from '../../../src/api/routes.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
-import { listActions } from '../../../src/watch/read.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
+import { listActions, listViews } from '../../../src/watch/read.ts'
+import { servedOn } from '../../support/api/served.ts'
 import { unheard } from '../../support/aws/publisher.ts'
-import { useDatabase } from '../../support/servers/database.ts'
+import { deleteRows, updateRows } from '../../support/record/rows.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
 
 // Pauses that end by themselves, and those that somebody has forgotten.
 
-const { url, sql, database } = useDatabase()
+const { sql, database } = useDatabase()
 
-const ask = async (routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) =>
-  parsed((await api(httpEvent(routeKey, options), lambdaContext())) as never)
-const pause = (body: object) => ask('POST /views/{view}/pause', { path: { view: 'sales' }, body })
-const list = async () => (await ask('GET /views')).body as unknown as ViewList
+const pause = (until?: Date) => pauseView(database, 'sales', true, 'test', until)
+const list = () => listViews(database, unscheduled, 'local')
 const sales = async () => {
   const { view, paused, pausedUntil } = (await list()).views[0]!
   return { view, paused, pausedUntil }
 }
 const look = () => monitor(database, { schedules: unscheduled, publish: unheard })
-const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString()
+const inHours = (hours: number) => new Date(Date.now() + hours * 3_600_000)
 
 beforeEach(async () => {
-  vi.stubEnv('DATABASE_URL', url)
-  await sql.unsafe(`
-    drop materialized view if exists sales; create materialized view sales as select 1 as id;
-    delete from viewkeeper.switches where key in ('paused', 'pause ends'); update viewkeeper.definitions set paused_at = null`)
-  return () => vi.unstubAllEnvs()
+  await sql.unsafe('drop materialized view if exists sales; create materialized view sales as select 1 as id')
+  await deleteRows(sql, 'switches', { key: ['paused', 'pause ends'] })
+  await deleteRows(sql, 'definitions')
 })
 
 test('a pause of a view ends at its moment: a look of the monitor ends it, and the end is on record', async () => {
-  const until = inAnHour()
-  expect(await pause({ until })).toMatchObject({ statusCode: 200, body: { paused: true } })
+  const until = inHours(1)
+  await pause(until)
   await look()
   expect(await sales()).toEqual({ view: 'public.sales', paused: true, pausedUntil: until })
-  await sql`update viewkeeper.switches set value = (select jsonb_object_agg(key, now()) from jsonb_each(value)) where key = 'pause ends'`
+  await pause(inHours(-1))
   await look()
   expect(await sales()).toEqual({ view: 'public.sales', paused: false, pausedUntil: null })
   const { actions } = await listActions(database, { limit: 1 })
@@ -46,44 +43,43 @@ test('a pause of a view ends at its moment: a look of the monitor ends it, and t
 })
 
 test('who pauses again gives the pause another end, or none; a resume forgets the end', async () => {
-  await pause({ until: inAnHour() })
-  const later = new Date(Date.now() + 7_200_000).toISOString()
-  await pause({ until: later })
+  await pause(inHours(1))
+  const later = inHours(2)
+  await pause(later)
   expect(await sales()).toMatchObject({ pausedUntil: later })
-  await pause({})
+  await pause()
   expect(await sales()).toMatchObject({ paused: true, pausedUntil: null })
-  await pause({ until: later })
-  await ask('POST /views/{view}/resume', { path: { view: 'sales' } })
-  await pause({})
+  await pause(later)
+  await pauseView(database, 'sales', false, 'test')
+  await pause()
   expect(await sales()).toMatchObject({ paused: true, pausedUntil: null })
 })
 
 test('a pause of everything ends at its moment, too', async () => {
-  const until = inAnHour()
-  await ask('POST /pause', { body: { until } })
+  const until = inHours(1)
+  await pauseAll(database, true, 'test', until)
   await look()
   expect((await list()).paused).toMatchObject({ until })
-  await sql`update viewkeeper.switches set value = value || jsonb_build_object('until', now()) where key = 'paused'`
+  await pauseAll(database, true, 'test', inHours(-1))
   await look()
   expect((await list()).paused).toBeNull()
 })
 
 test('a moment that is over, and what is none, is refused', async () => {
-  for (const until of ['2020-01-01T00:00:00Z', 'tomorrow'])
-    expect(await pause({ until })).toMatchObject({
-      statusCode: 400,
-      body: { code: 'InvalidRequest', field: 'until' },
-    })
+  const { answer, takes } = routes.pauseView
+  const over = answer(servedOn(database), { view: 'sales', until: '2020-01-01T00:00:00Z' }, callOn(database))
+  await expect(over).rejects.toMatchObject({ code: 'InvalidRequest', details: { field: 'until' } })
+  expect(takes!.body!.safeParse({ until: 'tomorrow' }).success).toBe(false)
 })
 
 test('a pause of a week without an end is said everywhere, until it has one', async () => {
-  await pause({})
+  await pause()
   await look()
-  await sql`update viewkeeper.definitions set paused_at = now() - interval '8 days'`
-  const lines = async () => (await list()).silence!.lines
+  await updateRows(sql, 'definitions', {}, { pausedAt: inHours(-8 * 24) })
+  const lines = async () => (await list()).silence.lines
   expect(await lines()).toEqual([
     'paused for a week or longer, without an end: public.sales. Resume them, or say until when: viewkeeper pause public.sales --for 3d --env local',
   ])
-  await pause({ until: inAnHour() })
+  await pause(inHours(1))
   expect(await lines()).toEqual([])
 })

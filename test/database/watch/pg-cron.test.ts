@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { prune } from '../../../src/keeper/jobs.ts'
 import { discoverDefinitions } from '../../../src/record/definitions/discovered.ts'
 import { listViews } from '../../../src/watch/read.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { muchLater } from '../../support/waiting/until.ts'
 
@@ -16,9 +17,7 @@ const job = (command: string, more: object = {}) =>
 
 /** The views that nothing but pg_cron refreshes. */
 async function left() {
-  await sql.begin(async (transaction) => {
-    await transaction`update viewkeeper.definitions set removed_at = clock_timestamp()`
-  })
+  await deleteRows(sql, 'definitions')
   await discoverDefinitions(sql as never)
   return leftNow()
 }

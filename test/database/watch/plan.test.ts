@@ -1,24 +1,26 @@
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { beforeAll, beforeEach, expect, test } from 'vitest'
 import { planLines } from '../../../cli/commands/operate/plan.ts'
-import { handler as api } from '../../../functions/api.ts'
 import { type Plan, plan as planSchema } from '../../../src/api/answers.ts'
+import { routes } from '../../../src/api/routes.ts'
+import { type Schedules, unscheduled } from '../../../src/due/schedules.ts'
 import { plain } from '../../../src/terminal/report.ts'
 import { pauseAll } from '../../../src/watch/pause.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { servedOn } from '../../support/api/served.ts'
+import { age } from '../../support/record/past.ts'
+import { insertRow, updateRows } from '../../support/record/rows.ts'
+import { callOn } from '../../support/servers/database.ts'
 import { define } from '../../support/views/batches.ts'
 import { hourHalfADayAway } from '../../support/waiting/half-a-day.ts'
 import { useHistory } from './past.ts'
 
-const { url, database, sql, clear, writePast } = useHistory()
+const { database, sql, clear, writePast } = useHistory()
 
 /** The nightly batch comes last, at whatever hour a test is run. */
 const at = `${String(hourHalfADayAway).padStart(2, '0')}:30`
 const atNight = `30 ${hourHalfADayAway} * * *`
-const scheduled = (more = {}) =>
-  vi.stubEnv('SCHEDULES', JSON.stringify({ nightly: { at }, views: true, ...more }))
+const nightly = { schedule: atNight, timeZone: 'Etc/UTC' }
 
 beforeAll(async () => {
-  vi.stubEnv('DATABASE_URL', url)
   await sql`create materialized view above as select id from steady`
   await define(sql, 'public.above', { target_lag_seconds: 600, in_all: false })
   await define(sql, 'public.steady', { in_all: false })
@@ -27,20 +29,19 @@ beforeAll(async () => {
   await define(sql, 'public.fresh', { in_all: true, paused_at: new Date() })
 })
 beforeEach(clear)
-afterAll(() => {
-  vi.unstubAllEnvs()
-})
 
 const linesOf = (plan: Plan) => planLines(plan, { width: 120, paint: plain } as never)
-const get = async () =>
-  planSchema.parse(parsed((await api(httpEvent('GET /plan'), lambdaContext())) as never).body)
+async function get(more: Partial<Schedules> = {}): Promise<Plan> {
+  const served = { ...servedOn(database), schedules: { nightly, views: true, ...more } }
+  const answer = await routes.getPlan.answer(served, {}, callOn(database))
+  return planSchema.parse(JSON.parse(JSON.stringify(answer)))
+}
 
 test('the plan says which schedules have a turn, what each refreshes and takes, and what target lags refresh for whom', async () => {
   const ran = (view: string, durationMs: number) =>
     Array.from({ length: 25 }, (_, at) => ({ view, durationMs, ago: `${at + 1} hours` }))
   await writePast([...ran('shaky', 60_000), ...ran('quiet', 5000)])
-  scheduled({ looks: { everySeconds: 60 } })
-  const { schedules, lags, leftOut, from } = await get()
+  const { schedules, lags, leftOut, from } = await get({ looks: { everySeconds: 60 } })
   expect(schedules).toMatchObject([
     { schedule: '*/10 * * * *', by: 'view', count: 144, views: ['public.shaky'], usualMs: 60_000 },
     { schedule: atNight, by: 'nightly', count: 1, views: ['public.quiet'], usualMs: 5000 },
@@ -59,7 +60,6 @@ test('the plan says which schedules have a turn, what each refreshes and takes, 
 })
 
 test('schedules that refresh the same views at the same moment are named, with the moment', async () => {
-  scheduled()
   expect((await get()).schedules.map(({ meets }) => meets)).toEqual([[], []])
   await define(sql, 'public.shaky', { in_all: true })
   try {
@@ -75,14 +75,12 @@ test('schedules that refresh the same views at the same moment are named, with t
 })
 
 test('a suspended view is named with the time of its next try, and a duration that nobody knows is the median of the others', async () => {
-  scheduled()
   await writePast([{ view: 'shaky', durationMs: 60_000, ago: '2 hours' }])
   expect((await get()).schedules).toMatchObject([{ usualMs: 60_000 }, { usualMs: 60_000 }])
-  await sql`insert into viewkeeper.batches (id, trigger, selection) values ('failing', 'schedule', '{"views": ["public.shaky"]}')`
-  await sql`
-    update viewkeeper.definitions
-       set suspend_after_failures = 1, scheduled_interval_seconds = 600, updated_at = clock_timestamp() - interval '1 day'
-     where name = 'shaky'`
+  await insertRow(sql, 'batches', { id: 'failing', trigger: 'schedule' })
+  const updatedAt = sql`clock_timestamp() - interval '1 day'`
+  const suspended = { suspendAfterFailures: 1, scheduledIntervalSeconds: 600, updatedAt }
+  await updateRows(sql, 'definitions', { view: 'shaky' }, suspended)
   await writePast([{ view: 'shaky', status: 'failed', ago: '1 minute', batchId: 'failing' }])
   const plan = await get()
   const until = plan.leftOut.find(({ view }) => view === 'public.shaky')?.until ?? ''
@@ -90,14 +88,12 @@ test('a suspended view is named with the time of its next try, and a duration th
   expect(Date.parse(until)).toBeGreaterThan(Date.parse(plan.from))
   expect(linesOf(plan)).toContainEqual(expect.stringMatching(/^shaky: suspended until .+/))
   // When it is due again, it is left out no longer.
-  await sql`update viewkeeper.runs set finished_at = finished_at - interval '1 hour' where status = 'failed'`
+  await age(sql, '1 hour')
   expect((await get()).leftOut).toEqual([{ view: 'public.fresh', because: 'paused', until: null }])
 })
 
 test('without schedules it is empty; while everything is paused it is as if it were not', async () => {
-  vi.stubEnv('SCHEDULES', 'false')
-  expect(await get()).toMatchObject({ schedules: [], lags: [], paused: false })
-  scheduled()
+  expect(await get(unscheduled)).toMatchObject({ schedules: [], lags: [], paused: false })
   await pauseAll(database, true, 'test')
   expect(await get()).toMatchObject({ paused: true, schedules: [{ count: 144 }, { count: 1 }] })
   await pauseAll(database, false, 'test')

@@ -1,5 +1,6 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { prune } from '../../../src/keeper/jobs.ts'
+import { insertRow, insertRows, updateRows } from '../../support/record/rows.ts'
 import { muchLater, until } from '../../support/waiting/until.ts'
 import { useHistory } from './past.ts'
 
@@ -48,13 +49,14 @@ describe('pruning', () => {
     for (const { name } of tables) await sql.unsafe(`alter table ${name} set (autovacuum_enabled = off)`)
   })
 
+  /** What ended 200 days ago. */
+  const then = sql`now() - interval '200 days'`
+  const old = { status: 'success', requestedAt: then, finishedAt: then }
+
   beforeEach(async () => {
     await clear()
-    await sql`insert into viewkeeper.batches (id, trigger, selection, status) values ('open-batch', 'http', '{"all":true}', 'running')`
-    await sql`
-      insert into viewkeeper.batches (id, trigger, selection, status, requested_at, finished_at)
-      values ('old-batch', 'http', '{"all":true}', 'success', now() - interval '200 days', now() - interval '200 days'),
-             ('kept-batch', 'http', '{"all":true}', 'success', now() - interval '200 days', now() - interval '200 days')`
+    await insertRow(sql, 'batches', { id: 'open-batch', status: 'running' })
+    for (const id of ['old-batch', 'kept-batch']) await insertRow(sql, 'batches', { id, ...old })
     const statuses = ['success', 'success', 'success', 'failed', 'skipped', 'canceled']
     await writePast([
       ...Array.from({ length: 600 }, (_, at) => ({
@@ -86,23 +88,23 @@ describe('pruning', () => {
   })
 
   test('keeps what programs have not been told of yet', async () => {
-    const [first] = await sql`
-      with waits as (select id from viewkeeper.runs where view_name = 'steady' order by id limit 1)
-      update viewkeeper.runs set announced_at = '-infinity' where id not in (select id from waits) returning (select id from waits) as gone`
-    await sql`update viewkeeper.batches set announced_at = '-infinity' where id = 'old-batch'`
-    await sql`update viewkeeper.runs set batch_id = null`
+    const [first] = await sql`select min(id) as id from viewkeeper.runs where view_name = 'steady'`
+    const announcedAt = sql`'-infinity'`
+    await updateRows(sql, 'runs', {}, { announcedAt, batchId: null })
+    await updateRows(sql, 'runs', { id: first!.id }, { announcedAt: null })
+    await updateRows(sql, 'batches', { id: 'old-batch' }, { announcedAt })
     const rule = { successes: 1, days: 1 }
     await prune(database, { ...rule, programs: true }, muchLater())
-    expect(await sql`select from viewkeeper.runs where id = ${first?.gone}`).toHaveLength(1)
+    expect(await sql`select from viewkeeper.runs where id = ${first!.id}`).toHaveLength(1)
     const batches = () => sql`select id from viewkeeper.batches where finished_at is not null`
     expect(await batches()).toEqual([{ id: 'kept-batch' }])
     await prune(database, rule, muchLater())
-    expect(await sql`select from viewkeeper.runs where id = ${first?.gone}`).toHaveLength(0)
+    expect(await sql`select from viewkeeper.runs where id = ${first!.id}`).toHaveLength(0)
     expect(await batches()).toEqual([])
   })
 
   test('keeps runs of no view by age alone, successes and failures', async () => {
-    await sql`update viewkeeper.runs set definition_id = null where view_name in ('quiet', 'shaky')`
+    await updateRows(sql, 'runs', { viewName: ['quiet', 'shaky'] }, { definitionId: null })
     const ofNoView = () => sql<{ old: boolean; count: number }[]>`
       select finished_at < clock_timestamp() - interval '90 days' as old, count(*)::int as count
         from viewkeeper.runs where definition_id is null group by 1 order by 1`
@@ -112,12 +114,13 @@ describe('pruning', () => {
   })
 
   test('takes a run that has led a group, also if a run that it has led stays', async () => {
-    const [led] = await sql`
-      update viewkeeper.runs set group_run_id = (select min(id) from viewkeeper.runs where view_name = 'steady')
-       where id = (select max(id) from viewkeeper.runs where view_name = 'quiet') returning id, group_run_id as leader`
+    const [run] = await sql`
+      select max(id) filter (where view_name = 'quiet') as id, min(id) filter (where view_name = 'steady') as leader
+        from viewkeeper.runs`
+    await updateRows(sql, 'runs', { id: run!.id }, { groupRunId: run!.leader })
     await prune(database, retention, muchLater())
-    const left = await sql`select id from viewkeeper.runs where id in (${led?.id}, ${led?.leader})`
-    expect(left).toEqual([{ id: led?.id }])
+    const left = await sql`select id from viewkeeper.runs where id in (${run!.id}, ${run!.leader})`
+    expect(left).toEqual([{ id: run!.id }])
   })
 
   /** Prunes until the vacuum has left nothing: an analyze of the catalogs that goes on may keep rows from being visible to all. */
@@ -152,10 +155,7 @@ describe('pruning', () => {
   })
 
   test('takes any number of batches, in pieces', async () => {
-    await sql`
-      insert into viewkeeper.batches (trigger, selection, status, requested_at, finished_at)
-      select 'http', '{"all":true}', 'success', now() - interval '200 days', now() - interval '200 days'
-        from generate_series(1, 1200)`
+    await insertRows(sql, 'batches', Array(1200).fill(old))
     expect(await prune(database, retention, muchLater())).toMatchObject({ batches: 1201, done: true })
   })
 

@@ -1,29 +1,28 @@
 import { beforeEach, expect, test } from 'vitest'
-import { handler as api } from '../../../functions/api.ts'
 import { type Schedules, unscheduled } from '../../../src/due/schedules.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { getMetrics, listViews } from '../../../src/watch/read.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { namesByKind } from '../../support/views/wrong.ts'
-import { useHistory, usePublished } from './past.ts'
+import { useHistory } from './past.ts'
 
-const { url, database, sql, clear, writePast, expectForLong } = useHistory()
-usePublished(url)
+const { database, sql, clear, writePast, expectForLong } = useHistory()
 const nightly = { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }
 const look = (schedules: Schedules) => monitor(database, { schedules, publish: unheard })
 
 beforeEach(async () => {
   await clear()
-  await sql`
-    update viewkeeper.definitions
-       set max_staleness_seconds = null, schedule = null, time_zone = null, paused_at = null, in_all = true`
+  const plain = { maxStalenessSeconds: null, schedule: null, timeZone: null, inAll: true }
+  await updateRows(sql, 'definitions', {}, plain)
   await expectForLong('steady', 'shaky', 'quiet', 'fresh')
 })
 
-test('SQL, the monitor and both lists over HTTP name the same stale views, with the same limits', async () => {
-  await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'steady'`
-  await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'shaky'`
-  await sql`update viewkeeper.definitions set in_all = false where name = 'fresh'`
+test('SQL, the monitor and both lists name the same stale views, with the same limits', async () => {
+  const often = { schedule: '*/15 * * * *', timeZone: 'UTC' }
+  await updateRows(sql, 'definitions', { view: 'steady' }, { maxStalenessSeconds: 3600 })
+  await updateRows(sql, 'definitions', { view: 'shaky' }, often)
+  await updateRows(sql, 'definitions', { view: 'fresh' }, { inAll: false })
   await expectForLong('steady', 'shaky', 'quiet', 'fresh')
   await writePast([
     { view: 'steady', ago: '2 hours' },
@@ -43,9 +42,8 @@ test('SQL, the monitor and both lists over HTTP name the same stale views, with 
   expect(status.filter((row) => row.stale).map(({ name }) => name)).toEqual(['steady'])
   expect(status.find(({ name }) => name === 'shaky')?.schedule).toBe('*/15 * * * *')
 
-  const views = parsed((await api(httpEvent('GET /views'), lambdaContext())) as never).body.views
-  const metrics = parsed((await api(httpEvent('GET /view-metrics'), lambdaContext())) as never).body.metrics
-  for (const listed of [views, metrics] as { view: string; maxStaleMs: number | null; stale: boolean }[][]) {
+  const { views } = await listViews(database)
+  for (const listed of [views, await getMetrics(database, { windowSeconds: 86_400 })]) {
     expect(
       Object.fromEntries(
         listed.map(({ view, maxStaleMs }) => [view.slice(7), maxStaleMs === null ? null : maxStaleMs / 1000]),

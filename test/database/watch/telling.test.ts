@@ -8,6 +8,8 @@ import { type Telling, usualTelling } from '../../../src/watch/plan/hearers.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { age } from '../../support/record/past.ts'
+import { emptyTables, updateRows } from '../../support/record/rows.ts'
 import { passTime } from '../../support/views/pass.ts'
 import { between } from '../../support/waiting/between.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -32,19 +34,14 @@ async function look(telling: Telling = usualTelling, from: Database = database) 
 const pass = (time: string) => passTime(sql, time)
 
 const refreshed = (view: string) => writePast([{ view, ago: '1 minutes' }])
-const becomesStale = (view: string) =>
-  sql`delete from viewkeeper.runs where view_name = ${view} and requested_at > now() - interval '30 minutes'`
+const becomesStale = (view: string) => age(sql, '2 hours', view)
 
-/** Both views may be an hour old. They were refreshed hours ago, `steady` first, and again just now. */
+/** Both views may be an hour old, and were refreshed just now. */
 beforeEach(async () => {
   await clear()
-  await sql`truncate viewkeeper.incidents`
-  await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name in ('steady', 'shaky')`
+  await emptyTables(sql, 'incidents')
+  await updateRows(sql, 'definitions', { name: ['steady', 'shaky'] }, { maxStalenessSeconds: 3600 })
   await expectForLong('steady', 'shaky')
-  await writePast([
-    { view: 'steady', ago: '3 hours' },
-    { view: 'shaky', ago: '2 hours' },
-  ])
   await refreshed('steady')
   await refreshed('shaky')
 })
@@ -97,7 +94,7 @@ test('until a pause ends that has an end, nobody is told; limits count from its 
   await pauseAll(database, true, 'ann', new Date(Date.now() + 3600_000))
   await becomesStale('steady')
   expect(await look()).toEqual({ stale: 0, told: [] })
-  await sql`update viewkeeper.switches set value = value || jsonb_build_object('until', now() - interval '1 s') where key = 'paused'`
+  await pauseAll(database, true, 'ann', new Date(Date.now() - 1000))
   expect(await look(), 'its end').toEqual({ stale: 0, told: [] })
   await expectForLong('steady')
   expect(await look()).toEqual({ stale: 1, told: ['steady'] })

@@ -27,18 +27,23 @@ const defaults: { [table in Table]?: Row } = {
   definitions: { source: 'discovered' },
   runs: { operation: 'refresh', trigger: 'cli' },
   batches: { trigger: 'cli', selection: {} },
+  batchViews: { position: 1, estimateMs: 1, remainingMs: 1 },
 }
 
-/** Writes a row, and returns it. A run whose view is known gets its definition. */
-export async function insertRow(sql: Sql, table: Table, row: Row) {
-  const columns = columnsOf(table, { ...defaults[table], ...row })
-  if (table === 'runs' && row.view !== undefined && !('definition_id' in columns)) {
-    columns.definition_id = sql`(
-      select id from viewkeeper.definitions where (schema_name, name) = (${columns.schema_name!}, ${columns.view_name!}))` as never
-  }
-  const [written] = await sql`insert into ${relation(sql, table)} ${sql(columns)} returning *`
-  return written!
-}
+/** Writes rows, which all have the columns of the first, and returns them. A row of a view that is known gets its definition. */
+export const insertRows = (sql: Sql, table: Table, rows: Row[]) =>
+  sql`insert into ${relation(sql, table)} ${sql(
+    rows.map((row) => {
+      const columns = columnsOf(table, { ...defaults[table], ...row })
+      if ('view_name' in columns && !('definition_id' in columns))
+        columns.definition_id = sql`(
+          select id from viewkeeper.definitions where (schema_name, name) = (${columns.schema_name!}, ${columns.view_name!}))` as never
+      return columns
+    }),
+  )} returning *`
+
+/** Writes a row, and returns it. */
+export const insertRow = async (sql: Sql, table: Table, row: Row) => (await insertRows(sql, table, [row]))[0]!
 
 /** Changes the rows that have these values (null too, and any one of an array), all if none is named. One at least has to be there. */
 export async function updateRows(sql: Sql, table: Table, where: Row, changes: Row): Promise<void> {
@@ -54,6 +59,12 @@ export const deleteRows = (sql: Sql, table: Table, where: Row = {}) =>
 /** Empties these tables, and all that refer to them. */
 export const emptyTables = (sql: Sql, ...tables: Table[]) =>
   sql.unsafe(`truncate ${tables.map((table) => `viewkeeper.${snakeCase(table)}`)} cascade`)
+
+/** Writes a switch anew. */
+export async function writeSwitch(sql: Sql, key: string, value: unknown): Promise<void> {
+  await deleteRows(sql, 'switches', { key })
+  await insertRow(sql, 'switches', { key, value })
+}
 
 const matching = (sql: Sql, table: Table, where: Row) =>
   Object.entries(columnsOf(table, where)).reduce(
