@@ -12,11 +12,11 @@ import { type Action, type ActionFilter, readActions } from '../record/watch/act
 import { readOpenIncidents } from '../record/watch/incidents.ts'
 import { readFailingChannels, readSilence } from '../record/watch/looks.ts'
 import {
+  type DaysOfView,
+  type MetricsOfView,
   readDays,
   readViewMetrics,
   readViewStatus,
-  type ViewDays,
-  type ViewMetrics,
   type ViewStatus,
 } from '../record/watch/metrics.ts'
 import { resolveName } from '../run/name.ts'
@@ -176,7 +176,7 @@ export const listActions = (
   })
 
 /** The state of a view, and the metrics of its runs. */
-interface MeasuredView extends ViewMetrics, ViewStatus {}
+interface MeasuredView extends MetricsOfView, ViewStatus {}
 
 /** The state now, and the metrics of the runs in a time window, of every view or of one. */
 export const getMetrics = (
@@ -195,7 +195,7 @@ export const getMetrics = (
   })
 
 /** How the runs of each view ended on each of the last days, today among them. */
-export const getDays = (database: Database, days: number): Promise<ViewDays[]> =>
+export const getDays = (database: Database, days: number): Promise<DaysOfView[]> =>
   database.withConnection((sql) => readDays(sql, days))
 
 /** One run; if it has failed or was canceled, with the cause, as `why` tells it. */

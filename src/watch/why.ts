@@ -19,7 +19,7 @@ import { insistOnView, readRecentRuns } from './read.ts'
 import { readStandings } from './standings.ts'
 
 /** Why the data of a view are as old as they are, and what to do. */
-export interface Why
+export interface Diagnosis
   extends Pick<
     Standing,
     | 'view'
@@ -55,7 +55,7 @@ const recentRuns = 5
  * of every view that it reads. Runs whose server process is gone are closed first, if the login may do so. A view that is
  * set aside is answered, too. Throws UnknownView.
  */
-export function getWhy(database: Database, view: string, { schedules, typed }: WhyCall): Promise<Why> {
+export function getWhy(database: Database, view: string, { schedules, typed }: WhyCall): Promise<Diagnosis> {
   return database.withConnection(async (sql) => {
     const name = await resolveName(sql, view)
     if (await mayCloseRuns(sql)) await closeLostRuns(sql)

@@ -8,14 +8,14 @@ import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read.ts'
-import type { Why } from '../../../src/watch/why.ts'
+import type { Diagnosis } from '../../../src/watch/why.ts'
 import { servedOn } from '../../support/api/served.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { deep } from '../../support/deep.ts'
+import { age } from '../../support/record/past.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callSetAside } from '../../support/views/alter.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
-import { age } from '../../support/record/past.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { holdLocks, whileLocked } from '../../support/waiting/holder.ts'
 import { muchLater, until } from '../../support/waiting/until.ts'
@@ -50,14 +50,14 @@ afterEach(async () => {
 
 const ask = async (view: string) =>
   parsed((await api(httpEvent('GET /views/{view}/why', { path: { view } }), lambdaContext())) as never)
-const why = async (view: string): Promise<Why> => {
+const why = async (view: string): Promise<Diagnosis> => {
   const { statusCode, body } = await ask(view)
   expect([statusCode, body.detail]).toEqual([200, undefined])
   return body
 }
 const refreshed = (view: string, options = {}, call = {}) =>
   refresh({ view, strategy: 'regular', ...options }, callOn(database, call))
-const codesOf = ({ causes }: Why) => causes.map(({ code }) => code)
+const codesOf = ({ causes }: Diagnosis) => causes.map(({ code }) => code)
 const refreshAll = async () => {
   for (const name of ['base', 'middle', 'top']) await refreshed(`app.${name}`)
 }
