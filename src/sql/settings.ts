@@ -107,5 +107,32 @@ export function settingTexts(view: string, settings: Record<string, unknown>): R
   return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]))
 }
 
+/** How an environment treats refreshes that would change nothing. */
+export interface SkipUnchanged {
+  /** Whether they are left out even if only the server's counters prove it. A definition may decide otherwise. */
+  skipUnchanged?: boolean | undefined
+  /** The hours after which a view is refreshed in any case. */
+  skipAtMostHours?: number | undefined
+}
+
+/** Settings of each session that have these. Schema step 006_inputs has the same words. */
+const skipSetting = 'viewkeeper.skip_unchanged'
+const skipHoursSetting = 'viewkeeper.skip_at_most_hours'
+
+/** The start-up settings of a session. */
+export const skipSettings = ({ skipUnchanged, skipAtMostHours }: SkipUnchanged): Record<string, string> => ({
+  ...(skipUnchanged === undefined ? {} : { [skipSetting]: String(skipUnchanged) }),
+  ...(skipAtMostHours === undefined ? {} : { [skipHoursSetting]: String(skipAtMostHours) }),
+})
+
+/** SQL for whether refreshes of definition `d` are left out if counters have not moved. */
+export const skipsUnchanged = `coalesce(d.skip_unchanged, nullif(current_setting('${skipSetting}', true), '')::boolean, false)`
+
+/** The setting of a session that has the name of the environment's default owner of views. */
+export const defaultOwnerSetting = 'viewkeeper.view_owner'
+
+/** The setting of a session that has the environment's `regularUpToMs`. Default: 0. */
+export const regularUpToSetting = 'viewkeeper.regular_up_to_ms'
+
 /** The setting of a session in which a transaction notes the checks that it has made, as JSON. */
 export const madeChecks = 'viewkeeper.checks'

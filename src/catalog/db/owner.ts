@@ -1,5 +1,5 @@
 import type { Sql } from '../../server/database.ts'
-import { defaultOwnerSetting } from '../../server/transactions.ts'
+import { defaultOwnerSetting } from '../../sql/settings.ts'
 import { unquoted } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { impossible, roleOf, sayObstacles, toSetRole, viewsSuffix } from '../plan/rights.ts'
