@@ -1,6 +1,6 @@
 import type { BatchDetails, Run, ToldBatchView } from '../../src/api/answers.ts'
 import { type Fact, viewsCell } from '../../src/resources/cell.ts'
-import { askedFor, lockOf, rowsText, runFacts, timeText } from '../../src/resources/runs.ts'
+import { askedFor, lockOf, rowsText, runFacts, timeText } from '../../src/resources/run-facts.ts'
 import type { Paint } from '../../src/terminal/report.ts'
 import { wholeCause } from '../../src/watch/diagnosis/run-cause.ts'
 import { aimed, type CommandTarget, command, isCommand } from '../../src/words/commands.ts'

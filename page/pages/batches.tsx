@@ -2,7 +2,7 @@ import type { BatchDetails, ToldBatch, ToldBatchView, View } from '../../src/api
 import { type Api, ask, readBatch, readViews } from '../../src/api/ask.ts'
 import { ageText } from '../../src/catalog/plan/state.ts'
 import { isOpen, isUnwell, pictured, signOf, signOfRun } from '../../src/resources/cell.ts'
-import { askedFor, batchColumns, countStatuses } from '../../src/resources/runs.ts'
+import { askedFor, batchColumns, countStatuses } from '../../src/resources/run-facts.ts'
 import { reached } from '../../src/sql/walks.ts'
 import { count, duration, elapsed } from '../../src/words/phrases.ts'
 import { hrefOf, type PageQuery } from '../address.ts'

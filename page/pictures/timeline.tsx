@@ -1,7 +1,7 @@
 import type { FC } from 'hono/jsx'
 import type { BatchDetails, Run, ToldBatchRun, ToldBatchView } from '../../src/api/answers.ts'
 import { signOfRun } from '../../src/resources/cell.ts'
-import { lockOf, timeText } from '../../src/resources/runs.ts'
+import { lockOf, timeText } from '../../src/resources/run-facts.ts'
 import { duration, elapsed } from '../../src/words/phrases.ts'
 import { hrefOf } from '../address.ts'
 import { Badge, firstOf, Moment, utc, ViewLink } from '../cells.tsx'

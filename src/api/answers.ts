@@ -1,13 +1,13 @@
 import * as z from 'zod'
 import { strategies } from '../catalog/plan/definition.ts'
 import { anyStates } from '../catalog/plan/state.ts'
-import { actionNames } from '../record/plan/actions.ts'
+import { actionNames } from '../record/plan/action-words.ts'
 import { nextBys } from '../watch/diagnosis/cause.ts'
 import { causeCodes } from '../words/causes.ts'
 import { viewKinds } from '../words/event.ts'
 import { type ProblemBody, problemCodes } from '../words/problem.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../words/run.ts'
-import { batchId } from './fields.ts'
+import { batchId } from './request-fields.ts'
 
 // What routes answer. No function loads this file: the OpenAPI file is written when the functions are bundled. The command line
 // loads it for what another version answers.

@@ -1,5 +1,5 @@
 import { findViews } from '../catalog/db/find-views.ts'
-import { findLacking, readObstacles } from '../catalog/db/obstacles.ts'
+import { findLacking, readObstacles } from '../catalog/db/read-obstacles.ts'
 import type { OutlinedReader, ViewFacts } from '../catalog/plan/live-view.ts'
 import { type GroupSeen, lookAtEach } from '../rebuild/db/group.ts'
 import { executeStatements, executeTogether, StatementRefused } from '../rebuild/db/statements.ts'

@@ -11,7 +11,7 @@ import {
   sqlstateOf,
   withDeadline,
 } from './failures.ts'
-import { readFix } from './rights.ts'
+import { readFix } from './own-rights.ts'
 
 /** Where we connect, and as whom. */
 interface ConnectedPlace {

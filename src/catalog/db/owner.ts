@@ -3,7 +3,7 @@ import { defaultOwnerSetting } from '../../sql/settings.ts'
 import { unquoted } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { impossible, roleOf, sayObstacles, toSetRole, viewsSuffix } from '../plan/rights.ts'
-import { readObstacles } from './obstacles.ts'
+import { readObstacles } from './read-obstacles.ts'
 
 /** A role that may come to own a view. */
 interface OwnerCandidate {

@@ -1,6 +1,6 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
 import type { Sql } from '../../server/database.ts'
-import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
+import { newestPage, type Page, type Paged, pageOf } from '../../server/paging.ts'
 import { inTransaction } from '../../server/transactions.ts'
 import type { BatchEnd, BatchError, BatchStatus, Exchange, Trigger } from '../../words/run.ts'
 import type { Selection } from '../plan/batch.ts'

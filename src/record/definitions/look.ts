@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { findView, listViewNames, roleSchemas } from '../../catalog/db/catalog.ts'
 import { dependentsOf, type ViewFacts, type ViewSnapshot } from '../../catalog/plan/live-view.ts'
 import type { Sql } from '../../server/database.ts'
-import { mayUse } from '../../server/rights.ts'
+import { mayUse } from '../../server/own-rights.ts'
 import { lookAgain } from '../../server/transactions.ts'
 import { type Holders, holdersOf, withItsQuery } from '../../sql/holders.ts'
 import { batchPlaces, literal, quoteName } from '../../sql/names.ts'
@@ -52,7 +52,7 @@ export async function lookAtView(
       const view = first ?? (await readView(sql, name))
       first = undefined
       const snapshot = isWanted(view)
-        ? await (await import('../../catalog/db/live-view.ts')).readSnapshot(
+        ? await (await import('../../catalog/db/read-live-view.ts')).readSnapshot(
             sql,
             view.oid,
             view.query !== null,
@@ -152,7 +152,7 @@ export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts
  */
 export async function unknownView(sql: Sql, name: QualifiedName): Promise<Problem> {
   const aside = await sinceAside(sql, name)
-  const gone = aside === '' ? await (await import('../runs/wrong.ts')).sinceGone(sql, name) : null
+  const gone = aside === '' ? await (await import('../runs/went-wrong.ts')).sinceGone(sql, name) : null
   if (gone !== null)
     return new Problem('UnknownView', gone, {
       field: 'view',

@@ -1,5 +1,5 @@
 import type { Sql } from '../../server/database.ts'
-import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
+import { newestPage, type Page, type Paged, pageOf } from '../../server/paging.ts'
 import { madeChecks } from '../../sql/settings.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import type { Operation, RunError, RunStatus } from '../../words/run.ts'

@@ -1,7 +1,7 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { exclusively, ourselves } from '../../rebuild/plan/locks.ts'
-import { markRemoved } from '../../record/plan/statements.ts'
+import { markRemoved } from '../../record/plan/journal-statements.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { Problem } from '../../words/problem.ts'

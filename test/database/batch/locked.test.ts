@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { getBatch } from '../../../src/batch/read.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import { deep, eachGroup } from '../../support/deep.ts'
 import { administrator, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'

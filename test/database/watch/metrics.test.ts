@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
 import { dayList } from '../../../src/api/answers.ts'
-import { listRuns } from '../../../src/run/read.ts'
-import { getDays, getMetrics } from '../../../src/watch/read.ts'
+import { listRuns } from '../../../src/run/read-runs.ts'
+import { getDays, getMetrics } from '../../../src/watch/read-views.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { useHistory, usePublished } from './past.ts'
 

@@ -1,6 +1,6 @@
 import type { BatchDetails, Run, ToldAction, ToldBatch, ToldBatchView } from '../api/answers.ts'
 import type { Counts, MadeCheck } from '../catalog/plan/checks.ts'
-import { askedOf, optionsOf, personOf } from '../record/plan/actions.ts'
+import { askedOf, optionsOf, personOf } from '../record/plan/action-words.ts'
 import { duration, elapsed, rows, whole } from '../words/phrases.ts'
 import { batchViewOrder } from '../words/run.ts'
 import { type Cell, type Column, type Fact, signOfRun, viewsCell } from './cell.ts'
