@@ -92,7 +92,7 @@ const layers = {
     'src/api/functions.ts',
     'src/api/route.ts',
     'src/api/routes.ts',
-    'src/api/lambda/names.ts',
+    'src/api/lambda/aws-names.ts',
     'src/api/lambda/wake-lines.ts',
     'src/words/event.ts',
     'src/migrate/frozen-migrations.ts',

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { readSnapshot } from '../src/catalog/db/live-view.ts'
+import { readSnapshot } from '../src/catalog/db/read-live-view.ts'
 import type { Strategy } from '../src/catalog/plan/definition.ts'
 import { planRebuild } from '../src/rebuild/plan/plan-rebuild.ts'
 import { alone } from '../src/rebuild/plan/scope.ts'

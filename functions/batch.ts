@@ -1,10 +1,10 @@
 import type { Context } from 'aws-lambda'
 import * as z from 'zod/mini'
-import { batchId as id, validate } from '../src/api/fields.ts'
 import { type Configuration, readConfiguration } from '../src/api/lambda/configuration.ts'
 import { eventFunction } from '../src/api/lambda/function.ts'
 import { answeredWithin, endOfWork } from '../src/api/lambda/lifetime.ts'
 import type { ForwardedEvent } from '../src/api/lambda/open-batch.ts'
+import { batchId as id, validate } from '../src/api/request-fields.ts'
 import type { Advanced } from '../src/batch/advance.ts'
 
 /** start-batch waits no longer until a batch is recorded. */

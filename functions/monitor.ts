@@ -1,5 +1,4 @@
 import * as z from 'zod/mini'
-import { text, validate } from '../src/api/fields.ts'
 import { type Configuration, readConfiguration } from '../src/api/lambda/configuration.ts'
 import { eventFunction } from '../src/api/lambda/function.ts'
 import {
@@ -11,6 +10,7 @@ import {
   publishWaiting,
 } from '../src/api/lambda/publish.ts'
 import type { Looked, SendEvent } from '../src/api/lambda/send.ts'
+import { text, validate } from '../src/api/request-fields.ts'
 import { type HandedOut, type HandOutRequest, handOut } from '../src/events/hand-out.ts'
 import { look, measureWaiting } from '../src/keeper/jobs.ts'
 import type { KeptDatabase } from '../src/keeper/terms.ts'

@@ -5,7 +5,7 @@ import { Grant, type IGrantable, ManagedPolicy, PolicyStatement } from 'aws-cdk-
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns'
 import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import { Construct } from 'constructs'
-import { type Address, metricNames, parameterName, perViewMetricNames } from '../src/api/lambda/names.ts'
+import { type Address, metricNames, parameterName, perViewMetricNames } from '../src/api/lambda/aws-names.ts'
 import { includes, type PolicyName, policyNames } from '../src/api/route.ts'
 import { routes } from '../src/api/routes.ts'
 import { alarmNames } from '../src/watch/plan/alarms.ts'

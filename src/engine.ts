@@ -10,5 +10,5 @@ export type {
 } from './config/options.ts'
 export type { Logger } from './keeper/terms.ts'
 export type * from './methods.ts'
-export type { MigrateReport } from './own-schema/db/apply.ts'
+export type { MigrateReport } from './own-schema/db/apply-steps.ts'
 export { codes, Problem, type ProblemCode, type ProblemDetails } from './words/problem.ts'

@@ -1,6 +1,6 @@
 import { GetParameterCommand } from '@aws-sdk/client-ssm'
 import { readViews } from '../../src/api/ask.ts'
-import { type Address, parameterName } from '../../src/api/lambda/names.ts'
+import { type Address, parameterName } from '../../src/api/lambda/aws-names.ts'
 import { nearest, parseName } from '../../src/words/names.ts'
 import { Problem } from '../../src/words/problem.ts'
 import { readConfig, regionOf } from '../project/folders.ts'

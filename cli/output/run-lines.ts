@@ -1,6 +1,6 @@
-import type { BatchDetails, BatchView, Run } from '../../src/api/answers.ts'
+import type { BatchDetails, Run, ToldBatchView } from '../../src/api/answers.ts'
 import { type Fact, viewsCell } from '../../src/resources/cell.ts'
-import { askedFor, lockOf, rowsText, runFacts, timeText } from '../../src/resources/runs.ts'
+import { askedFor, lockOf, rowsText, runFacts, timeText } from '../../src/resources/run-facts.ts'
 import type { Paint } from '../../src/terminal/report.ts'
 import { wholeCause } from '../../src/watch/diagnosis/run-cause.ts'
 import { aimed, type CommandTarget, command, isCommand } from '../../src/words/commands.ts'
@@ -156,7 +156,7 @@ interface At {
 }
 
 /** The views of a batch as they stand, the most telling first, in at most `height` lines; what is left out is counted. */
-export function viewLinesOf(views: BatchView[], at: At, output: Output & { height: number }): string[] {
+export function viewLinesOf(views: ToldBatchView[], at: At, output: Output & { height: number }): string[] {
   const sorted = views.toSorted((a, b) => batchViewOrder.indexOf(a.status) - batchViewOrder.indexOf(b.status))
   const fit = sorted.length <= output.height ? sorted.length : Math.max(0, output.height - 1)
   const name = nameWidth(at.batch, output.width)
@@ -171,13 +171,13 @@ export function viewLinesOf(views: BatchView[], at: At, output: Output & { heigh
 export const nameWidth = ({ views }: BatchDetails, width: number): number =>
   Math.min(Math.floor(width * 0.4), Math.max(0, ...views.map(({ view }) => displayWidth(short(view)))))
 
-function viewLine(view: BatchView, at: At, { width, paint, name }: Output & { name: number }): string {
+function viewLine(view: ToldBatchView, at: At, { width, paint, name }: Output & { name: number }): string {
   const room = width - name - 5
   return `${signed(view.status, paint)} ${fill(cut(short(view.view), name), name)}   ${cut(harmless(stateText(view, at)), room)}`
 }
 
 /** What a view of a batch does or waits for. */
-export function stateText(view: BatchView, { batch, sinceMs, now }: At): string {
+export function stateText(view: ToldBatchView, { batch, sinceMs, now }: At): string {
   const last = view.runs.at(-1)
   const again = last !== undefined && last.attempt > 1 ? `   attempt ${last.attempt}` : ''
   switch (view.status) {
@@ -204,19 +204,19 @@ export function stateText(view: BatchView, { batch, sinceMs, now }: At): string 
   }
 }
 
-const tookText = (last: BatchView['runs'][number] | undefined): string =>
+const tookText = (last: ToldBatchView['runs'][number] | undefined): string =>
   last?.elapsedMs == null ? '' : ` in ${duration(last.elapsedMs)}`
 
-const messageOf = ({ view }: BatchView, run: BatchView['runs'][number] | undefined): string =>
+const messageOf = ({ view }: ToldBatchView, run: ToldBatchView['runs'][number] | undefined): string =>
   `${withoutView(run?.message ?? run?.class ?? '', view)}${run?.sqlstate ? ` (${run.sqlstate})` : ''}`
 
-const afterFailure = (view: BatchView): string => {
+const afterFailure = (view: ToldBatchView): string => {
   const failed = view.runs.at(-2)
   if (failed === undefined) return ''
   return ` after: ${messageOf(view, failed)}`
 }
 
-function waitText({ view, waitsFor }: BatchView, batch: BatchDetails): string {
+function waitText({ view, waitsFor }: ToldBatchView, batch: BatchDetails): string {
   const { concurrency, views, startedAt } = batch
   const lock = lockOf(batch, view)
   if (lock !== undefined) return `waits: ${lock}`
@@ -230,7 +230,7 @@ function waitText({ view, waitsFor }: BatchView, batch: BatchDetails): string {
     : `queued: ${concurrency === 1 ? '1 refresh is' : `${concurrency} refreshes are`} running`
 }
 
-function withOthers({ view }: BatchView, { groups }: BatchDetails): string {
+function withOthers({ view }: ToldBatchView, { groups }: BatchDetails): string {
   const others =
     groups.find(({ views }) => views.includes(view))?.views.filter((other) => other !== view) ?? []
   return others.length === 0 ? '' : ` with ${names(others.map(short), 3)}`
@@ -261,9 +261,9 @@ export function endOfBatch(batch: BatchDetails, { paint }: Output): string {
   return `${signed(batch.status, paint)} ${done}`
 }
 
-const countOf = ({ views }: BatchDetails, status: BatchView['status']): number =>
+const countOf = ({ views }: BatchDetails, status: ToldBatchView['status']): number =>
   views.filter((view) => view.status === status).length
 
 /** How the latest run of a view of a batch ended, from the batch alone: without rows and strategy. */
-export const briefEnd = (view: BatchView, at: At, output: Output): string =>
+export const briefEnd = (view: ToldBatchView, at: At, output: Output): string =>
   viewLine(view, at, { ...output, name: nameWidth(at.batch, output.width) })

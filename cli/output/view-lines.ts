@@ -1,7 +1,7 @@
 import type { Run, View, ViewDetails } from '../../src/api/answers.ts'
 import { type AnyState, filters, oldText, states } from '../../src/catalog/plan/state.ts'
 import { signOf, viewsCell, without } from '../../src/resources/cell.ts'
-import { runColumns } from '../../src/resources/runs.ts'
+import { runColumns } from '../../src/resources/run-facts.ts'
 import { viewFacts } from '../../src/resources/views.ts'
 import type { Paint } from '../../src/terminal/report.ts'
 import { ago, count, duration, whole } from '../../src/words/phrases.ts'

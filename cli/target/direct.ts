@@ -1,6 +1,6 @@
 import { optionsOf, saidToDatabase } from '../../src/config/variables.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
-import type { MigrateCall } from '../../src/migrate/apply.ts'
+import type { MigrateCall } from '../../src/migrate/apply-migrations.ts'
 import { describeViews } from '../../src/migrate/describe.ts'
 import { readDrift } from '../../src/migrate/drift.ts'
 import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'

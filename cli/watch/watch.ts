@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { BatchDetails, BatchView, Run } from '../../src/api/answers.ts'
+import type { BatchDetails, Run, ToldBatchView } from '../../src/api/answers.ts'
 import { ask, readBatch, readRun } from '../../src/api/ask.ts'
 import { command } from '../../src/words/commands.ts'
 import { elapsed, names } from '../../src/words/phrases.ts'
@@ -307,21 +307,21 @@ async function newLines(api: Api, batch: BatchDetails, told: Set<string>): Promi
 }
 
 /** The last run of a view; null if the API cannot be had at this moment, which does not end the watching. */
-const lastRunOf = (api: Api, { runs }: BatchView): Promise<Run | null> =>
+const lastRunOf = (api: Api, { runs }: ToldBatchView): Promise<Run | null> =>
   readRun(api, runs.at(-1)?.runId as number).catch((error) => {
     if (exitCodeOf(error) !== unavailable) throw error
     return null
   })
 
-const tryKey = ({ view, runs }: BatchView): string => `${view} ${runs.length}`
+const tryKey = ({ view, runs }: ToldBatchView): string => `${view} ${runs.length}`
 
-const byEnd = (a: BatchView, b: BatchView): number => endOf(a).localeCompare(endOf(b))
-const endOf = ({ runs }: BatchView): string => runs.at(-1)?.finishedAt ?? ''
+const byEnd = (a: ToldBatchView, b: ToldBatchView): number => endOf(a).localeCompare(endOf(b))
+const endOf = ({ runs }: ToldBatchView): string => runs.at(-1)?.finishedAt ?? ''
 
 /** What is said when a batch has ended: the views that were not refreshed with the reasons, a sum, and what to do. */
 async function restLines(api: Api, batch: BatchDetails): Promise<string[]> {
   const at = { batch, sinceMs: 0, now: new Date() }
-  const not = (status: BatchView['status']) => batch.views.filter((view) => view.status === status)
+  const not = (status: ToldBatchView['status']) => batch.views.filter((view) => view.status === status)
   const failures = not('failed')
   const reasons = await Promise.all(
     failures.slice(0, mostFailures).map(async (view) => {

@@ -17,7 +17,7 @@ import {
   metricNames,
   metricNamespace,
   perViewDimensions,
-} from '../../src/api/lambda/names.ts'
+} from '../../src/api/lambda/aws-names.ts'
 import {
   type AlarmName,
   describeAlarm,

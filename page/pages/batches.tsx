@@ -1,8 +1,8 @@
-import type { Batch, BatchDetails, BatchView, View } from '../../src/api/answers.ts'
+import type { BatchDetails, ToldBatch, ToldBatchView, View } from '../../src/api/answers.ts'
 import { type Api, ask, readBatch, readViews } from '../../src/api/ask.ts'
 import { ageText } from '../../src/catalog/plan/state.ts'
 import { isOpen, isUnwell, pictured, signOf, signOfRun } from '../../src/resources/cell.ts'
-import { askedFor, batchColumns, countStatuses } from '../../src/resources/runs.ts'
+import { askedFor, batchColumns, countStatuses } from '../../src/resources/run-facts.ts'
 import { reached } from '../../src/sql/walks.ts'
 import { count, duration, elapsed } from '../../src/words/phrases.ts'
 import { hrefOf, type PageQuery } from '../address.ts'
@@ -108,7 +108,7 @@ function withBatch(views: View[], batch: BatchDetails | undefined): Pictured[] {
 export async function batchesPage(api: Api, { query }: { query: PageQuery }): Promise<ShownPage> {
   const { batches, next } = await ask(api, 'listBatches', { query: { cursor: query.before, limit: 50 } })
   const longest = Math.max(1, ...batches.map(({ elapsedMs }) => elapsedMs ?? 0))
-  const took = ({ elapsedMs, status }: Batch) =>
+  const took = ({ elapsedMs, status }: ToldBatch) =>
     elapsedMs === null ? (
       <span class="none">–</span>
     ) : (
@@ -236,7 +236,7 @@ export async function batchPage(
   }
 }
 
-const isUnrefreshed = ({ status }: BatchView) => status === 'failed' || status === 'canceled'
+const isUnrefreshed = ({ status }: ToldBatchView) => status === 'failed' || status === 'canceled'
 
 /** ` · 12 s · about 4 s left` */
 function lengthOf({ elapsedMs, finishedAt, estimatedRestMs }: BatchDetails): string {
@@ -246,7 +246,7 @@ function lengthOf({ elapsedMs, finishedAt, estimatedRestMs }: BatchDetails): str
 }
 
 /** How a view of a batch is shown in a picture. */
-function inBatch({ view, dependsOn, status, runs }: BatchView) {
+function inBatch({ view, dependsOn, status, runs }: ToldBatchView) {
   const elapsedMs = runs.at(-1)?.elapsedMs
   return { view, dependsOn, sign: signOfRun(status), note: elapsedMs == null ? '' : duration(elapsedMs) }
 }

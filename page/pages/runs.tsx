@@ -1,8 +1,8 @@
 import type { FC, PropsWithChildren } from 'hono/jsx'
-import type { Action, DayList, Run } from '../../src/api/answers.ts'
+import type { DayList, Run, ToldAction } from '../../src/api/answers.ts'
 import { type Api, ask, readDays, readRun } from '../../src/api/ask.ts'
 import { isOpen, type Sign, signOfRun } from '../../src/resources/cell.ts'
-import { actionColumns, runColumns, runFacts, statementsOf, timeText } from '../../src/resources/runs.ts'
+import { actionColumns, runColumns, runFacts, statementsOf, timeText } from '../../src/resources/run-facts.ts'
 import { aimed, type CommandTarget, isCommand } from '../../src/words/commands.ts'
 import { withSchema } from '../../src/words/glob.ts'
 import { count } from '../../src/words/phrases.ts'
@@ -411,7 +411,7 @@ export async function actionsPage(
 }
 
 /** Who did what, as a table. */
-export const ActionTable: FC<{ actions: Action[] }> = ({ actions }) => (
+export const ActionTable: FC<{ actions: ToldAction[] }> = ({ actions }) => (
   <Table
     of="actions"
     described={actionColumns}

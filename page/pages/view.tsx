@@ -1,5 +1,5 @@
 import type { FC } from 'hono/jsx'
-import type { Cause, HeldLock, Run, View, ViewDetails, Why } from '../../src/api/answers.ts'
+import type { CauseOfWhy, Run, ToldLock, View, ViewDetails, Why } from '../../src/api/answers.ts'
 import { type Api, ask, readRefreshes, readView, readViews } from '../../src/api/ask.ts'
 import { strategies } from '../../src/catalog/plan/definition.ts'
 import { isOpen, pictured, signOfRun } from '../../src/resources/cell.ts'
@@ -140,14 +140,14 @@ const WhyPanel: FC<{ why: Why; typed: CommandTarget; runs: Run[] }> = ({
 )
 
 /** What a cause is about, besides the view itself. */
-const addressesOf = ({ view, runId, batchId }: Cause, of: string): Record<string, string> => ({
+const addressesOf = ({ view, runId, batchId }: CauseOfWhy, of: string): Record<string, string> => ({
   ...(view && view !== of && { [view]: hrefOf('view', view) }),
   ...(runId && { [`run ${runId}`]: hrefOf('run', runId) }),
   ...(batchId && { [`batch ${batchId}`]: hrefOf('batch', batchId) }),
 })
 
 /** Whether somebody has to look at a cause. */
-const isBad = ({ code }: Pick<Cause, 'code'>): boolean => ['bad', 'warn'].includes(causeTones[code])
+const isBad = ({ code }: Pick<CauseOfWhy, 'code'>): boolean => ['bad', 'warn'].includes(causeTones[code])
 
 interface LinkedText {
   text: string
@@ -176,7 +176,7 @@ export function withMentions(text: string, addresses: Record<string, string>): L
 }
 
 /** The sessions that are in the way now, and the SQL that ends each, unless a cause above says it. */
-const Locks: FC<{ locks: HeldLock[]; told: (string | null)[] }> = ({ locks, told }) => (
+const Locks: FC<{ locks: ToldLock[]; told: (string | null)[] }> = ({ locks, told }) => (
   <>
     <h3>In the way now</h3>
     <ul class="locks">

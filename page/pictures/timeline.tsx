@@ -1,7 +1,7 @@
 import type { FC } from 'hono/jsx'
-import type { BatchDetails, BatchRun, BatchView, Run } from '../../src/api/answers.ts'
+import type { BatchDetails, Run, ToldBatchRun, ToldBatchView } from '../../src/api/answers.ts'
 import { signOfRun } from '../../src/resources/cell.ts'
-import { lockOf, timeText } from '../../src/resources/runs.ts'
+import { lockOf, timeText } from '../../src/resources/run-facts.ts'
 import { duration, elapsed } from '../../src/words/phrases.ts'
 import { hrefOf } from '../address.ts'
 import { Badge, firstOf, Moment, utc, ViewLink } from '../cells.tsx'
@@ -196,7 +196,7 @@ interface WaitingFor {
 }
 
 /** Why a view is where it is. */
-const Note: FC<{ view: BatchView } & WaitingFor> = ({ view, locked, refused }) => {
+const Note: FC<{ view: ToldBatchView } & WaitingFor> = ({ view, locked, refused }) => {
   const last = view.runs.at(-1)
   if (last?.message) return <span title={last.class ?? undefined}>{last.message}</span>
   if (locked) return <>waits: {locked}</>
@@ -224,13 +224,13 @@ const RunBar: FC<{ bar: Bar; view: string }> = ({ bar: { run, from, width }, vie
 
 /** A run as a bar. `from` and `width` are parts of the whole, 0 to 1. */
 interface Bar {
-  run: BatchRun
+  run: ToldBatchRun
   from: number
   width: number
 }
 
 interface Row {
-  view: BatchView
+  view: ToldBatchView
   bars: Bar[]
   /** The probable time of a view that has not begun; null once it has. */
   expected: { from: number; width: number } | null
@@ -291,7 +291,7 @@ export function timelineOf(batch: Timed): Lines {
   }
 }
 
-const endOf = ({ startedAt, finishedAt, elapsedMs }: BatchRun): number => {
+const endOf = ({ startedAt, finishedAt, elapsedMs }: ToldBatchRun): number => {
   if (startedAt === null) return Number.NEGATIVE_INFINITY
   return elapsedMs === null && finishedAt !== null
     ? Date.parse(finishedAt)

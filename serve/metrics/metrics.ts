@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { ViewStateFacts } from '../../src/catalog/plan/state.ts'
-import { readFacts } from '../../src/record/definitions/facts.ts'
+import { readFacts } from '../../src/record/definitions/state-facts.ts'
 import { type ChannelState, readChannels, readWaitingSeconds } from '../../src/record/events/outbox.ts'
 import { isSlow } from '../../src/record/plan/batch.ts'
 import { readViewIncidents } from '../../src/record/watch/incidents.ts'

@@ -1,19 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { getBatch, listOpenBatches } from '../../src/batch/read.ts'
+import { getBatch, listOpenBatches } from '../../src/batch/read-batches.ts'
 import { startBatch } from '../../src/batch/start.ts'
 import type { KeeperConfig } from '../../src/config/fields.ts'
 import { defaults } from '../../src/config/options.ts'
 import { optionsOf, saidToDatabase } from '../../src/config/variables.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
-import { type Keeper, keeperOf } from '../../src/keeper/keeper.ts'
+import { keeperOf, type RunningKeeper } from '../../src/keeper/keeper.ts'
 import { localEnvironment, termsOf } from '../../src/keeper/terms.ts'
-import type { Run } from '../../src/record/runs/runs.ts'
-import { getRun } from '../../src/run/read.ts'
+import type { RunRow } from '../../src/record/runs/runs.ts'
+import { getRun } from '../../src/run/read-runs.ts'
 import { connectTo } from '../../src/server/connect.ts'
 import type { Database } from '../../src/server/database.ts'
 import { count, dim, person, report, timed } from '../../src/terminal/report.ts'
 import { describeAlarm, silentMonitor } from '../../src/watch/plan/alarms.ts'
-import { type ListedView, listViews } from '../../src/watch/read.ts'
+import { type ListedView, listViews } from '../../src/watch/read-views.ts'
 import { type CommandTarget, command } from '../../src/words/commands.ts'
 import { displayName } from '../../src/words/names.ts'
 import { Problem } from '../../src/words/problem.ts'
@@ -216,7 +216,7 @@ async function migrateViews(database: Database, project: LocalProject): Promise<
 
 /** On a database that others use, too: advances only the batches that nobody else advances. */
 async function attend(
-  keeper: Keeper,
+  keeper: RunningKeeper,
   database: Database,
   { command, keepsFresh }: LocalProject,
 ): Promise<void> {
@@ -255,7 +255,7 @@ const watchEveryMs = 1000
  * for it: a run that is published here would be missing from the metrics of the database's environment.
  */
 function keepFresh(
-  keeper: Keeper,
+  keeper: RunningKeeper,
   config: KeeperConfig,
   typed: CommandTarget,
   isMonitorStopped = false,
@@ -342,7 +342,7 @@ async function* endsOf(database: Database, batchId: string): AsyncGenerator<{ vi
 const shown = ({ schema, name, view }: ListedView): string => (schema === 'public' ? name : view)
 
 /** Prints how a refresh ended; true if it succeeded. */
-function describe(view: ListedView, runId: number, run: Run, width: number): boolean {
+function describe(view: ListedView, runId: number, run: RunRow, width: number): boolean {
   const name = shown(view).padEnd(width)
   if (run.status !== 'success') {
     report.failure(

@@ -1,13 +1,13 @@
 import * as z from 'zod'
 import { strategies } from '../catalog/plan/definition.ts'
 import { anyStates } from '../catalog/plan/state.ts'
-import { actionNames } from '../record/plan/actions.ts'
+import { actionNames } from '../record/plan/action-words.ts'
 import { nextBys } from '../watch/diagnosis/cause.ts'
 import { causeCodes } from '../words/causes.ts'
 import { viewKinds } from '../words/event.ts'
 import { type ProblemBody, problemCodes } from '../words/problem.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../words/run.ts'
-import { batchId } from './fields.ts'
+import { batchId } from './request-fields.ts'
 
 // What routes answer. No function loads this file: the OpenAPI file is written when the functions are bundled. The command line
 // loads it for what another version answers.
@@ -641,22 +641,16 @@ export type ViewList = z.infer<typeof viewList>
 export type View = ViewList['views'][number]
 export type ViewDetails = z.infer<typeof viewDetails>
 export type Why = z.infer<typeof why>
-export type Cause = Why['causes'][number]
-export type HeldLock = Why['locks'][number]
+export type CauseOfWhy = Why['causes'][number]
+export type ToldLock = Why['locks'][number]
 export type Run = z.infer<typeof run>
-export type RunList = z.infer<typeof runList>
-export type Result = z.infer<typeof result>
-export type BatchList = z.infer<typeof batchList>
-export type Batch = BatchList['batches'][number]
+export type ToldBatch = z.infer<typeof batchList>['batches'][number]
 export type BatchDetails = z.infer<typeof batchDetails>
-export type BatchView = BatchDetails['views'][number]
-export type BatchRun = BatchView['runs'][number]
-export type StartedBatch = z.infer<typeof startedBatch>
+export type ToldBatchView = BatchDetails['views'][number]
+export type ToldBatchRun = ToldBatchView['runs'][number]
 export type MetricsList = z.infer<typeof metricsList>
 export type ViewMetrics = z.infer<typeof viewMetrics>
 export type DayList = z.infer<typeof dayList>
 export type Plan = z.infer<typeof plan>
-export type ActionList = z.infer<typeof actionList>
-export type Action = ActionList['actions'][number]
+export type ToldAction = z.infer<typeof actionList>['actions'][number]
 export type CheckedView = z.infer<typeof checkedView>
-export type PauseState = z.infer<typeof pauseState>

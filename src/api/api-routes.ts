@@ -1,10 +1,9 @@
 import * as z from 'zod/mini'
 import { filterNames, filters } from '../catalog/plan/state.ts'
 import type { Batch } from '../record/batches/batches.ts'
-import { actionNames } from '../record/plan/actions.ts'
+import { actionNames } from '../record/plan/action-words.ts'
 import { Problem } from '../words/problem.ts'
 import { batchStatuses, operations, type RunStatus, runStatuses } from '../words/run.ts'
-import { batchPath, described, named, runId, runPath, text, view, viewPath, whole } from './fields.ts'
 import {
   filterOf,
   limit,
@@ -15,6 +14,7 @@ import {
   pageByName,
   pageInOrder,
 } from './pages.ts'
+import { batchPath, described, named, runId, runPath, text, view, viewPath, whole } from './request-fields.ts'
 import { goesOn, route } from './route.ts'
 import { fitting, mostBytes } from './size.ts'
 
@@ -91,7 +91,7 @@ export const apiRoutes = {
     },
     gives: async () => (await import('./answers.ts')).viewList,
     async answer({ database, schedules, typed }, { state, cursor }) {
-      const { listViews } = await import('../watch/read.ts')
+      const { listViews } = await import('../watch/read-views.ts')
       const { views, ...rest } = await listViews(database, schedules, typed)
       const { page, next } = pageByName(state === undefined ? views : views.filter(filters[state]), cursor)
       return { views: page, ...rest, next }
@@ -108,7 +108,7 @@ export const apiRoutes = {
     takes: { path: viewPath },
     gives: async () => (await import('./answers.ts')).viewDetails,
     async answer({ database, schedules }, { view }) {
-      const { getView } = await import('../watch/read.ts')
+      const { getView } = await import('../watch/read-views.ts')
       return getView(database, view, schedules)
     },
   }),
@@ -174,7 +174,7 @@ export const apiRoutes = {
     },
     gives: async () => (await import('./answers.ts')).runList,
     async answer({ database }, query) {
-      const { listRuns } = await import('../run/read.ts')
+      const { listRuns } = await import('../run/read-runs.ts')
       const { runs, next: last } = await listRuns(database, filterOf(query))
       const { page, next } = pageByKey(runs, last, ({ id }) => id)
       return { runs: page, next }
@@ -191,7 +191,7 @@ export const apiRoutes = {
     takes: { path: runPath },
     gives: async () => (await import('./answers.ts')).run,
     async answer({ database, typed }, { id }) {
-      const { explainRun } = await import('../watch/read.ts')
+      const { explainRun } = await import('../watch/read-views.ts')
       return explainRun(database, id, typed)
     },
   }),
@@ -225,7 +225,7 @@ export const apiRoutes = {
     },
     gives: async () => (await import('./answers.ts')).batchList,
     async answer({ database }, { cursor, ...filter }) {
-      const { listBatches } = await import('../batch/read.ts')
+      const { listBatches } = await import('../batch/read-batches.ts')
       const { batches, next: last } = await listBatches(database, { ...filter, before: cursor })
       const { page, next } = pageByKey(batches, last, ({ serial }) => serial)
       return { batches: page.map(batchBody), next }
@@ -244,7 +244,7 @@ export const apiRoutes = {
     takes: { path: batchPath, query: z.strictObject({ cursor: nameCursor }) },
     gives: async () => (await import('./answers.ts')).batchDetails,
     async answer({ database }, { id, cursor }) {
-      const { getBatch } = await import('../batch/read.ts')
+      const { getBatch } = await import('../batch/read-batches.ts')
       const { views, ...batch } = await getBatch(database, id)
       const { page, next } = pageInOrder(views, cursor, mostBytes / 2)
       return { ...fitting(batchBody(batch), mostBytes / 2), views: page, next }
@@ -354,7 +354,7 @@ export const apiRoutes = {
     },
     gives: async () => (await import('./answers.ts')).actionList,
     async answer({ database }, query) {
-      const { listActions } = await import('../watch/read.ts')
+      const { listActions } = await import('../watch/read-views.ts')
       const { actions, next: last } = await listActions(database, filterOf(query))
       const { page, next } = pageByKey(actions, last, ({ id }) => id)
       return { actions: page, next }
@@ -380,7 +380,7 @@ export const apiRoutes = {
     },
     gives: async () => (await import('./answers.ts')).metricsList,
     async answer({ database }, { view, window, cursor }) {
-      const { getMetrics } = await import('../watch/read.ts')
+      const { getMetrics } = await import('../watch/read-views.ts')
       const { page, next } = pageByName(await getMetrics(database, { view, windowSeconds: window }), cursor)
       return { windowSeconds: window, metrics: page, next }
     },
@@ -401,7 +401,7 @@ export const apiRoutes = {
     },
     gives: async () => (await import('./answers.ts')).dayList,
     async answer({ database }, { days, cursor }) {
-      const { getDays } = await import('../watch/read.ts')
+      const { getDays } = await import('../watch/read-views.ts')
       const { page, next } = pageByName(await getDays(database, days), cursor)
       return { views: page, next }
     },

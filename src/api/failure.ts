@@ -1,4 +1,4 @@
-import { readFailedRun } from '../record/runs/wrong.ts'
+import { readFailedRun } from '../record/runs/went-wrong.ts'
 import type { Result } from '../run/call.ts'
 import { withDeadline } from '../server/failures.ts'
 import { causeOf, runCause, wholeCause } from '../watch/diagnosis/run-cause.ts'

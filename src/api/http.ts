@@ -2,7 +2,7 @@ import type { Logger } from '../keeper/terms.ts'
 import { problemOf } from '../server/failures.ts'
 import { version, versionHeader } from '../version.ts'
 import { bodyOfProblem, mayRetry, Problem, type ProblemBody, statusOf, titleOf } from '../words/problem.ts'
-import { validate } from './fields.ts'
+import { validate } from './request-fields.ts'
 import type { AnyRoute, Served } from './route.ts'
 import { fitting } from './size.ts'
 

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import type { Call, Result } from '../run/call.ts'
 import type { Trigger } from '../words/run.ts'
-import { described, integer, type viewPath } from './fields.ts'
+import { described, integer, type viewPath } from './request-fields.ts'
 import { goesOn, type Route, route, type Served } from './route.ts'
 
 /** Options of every operation. */

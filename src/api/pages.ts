@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { Problem } from '../words/problem.ts'
-import { described, mostInteger, text, whole } from './fields.ts'
+import { described, mostInteger, text, whole } from './request-fields.ts'
 import { firstFitting } from './size.ts'
 
 // What lists take, and their pages.

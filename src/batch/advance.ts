@@ -10,7 +10,7 @@ import { type AdvancingBatch, lookAgainMs, makeLook, readAllAgain } from './adva
 import { endBatchIfOver } from './end.ts'
 import { makeSettle, settleGroups } from './form-groups.ts'
 import { type BatchNext, planNext } from './plan/next.ts'
-import { Senders } from './send.ts'
+import { Senders } from './send-runs.ts'
 
 /**
  * How far a call has advanced the batch. `idle`: only retries wait, whose time has not come. If the call is repeated often

@@ -14,7 +14,7 @@ import {
 } from '../record/batches/batch-groups.ts'
 import { type BatchView, insertBatchViews, readBatchViews } from '../record/batches/batch-views.ts'
 import type { Batch, RefreshedEach } from '../record/batches/batches.ts'
-import { readDependencies } from '../record/definitions/graph.ts'
+import { readDependencies } from '../record/definitions/read-graph.ts'
 import type { Sql } from '../server/database.ts'
 import { mayPass, sqlstateOf } from '../server/failures.ts'
 import { withTransaction } from '../server/transactions.ts'

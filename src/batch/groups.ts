@@ -1,5 +1,5 @@
 import { findViews } from '../catalog/db/find-views.ts'
-import { findLacking, readObstacles } from '../catalog/db/obstacles.ts'
+import { findLacking, readObstacles } from '../catalog/db/read-obstacles.ts'
 import type { OutlinedReader, ViewFacts } from '../catalog/plan/live-view.ts'
 import { type GroupSeen, lookAtEach } from '../rebuild/db/group.ts'
 import { executeStatements, executeTogether, StatementRefused } from '../rebuild/db/statements.ts'
@@ -90,13 +90,13 @@ export async function decideGroups(
   // What stands in the way of a view matters only if it has a group, which is exchanged.
   const { groups } = planTogether(seen.all, candidates, { ...options, refusals: new Map() })
   const waited = new Map(built.map(({ oid, because }) => [oid, because]))
-  const planBeside = async (those: ReadonlySet<string>) => {
+  const planBeside = async (inPlace: ReadonlySet<MemberIds>) => {
     const refusals = await readRefusals(
       sql,
       batch,
       seen,
       groups.flatMap(({ members, group }) =>
-        those.has(members.join()) || everything(group).some(({ oid }) => waited.has(oid))
+        inPlace.has(idsOf(members)) || everything(group).some(({ oid }) => waited.has(oid))
           ? []
           : group.members,
       ),
@@ -107,8 +107,8 @@ export async function decideGroups(
   let inPlace = await findInPlace(sql, batch, groups, candidates)
   let planned = await planBeside(inPlace)
   // Groups that have become others may not be refreshed in place: what stands in their way matters, too.
-  const known = new Set(groups.map(({ members }) => members.join()))
-  if (planned.groups.some(({ members }) => !known.has(members.join()))) {
+  const known = new Set(groups.map(({ members }) => idsOf(members)))
+  if (planned.groups.some(({ members }) => !known.has(idsOf(members)))) {
     planned = await planBeside(new Set())
     inPlace = await findInPlace(sql, batch, planned.groups, candidates)
   }
@@ -169,17 +169,21 @@ async function readRefusals(
   return refusals
 }
 
-/** Which of these groups may be refreshed in place, by the ids of their members. */
+/** A group by its views: their ids, as a text that a set can compare. */
+type MemberIds = string
+const idsOf = (members: number[]): MemberIds => members.join()
+
+/** The groups among these that may be refreshed in place. */
 async function findInPlace(
   sql: Sql,
   batch: Batch,
   groups: { members: number[] }[],
   candidates: GroupCandidate[],
-): Promise<ReadonlySet<string>> {
+): Promise<ReadonlySet<MemberIds>> {
   const membersOf = ({ members }: { members: number[] }) =>
     candidates.filter(({ id }) => members.includes(id))
   const found = await readInPlace(sql, batch, groups.map(membersOf))
-  return new Set(groups.flatMap(({ members }, at) => (found[at] === null ? [] : members.join())))
+  return new Set(groups.flatMap(({ members }, at) => (found[at] === null ? [] : idsOf(members))))
 }
 
 /**
@@ -190,7 +194,7 @@ async function form(
   sql: Sql,
   batch: Batch,
   planned: PlannedGroup<Scope>[],
-  inPlace: ReadonlySet<string>,
+  inPlace: ReadonlySet<MemberIds>,
   isLastTry: boolean,
 ): Promise<{ groups: FormedGroup[]; each: RefreshedEach[] }> {
   const groups: FormedGroup[] = []
@@ -201,7 +205,7 @@ async function form(
     while (taken.has(String(next))) next++
     const number = next++
     const { group } = one
-    if (inPlace.has(one.members.join())) {
+    if (inPlace.has(idsOf(one.members))) {
       groups.push({ ...one, number, shadowBytes: 0, inPlace: true })
       continue
     }

@@ -25,8 +25,8 @@ import {
   takeTurnToPlan,
 } from '../record/batches/batches.ts'
 import { discoverDefinitions } from '../record/definitions/discovered.ts'
-import { readFacts } from '../record/definitions/facts.ts'
-import { readDependencies } from '../record/definitions/graph.ts'
+import { readDependencies } from '../record/definitions/read-graph.ts'
+import { readFacts } from '../record/definitions/state-facts.ts'
 import type { BatchableView, PlannedView } from '../record/plan/batch.ts'
 import { findByKey, type Keyed } from '../record/runs/runs.ts'
 import { everythingPaused, readPause } from '../record/runs/skip.ts'

@@ -11,7 +11,7 @@ import { type CopyStanding, leadInTurn } from './lead.ts'
 import { type Logger, type Terms, termsOf } from './terms.ts'
 
 /** Keeps the views of one database fresh, in turn with other processes, and advances its batches. */
-export interface Keeper {
+export interface RunningKeeper {
   advancer: Advancer
   /** What the options say that are obeyed. */
   terms(): Terms
@@ -63,7 +63,7 @@ interface KeeperOptions {
 export function keeperOf(
   database: Database,
   { logger = silent, config = {}, connections, onEnd, worded = ({ message }) => message }: KeeperOptions,
-): Keeper {
+): RunningKeeper {
   const stopping = new AbortController()
   const { signal } = stopping
   const advancer = makeAdvancer(database, { connections, logger, signal, onEnd })

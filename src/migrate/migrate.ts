@@ -1,9 +1,9 @@
 import { mayReadJournal, readViewJournal } from '../record/definitions/authored.ts'
-import type { JournalEntry } from '../record/plan/statements.ts'
+import type { JournalEntry } from '../record/plan/journal-statements.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { displayName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
-import type { MigrateCall, MigrationDone, MissingView, migrateOne, repairViews } from './apply.ts'
+import type { MigrateCall, MigrationDone, MissingView, migrateOne, repairViews } from './apply-migrations.ts'
 import { readMissing, whileOnlyOneMigrates } from './db/journal.ts'
 import type { FrozenMigration } from './plan/frozen.ts'
 import { compareJournal, insistOnOwnFolder } from './plan/journal.ts'
@@ -98,7 +98,7 @@ export const isAhead = (names: string[]): Problem =>
 
 /** A call without a migration to execute does not load what this needs: a fifth of the function. */
 const executeOne = async (...given: Parameters<typeof migrateOne>) =>
-  (await import('./apply.ts')).migrateOne(...given)
+  (await import('./apply-migrations.ts')).migrateOne(...given)
 
 /** What `migrate up` has done. */
 export interface BroughtUp {
@@ -158,7 +158,7 @@ const namingLeftOut = ({ code, message, details, cause }: Problem): Problem =>
   )
 
 const repairMissing = async (...given: Parameters<typeof repairViews>) =>
-  (await import('./apply.ts')).repairViews(...given)
+  (await import('./apply-migrations.ts')).repairViews(...given)
 
 /**
  * Refuses (MigrationFailed) a database that was migrated from another folder, before anything is written. A login

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import type { Database } from '../server/database.ts'
 import { Problem } from '../words/problem.ts'
-import { applySchema, type MigrateReport, type SchemaStep } from './db/apply.ts'
+import { applySchema, type MigrateReport, type SchemaStep } from './db/apply-steps.ts'
 
 const fileName = /^(\d{3})_[a-z0-9_]+\.sql$/
 

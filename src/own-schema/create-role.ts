@@ -6,7 +6,7 @@ import { examine, type Findings, type Swaps } from '../watch/doctor.ts'
 import { unquoted } from '../words/names.ts'
 import { docsOf, Problem } from '../words/problem.ts'
 import { namesIn, readSchemaSteps } from './apply.ts'
-import { settingUp } from './db/apply.ts'
+import { settingUp } from './db/apply-steps.ts'
 import { giveOwnViews, grantMaintain, handOver, readViewsOf } from './db/hand-over.ts'
 import {
   AdministratorWork,

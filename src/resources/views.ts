@@ -6,7 +6,7 @@ import { heldBack } from '../watch/diagnosis/cause.ts'
 import { bytes, duration, moment, whole } from '../words/phrases.ts'
 import { isEnded } from '../words/run.ts'
 import { type Cell, type Column, type Fact, isUnwell, type Sign, signOf, signOfRun } from './cell.ts'
-import { checkFacts } from './runs.ts'
+import { checkFacts } from './run-facts.ts'
 
 /** The table of views. */
 export const viewColumns: Column<View>[] = [

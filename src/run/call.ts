@@ -4,8 +4,8 @@ import {
   findByKey,
   type Keyed,
   type Made,
-  type Run,
   type RunResponse,
+  type RunRow,
   readRun,
   readRunStatus,
 } from '../record/runs/runs.ts'
@@ -49,7 +49,7 @@ export interface Result {
 }
 
 /** The answer that a run's record gives at this moment. */
-export function resultOf(run: Run): Result {
+export function resultOf(run: RunRow): Result {
   return {
     runId: run.id,
     view: run.view,
@@ -67,7 +67,7 @@ export function resultOf(run: Run): Result {
   }
 }
 
-function statusOf({ status, result }: Run): Result['status'] {
+function statusOf({ status, result }: RunRow): Result['status'] {
   if (!isEnded(status)) return 'running'
   if (status === 'success') return result as Result['status']
   return status === 'skipped' ? 'skipped' : 'error'

@@ -1,4 +1,4 @@
-import { readObstacles } from '../catalog/db/obstacles.ts'
+import { readObstacles } from '../catalog/db/read-obstacles.ts'
 import type { Checking } from '../catalog/plan/checks.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { Reader, ViewFacts, ViewSnapshot } from '../catalog/plan/live-view.ts'

@@ -3,7 +3,7 @@ import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { type DefinitionDefaults, ensureDefinition, findDefaults } from '../record/definitions/definitions.ts'
 import { readView } from '../record/definitions/look.ts'
 import { readUsualDurations } from '../record/runs/past.ts'
-import { giveKeyBack, hasExchangedMeanwhile, type Run, readRun } from '../record/runs/runs.ts'
+import { giveKeyBack, hasExchangedMeanwhile, type RunRow, readRun } from '../record/runs/runs.ts'
 import { findRecentSuccess, pauseReason, readPause, skipped } from '../record/runs/skip.ts'
 import type { Sql } from '../server/database.ts'
 import type { QualifiedName } from '../words/names.ts'
@@ -133,7 +133,7 @@ const becauseOfOthers = async ({ runId, error }: Result, call: Call): Promise<bo
 
 /** How a run differs from what a request wants, and what to type; null: in nothing that the request says. */
 function differenceOf(
-  { id, operation, meta }: Run,
+  { id, operation, meta }: RunRow,
   { strategy = 'auto', withoutChecks = false, slices }: RefreshRequest,
 ): string | null {
   const differences = [

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { closeUnclaimed } from '../record/runs/life.ts'
-import { type Run, type RunRequest, startRunHere } from '../record/runs/runs.ts'
+import { type RunRequest, type RunRow, startRunHere } from '../record/runs/runs.ts'
 import type { Sql } from '../server/database.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { displayName } from '../words/names.ts'
@@ -73,7 +73,7 @@ export async function untilClaimed(
 ): Promise<Result> {
   const { runId } = sent
   const again = (on: RunConnection) => sendAgain(on, call, run, sent, planning, sends)
-  const told = (record: Run | undefined) =>
+  const told = (record: RunRow | undefined) =>
     record?.id === runId && record.status === 'pending' ? again(connection) : endOf(sent, record)
   const soon = await told(await within(momentMs, sent.record))
   if (soon !== undefined) return soon
@@ -118,7 +118,7 @@ export async function untilClaimed(
 const longestLoginMs = 1000
 
 /** The answer, if the record says that the run has ended. */
-const endOf = ({ runId }: SentAttempt, record: Run | undefined): Result | undefined =>
+const endOf = ({ runId }: SentAttempt, record: RunRow | undefined): Result | undefined =>
   record?.id === runId && record.status !== 'pending' && record.status !== 'running'
     ? resultOf(record)
     : undefined

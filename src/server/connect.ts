@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { defaultOwnerSetting, regularUpToSetting, type SkipUnchanged, skipSettings } from '../sql/settings.ts'
 import { Problem, type ProblemCode } from '../words/problem.ts'
 import type { ConnectionOptions } from './connection.ts'
 import type { Connection, Database, NotificationListener, Sql } from './database.ts'
@@ -10,8 +11,7 @@ import {
   sqlstateOf,
   withDeadline,
 } from './failures.ts'
-import { readFix } from './rights.ts'
-import { defaultOwnerSetting, regularUpToSetting, type SkipUnchanged, skipSettings } from './transactions.ts'
+import { readFix } from './own-rights.ts'
 
 /** Where we connect, and as whom. */
 interface ConnectedPlace {

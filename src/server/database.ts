@@ -1,6 +1,6 @@
 import type postgres from 'postgres'
 
-/** A connection, one session of the server. */
+/** A connection: one session of the server. An `int8` is read as a number. */
 export type Sql = postgres.Sql<{ bigint: number }>
 
 /** A connection that the caller closes. */
@@ -8,39 +8,39 @@ export interface Connection {
   sql: Sql
   /** Closes the connection at once; the server may still work on the last message. */
   leave(): Promise<void>
-  /** Settles if the connection breaks before `leave`. Every later query on the connection fails at once. */
+  /** Resolves if the connection breaks before `leave`. Each later query on the connection fails at once. */
   broken: Promise<void>
 }
 
-/** Receives each notification. */
+/** Is called once for each notification that the connection gets. */
 export type NotificationListener = (channel: string, payload: string) => void
 
 interface WorkOptions {
-  /** The session's settings, in force from its first moment. */
+  /** Settings of the session by name, in force before its first statement. */
   startUp?: Record<string, string>
-  /** Whether the login's JIT is left as it is. Default: it is off. */
+  /** Leaves the login's own setting `jit` in force. Default: JIT is off. */
   jit?: boolean
-  /** Whether the login is tried once: a server that is away is not waited for. */
+  /** Tries to connect once, and does not wait for a server that is away. */
   once?: boolean
-  /** Whether the work writes: a standby is refused before it begins (DatabaseReadOnly). */
+  /** The work writes: before it begins, a standby is refused (DatabaseReadOnly). */
   writes?: boolean
   /**
-   * The work is given up at this time (epoch milliseconds), because a server that has vanished never answers. The wait for the
-   * connection does not count.
+   * When the work is given up (epoch milliseconds; DatabaseUnavailable), because a server that has vanished never answers. The
+   * time that connecting takes is added. Default: 20 s from the call.
    */
   deadline?: number
 }
 
-/** The database of one environment; each piece of work has a connection of its own. */
+/** The database of one environment. Failures to connect, and known failures of the work, are Problems. */
 export interface Database {
   /**
-   * Calls `work` with a connection of its own, and always closes the connection afterwards; `leave` does so earlier. JIT is
-   * off: our own statements take milliseconds, and compiling one that looks expensive takes hundreds.
+   * Calls `work` with a connection of its own, and closes the connection afterwards, also if the work fails; `leave` closes it
+   * earlier. JIT is off: our statements take milliseconds, and compiling one that looks expensive takes hundreds.
    */
   withConnection<T>(
     work: (sql: Sql, leave: Connection['leave']) => Promise<T>,
     options?: WorkOptions,
   ): Promise<T>
-  /** Opens a connection. `onNotify` receives its notifications. */
+  /** Opens a connection, which the caller closes. `onNotify` gets its notifications. */
   open(startUp: Record<string, string>, onNotify?: NotificationListener): Promise<Connection>
 }

@@ -1,8 +1,8 @@
 import { Problem, type ProblemCode, sentences } from '../words/problem.ts'
 
 /**
- * The problem that a SQLSTATE means for a run, by the whole code or else by its class of two characters; any other SQLSTATE
- * is ViewSqlFailed. Never by message text, which depends on the server's language.
+ * The class of a run's failure by SQLSTATE: by the whole code, else by its first two characters, else ViewSqlFailed. The
+ * text of a message never decides, because it depends on the server's language.
  */
 export const problemOfSqlstate: Record<string, ProblemCode> = {
   '40P01': 'Deadlock',
@@ -16,9 +16,8 @@ export const problemOfSqlstate: Record<string, ProblemCode> = {
 }
 
 /**
- * PostgreSQL's names (appendix A, "Error Codes") for conditions whose messages may quote values of the data. For these a
- * run keeps the SQLSTATE and this text, and nothing of the server's message. A code that is not listed has the name of its
- * class (`…000`).
+ * PostgreSQL's names of conditions (appendix A, "Error Codes"), by SQLSTATE. If a message may quote data, the record of the run
+ * has the SQLSTATE and this name instead of the message. A code that is not listed has the name of its class (`…000`).
  */
 export const standardText: Record<string, string> = {
   '21000': 'cardinality violation',
@@ -116,9 +115,9 @@ export const standardText: Record<string, string> = {
 }
 
 /**
- * What is said besides the condition of a failure of a statement that computes rows, by SQLSTATE: the server's whole message, or names
- * that the catalog or a text in sight has. All else of the message is kept back: the server quotes values there, as the 12x of an
- * invalid number, and a value may be equal to a name.
+ * What the record may say, besides the condition, of a failure while rows were computed, by SQLSTATE: `whole` the server's message, or
+ * only names that stand in the catalog or in the SQL too. The rest of a message may quote values, such as the 12x of an invalid
+ * number, and a value may look like a name. `of` says whose name or message it is.
  */
 const saidOfRows: Record<string, { says: 'whole' | 'names' | 'index'; of: string }> = {
   // The detail quotes a row.
@@ -134,31 +133,31 @@ const saidOfRows: Record<string, { says: 'whole' | 'names' | 'index'; of: string
   '42P01': { says: 'names', of: 'the table that was not found, and where it is named' },
   '53400': { says: 'whole', of: "a limit of the server's configuration" },
 }
-/** The SQLSTATEs of which this is said. */
+/** The SQLSTATEs of `saidOfRows` with this `says`. */
 export const statesThatSay = (what: 'whole' | 'names'): string[] =>
   Object.keys(saidOfRows).filter((state) => saidOfRows[state]!.says === what)
 
-/** What happened, without the server's own words. */
+/** PostgreSQL's name of a condition: a text without data. */
 export const conditionOf = (sqlstate = ''): string =>
   standardText[sqlstate] ?? standardText[`${sqlstate.slice(0, 2)}000`] ?? 'the query failed'
 
 /**
- * SQLSTATEs of what may succeed when it is tried again: cancels, locks, time-outs, deadlocks, two changes of one catalog row, a
- * lack of resources, a server that stops.
+ * SQLSTATEs of failures that a retry may mend: cancels, locks, time-outs, deadlocks, two changes of one catalog row, a lack of
+ * resources, a server that stops.
  */
 const passing = /^(08|40|53|55P03|57|58|XX000)/
 
-/** Whether what failed with this SQLSTATE (undefined: the connection broke) says nothing about what was tried. */
+/** Whether a retry may mend a failure with this SQLSTATE; undefined: the connection broke. */
 export const mayPass = (sqlstate: string | undefined): boolean =>
   sqlstate === undefined || passing.test(sqlstate)
 
-/** The SQLSTATE of an error that the server sent; undefined for any other error. EPIPE only looks like one. */
+/** The SQLSTATE of an error that the server sent; undefined for any other error. Node's EPIPE only looks like a SQLSTATE. */
 export function sqlstateOf(error: unknown): string | undefined {
   const code = codeOf(error)
   return code !== undefined && code !== 'EPIPE' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
-/** Codes of Node's sockets and of postgres.js for a server that cannot be reached, or not any more. */
+/** Codes of Node and of postgres.js for a server that cannot be reached, or a connection that broke. */
 const unreachable = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -174,7 +173,7 @@ const unreachable = new Set([
   'CONNECTION_DESTROYED',
 ])
 
-/** The codes that mean a broken connection. */
+/** Those of `unreachable` that mean that an open connection broke. */
 const broken = new Set([
   'ECONNRESET',
   'EPIPE',
@@ -186,13 +185,12 @@ const broken = new Set([
 /** SQLSTATEs of a server that starts or stops, has lost the connection, or is too slow. */
 const unavailable = /^(57P0[1235]|57014|08)/
 
-/** What to do about a server that only reads. */
 export const primaryAdvice =
   'Give the address of the primary, which is the cluster endpoint of Aurora. After a failover, try again in a minute.'
 
 const migrateAdvice = 'Deploy again, or migrate: that creates what is missing.'
 
-/** The meaning of each SQLSTATE of our own statements that is no defect of ours. */
+/** SQLSTATEs of our own statements, not of a run, that mean something else than a defect: the code, and what to do. */
 const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
   '08P01': { code: 'NotDirect', advice: "Give the PostgreSQL server's own address, not that of pgbouncer." },
   '28P01': {
@@ -229,8 +227,8 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
 }
 
 /**
- * The Problem for an error of the database or of the connection. Any other error is returned unchanged. The server's
- * message is kept only if it cannot quote data. `fix`: what to do about a missing right.
+ * The Problem for an error of the connection or of one of our own statements, with the server's message if that quotes no data.
+ * Returns any other error unchanged. `fix`: what to do about a missing right, appended to the message.
  */
 export function problemOf(error: unknown, fix: string | null = null): unknown {
   if (error instanceof Problem || !(error instanceof Error)) return error
@@ -242,7 +240,7 @@ export function problemOf(error: unknown, fix: string | null = null): unknown {
   if (known !== undefined) return new Problem(known.code, sentences(error.message, known.advice), details)
   if (unavailable.test(sqlstate)) return unavailableDatabase(error)
   const code = problemOfSqlstate[sqlstate] ?? problemOfSqlstate[sqlstate.slice(0, 2)]
-  // If a right is missing, the server's detail names it, and quotes no data; if the table of locks is full, its hint names the setting.
+  // 42501: the server's detail names the missing right, and quotes no data. 53200: the hint names the setting if the lock table is full.
   const { detail, hint = '' } = error as { detail?: string; hint?: string }
   const [setting] = (sqlstate === '53200' && /max_(pred_)?locks_per_transaction/.exec(hint)) || []
   const told = sqlstate === '42501' ? detail : setting && `Raise ${setting} and restart the server`
@@ -250,8 +248,8 @@ export function problemOf(error: unknown, fix: string | null = null): unknown {
 }
 
 /**
- * Whether a failure to connect may pass by itself: the server sleeps, starts, stops, has no connection free, or cannot be reached
- * at the moment.
+ * Whether another attempt to connect may succeed: the server sleeps, starts, stops, has no connection free, or could not be
+ * reached.
  */
 export function mayConnectLater(error: unknown): boolean {
   if (!(error instanceof Problem)) return false
@@ -275,7 +273,7 @@ const unavailableDatabase = (cause: Error): Problem =>
     { cause },
   )
 
-/** Whether no known root vouches for the certificate of the server. */
+/** Whether the server's certificate was refused: expired, or signed by no known root. */
 export const isUntrusted = (error: unknown): boolean =>
   /^(CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO)/.test(codeOf(error) ?? '')
 
@@ -286,7 +284,7 @@ const codeOf = (error: unknown): string | undefined => {
   return typeof code === 'string' ? code : undefined
 }
 
-/** Waits for the work until the deadline (epoch milliseconds). DatabaseUnavailable, with the message, if that is too late. */
+/** Returns the result of `work`, or throws DatabaseUnavailable with `message` at the deadline (epoch milliseconds). `work` is not stopped. */
 export async function withDeadline<T>(work: Promise<T>, deadline: number, message: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

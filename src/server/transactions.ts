@@ -5,7 +5,7 @@ import { Problem } from '../words/problem.ts'
 import type { Sql } from './database.ts'
 import { sqlstateOf } from './failures.ts'
 
-/** Does work in a transaction, or in a part of one, and always undoes it. Returns the result of the work. */
+/** Does work in a transaction or, within one, in a savepoint, and always rolls it back. Returns the result of the work. */
 export async function undone<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
   const undo = new Error('undo')
   let result: { of: T } | undefined
@@ -24,9 +24,9 @@ const mostLooks = 12
 const pauseMs = 5
 
 /**
- * Looks at a view by its name, and again if the view was exchanged meanwhile. Then `look` returns `gone`, or
- * the server raises XX000: a statement sees the catalog of its beginning, but writes the SQL of views and
- * indexes as it is now. Any other answer of `look` is final, also that no view has the name.
+ * Calls `look`, which reads a view from the catalog, again if the view was exchanged meanwhile: if `look` returns `gone` or the
+ * server raises XX000. (A statement finds views as they were when it began, but the server writes their SQL as it is now.)
+ * Returns any other answer. Throws CatalogChanged after 12 looks.
  */
 export async function lookAgain<T>(look: () => Promise<T | 'gone'>): Promise<T> {
   for (let looks = 1; ; looks++) {
@@ -44,8 +44,8 @@ export async function lookAgain<T>(look: () => Promise<T | 'gone'>): Promise<T> 
 }
 
 /**
- * Sends statements without waiting for their answer: they travel with the next ones, and are executed before those. For what
- * fails only if the connection does.
+ * Sends statements without waiting for the answer: they travel with the next query, and are executed before it. An error is
+ * lost, so they have to be such as fail only if the connection does.
  */
 export const sendAhead = (sql: Sql, text: string): void => {
   sql
@@ -59,8 +59,8 @@ const shorten = `select set_config('${before}', current_setting('lock_timeout'),
 const restore = `select set_config('lock_timeout', current_setting('${before}'), false)`
 
 /**
- * Executes a query that may have to wait for a lock; null if it would wait longer than 100 ms. A transaction around the
- * query goes on, so the query has to be sent by the `Sql` that `query` is given.
+ * Returns the answer of `query`, or null if it waited 100 ms for a lock. `query` has to use the `Sql` that it is given: within a
+ * transaction, this is a savepoint, so that the transaction survives.
  */
 export async function unlessLocked<T>(sql: Sql, query: (sql: Sql) => Promise<T>): Promise<T | null> {
   sendAhead(sql, shorten)
@@ -74,44 +74,17 @@ export async function unlessLocked<T>(sql: Sql, query: (sql: Sql) => Promise<T>)
   }
 }
 
-/** Works in a transaction. The callback gets the same connection. */
+/** Calls `work` in a transaction of the same connection. */
 export const withTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
   sql.begin((transaction) => work(transaction as unknown as Sql)) as Promise<T>
 
-/** Works in a transaction, or in a savepoint if the connection is in a transaction already. */
+/** Calls `work` in a transaction or, within one, in a savepoint. */
 export const inTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
   ('savepoint' in sql ? withSavepoint : withTransaction)(sql, work)
 
-/** Works in a savepoint: a failure does not fail the transaction around it. */
+/** Calls `work` in a savepoint of the transaction: if `work` fails, the transaction goes on. */
 export const withSavepoint = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
   (sql as unknown as postgres.TransactionSql).savepoint((part) => work(part as unknown as Sql)) as Promise<T>
-
-/** What an environment says about refreshes that cannot change anything. */
-export interface SkipUnchanged {
-  /** Whether they are left out, also if only counters prove it; a definition may say otherwise. */
-  skipUnchanged?: boolean | undefined
-  /** The hours after which a view is refreshed in any case. */
-  skipAtMostHours?: number | undefined
-}
-
-/** The session's setting that says what the environment says; step `counted` of the schema has the same word. */
-const setting = 'viewkeeper.skip_unchanged'
-const hoursSetting = 'viewkeeper.skip_at_most_hours'
-
-/** The settings for a session, from its first moment. */
-export const skipSettings = ({ skipUnchanged, skipAtMostHours }: SkipUnchanged): Record<string, string> => ({
-  ...(skipUnchanged === undefined ? {} : { [setting]: String(skipUnchanged) }),
-  ...(skipAtMostHours === undefined ? {} : { [hoursSetting]: String(skipAtMostHours) }),
-})
-
-/** Whether refreshes of definition `d` are left out if counters have not moved, as SQL. */
-export const skipsUnchanged = `coalesce(d.skip_unchanged, nullif(current_setting('${setting}', true), '')::boolean, false)`
-
-/** The session's setting that names the environment's default owner of views. */
-export const defaultOwnerSetting = 'viewkeeper.view_owner'
-
-/** The session's setting for the environment's `regularUpToMs`. Default: 0. */
-export const regularUpToSetting = 'viewkeeper.regular_up_to_ms'
 
 /** The search path that is set for our login. SQL written by others relies on it. */
 export async function readRolePath(sql: Sql): Promise<string> {

@@ -10,16 +10,16 @@ import {
   readSetAside,
   remember,
   runOf,
-} from '../record/set-aside/set-aside.ts'
+} from '../record/set-aside/remembered.ts'
 import { runErrorOf } from '../run/planned-run.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { insistOnNoBackup } from '../server/standbys.ts'
 import { undone, withTransaction } from '../server/transactions.ts'
 import { Problem, sentences } from '../words/problem.ts'
 import { tryToFill } from './db/fillable.ts'
-import { type ReadLog, readLogs, type TouchedRelation } from './db/in-the-way.ts'
-import { lookInTheWay } from './db/locks.ts'
-import { analyzeAll, findRenamed, findTaken, makeAgain, makePossible } from './db/make.ts'
+import { type LogOfTable, readLogs, type TouchedRelation } from './db/in-the-way.ts'
+import { lookInTheWay } from './db/lock-hunt.ts'
+import { analyzeAll, findRenamed, findTaken, makeAgain, makePossible } from './db/make-again.ts'
 import { executeFile } from './db/own-sql.ts'
 import { type FailedItem, isThere } from './db/perform.ts'
 import { type AsideView, nameOf, type Touched, viewsOf } from './plan/items.ts'
@@ -235,7 +235,7 @@ export interface AlterRequest {
 
 /** What is told meanwhile. */
 export interface AlterEvents {
-  onPlan(plan: { items: AsideView[]; relations: string[]; logs: ReadLog[] }): void
+  onPlan(plan: { items: AsideView[]; relations: string[]; logs: LogOfTable[] }): void
   onWait(holders: string): void
   onTried(result: 'fits' | 'unknown', ms: number): void
   onFill(view: string): void

@@ -1,6 +1,6 @@
 import type { QualifiedName, ViewName } from '../words/names.ts'
 
-/** Writes an identifier for SQL. It is always quoted, so it may be a keyword and may hold upper case. */
+/** Writes an identifier for SQL, always quoted: it may be a keyword and have upper-case letters. */
 export const quoteIdentifier = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`
 
 /** Writes a name for use in a statement: always quoted. */
@@ -16,7 +16,7 @@ export const literal = (text: string): string =>
     ? `E'${text.replaceAll('\\', '\\\\').replaceAll('\r', '\\r').replaceAll("'", "''")}'`
     : `'${text.replaceAll("'", "''")}'`
 
-/** Writes an expression for the oid of a relation that exists. */
+/** Writes an expression for the OID of a relation. The server raises an error if it does not exist. */
 export const regclass = (name: ViewName): string => `${literal(quoteName(name))}::regclass::oid`
 
 /** A query of ours on one line, without its comments and the spaces that separate nothing. */
@@ -26,33 +26,33 @@ export const onOneLine = (query: string): string =>
     (_, quoted, sign) => quoted ?? sign ?? ' ',
   )
 
-/** A query of ours without indentation: one that is long, and sent often. No text in it may have a line that begins with a space. */
+/** Takes the indentation off a query of ours that is long and sent often. No literal in it may have a line that begins with a space. */
 export const flushLeft = (query: string): string => query.replaceAll(/\n +/g, '\n')
 
-/** The schema of all logs of changes: nobody else may create in it, so nothing takes the place of one. */
+/** The schema of all logs of changes. Nobody else may create objects in it, so no object can replace a log. */
 export const logSchema = 'viewkeeper_logs'
 
-/** The most bytes of a view's name with its schema: the number of a table and the longest event follow it in the name of a trigger. */
+/** The most bytes of `logName`, so that the names of its triggers, which append a table's number and an event, fit into 63 bytes. */
 export const longestLogged = 51
 
-/** How the names of all tables, functions and triggers of a view's log begin: the number of a table follows. The first dot without `~` ends the schema's name. */
+/** The beginning of the names of all tables, functions and triggers of a view's log; a table's number follows. The first dot without `~` ends the schema. */
 export const logName = ({ schema, name }: QualifiedName): string =>
   `${schema.replace(/[~.]/g, '~$&')}.${name}`
 
-/** The same of expressions; functions behind_logs and followed_log of the schema write it out. */
+/** `logName` as SQL, of two expressions. Functions behind_logs and followed_log of the schema repeat this SQL. */
 export const logNameOf = (schema: string, name: string): string =>
   `concat(replace(replace(${schema}, '~', '~~'), '.', '~.'), '.', ${name})`
 
-/** The view that a log has such a name from. */
+/** The view of a log: the inverse of `logName`. */
 export const viewOfLog = (log: string): QualifiedName => {
   const [, schema, name] = /^((?:~.|[^~.])*)\.(.*)$/s.exec(log)!
   return { schema: schema!.replace(/~(.)/gs, '$1'), name: name! }
 }
 
-/** The same of the name of such a table or function, as an expression. */
+/** SQL for `logName`, of an expression for the name of a table or function of a log. */
 export const ofLog = (name: string): string => `regexp_replace(${name}, '_[0-9]+(_forget)?$', '')`
 
-/** The names under which the shadow of a live view is built. The key makes the names unique; nobody else sees them. */
+/** The names under which the shadow of a live view is built. A key makes them unique; nobody outside the run sees them. */
 export interface ShadowNames {
   view: QualifiedName
   /** The name of the old view during the exchange. */
@@ -77,32 +77,32 @@ export interface CreateNames {
   index(at: number): string
 }
 
-/** A message of the server in which `view` stands for every name made here. */
+/** A message of the server, with `view` in place of each name of a shadow and its parts. */
 export const withoutShadowNames = (message: string, view: string): string =>
   message.replace(/"?\bviewkeeper_\d+(_[is]\d+)?(_old)?(_query)?\b"?/g, () => view)
 
-/** Schemas of shadows that a batch builds, whose keys are as `batchKey` writes them. */
+/** A regular expression for the names of the schemas in which batches build shadows, by keys as `batchKey` writes them. */
 export const batchPlaces = '^viewkeeper_b[0-9]+_[0-9]+_[0-9]+(_old)?$'
 
-// A kept table: a view that is a table. Its query stands beside it, as a plain view called after it, with the comment that marks both. Who
-// can put that comment there owns the plain view, and so could make a materialized view of the same query.
+// A kept table is a view that is a table. A plain view beside it, `<name>_query`, has its query, and a comment that marks both. Whoever
+// can set that comment owns the plain view, and so could make a materialized view of the same query.
 
 /** The comment on the plain view of a kept table's query, by which the catalog tells it from any other table. */
 export const keptMark = 'Viewkeeper keeps the rows of this query in a table.'
 
-/** The plain view with the query of a view that has one beside it. */
+/** The plain view that has the query of a kept table. */
 export const queryViewOf = ({ schema, name }: QualifiedName): QualifiedName => ({
   schema,
   name: `${name}_query`,
 })
 
-/** SQL for all kept tables: their OIDs, and those of the plain views with their queries. */
+/** A query for all kept tables: `oid` of the table, `query` the OID of its plain view. */
 export const keptTables = `select t.oid, q.oid as query from pg_description d join pg_class q on q.oid = d.objoid and q.relkind = 'v' join pg_class t on t.relnamespace = q.relnamespace and t.relname = left(q.relname::text, -6)::name and q.relname ~ '_query$' and t.relkind = 'r' and t.relowner = q.relowner where d.classoid = 'pg_class'::regclass and d.objsubid = 0 and d.description = '${keptMark}'`
 
-/** SQL for the OID of the plain view with the query of a relation, by its OID, if that is a kept table; otherwise null. */
+/** SQL for the OID of the plain view that has the query of a kept table, by the table's OID; null for any other relation. */
 export const queryOfKept = (oid: string): string =>
   `(select k.query from (${keptTables}) k where k.oid = ${oid})`
 
-/** SQL for whether relation `c` of pg_class is a view with rows of its own: a materialized view, or a kept table. They are looked for once, not for each table. */
+/** SQL for whether row `c` of pg_class is a materialized view or a kept table. The server lists the kept tables once, not for each row. */
 export const isView = (c: string): string =>
   `(${c}.relkind = 'm' or ${c}.relkind = 'r' and ${c}.oid in (select k.oid from (${keptTables}) k))`

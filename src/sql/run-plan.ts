@@ -1,80 +1,80 @@
 import type { QualifiedName } from '../words/names.ts'
 
-/** One statement: what it is, and what the run shows and records of it. */
+/** One statement of a plan: how it is executed (`Doing`), and what the run shows and records of it (`About`). */
 export type Statement = Doing & About
 
 /**
- * What a statement is. Its `kind` says how it is executed; both interpreters, `envelope/statement.sql` and `rebuild/db/statements.ts`
- * know every kind. Except where a kind says otherwise, a statement sees only the names of the catalog (`safePath`).
+ * `kind` says how a statement is executed. Both interpreters, `envelope/statement.sql` and `rebuild/db/statements.ts`, know
+ * each kind. Unless its kind says otherwise, a statement is executed with `safePath`.
  */
 type Doing =
   /** A command of ours. */
   | { kind: 'command' }
-  /**
-   * The command executes code written by others (the view's query and its functions), which may rely on the search path of
-   * Viewkeeper's role.
-   */
+  /** A command that executes code of others (the view's query, its functions), on the search path of Viewkeeper's role. */
   | { kind: 'userCode' }
-  /** The command parses or executes SQL written by others, as this role: see `src/sealed`. `rolePath`: as in `userCode`. `also`: what follows in its seal, after `sql`. */
+  /**
+   * A command that parses or executes SQL of others, as the role of the seal: see `src/sealed`. `rolePath`: on the search path of
+   * Viewkeeper's role. `also`: further SQL, executed after `sql` in the same seal.
+   */
   | { kind: 'sealed'; seal: Seal; rolePath?: true; also?: string }
   /**
-   * The same for a query of a JSON object, which may only read and leaves nothing but its answer, in setting `viewkeeper.answer`. `reads`: a
-   * materialized view of the role's that it has to read; empty for a query of ours.
+   * A sealed query for one JSON object. It may only read; the answer is left in setting `viewkeeper.answer`. `reads`: the
+   * materialized view, owned by the role, that the query has to read; empty for a query of ours.
    */
   | { kind: 'asked'; seal: Seal; reads: string }
-  /** Asks for the hints of `obstacles` by SQLSTATE, in case a later statement fails. */
+  /** Reads the hints of `obstacles`, by SQLSTATE, before they are needed: a later statement may fail. */
   | { kind: 'notes'; obstacles: ViewHints }
-  /** A query for statements, one a row, each perhaps of several commands: they are executed, too. */
+  /** A query whose rows are SQL, of one command or several. Each row is executed, in order. */
   | { kind: 'statements' }
-  /** A query for the views that were filled since their shadows were: the run fails with CatalogChanged if there are any. */
+  /** A query for the names of views that got newer data than their shadows have. If it names any, the run fails with CatalogChanged. */
   | { kind: 'newer' }
-  /** A query for one text. If the text is not `is`, the run fails with this class and message. */
+  /** A query for one text. If the text is not `check.is`, the run fails with class `check.else`. */
   | { kind: 'check'; check: Check }
 
 /** A statement that may come after the commit. */
 export type LaterStatement = Statement & { kind: 'command' | 'userCode' }
 
-/** What a role is about to do with a view. `own`: to alter or drop the view; `act`: to act as its owner. */
+/** The use of a view that needs rights. `own`: to alter or drop it; `act`: to act as its owner; `look`: to find it in its schema. */
 export type Purpose = 'own' | 'act' | 'look' | 'count' | 'fill' | 'fillConcurrently'
 
-/** Hints on doing something with a view, as a plan says it: the long query stands in `catalog/plan/obstacles.ts`. `as`: who does it, if not our login. */
+/** Names the query for hints on one use of a view, which `catalog/plan/obstacles.ts` has: too long for a plan. `as`: the role that uses it. Default: our login. */
 export type ViewHints = QualifiedName & { to: Purpose; as?: string }
 
-/** Hints by SQLSTATE on why something failed: a query for them, or what was done with a view. */
+/** Hints on a failure, by SQLSTATE: a query for them, or the use of a view that names the query. */
 export type Hints = string | ViewHints
 
 interface Check {
   is: string
-  /** Beside `letsGo`: a query that is asked before the statement, which is neither planned nor executed if the answer is `is`. */
+  /** Only with `letsGo`: a cheaper query that is asked first. If its answer is `is`, the server does not even plan the statement. */
   sooner?: string
-  /** `LockTimeout`: all locks are let go, and the exchange is tried again, as long as it may wait for its locks. */
+  /** The class of the failure. `LockTimeout`: the run releases its locks and tries again, as long as it may wait for locks. */
   else: 'CatalogChanged' | 'SwapImpossible' | 'CheckFailed' | 'LockTimeout'
-  /** Default: the text that the statement returned. */
+  /** The message of the failure. Default: the text that the statement returned. */
   message?: string
   /**
-   * Words for the detail of the failure, before the text that the statement returned. Default: no detail. What comes after a
-   * record separator (U+001E) in that text is the hint.
+   * The detail of the failure: these words, then the text that the statement returned. Default: no detail. In that text, a record
+   * separator (U+001E) separates the hint.
    */
   tells?: string
-  /** The locks of the statement are let go once it has answered, because others would wait for them until the run ends. */
+  /** The locks of the statement are released once it has answered, so that nobody waits for them until the run ends. */
   letsGo?: true
 }
 
 export interface About {
-  /** The phase that the run shows while it executes the statement. */
+  /** Shown as the run's phase during the statement. */
   phase: Phase
   sql: string
-  /** In the run of a group: the member that the statement is about. Errors begin with its name. */
+  /** In the run of a group: the name of the member that the statement works on. Messages of its errors begin with the name. */
   view?: string
   /**
-   * The statement computes rows, under the settings of our login. The server's error messages may quote rows, so they stay out of
-   * the record.
+   * The statement computes rows, so it is executed under the settings of our login. The server's messages may quote rows, so the
+   * record leaves them out.
    */
   computesRows?: true
   /**
-   * The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its shadow. `differs`: it writes
-   * only rows that differ. `query`: what has the query of a kept table, written so, too. `keeps`: other rows stay as they are,
-   * so the data are no newer than before. `noted`: a statement before this one has noted how old the data will be.
+   * The statement writes data of `view` into `relation`: the view itself or its shadow, written as in SQL. `query`: the plain view
+   * with the query of a kept table, written as in SQL. `differs`: only rows that differ are written. `keeps`: some rows are
+   * not computed, so the data count as no newer. `noted`: an earlier statement has noted as of when the data will be.
    */
   fills?: {
     view: [schema: string, name: string]
@@ -86,20 +86,20 @@ export interface About {
   }
   /** From here on readers wait until the run commits. */
   locksReaders?: true
-  /** What is asked for if the statement fails. */
+  /** The hints to read if the statement fails. */
   obstacles?: Hints
   /**
-   * The unique indexes that rows may violate, with their columns, by the names that the indexes have meanwhile. The failure
-   * of the statement says which one was violated.
+   * The columns of each unique index that rows may violate, by the name that the index has during the statement. The failure says
+   * which index was violated.
    */
   unique?: Record<string, string>
-  /** What the statement carries over from the old view to the new one, in words: the hint if the statement fails. */
+  /** In words, what the statement copies from the old view to the new one: the hint if it fails. */
   carries?: string
-  /** Not shown among the run's statements: the statement is machinery around the work. */
+  /** The run does not show the statement, which is machinery around the work. */
   hidden?: true
 }
 
-/** The role that a sealed statement is executed as, and a schema in which the role may create; both as SQL writes them. */
+/** The role as which a sealed statement is executed, and a schema in which the role may create objects; both as SQL writes them. */
 export interface Seal {
   role: string
   schema: string
@@ -111,8 +111,8 @@ export interface Seal {
 type Phase = 'counting' | 'locking' | 'building' | 'indexes' | 'exchange' | 'analyzing' | 'checking'
 
 /**
- * All that the envelope does in a run, as data in `viewkeeper.runs.plan`. The envelope executes the plan on
- * the server; its own text never changes.
+ * The work of a run as data, in `viewkeeper.runs.plan`. The envelope, whose own text never changes, executes it on the
+ * server: `prepare`, `locked`, the commit, `later`.
  */
 export interface RunPlan {
   /** If another run of the view is running, `skip` ends this run as skipped, and `wait` leaves it pending. */
@@ -122,17 +122,17 @@ export interface RunPlan {
   /** Whether a success makes the view's data fresh. */
   fills: boolean
   /**
-   * What the plan stands on: a query, and the answer it must give when the run is claimed. If the answer is
-   * another one, for example because another run has just ended, the run stays pending and has to be planned
-   * again.
+   * The state of the catalog that the plan was made from: a query, and the answer that it must give when the run is claimed.
+   * After another answer, for example because another run has just ended, the run stays pending and has to be planned again.
    */
   basis: { sql: string; is: string } | null
   /** Session settings that hold for this run only. */
   settings: Record<string, string>
+  /** Statements that need no strong lock. */
   prepare: Statement[]
   /**
-   * Statements that need a strong lock: the envelope tries all of them together under a short `lock_timeout`,
-   * again and again.
+   * Statements that need a strong lock. The envelope tries all of them together under a short `lock_timeout`, again and
+   * again until it gets the locks, for at most `giveUpAfterMs`.
    */
   locked: {
     /**
@@ -143,38 +143,38 @@ export interface RunPlan {
      */
     lockTimeoutMs: number | null
     /**
-     * The limit of the wait for the run's row after the work; 0: no limit. Null: the row is locked before the
-     * first statement.
+     * The longest wait for the lock of the run's row, which records the success after the work; 0: no limit. Null: the row is
+     * locked before the first statement.
      */
     recordLockTimeoutMs: number | null
     giveUpAfterMs: number
-    /** A query for those who hold the locks that the run waits for: see `sql/holders.ts`. */
+    /** A query for the sessions that hold the locks which the run waits for: see `sql/holders.ts`. */
     holders: string
     statements: Statement[]
-    /** What has to hold at the very end, after the record of success; absent: nothing. Its statement returns the whole failure. */
+    /** A check after the record of success, the last statement before the commit. Its statement returns the message and hint of the failure. */
     last?: Extract<Statement, { kind: 'check' }> & { check: { message?: never; tells?: never } }
   }
   /**
-   * What to do instead, in the same run, if this plan turns out to be impossible. `response` then replaces that part of the
-   * run's answer; the failure is added to its `because`.
+   * The plan that the same run executes instead if this one proves impossible. `response` then replaces these fields of the
+   * run's answer, with the failure added to `because`.
    */
   otherwise?: { plan: RunPlan; response: { strategy: string; because: string; sql: string[] } }
   /**
-   * The other views of a group, which the run refreshes, too: each has a run of its own, which begins and ends together with
-   * this one. A view without data has one, too, so that no other run exchanges it meanwhile; `fills`: it gets data (default).
+   * The other views of a group, which this run refreshes, too. Each has a run of its own that begins and ends together with
+   * this one; so has a view without data, so that no other run exchanges it meanwhile. `fills`: the view gets data (default).
    */
   members?: { definitionId: number; schema: string; name: string; view: string; fills?: boolean }[]
-  /** The owner of what a message of several runs refreshes: it executes no plan of another one, or one that was made anew. */
+  /** The owner of the views of a bundle. The message of a bundle executes only plans with its owner, so none that was made anew. */
   bundle?: string
-  /** Notes the counters of what is read, so that the next refresh may be left out: see docs/freshness.md. */
+  /** The run notes the counters of the relations that the view reads, so that the next refresh may be left out: see docs/freshness.md. */
   counted?: true
   /** The run fills a shadow and ends as `built`. A later plan exchanges the shadow. */
   builds?: true
-  /** Statements after the commit, each in a transaction of its own. Their failure does not fail the run. */
+  /** Statements after the commit, each in its own transaction. If one fails, the run is a success all the same. */
   later: LaterStatement[]
 }
 
-/** The roles of others as whom a plan's statements are parsed or executed, as SQL writes them. */
+/** The roles of the seals of a plan, and of its `otherwise`, as SQL writes them. */
 export const actorsOf = ({ prepare, locked, later, otherwise }: RunPlan): string[] => [
   ...[...prepare, ...locked.statements, ...later].flatMap((statement) =>
     'seal' in statement ? [statement.seal.role] : [],
@@ -182,7 +182,7 @@ export const actorsOf = ({ prepare, locked, later, otherwise }: RunPlan): string
   ...(otherwise === undefined ? [] : actorsOf(otherwise.plan)),
 ]
 
-/** What the statements of plans do with views, as far as they have hints on it. */
+/** The uses of views on which statements of these plans have hints, each once. */
 export const purposesOf = (...plans: RunPlan[]): Purpose[] => [
   ...new Set(
     plans.flatMap(({ prepare, locked, later, otherwise }) => [
@@ -194,9 +194,7 @@ export const purposesOf = (...plans: RunPlan[]): Purpose[] => [
   ),
 ]
 
-/**
- * The statements that do the work, in order and without the machinery around them: what the run record shows.
- */
+/** The SQL that the record of the run shows: of all statements that are not `hidden`, in order. */
 export const statementsOf = (plan: RunPlan): string[] =>
   [...plan.prepare, ...plan.locked.statements, ...plan.later]
     .filter(({ hidden }) => !hidden)

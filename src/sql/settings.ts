@@ -1,21 +1,21 @@
 import { Problem } from '../words/problem.ts'
 
 /**
- * The search path of our own statements: every name in them means the catalog's object. An empty path is not enough: the
- * server would look in the temporary schema first, where a view's own function could make a type called `text`.
+ * The search path of our own statements, on which each name means an object of the catalog. On an empty path, the server
+ * would search the temporary schema first, where a function of a view could make a type called `text`.
  */
 export const safePath = 'pg_catalog, pg_temp'
 
-/** The session's setting that keeps the search path of our login while the path is `safePath`. */
+/** The setting of a session that has the search path of our login, while the path is `safePath`. */
 export const rolePathSetting = 'viewkeeper.role_path'
 
-/** The schemas of a path on which the server reads its own text, without those that are on every such path. */
+/** Takes `pg_catalog` and `pg_temp` off the `path` of a live view: the schemas that its operators need. */
 export const operatorsPath = (path: string): string => path.replace(/^pg_catalog, (?:(.*), )?pg_temp$/s, '$1')
 
 /**
- * What decides how the server writes values and names as SQL, and reads them. pg_dump sets most of these, too. Of the dates the
- * style only: which of day and month comes first, when an author writes a date, is the database's.
- * And no statement of ours is compiled: for the proof of a swap that takes seconds, for 7 ms of work.
+ * Our own settings: how the server writes values and names as SQL, and reads them. pg_dump sets most of these, too. DateStyle has
+ * no order of day and month: the database decides how it reads a date of an author.
+ * `jit`: to compile the proof of a swap takes seconds, to execute it 7 ms.
  */
 const settings = {
   DateStyle: 'ISO',
@@ -30,7 +30,7 @@ const settings = {
   standard_conforming_strings: 'on',
 }
 
-/** The session's setting that keeps the same settings of our login, as JSON. Queries of others compute their rows under these. */
+/** The setting of a session that has the login's values of these settings, as JSON. Queries of others compute rows under them. */
 export const loginSettings = 'viewkeeper.login_settings'
 
 const own = (set: 'set' | 'set local'): string =>
@@ -39,14 +39,14 @@ const own = (set: 'set' | 'set local'): string =>
     .join(';')
 
 /**
- * The first statements of every connection, and the next ones after each `reset all`: they keep the search path and the settings
- * of our login, and set `safePath` and our own. The first one has no operator, no type and no name without a schema, so it
- * executes nobody's code under any path. Start-up settings would do the same earlier, but the server would then tell nobody what
- * those of the login are: they may be set for the login, the database or the whole server.
+ * The first statements of each connection, and those after each `reset all`. They save the search path and the settings of our
+ * login, then set `safePath` and our own settings. The first one has no operator, no type and no name without a schema, so it
+ * executes nobody's code on any path. Start-up settings would come earlier, but then the server tells nobody what the login, the
+ * database or the whole server had set.
  *
- * Then come limits that a role may have: for whole transactions, since 17, because ours fill views; older servers refuse it as a
- * start-up setting. On a replica's session the triggers of schema viewkeeper do not fire. And what has been answered is on disk,
- * whatever the database says by default; a stronger setting stays.
+ * The last ones undo defaults of a role or database. transaction_timeout (since 17; older servers refuse it at start-up) would end a long
+ * fill. With synchronous_commit off, a crash could lose what was answered; stronger values stay. In a session of kind `replica`,
+ * the triggers of schema viewkeeper would not fire.
  */
 export const makeSafe = `
   select pg_catalog.set_config('${rolePathSetting}', pg_catalog.current_setting('search_path'), false),
@@ -58,14 +58,14 @@ export const makeSafe = `
   select set_config('session_replication_role', 'origin', false)
    where current_setting('session_replication_role') = 'replica' and has_parameter_privilege('session_replication_role', 'set')`
 
-/** The statement before the execution of a query of others, in a transaction. It may leave settings out. */
+/** The statement that sets the login's own settings for the rest of the transaction, before a query of others. `except`: a setting to leave. */
 export const takeLoginSettings = (except = ''): string =>
   `select set_config(key, value, true) from json_each_text(current_setting('${loginSettings}')::json) where key <> '${except}'`
 
-/** Ends `takeLoginSettings`. The statements have nothing that is looked up on a path. */
+/** Undoes `takeLoginSettings`. These statements have no name that the server looks up on a search path. */
 export const takeOwnSettings = own('set local')
 
-/** The only settings that a definition may change: memory, parallel workers, I/O and planning; and the path of its own SQL. */
+/** The only settings that a definition may have: of memory, parallel workers, I/O and planning, and the search path of its own SQL. */
 const allowedSettings = [
   'effective_io_concurrency',
   'enable_hashagg',
@@ -84,15 +84,15 @@ const allowedSettings = [
 ] as const
 
 /**
- * The settings of a definition as its operations take them: only its own SQL sees its search path. Refuses settings that are not on
- * the list, and names each.
+ * The settings of a definition for its operations: `search_path` becomes `rolePathSetting`, so that only the view's own SQL has it.
+ * Throws InvalidRequest, which names all settings that are not allowed.
  */
 export function readSettings(view: string, settings: Record<string, unknown>): Record<string, string> {
   const { search_path: path, ...others } = settingTexts(view, settings)
   return path === undefined ? others : { ...others, [rolePathSetting]: path }
 }
 
-/** The settings of a definition as texts. */
+/** The settings of a definition with their values as texts. Throws InvalidRequest like `readSettings`. */
 export function settingTexts(view: string, settings: Record<string, unknown>): Record<string, string> {
   const allowed: readonly string[] = allowedSettings
   const refused = Object.keys(settings).filter((name) => !allowed.includes(name))
@@ -107,5 +107,32 @@ export function settingTexts(view: string, settings: Record<string, unknown>): R
   return Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]))
 }
 
-/** The server's setting that notes the checks made in a transaction, as JSON. */
+/** How an environment treats refreshes that would change nothing. */
+export interface SkipUnchanged {
+  /** Whether they are left out even if only the server's counters prove it. A definition may decide otherwise. */
+  skipUnchanged?: boolean | undefined
+  /** The hours after which a view is refreshed in any case. */
+  skipAtMostHours?: number | undefined
+}
+
+/** Settings of each session that have these. Schema step 006_inputs has the same words. */
+const skipSetting = 'viewkeeper.skip_unchanged'
+const skipHoursSetting = 'viewkeeper.skip_at_most_hours'
+
+/** The start-up settings of a session. */
+export const skipSettings = ({ skipUnchanged, skipAtMostHours }: SkipUnchanged): Record<string, string> => ({
+  ...(skipUnchanged === undefined ? {} : { [skipSetting]: String(skipUnchanged) }),
+  ...(skipAtMostHours === undefined ? {} : { [skipHoursSetting]: String(skipAtMostHours) }),
+})
+
+/** SQL for whether refreshes of definition `d` are left out if counters have not moved. */
+export const skipsUnchanged = `coalesce(d.skip_unchanged, nullif(current_setting('${skipSetting}', true), '')::boolean, false)`
+
+/** The setting of a session that has the name of the environment's default owner of views. */
+export const defaultOwnerSetting = 'viewkeeper.view_owner'
+
+/** The setting of a session that has the environment's `regularUpToMs`. Default: 0. */
+export const regularUpToSetting = 'viewkeeper.regular_up_to_ms'
+
+/** The setting of a session in which a transaction notes the checks that it has made, as JSON. */
 export const madeChecks = 'viewkeeper.checks'

@@ -1,7 +1,7 @@
 import { findView } from '../catalog/db/catalog.ts'
 import { ensureDefinition, findDefinitionId } from '../record/definitions/definitions.ts'
 import { unknownView } from '../record/definitions/look.ts'
-import { setPause, setViewPause } from '../record/definitions/pause.ts'
+import { setPause, setViewPause } from '../record/definitions/pauses.ts'
 import { resolveName } from '../run/name.ts'
 import type { Database } from '../server/database.ts'
 import { displayName } from '../words/names.ts'

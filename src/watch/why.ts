@@ -6,20 +6,20 @@ import { closeLostRuns } from '../record/runs/life.ts'
 import { slowAmong } from '../record/watch/ended.ts'
 import { readSilence } from '../record/watch/looks.ts'
 import { resolveName } from '../run/name.ts'
-import type { ShownRun } from '../run/read.ts'
+import type { ShownRun } from '../run/read-runs.ts'
 import type { Database } from '../server/database.ts'
 import type { CommandTarget } from '../words/commands.ts'
 import { utc } from '../words/phrases.ts'
 import type { Cause, ExaminedView, Standing } from './diagnosis/cause.ts'
+import { whyOf } from './diagnosis/diagnose.ts'
 import { slowCause } from './diagnosis/run-cause.ts'
-import { whyOf } from './diagnosis/why.ts'
 import { examineViews } from './examine.ts'
 import { silenceOf } from './plan/silence.ts'
-import { insistOnView, readRecentRuns } from './read.ts'
+import { insistOnView, readRecentRuns } from './read-views.ts'
 import { readStandings } from './standings.ts'
 
 /** Why the data of a view are as old as they are, and what to do. */
-export interface Why
+export interface Diagnosis
   extends Pick<
     Standing,
     | 'view'
@@ -55,7 +55,7 @@ const recentRuns = 5
  * of every view that it reads. Runs whose server process is gone are closed first, if the login may do so. A view that is
  * set aside is answered, too. Throws UnknownView.
  */
-export function getWhy(database: Database, view: string, { schedules, typed }: WhyCall): Promise<Why> {
+export function getWhy(database: Database, view: string, { schedules, typed }: WhyCall): Promise<Diagnosis> {
   return database.withConnection(async (sql) => {
     const name = await resolveName(sql, view)
     if (await mayCloseRuns(sql)) await closeLostRuns(sql)

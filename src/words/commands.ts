@@ -1,41 +1,41 @@
 import { displayName, type QualifiedName } from './names.ts'
 
-/** What a command works on: an environment, an address, or (null) what it works on if nothing is said. */
+/** The target of a command: the name of an environment, an address, or null for the command's default. */
 export type CommandTarget = string | { environment: string | null; url: string } | null
 
 /**
- * A command line of `viewkeeper` for people to type, in a POSIX shell: `viewkeeper why app.sales --env production`. Words
- * that a shell would read otherwise are quoted. Without a target: the local gateway, unless another environment is chosen.
+ * A command line for a POSIX shell: `viewkeeper why app.sales --env production`. Words with special characters are quoted. Without
+ * a target, the command asks the local gateway, unless its user has chosen an environment.
  */
 export function command(words: string[], target: CommandTarget): string {
   const line = ['viewkeeper', ...words].map(quoted).join(' ')
   return [line, ...flagsOf(line, target)].join(' ')
 }
 
-/** Freezes a view so that the log of its changes is made anew. */
+/** The command that freezes a view, so that the next migration makes the log of its changes anew. */
 export const newLog = (view: string): string => command(['freeze', view, '-m', 'a new log'], null)
 
-/** A command that an API suggested, which may not know how it is reached: with the target, unless the command names one. */
+/** Adds the target to a command that an API has suggested without knowing its own address. A target in the command stays. */
 export const aimed = (suggested: string, target: CommandTarget): string =>
   named.test(suggested) ? suggested : [suggested, ...flagsOf(suggested, target)].join(' ')
 
-/** The same of a line that ends with such a command, after a colon. */
+/** Does the same with the command at the end of a line, after a colon. */
 export const aimedLine = (line: string, target: CommandTarget): string =>
   line.replace(/(?<=: )viewkeeper [a-z].*$/, (suggested) => aimed(suggested, target))
 
-/** Whether a command is the one of these words, whatever it works on: it would lead to where one stands. */
+/** Whether a command line consists of these words, whatever its target. */
 export const isCommand = (line: string, words: string[]): boolean =>
   line.split(named)[0] === command(words, null)
 
-/** Where the target of a command begins. */
+/** Matches the beginning of a target in a command line. */
 const named = / --(?:env|url) /
 
-/** The commands that ask an API. Others work on DATABASE_URL: those in `onEnvironment` also on an environment in AWS. */
+/** The commands that ask an API. All others work on DATABASE_URL; those in `onEnvironment` take an environment in AWS, too. */
 const asksApi =
   /^viewkeeper (actions|batch|batches|cancel|check|create|drop|graph|ls|metrics|pause|plan|refresh|resume|retry|run|runs|show|why)( |$)/
 const onEnvironment = /^viewkeeper (adopt|doctor|drift|migrate)( |$)/
 
-/** What a command needs to work on the target, as a shell reads it: `--env production`. */
+/** The flags that give a command its target, quoted for a shell: `--env production`. */
 function flagsOf(line: string, target: CommandTarget): string[] {
   if (target === null) return []
   const { environment, url } = typeof target === 'string' ? { environment: target, url: null } : target
@@ -48,8 +48,8 @@ function flagsOf(line: string, target: CommandTarget): string[] {
 }
 
 /**
- * A view's name as an argument in a shell of a command that takes `public` for the schema of a name without one; `old=new` if
- * the view gets another name.
+ * A view's name as an argument, quoted for a shell; `old=new` if the view gets another name. Schema `public` is left out, so the
+ * command has to be one that assumes it.
  */
 export function viewArgument({ schema, name }: QualifiedName, newName?: string): string {
   const shown = (each: string) => displayName({ schema: schema === 'public' ? null : schema, name: each })
@@ -60,8 +60,8 @@ export function viewArgument({ schema, name }: QualifiedName, newName?: string):
 const plain = /^[A-Za-z0-9_.,:/@%+=-]+$/
 
 /**
- * A word as a POSIX shell reads it, on one line: quoted only if it must be. A line break inside a quoted name is printed by
- * the shell itself, because a line of a mail or of a terminal cannot hold it.
+ * A word for a POSIX shell, on one line, quoted only if it must be. Control characters, such as a line break in a name, become a call
+ * of `printf`, because a line of a mail or of a terminal cannot hold them.
  */
 export const quoted = (word: string): string =>
   plain.test(word)
@@ -72,6 +72,6 @@ export const quoted = (word: string): string =>
 
 const control = /\p{Cc}/u
 
-/** The bytes of a character, as `printf` reads them. */
+/** The bytes of a character in UTF-8 as octal escapes of `printf`. */
 const octal = (character: string): string =>
   [...new TextEncoder().encode(character)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join('')

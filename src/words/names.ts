@@ -14,7 +14,7 @@ export interface QualifiedName extends ViewName {
 // An unquoted and a quoted identifier, as the server's scanner reads them.
 const plainToken = /^[A-Za-z_\u0080-\u{10ffff}][A-Za-z0-9_$\u0080-\u{10ffff}]*/u
 const quotedToken = /^(?:U&)?"(?:[^"\0]|"")+"/iu
-/** What SQL takes for space. `trim` would also take a no-break space and U+FEFF, which may stand in a name. */
+/** The characters that SQL takes for space. `trim` also removes a no-break space and U+FEFF, which a name may have. */
 const spacesAround = /^[ \t\n\r\f\v]+|[ \t\n\r\f\v]+$/g
 export const maxBytes = 63
 
@@ -52,7 +52,7 @@ export function parseName(text: string, field = 'view'): ViewName {
 
 /**
  * Writes a name for people. A part stays unquoted if it has only lower-case ASCII letters, digits, `_` and
- * `$`, and does not begin with a digit or `$`. What does not show in print is written as an escape of SQL.
+ * `$`, and does not begin with a digit or `$`. A `hidden` character is written as an escape of SQL.
  * `parseName` reads the same name back. SQL may not, because keywords stay unquoted: `order`.
  */
 export const displayName = ({ schema, name }: ViewName): string =>
@@ -61,8 +61,8 @@ export const displayName = ({ schema, name }: ViewName): string =>
     .join('.')
 
 /**
- * A written name, as the server or `quoteName` writes it, so that two names never print alike: a part with characters that do
- * not show, or that move the others, has them as escapes of SQL, `U&"a\\200Bb"`. `parseName` reads the same name back.
+ * Makes a name that the server or `quoteName` has written fit for print, so that two names never print alike: `hidden` characters
+ * become escapes of SQL, `U&"a\\200Bb"`. `parseName` reads the same name back.
  */
 export const printed = (written: string): string =>
   hidden.test(written)
@@ -71,7 +71,7 @@ export const printed = (written: string): string =>
       )
     : written
 
-/** Controls, what turns the direction of writing, what has no width, and each space but the usual one. */
+/** Matches control characters, characters that turn the direction of writing or have no width, and any space but U+0020. */
 export const hidden = /[\p{C}\p{DI}\u2028\u2029]|(?! )\p{Z}/u
 export const everyHidden = new RegExp(hidden, 'gu')
 
@@ -100,7 +100,7 @@ export const folded = (written: string): string => {
 const withEscapes = /^U&"/i
 const anEscape = /\\(?:([0-9A-F]{4})|\+([0-9A-F]{6})|\\)/gi
 
-/** Whether each `\` of an identifier with escapes begins one, of a character that a name can have. */
+/** Whether each `\` of an identifier `U&"..."` begins an escape of a character that a name can have. Other identifiers pass. */
 const isRead = (token: string): boolean =>
   !withEscapes.test(token) ||
   (!token.replace(anEscape, '').includes('\\') &&
@@ -150,8 +150,8 @@ function distance(a: string, b: string): number {
 }
 
 /**
- * A question to put after the refusal of an unknown view, beginning with a space: whether one of `known` was
- * meant; at most three are named. The same name in other schemas comes first, then the most similar name. Empty if there is none.
+ * The question to append to the refusal of an unknown view: ` Did you mean app.sales?`. It names at most three of `known`: those
+ * with the same name in other schemas, else those with the most similar name. Empty if no name is similar.
  */
 export function didYouMean({ schema, name }: ViewName, known: QualifiedName[]): string {
   const named = (wanted: string | undefined) => known.filter((each) => each.name === wanted)

@@ -18,7 +18,7 @@ export function duration(ms: number): string {
   return `${Math.round(ms / day)} d`
 }
 
-/** How long something goes on already, in milliseconds, to the second: `12 s`, `3 min 05 s`, `1 h 04 min`. */
+/** A length of time so far, in milliseconds, to the second or minute: `12 s`, `3 min 05 s`, `1 h 04 min`. */
 export function elapsed(ms: number): string {
   const seconds = Math.floor(Math.max(0, ms) / second)
   if (seconds < 60) return `${seconds} s`
@@ -28,31 +28,31 @@ export function elapsed(ms: number): string {
 
 const two = (n: number): string => String(n).padStart(2, '0')
 
-/** A moment that many milliseconds ago: `3 min ago`; `just now` for less than a second. */
+/** A moment `ms` milliseconds ago: `3 min ago`; `just now` for less than a second. */
 export const ago = (ms: number): string => (ms < second ? 'just now' : `${roughly(ms)} ago`)
 
-/** A moment in that many milliseconds: `in 7 h`; `now` for less than a second, and for what has passed. */
+/** A moment in `ms` milliseconds: `in 7 h`; `now` for less than a second, and for a moment that has passed. */
 export const ahead = (ms: number): string => (ms < second ? 'now' : `in ${roughly(ms)}`)
 
-/** The same without parts of a second: `4 s`, `3 min`. */
+/** Like `duration`, without parts of a second: `4 s`, `3 min`. */
 export const roughly = (ms: number): string =>
   ms < 10 * second ? `${Math.round(ms / second)} s` : duration(ms)
 
-/** A moment as people in any place read it: `09:00 UTC` if `now` is on the same day in UTC, else `2026-11-20 09:00 UTC`. */
+/** A moment in UTC: `09:00 UTC` if `now` is on the same day in UTC, else `2026-11-20 09:00 UTC`. */
 export function moment(at: Date | string, now: Date): string {
   const [date = '', time = ''] = new Date(at).toISOString().split('T')
   const clock = `${time.slice(0, 5)} UTC`
   return now.toISOString().startsWith(date) ? clock : `${date} ${clock}`
 }
 
-/** A moment as mails have it, which are read on any day: `2026-11-20 09:00 UTC`. */
+/** A moment in UTC with its day, for mails: `2026-11-20 09:00 UTC`. */
 export const utc = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 
-/** A text of at most `most` characters; `...` stands for what was cut. */
+/** The first `most` characters of a text, and `...` if it is longer. */
 export const cut = (text: string, most: number): string =>
   text.length <= most ? text : `${text.slice(0, most).toWellFormed()}...`
 
-/** A whole number with its thousands apart: `200,000`. `toLocaleString` would load the tables of all languages first. */
+/** A whole number with separated thousands: `200,000`. `toLocaleString` would load the tables of all languages first. */
 export const whole = (n: number): string => String(n).replaceAll(/\B(?=(\d{3})+$)/g, ',')
 
 /** `1 view`, `7 views`, `200,000 flights` */
@@ -74,9 +74,9 @@ export function bytes(n: number): string {
   return `${size < 9.95 && unit > 0 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`
 }
 
-/** At most `most` names, and how many more there are: `a, b and 3 more`. */
+/** The first `most` names, and the number of the others: `a, b and 3 more`. */
 export const names = (all: string[], most: number): string =>
   all.length <= most ? all.join(', ') : `${all.slice(0, most).join(', ')} and ${all.length - most} more`
 
-/** How much something matters: the colours of the command line and of the page follow it. */
+/** The tone of a state, which decides its colour in the command line and on the page. */
 export type Tone = 'bad' | 'warn' | 'held' | 'busy' | 'idle' | 'good'

@@ -1,6 +1,6 @@
 /**
- * What can go wrong, in one place: each code decides the HTTP status, whether trying again may help,
- * and the short title. The codes are also the `class` of a failed run's `error`.
+ * All codes of failures. A code decides the HTTP status, the short title, and by its status 503 that a retry may help.
+ * The codes are also the `class` of a failed run's `error`.
  */
 export const codes = {
   InvalidRequest: { status: 400, title: 'The request is not valid' },
@@ -56,29 +56,29 @@ export const codes = {
 /** A stable word for one kind of failure: `code` over HTTP, `class` in `viewkeeper.runs.error`. */
 export type ProblemCode = keyof typeof codes
 
-// Pure: the page, which reads no code, leaves out the table.
+// Marked as pure, so that the bundle of the page, which does not use it, leaves out the table `codes`.
 export const problemCodes = /* @__PURE__ */ Object.keys(codes) as ProblemCode[]
 
 /** The HTTP status that a code answers with. */
 export const statusOf = (code: ProblemCode): number => codes[code].status
 
-/** The short, unchanging title of a code. An answer of another version may have a code that this one does not know, or none. */
+/** The title of a code, a constant. Another version may have answered with a code that this one does not know, or without one. */
 export const titleOf = (code: ProblemCode): string => codes[code]?.title ?? 'The reason is not known here'
 
 /** Whether the same request may succeed when it is sent again. */
 export const mayRetry = (code: ProblemCode): boolean => statusOf(code) === 503
 
-/** Whether a request was refused for what it asks, so that no retry of the same request mends the failure. */
+/** Whether the request itself is the reason of the failure, so that a retry does not help: a status below 500. */
 export const isRefusal = (code: ProblemCode): boolean => statusOf(code) < 500
 
-/** A problem as an answer tells it, by RFC 9457. A server on loopback has codes of its own. */
+/** Adds the `type` that RFC 9457 wants to the body of a problem. Any code will do: a server on loopback has codes of its own. */
 export const bodyOfProblem = <Told extends { title: string; status: number; detail: string; code: string }>(
   told: Told,
 ) => ({ type: `urn:viewkeeper:problem:${told.code}`, ...told })
 
 /**
- * Writes texts one after the other, each with a full stop at its end. Missing texts are left out. After lines to type,
- * which are indented, an empty line follows.
+ * Joins texts into one, and ends each with a full stop unless it ends in punctuation. Leaves out missing texts. An empty line
+ * follows a text whose last line is indented: a line to type.
  */
 export const sentences = (...texts: (string | false | null | undefined)[]): string =>
   texts
@@ -102,15 +102,15 @@ export interface ProblemDetails {
   sqlstate?: string
   /** What to type next: a command line of `viewkeeper`, or SQL. */
   next?: string | undefined
-  /** What was found, and what to do about it, where a record keeps them apart from the message. */
+  /** The facts behind the message. `hint`: what to do. A record keeps both apart from the message. */
   detail?: string | undefined
   hint?: string | undefined
-  /** All of it as one text. Default: a line each. */
+  /** The text of the error. Default: message, detail and hint, each on a line. */
   whole?: string
   cause?: unknown
 }
 
-/** The details that a log line and an answer have beside the message. */
+/** The details that log lines and answers show. */
 type ToldDetails = Problem['details']
 
 /** A problem as an answer of the API tells it. */
@@ -129,7 +129,7 @@ export interface ProblemBody extends ToldDetails {
 export class Problem extends Error {
   readonly code: ProblemCode
   readonly details: Omit<ProblemDetails, 'cause' | 'detail' | 'hint' | 'whole'>
-  /** What the message consists of. */
+  /** The parts of `Error.message`, apart. */
   readonly parts: { message: string; detail?: string; hint?: string }
 
   constructor(
@@ -145,7 +145,7 @@ export class Problem extends Error {
   }
 }
 
-/** Headings of the runbook for several classes. */
+/** Codes that share a heading of the runbook, in the order of the heading. */
 const shared = [
   ['DatabaseUnavailable', 'CredentialsRefused', 'SuperuserRefused', 'NotDirect'],
   [
@@ -167,12 +167,12 @@ const shared = [
   ['BatchNotStarted', 'BatchLost', 'ViewsFailed', 'FunctionUnavailable'],
 ]
 
-/** Where a place in the docs is in a folder that has installed Viewkeeper: `views.md`, `views.md#check-in-ci`. */
+/** The path of a page or section of the docs, such as `views.md#check-in-ci`, in a folder that has installed Viewkeeper. */
 export const docsOf = (place: string): string => `node_modules/viewkeeper/docs/${place}`
 
 /**
- * What to read about an alarm or an error class: the section of the runbook in the installed package, or on the web, if it stands
- * there, with the anchor that GitHub gives its heading.
+ * The link to the section of the runbook about an alarm or an error class, with the anchor that GitHub gives its heading.
+ * `runbookUrl`: where the runbook is on the web. Default: in the installed package.
  */
 export function runbookOf(section: string, runbookUrl: string = docsOf('runbook.md')): string {
   const heading = (shared.find((each) => each.includes(section)) ?? [section]).join(', ')

@@ -1,6 +1,6 @@
 import type { ProblemCode } from './problem.ts'
 
-// The words of a run's record. The schema's checks have the same lists.
+// The words in the records of runs and batches. The check constraints of the schema repeat these lists.
 
 export const operations = ['create', 'refresh', 'drop'] as const
 export type Operation = (typeof operations)[number]
@@ -19,7 +19,7 @@ export type RunStatus = (typeof runStatuses)[number]
 /** The statuses of a run that has not ended. */
 const openStatuses = ['pending', 'running', 'built'] as const satisfies RunStatus[]
 
-/** Whether nobody will work on a run, or on a batch, any more. */
+/** Whether a run or a batch has ended: its status is final. */
 export const isEnded = (status: RunStatus): boolean =>
   !(openStatuses as readonly RunStatus[]).includes(status)
 
@@ -28,21 +28,21 @@ const isBatchStatus = (status: RunStatus): status is BatchStatus => status !== '
 export const batchStatuses = runStatuses.filter(isBatchStatus)
 export const openBatchStatuses = openStatuses.filter(isBatchStatus)
 
-/** Whether a batch has something left to do. */
+/** Whether a batch has not ended. */
 export const isOpenBatch = ({ status }: { status: BatchStatus }): boolean =>
   openBatchStatuses.some((open) => open === status)
 
-/** Whether views that read each other are exchanged at one moment, or each view when it is ready. */
+/** `together`: a batch exchanges views that read each other at one moment; `each`: every view once it is ready. */
 export const exchanges = ['together', 'each'] as const
 export type Exchange = (typeof exchanges)[number]
 
 export const triggers = ['schedule', 'http', 'cli', 'deploy', 'batch', 'program'] as const
 export type Trigger = (typeof triggers)[number]
 
-/** Whether no person asked. The global pause holds only this back. */
+/** Whether a run has no person behind it. The global pause holds back only such runs. */
 export const isScheduled = (trigger: Trigger): boolean => trigger === 'schedule' || trigger === 'deploy'
 
-/** Why a run did not succeed; the same words on the run record, over HTTP and in logs. Holds no row data. */
+/** Why a run did not succeed: the same in its record, over HTTP and in logs. It has no row data. */
 export interface RunError {
   class: ProblemCode
   message: string
@@ -69,10 +69,10 @@ export type BatchEnd =
   | { status: 'success'; error: null }
   | { status: 'failed' | 'canceled' | 'skipped'; error: BatchError }
 
-/** How a view of a batch stands: `waiting` before its first run, `pruned` if the history no longer has the run. */
+/** The status of a view in a batch: that of its latest run, `waiting` before the first, `pruned` if the history has lost the run. */
 export type BatchViewStatus = RunStatus | 'waiting' | 'pruned'
 
-/** The most telling first: what went wrong, what goes on, what waits, what is done. */
+/** The order in which lists show the views of a batch: those first that need attention. */
 export const batchViewOrder: readonly BatchViewStatus[] = [
   'failed',
   'running',
@@ -85,37 +85,36 @@ export const batchViewOrder: readonly BatchViewStatus[] = [
   'pruned',
 ]
 
-/** As of when the data of a view are by now, although nobody has refreshed it. */
+/** The proof that a refresh would change nothing: it makes the data of a view newer without one. */
 export interface Unchanged {
-  /** As the server writes it. */
+  /** The moment whose data the view shows, as the server writes a time. */
   asOf: string
   heldBackBy: string | null
-  /** Whether the counters of tables prove it. */
+  /** Whether the proof is that counters of tables have not moved. */
   counted?: boolean
 }
 
-/** How long the last refreshes of a view took, in milliseconds; null if there was none of that kind lately. */
+/** Usual durations of a view, in milliseconds, from its last 20 successful refreshes; null if none was of that kind. */
 export interface UsualDurations {
-  /** How long the last ten regular ones have locked readers out, by their median. */
+  /** How long a regular refresh locks readers out: the median of the last ten. */
   regularMs: number | null
-  /** How long the last ten swaps have. */
+  /** How long a swap locks readers out: the median of the last ten. */
   exchangeMs: number | null
-  /** How long the last ten of all took to compute and write the rows. */
+  /** How long it takes to compute and write the rows: the median of the last ten refreshes. */
   fillMs: number | null
-  /** Whether the last one was regular. */
+  /** Whether the last refresh was regular. */
   wasRegular: boolean
-  /** The average of those together with the views that read it. */
+  /** The average of refreshes together with the views that read it. */
   groupMs: number | null
-  /** The average of the concurrent ones. */
+  /** The average of concurrent refreshes. */
   concurrentMs: number | null
   /** `regularUpToMs` of the environment. */
   upToMs: number
 }
 
-/** What nobody knows anything about is thought to take so long, in milliseconds. */
 const unknownMs = 1000
 
-/** How long a refresh takes whose usual duration nobody knows, in milliseconds: the median of those that are known, or a second. */
+/** The guess for a view without a usual duration, in milliseconds: the median of the usual durations that are known, or a second. */
 export function unknownDuration(usual: (number | null)[]): number {
   const known = usual.filter((ms) => ms !== null).sort((a, b) => a - b)
   return known[Math.floor((known.length - 1) / 2)] ?? unknownMs

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { metricDimensions, metricNames, metricNamespace } from '../../src/api/lambda/names.ts'
+import { metricDimensions, metricNames, metricNamespace } from '../../src/api/lambda/aws-names.ts'
 import type { Deployed } from './support/deployed.ts'
 import { root } from './support/emulator/aws.ts'
 import { poll, stage } from './support/transcript.ts'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { metricDimensions, metricNames, metricNamespace } from '../../src/api/lambda/names.ts'
+import { metricDimensions, metricNames, metricNamespace } from '../../src/api/lambda/aws-names.ts'
 
 /**
  * CloudWatch reads metrics from such lines (the emulator does not); an alarm finds them by namespace and

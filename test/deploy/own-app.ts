@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import postgres, { type Sql } from 'postgres'
-import { metricDimensions, metricNames, metricNamespace } from '../../src/api/lambda/names.ts'
+import { metricDimensions, metricNames, metricNamespace } from '../../src/api/lambda/aws-names.ts'
 import type { Deployed } from './support/deployed.ts'
 import { startGate } from './support/emulator/gate.ts'
 import { createProject } from './support/project/project.ts'

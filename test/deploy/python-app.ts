@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Address, parameterName } from '../../src/api/lambda/names.ts'
+import { type Address, parameterName } from '../../src/api/lambda/aws-names.ts'
 import { succeed } from './support/command.ts'
 
 /** What the app in Python takes from the parameter of the environment. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { metricNames } from '../../src/api/lambda/names.ts'
+import { metricNames } from '../../src/api/lambda/aws-names.ts'
 import { assertMetrics } from './metrics.ts'
 import type { Deployed } from './support/deployed.ts'
 import { type Api, root } from './support/emulator/aws.ts'

@@ -243,7 +243,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'a schema step that was edited after it had been applied is refused',
-    file: 'src/own-schema/db/apply.ts',
+    file: 'src/own-schema/db/apply-steps.ts',
     text: 'journaled?.checksum === step.checksum',
     becomes: 'journaled !== undefined',
     project: 'database',

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { Difference, DifferenceKind } from '../../../src/catalog/plan/differences.ts'
-import type { MigrationDone, MissingView } from '../../../src/migrate/apply.ts'
+import type { MigrationDone, MissingView } from '../../../src/migrate/apply-migrations.ts'
 import { unfrozenDifferences } from '../../../src/migrate/authoring/freeze.ts'
 import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { isAhead } from '../../../src/migrate/migrate.ts'

@@ -1,8 +1,8 @@
 import { Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
 import { ask } from '../../../src/api/ask.ts'
-import { actionNames } from '../../../src/record/plan/actions.ts'
-import { actionColumns } from '../../../src/resources/runs.ts'
+import { actionNames } from '../../../src/record/plan/action-words.ts'
+import { actionColumns } from '../../../src/resources/run-facts.ts'
 import { between, list, operating, positive } from '../asking.ts'
 
 /** Declares `actions`, which lists who did what, newest first. */

@@ -11,7 +11,7 @@ import {
   perViewDimensions,
   perViewMetricNames,
   viewsMetrics,
-} from './names.ts'
+} from './aws-names.ts'
 
 // Zeros are published, too. Without them an alarm could not tell "nothing failed" from "the monitor did not
 // run".

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
-import { described, named, viewPath } from '../fields.ts'
 import { operation, operationFields } from '../operation.ts'
+import { described, named, viewPath } from '../request-fields.ts'
 
 export const createView = operation({
   method: 'POST',

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import { strategies } from '../../catalog/plan/definition.ts'
-import { described, named, text, viewPath, withoutChecks } from '../fields.ts'
 import { operation, operationFields } from '../operation.ts'
+import { described, named, text, viewPath, withoutChecks } from '../request-fields.ts'
 
 export const refreshView = operation({
   method: 'POST',

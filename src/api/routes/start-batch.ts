@@ -3,7 +3,7 @@ import { mostConcurrent } from '../../batch/plan/plan-batch.ts'
 import { strategies } from '../../catalog/plan/definition.ts'
 import { Problem } from '../../words/problem.ts'
 import { exchanges, isOpenBatch } from '../../words/run.ts'
-import { batchId, described, integer, named, text, view, withoutChecks } from '../fields.ts'
+import { batchId, described, integer, named, text, view, withoutChecks } from '../request-fields.ts'
 import { route } from '../route.ts'
 
 const mostViews = 10_000

@@ -1,6 +1,6 @@
 import type { Row } from 'postgres'
 import type { Sql } from '../../server/database.ts'
-import { lacking } from '../../server/rights.ts'
+import { lacking } from '../../server/own-rights.ts'
 import { batchPlaces, isView, keptTables, logName, logSchema, quoteName } from '../../sql/names.ts'
 import { rolePathSetting, safePath } from '../../sql/settings.ts'
 import type { QualifiedName } from '../../words/names.ts'

@@ -1,9 +1,9 @@
 import type { Sql } from '../../server/database.ts'
-import { defaultOwnerSetting } from '../../server/transactions.ts'
+import { defaultOwnerSetting } from '../../sql/settings.ts'
 import { unquoted } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { impossible, roleOf, sayObstacles, toSetRole, viewsSuffix } from '../plan/rights.ts'
-import { readObstacles } from './obstacles.ts'
+import { readObstacles } from './read-obstacles.ts'
 
 /** A role that may come to own a view. */
 interface OwnerCandidate {

@@ -1,7 +1,7 @@
 import { quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { parseName } from '../../words/names.ts'
 
-/** What a common check says. Columns by their names, exactly as written. */
+/** The common checks of a definition. Columns are named exactly, without quotes. */
 export interface CommonChecks {
   /** The view has a row. */
   notEmpty?: true
@@ -11,13 +11,13 @@ export interface CommonChecks {
   unique?: readonly (readonly string[])[]
   /** By column, the values that it may have. Null is accepted. */
   accepted?: Readonly<Record<string, readonly (string | number | boolean)[]>>
-  /** By column, where each of its values is found: `app.shops (id)`. Null refers to nothing. */
+  /** By column, the table and column that must have each of its values: `app.shops (id)`. Null is accepted. */
   references?: Readonly<Record<string, string>>
   /** How many rows the view has; `changeAtMost` compares with the last success: `50%`. */
   rows?: { atLeast?: number; changeAtMost?: string }
   /** A column with times, and how old its newest value may be: `26 h`. */
   freshest?: { column: string; within: string }
-  /** How many of the rows that readers see a refresh adds, removes or changes: `5%`. */
+  /** The most rows that a refresh may add, remove or change, as a part of the rows that readers see: `5%`. */
   differs?: { atMost: string }
   /** The checks that only warn. Default: a check that finds rows holds the new data back. */
   severity?: Readonly<Record<string, 'warn'>>
@@ -29,20 +29,20 @@ export type Checks = CommonChecks & { readonly [name: string]: CommonChecks[keyo
 /** One check of a view. */
 export interface DataCheck {
   name: string
-  /** The field under `checks` that the check comes from. */
+  /** The field of `checks` in the definition. */
   field: string
   warns: boolean
-  /** A query for the rows that must not be there. It knows the view by its name without a schema. */
+  /** A query for the rows that must not exist. It names the view without a schema. */
   query: string
-  /** The check is about the number of rows: they are counted once, and `query` only explains. */
+  /** The limits of a check of the number of rows. The rows are counted once for all; `query` only explains. */
   rows?: { min: number; max: number | null }
-  /** The check is about how new data differ from old: in at most so many percent of the rows. It has no `query`. */
+  /** The limit of a check that compares new data with old, in percent of the rows. It has no `query`. */
   atMost?: number
-  /** The query that compares the data, for a JSON object. */
+  /** The query, for a JSON object, that compares new data with old. */
   comparison?: string
 }
 
-/** The checks of a view, each with its query. `lastRows`: the number of rows at the last success, null if nobody knows. */
+/** The checks of a view, each with its query. `lastRows`: how many rows the last success left; null if nobody knows. */
 export function checksOf(view: string, checks: Checks, lastRows: number | null = null): DataCheck[] {
   const { notEmpty, notNull = [], unique = [], accepted = {}, references = {}, rows, freshest } = checks
   const { differs, severity = {} } = checks
@@ -119,10 +119,9 @@ const aboutAge = (it: string, { column, within }: NonNullable<CommonChecks['fres
 having coalesce(max(${quoteIdentifier(column)}) < clock_timestamp() - interval ${unknown(within)}, true)`,
 })
 
-/** In words of SQL: `app.shops (id)`. */
 const target = /^(.*?)\s*\(\s*([^()]+?)\s*\)\s*$/s
 
-/** The table or view, and its column, that a text names. Throws a Problem if the text is no name. */
+/** Reads `app.shops (id)` into a table or view and its column, both quoted for SQL. Throws InvalidName. */
 export function referred(text: string): { table: string; column: string } {
   const [, name = text, column = ''] = target.exec(text) ?? []
   return { table: quoteName(parseName(name)), column: quoteIdentifier(parseName(column).name) }
@@ -133,19 +132,19 @@ function referring(it: string, column: string, text: string): string {
   return `select * from ${it} as c where c.${column} is not null and not exists (select from ${table} as p where p.${key} = c.${column})`
 }
 
-/** A literal of unknown type: it takes the type of what it is compared with. */
+/** A literal of type unknown: the server gives it the type of the column that it is compared with. */
 const unknown = (value: string | number | boolean): string => `'${String(value).replaceAll("'", "''")}'`
 
-/** The checks that a run makes of the new data of a view. */
+/** The checks that a run makes of a view's new data. */
 export interface Checking {
   checks: Checks
-  /** How many rows the view had at the last success; null: nobody knows. */
+  /** How many rows the last success left; null: nobody knows. */
   lastRows: number | null
-  /** The new data come from the same query, so they are compared with those that readers see. */
+  /** The query is the same as before, so the new data are compared with those that readers see. */
   refreshes?: true
 }
 
-/** What is checked of a view; null without checks. */
+/** The checks of a definition; null if it has none. */
 export const checkingOf = (
   definition: { checks: Checks } | undefined,
   lastRows: number | null = null,
@@ -162,9 +161,9 @@ export interface MadeCheck {
   /** How many rows it found. */
   rows: number
   ms: number
-  /** What a check that compares new data with old has counted. */
+  /** The counts of a check that compares new data with old. */
   differs?: Counts | undefined
-  /** About how many rows the view has, if they are too many to be compared. */
+  /** An estimate of the rows of the view, if they were too many to be compared. */
   about?: number | undefined
 }
 

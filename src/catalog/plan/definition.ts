@@ -6,7 +6,7 @@ import type { Checks } from './checks.ts'
 export type Strategy = 'auto' | 'regular' | 'concurrent' | 'swap'
 export const strategies = ['auto', 'regular', 'concurrent', 'swap'] as const satisfies Strategy[]
 
-/** What others than its plan know of a strategy, and of that of kept tables: whether it makes no shadow, and which lock it takes on the view. */
+/** Of each strategy, and of `difference` of kept tables: whether it works without a shadow, and its lock on the view. */
 const traits: Record<string, { isInPlace: boolean; lock: WantedLock }> = {
   auto: { isInPlace: false, lock: 'AccessExclusiveLock' },
   regular: { isInPlace: true, lock: 'AccessExclusiveLock' },
@@ -15,18 +15,18 @@ const traits: Record<string, { isInPlace: boolean; lock: WantedLock }> = {
   difference: { isInPlace: true, lock: 'RowExclusiveLock' },
 }
 
-/** The traits of a strategy, also of one that a newer version has recorded. */
+/** The traits of a strategy. Null, and a strategy that only a newer version knows, have those of `auto`. */
 export const traitsOf = (strategy: string | null) => (traits[strategy ?? 'auto'] ?? traits.auto)!
 
 /** One index of a definition, in the words of `create index`. */
 export interface IndexDefinition {
   name: string
   unique?: boolean | undefined
-  /** What follows the view's name: `(day)`, `using gin (tags)`, `(id) include (total) where total > 0`. */
+  /** The text after the view's name: `(day)`, `using gin (tags)`, `(id) include (total) where total > 0`. */
   on: string
 }
 
-/** What a definition says about the view itself: all that creating the view needs. */
+/** The part of a definition that creates the view; the rest is about its refreshes. */
 export interface ViewDefinition extends ViewName {
   schema: string
   sql: string
@@ -46,32 +46,32 @@ export interface GrantDefinition {
   grantOption?: boolean | undefined
 }
 
-/** By which column the rows of a view fall into slices, of which a refresh computes only those that changed. */
+/** The column `by` whose values divide the rows of a view into slices. A refresh computes only the slices that changed. */
 export interface SlicesDefinition {
   by: string
-  /** How long after the last whole refresh the next one is whole: an interval of the server. Default: a day. */
+  /** How long after a refresh of all slices the next one computes all again: an interval as the server reads it. Default: a day. */
   wholeEvery?: string | undefined
 }
 
-/** What has the rows of a view. */
+/** The kind of relation that has the rows of a view. */
 export type ViewStorage = 'materialized view' | 'table'
 export const storages = ['materialized view', 'table'] as const satisfies ViewStorage[]
 
 /**
- * A view's whole definition: what an author wrote in `views/`, and the defaults for the rest. Each field is a
+ * A view's whole definition: the fields that its author wrote in `views/`, and defaults for the others. Each field is a
  * column of `viewkeeper.definitions`.
  */
 export interface Definition extends ViewDefinition {
-  /** The exact name of the role that is to own the view; null: any owner is right, and the default owns a new view. */
+  /** The exact name of the role that has to own the view; null: any role may, and the environment's default role owns a new view. */
   owner: string | null
   strategy: Strategy
   /** Five-field cron, in `timeZone`; null: the view has no schedule of its own. */
   schedule: string | null
   /** IANA name; null if and only if `schedule` is null or `none`. */
   timeZone: string | null
-  /** How old its data may become: the refreshes are planned by this instead of a schedule; null: by nothing of the kind. */
+  /** Target lag, instead of a schedule: refreshes begin in time to keep the data younger than this; null: no target lag. */
   targetLagSeconds: number | null
-  /** After so many scheduled failures in a row, scheduled refreshes are tried at growing distances. 0: at every turn. */
+  /** After this many failed scheduled refreshes in a row, the next ones come at growing intervals. 0: at each turn of the schedule. */
   suspendAfterFailures: number
   /** Session settings for its operations, from the allow-list in `settings.ts`. */
   settings: Record<string, string>
@@ -83,21 +83,21 @@ export interface Definition extends ViewDefinition {
   /** Whether a batch of all views includes it. */
   inAll: boolean
   /**
-   * Whether a scheduled refresh is left out if the counters of what the view reads have not moved; null: as the environment
-   * says.
+   * Whether a scheduled refresh is left out if the server's counters of the relations that the view reads have not moved; null:
+   * the environment decides.
    */
   skipUnchanged: boolean | null
-  /** Views and tables that functions with a text body read, unknown to the catalog. `schema.name` each. */
+  /** Views and tables, each `schema.name`, that the query reads unknown to the catalog: in functions whose body is a text. */
   dependsOn: string[]
-  /** What has to hold for new data before anybody sees them. */
+  /** Checks of new data, made before any reader sees the data. */
   checks: Checks
   /** Null: a refresh computes all rows. */
   slices: SlicesDefinition | null
-  /** `table`: a kept table, of which a refresh writes the rows that differ. */
+  /** `table`: a kept table, in which a refresh writes only the rows that differ. */
   storage: ViewStorage
 }
 
-/** The schedule of a view that something else refreshes, such as an orchestrator. */
+/** The `schedule` of a view that something outside Viewkeeper refreshes, such as an orchestrator. */
 export const outsideClock = 'none'
 
 /** The value of each field that the author leaves out. */

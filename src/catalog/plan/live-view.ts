@@ -1,13 +1,12 @@
 import type { Seal } from '../../sql/run-plan.ts'
 import { parentsFirst as inOrder } from '../../sql/walks.ts'
 
-/** As SQL names them. A LiveView of kind `view` is a plain view, one of kind `table` a kept table: see sql/names.ts. */
+/** The kinds in the words of SQL: `view` is a plain view, `table` a kept table (see sql/names.ts). */
 export type ViewKind = 'materialized view' | 'view' | 'table'
 
 /**
- * A view with all that hangs on it, as one document of the catalog. The server writes every name outside the
- * catalog with its schema, because the document is read with `safePath`. The hash of the document tells later
- * whether anything has changed.
+ * A view and everything that depends on it or belongs to it, read from the catalog as one document. It is read with `safePath`,
+ * so each name outside the catalog has its schema. A later hash that differs means that something has changed.
  */
 export interface LiveView {
   view: {
@@ -26,10 +25,10 @@ export interface LiveView {
     definition: string
     /** The search path on which the server reads the definition, and the expressions of indexes and statistics objects. */
     path: string
-    /** The hash of what the query means: see `meaningQuery`. Only where something compares it. */
+    /** The hash of the query's meaning (`meaningQuery`); absent where nothing compares it. */
     meaning?: string
     comment: string | null
-    /** Extensions that the view `depends on`. */
+    /** Extensions, as in `alter materialized view … depends on extension`. */
     extensions: string[]
     /** The extension that the view is part of. */
     memberOf: string | null
@@ -54,12 +53,10 @@ export interface LiveView {
     unique: boolean
     /** What follows `create [unique] index name on view`: `using btree (a) where …`. */
     rest: string
-    /**
-     * Whether `rest` holds expressions or a condition: SQL written by others, which the server has to parse.
-     */
+    /** Whether `rest` has expressions or a condition: SQL of others, which the server has to parse. */
     hasExpressions: boolean
     tablespace: string | null
-    /** The columns whose compression the index has got since it was made, although it stores another type, as GIN does; null: none. */
+    /** Columns whose compression was set on the index later, although it stores another type than they have, as GIN does; null: none. */
     compressed?: string[] | null
     clustered: boolean
     comment: string | null
@@ -70,7 +67,7 @@ export interface LiveView {
     schema: string
     name: string
     owner: string
-    /** What stands between `create statistics name` and `from view`: `(ndistinct) on a, b`. */
+    /** The text between `create statistics name` and `from view`: `(ndistinct) on a, b`. */
     middle: string
     hasExpressions: boolean
     target: number | null
@@ -111,14 +108,12 @@ interface Attached {
   comment: string | null
 }
 
-/**
- * An object that depends on the view. `view` is set for a plain view.
- */
+/** An object that depends on the view. `view` is set if it is the query of a plain view. */
 interface Dependent {
   description: string
   /** The OID of the view, plain or materialized, if the object is the query of a view. */
   reader: number | null
-  /** The OID of the relation if the object is a rule that is not the query of a view. */
+  /** The OID of the relation of a rule, if the object is a rule that is not the query of a view. */
   ruleOf: number | null
   view: PlainReader | null
 }
@@ -137,20 +132,20 @@ export interface PlainReader {
 /** A live view as it was read at one moment. */
 export interface ViewSnapshot {
   live: LiveView
-  /** The hash of the live view: `liveViewHashQuery` returns the same one as long as nothing has changed. */
+  /** The hash of the live view. `liveViewHashQuery` returns the same hash until something changes. */
   hash: string
-  /** The same for everything but the privileges on the view. */
+  /** The hash without the privileges on the view. */
   hashWithoutGrants: string
 }
 
-/** What would be dropped with a view, as people name it: `view app.top`, `materialized view app.best`. */
+/** The objects that `drop … cascade` would drop with a view, as people name them: `view app.top`. */
 export const dependentsOf = ({ dependents }: LiveView): string[] => [
   ...new Set(dependents.map(({ description }) => description)),
 ]
 
 /**
- * The view after it was given to another role. The server puts the new owner in the place of the old one in every grant on
- * the view. The statistics objects of the old owner come along.
+ * The live view as it will be once another role owns it. The server replaces the old owner by the new one in each grant on
+ * the view. Statistics objects of the old owner get the new owner, too.
  */
 export function ownedBy(live: LiveView, owner: string): LiveView {
   const old = live.view.owner
@@ -178,7 +173,7 @@ export function ownedBy(live: LiveView, owner: string): LiveView {
 /** What the catalog says about one view at one moment: all that planning an operation needs. */
 export interface ViewFacts {
   oid: number
-  /** Digits for the names of a shadow: see `shadowKey`. Another one at each look. */
+  /** Digits that make the names of a shadow unique: see `shadowKey`. Each look has others. */
   shadowKey: string
   schema: string
   name: string
@@ -191,21 +186,21 @@ export interface ViewFacts {
   firstColumn: string | null
   /** The OID of the plain view with its query, if it is a kept table; else null. */
   query: number | null
-  /** Whether we have the rights of the owner, and so may `alter` the view. `maintain` (17 and later) only lets us refresh. */
+  /** Whether our login has the owner's rights, and so may `alter` the view. Privilege `maintain` (17 and later) only allows a refresh. */
   mayAlter: boolean
   /** Whether we may take the owner's role (`set role`). */
   mayActAsOwner: boolean
   /**
-   * As whom and where the rows are read; null if we may not act as the owner, or the owner lacks usage or
-   * create on the view's schema.
+   * The seal under which the rows are read; null if we may not act as the owner, or the owner lacks usage or create on the
+   * view's schema.
    */
   counting: Seal | null
   /** Whether we may make schemas in the database. */
   mayMakeSchemas: boolean
   uniqueIndexes: UniqueIndex[]
-  /** Columns that probably identify a row, quoted and comma-separated: a guess, good for advice only. */
+  /** The columns of some unique index, as SQL writes them: a guess, good for advice only; null if there is none. */
   keyCandidate: string | null
-  /** Whether something stands beside it with the name of a log of its changes: see `src/slices`. */
+  /** Whether a relation has the name of a log of the view's changes: see `src/slices`. */
   logs: boolean
 }
 
@@ -218,10 +213,10 @@ interface UniqueIndex {
   unusableBecause: string | null
 }
 
-/** The beginning of the reason of a regular refresh that a unique index would spare. */
+/** The beginning of the reason for a regular refresh that would be concurrent if the view had a unique index. */
 export const noUsableIndex = 'there is no usable unique index'
 
-/** What the catalog's columns say of a view that reads one of some relations: nobody's lock keeps us from reading that. */
+/** A reader by the columns of the catalog alone, which can be read whatever others have locked. See `Reader`. */
 export interface OutlinedReader {
   oid: number
   live: { view: Pick<LiveView['view'], 'kind' | 'schema' | 'name'> }
@@ -229,16 +224,16 @@ export interface OutlinedReader {
   populated: boolean
   /** The size on disk with indexes and TOAST, by the last `vacuum` or `analyze`; 0 for a plain view. */
   sizeBytes: number
-  /** The OIDs of the relations that the query itself reads, as far as they are asked for or are readers, too. */
+  /** The OIDs of relations that the query reads directly; only those that were asked for, and other readers. */
   reads: number[]
 }
 
-/** A view, plain or materialized, that reads one of some relations, directly or through other views. */
+/** A view, plain or materialized, that reads one of the relations asked for, directly or through other views. */
 export interface Reader extends OutlinedReader, Pick<ViewSnapshot, 'hash' | 'hashWithoutGrants'> {
   live: LiveView
 }
 
-/** Sorts readers: each comes after those that it reads. A circle is broken somewhere. */
+/** Sorts readers: each comes after those that it reads. A circle is cut at an arbitrary reader. */
 export const parentsFirst = <R extends OutlinedReader>(
   readers: R[],
   readsOf: (reader: R) => number[] = ({ reads }) => reads,

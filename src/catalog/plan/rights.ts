@@ -2,44 +2,46 @@ import { literal, onOneLine } from '../../sql/names.ts'
 import type { Statement } from '../../sql/run-plan.ts'
 import { sentences } from '../../words/problem.ts'
 
-// Who lacks which right, why that matters, and the SQL that gives it. The rules are texts of SQL, because a plan carries some
-// of them: the server executes them only if a statement fails, when the session that has planned may be gone.
+// Finds who lacks which right, says why that matters, and writes the SQL that grants it. The rules are texts of SQL, because a
+// plan has some of them: the server executes them if a statement fails, when the session that made the plan may be gone.
 
 /** The SQL that fixes a missing right. */
 export interface Fix {
   sql: string
-  /** Whether `sql` grants something, or gives an object to another owner. */
+  /** Whether `sql` grants a right; false: it gives an object to another owner. */
   grants: boolean
-  /** The role of which `sql` makes somebody a member. */
+  /** The role that gets a member by `sql`; absent if `sql` grants no membership. */
   membership?: string
-  /** Who may execute `sql`, besides every superuser. */
+  /** The roles that may execute `sql`, besides superusers. */
   by: string[]
-  /** Another right that also helps: who gives it, and below that its SQL. */
+  /** Lines for people about another right that helps as well: who grants it, and its SQL. */
   instead?: string
 }
 
-/** What stands in the way of an operation, for people, and what fixes it. */
+/** One reason, for people, why an operation is impossible, and the SQL that removes it; null if none does. */
 export interface Obstacle {
   because: string
   fix: Fix | null
 }
 
-/** What no SQL fixes. */
+/** An obstacle that no SQL removes. */
 export const obstacle = (because: string): Obstacle => ({ because, fix: null })
 
-/** The rule for one right, or for one thing that no right fixes, in expressions of SQL. */
+/** The rule for one right, or for one thing that no right fixes. Each field is an expression of SQL over the relations of `from`. */
 export interface Requirement {
-  /** The relations that the expressions are about. */
+  /** The items of a `from` clause; the rule is tried on each row. */
   from?: string
   because: string
+  /** A condition: true if nothing is missing. */
   given: string
-  /** OIDs of roles: of whom somebody has to be a member. */
+  /** The OID of the role of which a member is needed. */
   membership?: string
+  /** The object, with its kind, that may be given to another owner instead. */
   owned?: string
   privilege?: string
   /** The object of the privilege, with its kind. */
   on?: string
-  /** OIDs of roles: who needs the right, and who owns the object of the privilege. */
+  /** The OID of the role that needs the right. `owner`: the OID of the owner of `on`. */
   to?: string
   owner?: string
   instead?: string
@@ -48,16 +50,16 @@ export interface Requirement {
 export const isAtLeast = (version: number): string =>
   `current_setting('server_version_num')::integer >= ${version}0000`
 
-/** The privilege that allows `set role`, for pg_has_role: since 16 a member may lack it. */
+/** The privilege for pg_has_role that allows `set role`: since 16, a membership may exclude it. */
 export const toSetRole = `case when ${isAtLeast(16)} then 'SET' else 'MEMBER' end`
 
-/** The name of the views' owner is the name of the schema's owner with this suffix. */
+/** Suffix: the role that owns the views is called after the owner of schema `viewkeeper`, with this at the end. */
 export const viewsSuffix = '_views'
 
 /**
- * For `with`: the role that asks (`role`), who gets what is missing (`oid`), and to whom a view is given of whose owner
- * nobody may become a member (`heir`). If the role is a member of role `viewkeeper`, which owns the schema, that role gets
- * it, so that the next login has it too. Both are expressions for names: by default the current role asks for the login.
+ * Items of `with`. The last one, `asked`, has one row: `role` lacks the rights; `oid` gets them; `heir` gets the views whose owner
+ * nobody may become a member of. If the login is a member of the role that owns schema `viewkeeper`, `oid` is that role, so that the
+ * next login has the rights, too. `acting` and `login` are expressions for the names of roles.
  */
 export const asked = (acting = 'current_user', login = 'session_user'): string => `asking as materialized (
   select ${oidOf(acting)} as acting, ${oidOf(login)} as login,
@@ -72,10 +74,10 @@ asked as materialized (
          coalesce((select oid from pg_roles where rolname = k.rolname || '${viewsSuffix}'), k.oid, a.login) as heir
     from asking a left join keeper k on true where a.acting is not null)`
 
-/** The OID of the role with this name, an expression; null if there is none. */
+/** SQL for the OID of a role, by an expression for its name; null if there is none. */
 export const oidOf = (name: string): string => `to_regrole(quote_ident(${name}))::oid`
 
-/** A privilege. The default of `because` says who lacks it. */
+/** The rule for a privilege. `because` defaults to `<role> lacks <privilege> on <object>`. */
 export const privilege = (
   from: string,
   requirement: Record<'privilege' | 'on' | 'to' | 'owner' | 'given', string> & { because?: string },
@@ -85,20 +87,20 @@ export const privilege = (
   ...requirement,
 })
 
-/** How a membership is to help: by its rights, or by `set role`. Before 16 every membership allows `set role`. */
+/** What a membership has to allow: `inherits` its rights, or `acts` by `set role`. Before 16 each membership allows `set role`. */
 export type Membership = 'inherits' | 'acts'
 
-/** Whether a role is a member of another in this way. */
+/** SQL for whether role `role` has such a membership of role `owner`, both by OIDs. */
 export const isMember = (role: string, owner: string, how: Membership = 'inherits'): string =>
   `pg_has_role(${role}, ${owner}, ${how === 'inherits' ? `'USAGE'` : toSetRole})`
 
-/** A role that may execute something, besides superusers. */
+/** SQL for an array of the name of this role, by its OID; empty for a superuser. pg_database_owner stands for the database's owner. */
 export const unlessSuperuser = (role: string): string =>
   `array(select quote_ident(k.rolname) from pg_roles k where not k.rolsuper
       and k.oid = case ${role} when 'pg_database_owner'::regrole
                     then (select datdba from pg_database where datname = current_database()) else ${role} end)`
 
-/** Those who may make others members of a role, besides superusers. */
+/** SQL for an array of the roles that may make others members of a role, without superusers. */
 export const adminsOf = (role: string): string =>
   `(select array(select distinct m.member::regrole::text from pg_auth_members m join pg_roles k on k.oid = m.member
       where m.roleid = ${role} and m.admin_option and not k.rolsuper order by 1)
@@ -106,17 +108,17 @@ export const adminsOf = (role: string): string =>
 
 const withOptions = `case when ${isAtLeast(16)} then ' with inherit true, set true' else '' end`
 
-/** Before 16 the login itself says whether it inherits; membership alone does not help a login that does not. */
+/** Before 16, a login with `noinherit` has no right by a membership, so it needs `alter role … inherit`. */
 const inheritsNothing = `not ${isAtLeast(16)} and pg_has_role(l.role, l.membership, 'MEMBER')
   and exists (select from pg_roles r where r.oid = l.role and not r.rolinherit)`
 
-/** What the fix of a row `l` of requirements goes by: `by`, who may make it, unless it makes somebody a member. */
+/** A query for the facts that decide the fix of row `l` of `lacks`. `by`: who may execute it, unless it grants a membership. */
 const circumstances = `
   select (select k.rolsuper from pg_roles k where k.oid = l.membership) as is_super,
          pg_has_role(l.membership, l.grantee, 'MEMBER') as is_above, l.membership::regrole::text as member_of, ${inheritsNothing} as inherits_nothing,
          ${unlessSuperuser('coalesce(l.owner, l.membership)')} as by offset 0`
 
-/** What `because` adds to say why nobody becomes a member. */
+/** The end of `because`: why the fix cannot be a membership. */
 const more = `case when l.membership is null or f.inherits_nothing then ''
   when f.is_super then ', who is a superuser, and nobody should become a member of a superuser'
   when f.is_above then format(', who is a member of %1$s, so %1$s cannot become a member of %2$s', l.grantee::regrole, f.member_of) else '' end`
@@ -142,11 +144,11 @@ const row = (
     ${owner ?? 'null'}::oid as owner, ${instead ?? 'null'} as instead, coalesce(${to ?? 'null'}, asked.role)::oid as role, asked.heir
      from asked${from === undefined ? '' : `, ${from}`} where not (${given})`
 
-/** A query, after `asked`, that has a row if a requirement is lacking: the same text for all that differ in words only. */
+/** A query, after `asked`, that has a row if a requirement is not met. Requirements that differ in words only have the same text. */
 export const lackingQuery = ({ from, given }: Requirement): string =>
   `select from asked${from === undefined ? '' : `, ${from}`} where not (${given})`
 
-/** For `with`, after `asked`: `found` are the obstacles that these requirements find, with the fixes; `forViews`: each with its view `v`. */
+/** Items of `with`, after `asked`. `found` has a row for each obstacle, with its fix and, `forViews`, the OID of its view `v`. */
 export const found = (requirements: Requirement[], forViews = false): string => `lacks as materialized (
   ${requirements.map((each, at) => row(each, at, forViews)).join('\n  union all ')}),
 found as materialized (
@@ -163,20 +165,20 @@ export const obstaclesQuery = (requirements: Requirement[]): string =>
 
 const eachOnce = `l.because, l.fix ->> 'sql'`
 
-/** What stands in the way, in words, with `then` after it; then who has to run which SQL, on lines of their own. */
+/** A text of the obstacles and `then`, followed by lines that say who has to run which SQL. */
 export const sayObstacles = (obstacles: Obstacle[], then?: string): string =>
   [sentences(reasonsOf(obstacles), then), ...fixLines(fixesOf(obstacles))].join('\n')
 
-/** What stands in the way, in words, without what fixes it. */
+/** The reasons of obstacles, as one text. */
 export const reasonsOf = (obstacles: Obstacle[]): string => obstacles.map(({ because }) => because).join('; ')
 
-/** What no right fixes. */
+/** The rule that always finds an obstacle which no right fixes. */
 export const impossible = (because: string): Requirement => ({ because: literal(because), given: 'false' })
 
-/** The OID of a role that is written as in SQL. */
+/** SQL for the OID of a role whose name is written as in SQL. */
 export const roleOf = (written: string): string => `${literal(written)}::regrole::oid`
 
-/** A privilege on a schema, for a role or, by default, for the login. */
+/** The rule for a privilege on a schema. `to`: SQL for the OID of the role that needs it. Default: the login. */
 export const inSchema = (what: 'usage' | 'create', schema: string, to?: string): Requirement =>
   privilege('pg_namespace n', {
     privilege: `'${what}'`,
@@ -186,7 +188,7 @@ export const inSchema = (what: 'usage' | 'create', schema: string, to?: string):
     given: `n.nspname <> ${literal(schema)} or has_schema_privilege(${to ?? 'session_user'}, n.oid, '${what}')`,
   })
 
-/** A privilege on the database, unless `needless`. */
+/** The rule for a privilege on the database, unless condition `needless` holds. */
 export const onDatabase = (what: 'create' | 'temporary', needless: string, to = 'asked.oid'): Requirement =>
   privilege('pg_database d', {
     privilege: `'${what}'`,
@@ -196,13 +198,13 @@ export const onDatabase = (what: 'create' | 'temporary', needless: string, to = 
     given: `${needless} or d.datname <> current_database() or has_database_privilege(${to === 'asked.oid' ? oidOf('session_user') : to}, d.oid, '${what}')`,
   })
 
-/** An expression for one text, or null: what `sayObstacles` says of the obstacles of a query for hints. */
+/** SQL for the text of all obstacles in a query for hints, worded like `sayObstacles`; null if there is none. */
 export const missing = `(select 'Missing: ' || string_agg(because, '; ' order by at) || '.' || coalesce((select string_agg(text, '' order by at) from givers), '')
     from obstacles having count(*) > 0)`
 
 /**
- * A query for hints, by the SQLSTATE of the failure that they explain: `lacking` explains that of a missing right, and `others` other
- * failures.
+ * A query for one JSON object of hints, by the SQLSTATE of the failure that they explain. `lacking`: SQL for the hint on a missing
+ * right (42501); `others`: SQL for other hints, by SQLSTATE.
  */
 export const hintsQuery = (
   requirements: Requirement[],
@@ -229,10 +231,10 @@ select jsonb_strip_nulls(jsonb_build_object(${Object.entries({ '42501': lacking,
     .map(([sqlstate, hint]) => `'${sqlstate}', ${hint}`)
     .join(', ')})) as hints`)
 
-/** A relation `c` as `grant` names it. */
+/** SQL for a relation `c` of pg_class as `grant` names it. */
 export const onSequence = `case when c.relkind = 'S' then 'sequence ' else '' end || c.oid::regclass`
 
-/** The right to execute each function in `calls (role, oid, proowner)`. */
+/** The rule that role `calls.role` may execute function `calls.oid`, for each row of `calls (role, oid, proowner)`. */
 export const executes = privilege('calls', {
   privilege: `'execute'`,
   on: `'function ' || calls.oid::regprocedure`,
@@ -242,21 +244,21 @@ export const executes = privilege('calls', {
 })
 
 /**
- * The role whose rights count for what plain view `view` reads if `reader` reads the view. The catalog keeps the option as it
- * was written: `true`, `on`, `1`.
+ * SQL for the OID of the role whose rights plain view `view` needs when `reader` reads it: `reader` with `security_invoker`, else
+ * the owner. The catalog has the option as it was written: `true`, `on`, `1`.
  */
 export const readerOf = (view: string, reader: string): string =>
   `case when exists (select from pg_options_to_table(${view}.reloptions) o
     where case o.option_name when 'security_invoker' then o.option_value::bool end) then ${reader} else ${view}.relowner end`
 
-/** The kinds of relations on which privileges to read exist: no index, and no composite type. */
+/** SQL for the values of relkind with privileges to read: not those of indexes and composite types. */
 export const readable = `('r', 'p', 'v', 'm', 'f', 'S')`
 
-/** What the query of plain view or view `of` names: rule `w`, and none that says how the view is written to. */
+/** For `from`: the objects `d` that the query of a view names. `w` is the rule with the query, not one for writing to the view. */
 export const namedBy = (of: string): string => `pg_rewrite w on w.ev_class = ${of}.oid and w.ev_type = '1'
     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refobjid <> ${of}.oid`
 
-/** The SQL that is missing, sorted by who can execute it, as lines for people. */
+/** Lines for people: who has to run which SQL, an empty line before each group of roles. */
 export function fixLines(fixes: Fix[]): string[] {
   const byGiver = Map.groupBy(fixes, ({ by }) => [...by, 'a superuser'].join(' or '))
   return [...byGiver].flatMap(([givers, same]) => [
@@ -267,12 +269,12 @@ export function fixLines(fixes: Fix[]): string[] {
   ])
 }
 
-/** The fixes of obstacles, each once. */
+/** The fixes of these obstacles, each SQL once. */
 export const fixesOf = (obstacles: Obstacle[]): Fix[] => [
   ...new Map(obstacles.flatMap(({ fix }) => (fix === null ? [] : [[fix.sql, fix] as const]))).values(),
 ]
 
-/** Executes statements as `role`, then resets the role. `role` is written as in SQL. */
+/** The statements between `set local role` and `reset role`. `role` is written as in SQL. */
 export const inPlaceOf = (role: string, statements: Statement[]): Statement[] =>
   statements.length === 0
     ? statements

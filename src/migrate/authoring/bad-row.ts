@@ -1,4 +1,5 @@
 import { entries, parse } from '../../authored/sql/read.ts'
+import { isAsMighty } from '../../catalog/db/owner.ts'
 import {
   type QueryFailure,
   readLeaves,
@@ -6,8 +7,7 @@ import {
   readRow,
   seeTheSame,
   tryQuery,
-} from '../../catalog/db/bad-row.ts'
-import { isAsMighty } from '../../catalog/db/owner.ts'
+} from '../../catalog/db/try-query.ts'
 import {
   conditionOf,
   type Leaf,

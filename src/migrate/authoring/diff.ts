@@ -13,7 +13,7 @@ import { undone } from '../../server/transactions.ts'
 import { namesBeside, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/run-plan.ts'
 import { madeChecks, readSettings } from '../../sql/settings.ts'
-import { applySettings, readMeaning, readShadow } from '../../trial/db/shadows.ts'
+import { applySettings, readMeaning, readShadow } from '../../trial/db/read-shadow.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 

@@ -5,14 +5,14 @@ import { executeStatements, StatementRefused } from '../../rebuild/db/statements
 import { type Checked, measureCheck, queryOfCheck } from '../../rebuild/plan/check-data.ts'
 import { queryOf } from '../../rebuild/plan/create.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
-import { readDependencies } from '../../record/definitions/graph.ts'
+import { readDependencies } from '../../record/definitions/read-graph.ts'
 import { askSealed } from '../../sealed/db/execute.ts'
 import type { Sql } from '../../server/database.ts'
 import { conditionOf, mayPass, sqlstateOf } from '../../server/failures.ts'
 import { readRolePath, undone } from '../../server/transactions.ts'
 import { quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Seal, Statement } from '../../sql/run-plan.ts'
-import { takePath } from '../../trial/db/shadows.ts'
+import { takePath } from '../../trial/db/read-shadow.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
 const limitMs = 3000

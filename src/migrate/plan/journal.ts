@@ -1,5 +1,5 @@
 import type { Definition } from '../../catalog/plan/definition.ts'
-import { type JournalEntry, toJournal } from '../../record/plan/statements.ts'
+import { type JournalEntry, toJournal } from '../../record/plan/journal-statements.ts'
 import { quoteName } from '../../sql/names.ts'
 import { displayName, parseName, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { readSnapshot } from '../../catalog/db/live-view.ts'
 import { closureOf, findLocked, lockedProblem } from '../../catalog/db/locked.ts'
+import { readSnapshot } from '../../catalog/db/read-live-view.ts'
 import {
   type OutlinedReader,
   parentsFirst,

@@ -1,18 +1,18 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
 import type { Sql } from '../../server/database.ts'
-import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
+import { newestPage, type Page, type Paged, pageOf } from '../../server/paging.ts'
 import { inTransaction } from '../../server/transactions.ts'
 import type { BatchEnd, BatchError, BatchStatus, Exchange, Trigger } from '../../words/run.ts'
 import type { Selection } from '../plan/batch.ts'
 import { closeLostRuns, endsNow, hasStatus, isOpenBatch, isWorkedOn, type Transition } from '../runs/life.ts'
 
-/** A view that is refreshed by itself although it belongs to a group, and the reason. */
+/** A view that a batch refreshes by itself although it belongs to a group, and why. */
 export interface RefreshedEach {
   view: string
   because: string
 }
 
-/** A view that waits because somebody has locked a view that it is to be exchanged with: `because` names that view and who. */
+/** A view that waits because a view of its group is locked: `because` names that view, and who has locked it. */
 export interface WaitsForLock extends RefreshedEach {
   since: string
 }
@@ -29,12 +29,12 @@ export interface Batch {
   strategy: Strategy | null
   concurrency: number
   exchange: Exchange
-  /** The room on disk that the shadows of the batch may take: a group that needs more is refreshed view by view. Null: no limit. */
+  /** The most bytes on disk that all shadows of the batch may take. The views of a group that needs more are refreshed one by one. Null: no limit. */
   maxShadowBytes: number | null
   /** The views that read each other but are not exchanged together, each with the reason. */
   refreshedEach: RefreshedEach[]
   locked: WaitsForLock[]
-  /** What the server says to the connections for runs that it does not let in; null: it lets all in. */
+  /** The server's message when it refuses a connection for a run; null: it refuses none. */
   refused: string | null
   cancelRequestedAt: Date | null
   requestedAt: Date
@@ -54,11 +54,11 @@ export const batchColumns = (sql: Sql) => sql`
   b.advanced_at as "advancedAt", b.finished_at as "finishedAt",
   (extract(epoch from coalesce(b.finished_at, clock_timestamp()) - b.started_at) * 1000)::int8 as "elapsedMs", b.error`
 
-/** A recorded batch. Only a `pending` or `running` batch has anything left to do. */
+/** The answer to the start of a batch. Only a `pending` or `running` batch goes on. */
 export interface StartedBatch {
   batchId: string
   status: BatchStatus
-  /** Why the batch was skipped, failed or was canceled; otherwise null. */
+  /** Why the batch was skipped, failed or canceled; otherwise null. */
   error: BatchError | null
 }
 
@@ -83,8 +83,8 @@ export interface NewBatch
 }
 
 /**
- * Writes the row of a batch, open or skipped with the reason, and returns its id. Returns null if there is a batch with
- * the same idempotency key, or an open batch of the same selection.
+ * Writes the row of a batch, pending or, with an error in `skipped`, ended, and returns its id. Writes nothing and returns null if
+ * the caller has a batch with the same idempotency key, or an open batch has the same selection.
  */
 export async function insertBatch(
   sql: Sql,
@@ -150,14 +150,14 @@ export async function stampBatch(sql: Sql, id: string): Promise<void> {
      where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`
 }
 
-/** Records what the server says to connections that it does not let in, for those who wonder why views wait. Notes it in `batch`, too. */
+/** Records why the server refuses connections for runs, which explains why views wait. Sets `batch.refused`, too. */
 export async function noteRefusal(sql: Sql, batch: Batch, refused: string | null): Promise<void> {
   if (batch.refused === refused) return
   batch.refused = refused
   await sql`update viewkeeper.batches set refused = ${refused} where id = ${batch.id}`
 }
 
-/** Locks the row of a batch for this transaction: nobody else starts an attempt, cancels or ends the batch meanwhile. */
+/** Locks the row of a batch until this transaction ends: meanwhile nobody else starts an attempt, cancels or ends the batch. */
 export async function lockBatch(sql: Sql, id: string): Promise<Batch | undefined> {
   const [row] = await sql<Batch[]>`
     select ${batchColumns(sql)} from viewkeeper.batches b where b.id = ${id} for update`
@@ -165,8 +165,8 @@ export async function lockBatch(sql: Sql, id: string): Promise<Batch | undefined
 }
 
 /**
- * Records how a batch ended. Returns false, and changes nothing, if the batch had ended already, or while one of its runs is
- * running: also the run of a view whose definition was deleted meanwhile.
+ * Records how a batch ended. Changes nothing and returns false if the batch had ended already, or one of its runs is running, even
+ * that of a view whose definition was deleted meanwhile.
  */
 export async function recordBatchEnd(sql: Sql, id: string, { status, error }: BatchEnd): Promise<boolean> {
   const ended = await sql`
@@ -192,7 +192,7 @@ export async function requestBatchCancel(sql: Sql, id: string, by: string): Prom
   )
 }
 
-/** Waits until no other transaction plans what is due; none does until this one ends. Only our role can hold the row. */
+/** Waits for the turn to plan due views, and keeps it until this transaction ends. The lock is a row that only our role may write. */
 export async function takeTurnToPlan(sql: Sql): Promise<void> {
   await sql`
     insert into viewkeeper.switches (key, value) values ('due', '{}')
@@ -214,16 +214,16 @@ const lost: BatchEnd = {
   },
 }
 
-/** A lost batch that a caller had canceled. */
+/** The end of a lost batch whose cancel was requested. */
 const canceled: BatchEnd = {
   status: 'canceled',
   error: { class: 'Canceled', message: 'The batch was canceled. The remaining views were not refreshed.' },
 }
 
 /**
- * Closes an open batch that nobody advances any more, together with its open runs: as failed, class BatchLost, or as
- * canceled. Returns true if the batch has ended, here or elsewhere. A batch stays open while the server works on one of
- * its runs.
+ * Closes an open batch that nobody advances any more, and its open runs, as failed (BatchLost) or, if its cancel was requested, as
+ * canceled. While the server works on one of its runs, the batch stays open. Returns true if the batch has ended, here or
+ * elsewhere.
  */
 export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
   if (!(await isUnadvanced(sql, id))) return false
@@ -253,7 +253,7 @@ const advancedWithinSeconds = 15
 /** An open batch. */
 export interface OpenBatch {
   id: string
-  /** Somebody advances the batch, or the server works on one of its runs. */
+  /** Whether somebody advances the batch, or the server works on one of its runs. */
   attended: boolean
 }
 
@@ -271,7 +271,7 @@ const isUnadvanced = async (sql: Sql, id: string): Promise<boolean> =>
 const unadvanced = (sql: Sql) => sql`
   coalesce(b.advanced_at, b.requested_at) < clock_timestamp() - make_interval(secs => ${batchLostAfterSeconds})`
 
-/** A run ends because nobody advances its batch any more. */
+/** The end of a run whose batch nobody advances any more. */
 export const endingWithBatch: Transition = {
   from: ['pending', 'built'],
   to: ['failed', 'canceled'],
@@ -279,7 +279,7 @@ export const endingWithBatch: Transition = {
     'nobody has advanced the batch for long, the batch ends in the same transaction, and none of its runs is running',
 }
 
-/** Ends the open runs of a batch, and the runs that follow them, as the batch itself. */
+/** Ends the open runs of a batch, and the runs that follow runs of it, with the status and error of the batch. */
 async function endRunsOfBatch(sql: Sql, batchId: string, { status, error }: BatchEnd): Promise<void> {
   await sql`
     update viewkeeper.runs r set status = ${status}, ${sql.unsafe(endsNow)}, duration_ms = coalesce(duration_ms, 0),
@@ -288,7 +288,7 @@ async function endRunsOfBatch(sql: Sql, batchId: string, { status, error }: Batc
        and ${sql.unsafe(hasStatus(endingWithBatch.from))}`
 }
 
-/** The last turn of each schedule that has begun a batch within two hours, by its name. The key of such a batch ends with the time of its turn. */
+/** The last turn within two hours of each schedule, by its name. The idempotency key of its batch ends with the time of the turn. */
 export async function readTurnsOfSchedules(sql: Sql): Promise<Map<string, Date>> {
   const turns = await sql<{ name: string; at: string }[]>`
     select requested_by as name, max(right(idempotency_key, 24)) as at from viewkeeper.batches

@@ -1,9 +1,9 @@
 import type { Definition, ViewDefinition } from '../../catalog/plan/definition.ts'
 import type { Sql } from '../../server/database.ts'
-import { mayUse } from '../../server/rights.ts'
+import { mayUse } from '../../server/own-rights.ts'
 import { literal, quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
-import type { JournalEntry } from '../plan/statements.ts'
+import type { JournalEntry } from '../plan/journal-statements.ts'
 import {
   asDiscovered,
   columnOf,

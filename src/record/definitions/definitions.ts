@@ -1,7 +1,7 @@
 import type { Checks } from '../../catalog/plan/checks.ts'
 import { type Definition, definitionDefaults, type Strategy } from '../../catalog/plan/definition.ts'
 import type { Sql } from '../../server/database.ts'
-import { skipsUnchanged } from '../../server/transactions.ts'
+import { skipsUnchanged } from '../../sql/settings.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
 /** The definition's values for fields that a request leaves open. */

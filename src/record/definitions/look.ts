@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { findView, listViewNames, roleSchemas } from '../../catalog/db/catalog.ts'
 import { dependentsOf, type ViewFacts, type ViewSnapshot } from '../../catalog/plan/live-view.ts'
 import type { Sql } from '../../server/database.ts'
-import { mayUse } from '../../server/rights.ts'
+import { mayUse } from '../../server/own-rights.ts'
 import { lookAgain } from '../../server/transactions.ts'
 import { type Holders, holdersOf, withItsQuery } from '../../sql/holders.ts'
 import { batchPlaces, literal, quoteName } from '../../sql/names.ts'
@@ -10,7 +10,7 @@ import type { RunPlan } from '../../sql/run-plan.ts'
 import { didYouMean, displayName, type QualifiedName, type ViewName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 
-/** The id of the view's running run. `exchanges`: also if it exchanges a shadow of a batch, which may wait for readers for long. */
+/** The id of the view's running run. Without `exchanges`, one that exchanges a shadow of a batch does not count. */
 export async function findRunningRun(
   sql: Sql,
   { schema, name }: QualifiedName,
@@ -22,22 +22,22 @@ export async function findRunningRun(
   return row?.id
 }
 
-/** How to look at a view that somebody has locked exclusively, so that the server would make us wait. */
+/** How long to look at a view that somebody has locked exclusively. */
 export interface Patience {
-  /** Looks again until then (epoch milliseconds). Default: looks once. */
+  /** Looks again until this time (epoch milliseconds). Default: one look. */
   until?: number
-  /** Whether to wait for a run of the view, too. Default: `wait`. */
+  /** `skip`: if a run of the view is running, gives up after the first look. Default: `wait`. */
   ifRunning?: RunPlan['ifRunning']
 }
 
-/** Between two looks at something locked. */
+/** The time between two looks at something locked. */
 export const pauseMs = 250
 
 /**
- * What the catalog says about a view now, and the snapshot of that same relation if it `isWanted`. If somebody holds an
- * exclusive lock on the view or on what it reads, looks again as patiently as asked; then throws AlreadyRunning if a run of
- * the view is running, else LockTimeout, which names the holder. Throws UnknownView if the view is gone.
- * The first look takes the view as it was `seen` a moment ago.
+ * Reads the facts of a view and, if `isWanted`, the snapshot of the same relation. While somebody has an exclusive lock on the view
+ * or on a relation that it reads, looks again, as `patience` says; then throws AlreadyRunning if a run of the view is running, else
+ * LockTimeout, which names the holder. Throws UnknownView if the view is gone. `seen`: facts that the caller has just read, for
+ * the first look.
  */
 export async function lookAtView(
   sql: Sql,
@@ -52,7 +52,7 @@ export async function lookAtView(
       const view = first ?? (await readView(sql, name))
       first = undefined
       const snapshot = isWanted(view)
-        ? await (await import('../../catalog/db/live-view.ts')).readSnapshot(
+        ? await (await import('../../catalog/db/read-live-view.ts')).readSnapshot(
             sql,
             view.oid,
             view.query !== null,
@@ -65,8 +65,8 @@ export async function lookAtView(
 }
 
 /**
- * Looks until somebody's lock keeps nothing of a view from being read any more (null), as patiently as asked; then throws what `lookAtView`
- * throws.
+ * Calls `look` until it returns something else than null, which means that a lock is in its way. When `patience` ends, throws
+ * AlreadyRunning or LockTimeout, like `lookAtView`.
  */
 export async function untilUnlocked<T>(
   sql: Sql,
@@ -85,7 +85,7 @@ export async function untilUnlocked<T>(
   }
 }
 
-/** The same, always with the snapshot. */
+/** Reads the facts and the snapshot of a view, like `lookAtView`. */
 export async function readLiveView(
   sql: Sql,
   name: QualifiedName,
@@ -95,12 +95,11 @@ export async function readLiveView(
   return { view, snapshot: snapshot as ViewSnapshot }
 }
 
-/** What would be dropped with a view, as people name it: `view app.top`, `materialized view app.best`. */
+/** Reads `dependentsOf` a view. */
 export async function readDependents(sql: Sql, name: QualifiedName, patience?: Patience): Promise<string[]> {
   return dependentsOf((await readLiveView(sql, name, patience)).snapshot.live)
 }
 
-/** The refusal of a run whose view is busy. */
 export const alreadyRunning = (view: string, runningRunId: number): Problem =>
   new Problem('AlreadyRunning', `Run ${runningRunId} of ${view} is still running.`, { runningRunId })
 
@@ -112,14 +111,14 @@ async function lockTimeout(sql: Sql, view: QualifiedName): Promise<Problem> {
   return new Problem('LockTimeout', `${displayName(view)} is locked: ${who}. ${advice}`)
 }
 
-/** A view that is set aside: since when, and which role set it aside. */
+/** A view that is set aside, and `by` which role. */
 interface AsideSince extends QualifiedName {
   since: Date
   by: string
 }
 
 /**
- * The views that are set aside; none if the login may not read which, or if schema `viewkeeper` is older than the table.
+ * The views that are set aside, by name; none if the login may not read table `set_aside`, or schema `viewkeeper` is too old to have it.
  */
 export const listAside = async (sql: Sql): Promise<AsideSince[]> =>
   (await mayUse(sql, 'select', 'set_aside'))
@@ -129,7 +128,7 @@ export const listAside = async (sql: Sql): Promise<AsideSince[]> =>
           from viewkeeper.set_aside where kind = 'view' order by 1, 2`
     : []
 
-/** Since when a view is set aside, and what to do, as a sentence; empty if it is not. */
+/** A sentence on a view that is set aside: since when, by whom, and what to type. Empty if it is not set aside. */
 export async function sinceAside(sql: Sql, { schema, name }: QualifiedName): Promise<string> {
   if (!(await mayUse(sql, 'select', 'set_aside'))) return ''
   const [row] = await sql<{ since: string }[]>`
@@ -140,7 +139,7 @@ export async function sinceAside(sql: Sql, { schema, name }: QualifiedName): Pro
   return row === undefined ? '' : row.since
 }
 
-/** What the catalog says about a view now. Throws UnknownView if nothing, or something else, has the name. */
+/** Reads the facts of a view. Throws UnknownView if no view has the name. */
 export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts> {
   const view = await findView(sql, name)
   if (view === undefined) throw await unknownView(sql, name)
@@ -148,12 +147,12 @@ export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts
 }
 
 /**
- * The refusal of a view that is not there, with the view that was probably meant. If the view is set aside, or authored and gone, the
- * refusal says so instead.
+ * The refusal of a view that does not exist: says that it is set aside, or authored and gone, or else which view was probably
+ * meant.
  */
 export async function unknownView(sql: Sql, name: QualifiedName): Promise<Problem> {
   const aside = await sinceAside(sql, name)
-  const gone = aside === '' ? await (await import('../runs/wrong.ts')).sinceGone(sql, name) : null
+  const gone = aside === '' ? await (await import('../runs/went-wrong.ts')).sinceGone(sql, name) : null
   if (gone !== null)
     return new Problem('UnknownView', gone, {
       field: 'view',
@@ -167,7 +166,7 @@ export async function unknownView(sql: Sql, name: QualifiedName): Promise<Proble
   )
 }
 
-/** The names of these definitions, in the same order. Throws UnknownView for the first unknown id. */
+/** The names of these definitions, in the order of the ids. Throws UnknownView, naming `field`, for the first unknown id. */
 export async function readNamesOf(
   sql: Sql,
   definitionIds: number[],
@@ -186,8 +185,8 @@ export async function readNamesOf(
 }
 
 /**
- * Finds the schema of each name that has none, along the search path of our role: the schema of the relation
- * with that name, else of a definition, else that of the only view with the name in any schema, else the schema in which the name would be created.
+ * Finds the schema of each name that has none. The first of these that exists decides: a relation on the search path of our role, a
+ * definition in a schema of that path, the only view or definition of the name anywhere, the schema where our role creates.
  */
 export async function qualify(sql: Sql, names: ViewName[]): Promise<QualifiedName[]> {
   const bare = new Set(names.flatMap(({ schema, name }) => (schema === null ? [name] : [])))

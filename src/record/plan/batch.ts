@@ -20,7 +20,7 @@ export interface LatestRun {
   unneeded?: boolean
   /** Whether the run of another view does the work of this one, too. */
   follows?: boolean
-  /** Whether the run has waited for a lock for a second: then its slot is free for another. */
+  /** Whether the run has waited for a lock for more than a second, so that another run may have its slot. */
   waits?: boolean
 }
 
@@ -29,14 +29,14 @@ export interface TogetherGroup {
   number: number
   /** The ids of the views. */
   members: number[]
-  /** They are refreshed where they are, by one run in one transaction. Otherwise each has a run that fills its shadow. */
+  /** One run refreshes the views where they are, in one transaction. Default: each view has a run that fills its shadow. */
   inPlace?: boolean
 }
 
-/** Failures of an exchange that the same shadows may survive. After any other failure, each view is refreshed by itself. */
+/** Classes of failures after which the exchange of the same shadows is tried again. After any other, each view is refreshed by itself. */
 export const passing = ['Canceled', 'Deadlock', 'LockTimeout', 'RunLost', 'StatementTimeout']
 
-/** A selection in canonical form: equal selections are written alike, and views as SQL writes their names. */
+/** The views that a batch is to refresh, in canonical form: equal selections are equal JSON. Views by their names in SQL. */
 export type Selection = (
   | { all: true }
   | { views: string[] }
@@ -47,7 +47,7 @@ export type Selection = (
   descendants?: true
 }
 
-/** What selecting needs to know of a view. */
+/** The facts of a view that decide whether a selection has it. */
 export interface Selectable {
   schema: string
   name: string
@@ -55,12 +55,12 @@ export interface Selectable {
   view: string
   /** Whether a batch of all views includes it. */
   inAll: boolean
-  /** When its definition has it refreshed; null if the definition does not say. */
+  /** The schedule of its definition; null if it has none. */
   schedule: string | null
   timeZone: string | null
 }
 
-/** What planning a batch needs to know of a view. */
+/** The facts of a view from which a batch is planned. */
 export interface BatchableView extends Selectable {
   /** The id of the view's definition. */
   id: number
@@ -81,31 +81,31 @@ export interface PlannedView {
   retries: number
   retryDelaySeconds: number
   estimateMs: number
-  /** The longest time from the start of this view to the end of the batch, along the views that read it. */
+  /** The estimate of the time from the start of this view to the end of the last view that waits for it: the critical path. */
   remainingMs: number
 }
 
-/** A view of a batch, or one that reads a view of the batch, as far as it matters for what is exchanged together. */
+/** A view of a batch, or a reader of one, by the facts that decide which views are exchanged together. */
 export interface TogetherView {
   /** The id of the view's definition. */
   id: number
   schema: string
   name: string
-  /** Ids of the views in the batch that the view reads, in whatever way. */
+  /** Ids of the views in the batch that the view reads, also by `dependsOn`. */
   parents: number[]
   /** Whether the batch is to refresh the view. */
   asked: boolean
-  /** Its data must stand still, whatever another view needs. */
+  /** Nobody may change its data, even if another view needs that. */
   paused: boolean
   /** The strategy of the batch, or of the view's definition. */
   strategy: Strategy
   /** Whether a concurrent refresh is possible: the view has a usable unique index. */
   hasKey: boolean
-  /** Whether the view fails. */
+  /** Whether a failure of the view is newer than its last success. */
   failed: boolean
 }
 
-/** Views of a batch that are built aside and exchanged at one moment. */
+/** Views of a batch whose shadows are exchanged at one moment. */
 export interface PlannedGroup<G> {
   /** The ids of the materialized views whose shadows are filled, parents first. */
   members: number[]
@@ -115,10 +115,10 @@ export interface PlannedGroup<G> {
 
 const slowFactor = 2
 
-/** A shorter refresh is never slow: nobody minds 1 s instead of 0.5 s. */
+/** A shorter refresh is never slow. */
 const slowFloorMs = 10_000
 
-/** Whether a refresh took much longer than its view's usually do. Pure. */
+/** Whether a refresh took more than 10 s, and more than twice the usual duration of its view. Pure. */
 export const isSlow = (durationMs: number | null, usualMs: number | null): boolean =>
   durationMs !== null && usualMs !== null && durationMs > slowFloorMs && durationMs > slowFactor * usualMs
 
@@ -131,8 +131,7 @@ interface Ended {
 }
 
 /**
- * Whether a run ended badly in a way that nobody has noticed yet. A run that was refused before it started has not, if a
- * caller got the refusal as the answer. Pure.
+ * Whether a run failed unnoticed. A final refusal before the run started is noticed if a caller got it as the answer. Pure.
  */
 export const isUnnoticedFailure = ({ status, trigger, startedAt, error }: Ended): boolean =>
   status === 'failed' &&
@@ -140,12 +139,12 @@ export const isUnnoticedFailure = ({ status, trigger, startedAt, error }: Ended)
 
 const isAnswered = (trigger: Trigger): boolean => ['http', 'cli', 'program'].includes(trigger)
 
-/** Which runs are kept. Open runs, and of each view what `viewkeeper.last_ends` names, the last success and the last failure are always kept. */
+/** How long runs are kept. Always kept are open runs and, of each view, the last success, the last failure and the runs in `viewkeeper.last_ends`. */
 export interface Retention {
-  /** This many successes of each view are kept; null: successes are kept by age only. */
+  /** How many successes of each view are kept; null: `days` decides for successes, too. */
   successes: number | null
-  /** Runs that are not successes are kept for this many days; if `successes` is null, successes too. */
+  /** For how many days other runs are kept. */
   days: number
-  /** Whether programs are told of runs and batches: then those are kept that are no events yet. */
+  /** Whether programs are told of runs and batches. If so, those that are not yet events are kept. */
   programs?: boolean
 }

@@ -11,7 +11,7 @@ import type {
 import type { ProblemCode } from '../../words/problem.ts'
 import type { BatchStatus, Operation, RunStatus, Trigger } from '../../words/run.ts'
 
-/** A lock of another session that is in the way of a refresh. What our role may not see is null. */
+/** A lock of another session that is in the way of a refresh. Fields that our role may not see are null. */
 export interface HeldLock {
   /** Null: a prepared transaction. */
   pid: number | null
@@ -22,15 +22,15 @@ export interface HeldLock {
   since: Date | null
   mode: string
   relation: string
-  /** The last statement of the session, without its constants. */
+  /** The last statement of the session, with its constants removed. */
   statement: string | null
-  /** SQL that ends the session; null for a run of Viewkeeper. */
+  /** SQL that ends the session or the prepared transaction; null for a run of Viewkeeper. */
   end: string | null
-  /** The run whose session it is. */
+  /** The run of Viewkeeper that the session executes. */
   runId?: number
 }
 
-/** A run, as far as it tells why a view is as old as it is. */
+/** The facts of a run that may explain the age of its view. */
 export interface RunFacts {
   id: number
   operation: Operation
@@ -56,17 +56,17 @@ export interface RunFacts {
   unneeded?: boolean
 }
 
-/** The open batch of a view, or else the newest, even if that was skipped because of a pause. */
+/** The open batch of a view, else its newest batch, even one that a pause has skipped. */
 export interface BatchFacts {
   id: string
   requestedAt: Date
   finishedAt: Date | null
   error: { class: ProblemCode; message: string } | null
-  /** While the view waits in the batch: the views that come first. */
+  /** The views that the view waits for in the batch; empty unless it waits. */
   waitsFor: string[]
 }
 
-/** An old transaction, which may hide commits of its session from the server's counters. */
+/** An old transaction. The server's counters may lack earlier commits of its session until it ends. */
 export interface HiddenBehind {
   /** Null: a prepared transaction. */
   pid: number | null
@@ -77,37 +77,37 @@ export interface HiddenBehind {
   state: string | null
 }
 
-/** What keeps refreshes of a view from being left out because nothing has changed. */
+/** Why the server's counters cannot prove that nothing has changed below a view, so that `skipUnchanged` leaves out no refresh. */
 export interface Uncounted {
-  /** Why the view itself cannot be proved, as the schema says it; null if it can. */
+  /** Why a view with such a query cannot be proved unchanged, as the schema says it; null if it can. */
   because: string | null
-  /** SQL that lets the login see when the transactions of others began; null if it sees that. */
+  /** SQL that lets the login see when transactions of others began; null if it may see that. */
   grant: string | null
-  /** Whether somebody may write without being counted. */
+  /** Whether somebody may write without being counted, because `track_counts` is off or may be set. */
   countsOff: boolean
-  /** SQL of a superuser after which everybody is counted; null if nothing needs it. */
+  /** SQL for a superuser, after which all writes are counted; null if none helps or none is needed. */
   counting: string | null
   hidden: HiddenBehind | null
 }
 
-/** A successful refresh that took much longer than its view's usually do. */
+/** A successful refresh that took much longer than usual: see `isSlow`. */
 export interface SlowRun {
   id: number
   view: string
   durationMs: number
   usualMs: number
-  /** What else was not as in the success before: what, as it was, and as it is. */
+  /** Facts that differ from the success before: the name of the fact, its value then, and now. */
   changed: [what: string, before: string, now: string][]
 }
 
-/** A batch that failed, and not because of a view of it. */
+/** A batch that failed for another reason than its views. */
 export interface FailedBatch {
   id: string
   finishedAt: Date
   error: { class: string; sqlstate: string | null; message: string }
 }
 
-/** A view of which a run has found that its strategy had left rows wrong, and what to say and to type. */
+/** A kept table in which a run has found wrong rows, left by refreshes in slices. `text` says so; `next` is what to type. */
 export interface FoundWrong {
   view: string
   runId: number
@@ -115,14 +115,14 @@ export interface FoundWrong {
   next: string
 }
 
-/** A view that somebody else has dropped and made again, and what is missing since: each with the SQL that brings it back. */
+/** A view that somebody else has dropped and made again without some of its parts, each with the SQL that restores it. */
 export interface LostParts {
   view: string
   since: Date
   parts: { what: string; sql: string }[]
 }
 
-// An incident is opened, changed and resolved by the looks of the monitor. Whoever tells what is wrong reads it.
+// Looks of the monitor open, change and resolve incidents. Everything that tells people what is wrong reads them.
 
 /** Why something is not well, as `viewkeeper why` says it. */
 export interface IncidentCause {
@@ -149,28 +149,28 @@ export interface Judgement {
   cause: IncidentCause
 }
 
-/** Something that is not well, or was. */
+/** Something that is not well or, with `resolvedAt`, was not well. */
 export interface Incident extends Judgement {
   subject: string
-  /** In the order in which they are told. */
+  /** In the order of `incidentKinds`. */
   kinds: IncidentKind[]
   openedAt: Date
   changedAt: Date
   resolvedAt: Date | null
-  /** When a message last told of it. */
+  /** When people were last told of it. */
   toldAt: Date | null
-  /** The key of the cause that people know; null: they know nothing of it, or know that it is resolved. */
+  /** The key of the cause that people were told; null: they were told of no cause, or that the incident is resolved. */
   toldCause: string | null
 }
 
-/** What lists say of an open incident of a view. */
+/** An open incident of a view, as lists of views show it. */
 export interface ListedIncident
   extends Pick<Incident, 'openedAt' | 'culprit'>,
     Pick<IncidentCause, 'code' | 'text' | 'next'> {
   kinds: ViewIncidentKind[]
 }
 
-/** A channel of `viewkeeper serve` that has refused the message that waits longest for it. */
+/** A channel of `viewkeeper serve` that has refused the oldest message that waits for it. */
 export interface FailingChannel {
   /** `mail ops@example.com`, `webhook cache`, `chat team` */
   channel: string
@@ -179,39 +179,39 @@ export interface FailingChannel {
   error: string
 }
 
-/** What would be silence, and how it is said. */
+/** What would go wrong silently: views that nothing refreshes, news that nobody gets. */
 export interface Silence {
-  /** One line for each, the same everywhere; none if all is well. */
+  /** A line for people about each of them, the same in the command line, the page and mails. */
   lines: string[]
-  /** The views that nothing refreshes: no schedule, no target lag, and no definition says that something else does. */
+  /** The views that nothing refreshes: without schedule and target lag, and not refreshed from outside (`schedule` is not `none`). */
   unrefreshed: string[]
   /** Whether anybody is told what goes wrong; null: nobody knows. */
   told: boolean | null
   /** The views that have been paused for a week or longer, without an end. */
   forgotten: string[]
-  /** Since when the oldest message or event has waited that is not sent, if that is too long; null: nothing has. */
+  /** Since when the oldest unsent message or event has waited; null if none has waited too long. */
   waitingSince: Date | null
 }
 
-/** What the last look has noted of silence. */
+/** Silence as the last look of the monitor has noted it. */
 export interface NotedSilence extends Omit<Silence, 'lines'> {
-  /** The newest migration, if it is deployed and the database lacks it. */
+  /** The number of the newest deployed migration, if the database lacks it. */
   lacks: number | null
   /** What to type to apply it. */
   migrates: string | null
 }
 
-// Makes events of what the record says. Pure.
+// The news that the record has for programs and people.
 
-/** What an event says before it has a number: the rest is given to it when it is written down. Or a message for people. */
+/** An event before it is recorded, which gives it its number, id and other common fields; or a message for people. */
 export type News = { [Type in EventType]: NewsOf<Type> }[EventType] | MessageNews
 
-/** What people are told: the subject and the text of a mail, and the same as JSON for chat and programs. */
+/** A message for people: subject and text of a mail, and the same as JSON for chat and programs. */
 export interface Message {
   subject: string
   text: string
   chat: object
-  /** The mails for channels that hear a part of it, by their names. */
+  /** The mails for channels with a filter, by the channel's name. */
   filtered: Record<string, { subject: string; text: string }>
 }
 
@@ -230,7 +230,7 @@ interface NewsOf<Type extends EventType> {
   detail: Omit<ViewkeeperEvents[Type], keyof EventOf<Type>>
 }
 
-/** A run that has ended, and of which programs have to be told. */
+/** An ended run of which no event tells yet. */
 export interface UntoldRun {
   id: number
   view: string
@@ -245,11 +245,11 @@ export interface UntoldRun {
   durationMs: number | null
   rows: number | null
   error: ViewFailed['error'] | null
-  /** The moment whose data the view had before this run; null if no run had filled it. */
+  /** The moment whose data the view showed before this run; null if no run had filled it. */
   freshBefore: Date | null
 }
 
-/** A batch that has ended, and of which programs have to be told. */
+/** An ended batch of which no event tells yet. */
 export interface UntoldBatch {
   id: string
   status: BatchStatus
@@ -260,7 +260,7 @@ export interface UntoldBatch {
   views: BatchEnded['views']
 }
 
-/** An event for programs that waits for the bus, or a message for people. */
+/** A recorded event or message that is not sent yet. */
 export interface WaitingEvent {
   sequence: number
   id: string

@@ -1,7 +1,7 @@
 import { hintsQuery, isMember } from '../../catalog/plan/rights.ts'
 import type { Sql } from '../../server/database.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
-import { readMissingRights } from '../../server/rights.ts'
+import { readMissingRights } from '../../server/own-rights.ts'
 import { endsNow, hasStatus, isWorkedOn, type Transition } from './life.ts'
 
 /** A run ends that nobody works on. The server process of a running run records its own end: see `fail.ts`. */

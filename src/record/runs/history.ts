@@ -1,9 +1,9 @@
 import type { Sql } from '../../server/database.ts'
-import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
+import { newestPage, type Page, type Paged, pageOf } from '../../server/paging.ts'
 import { madeChecks } from '../../sql/settings.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import type { Operation, RunError, RunStatus } from '../../words/run.ts'
-import { type Run, runColumns } from './runs.ts'
+import { type RunRow, runColumns } from './runs.ts'
 
 export interface RunFilter {
   definitionId?: number | undefined
@@ -25,7 +25,7 @@ export interface RunFilter {
  * A page of runs, newest first: at most `limit`, and fewer if their texts are large. `next` is the `before` of
  * the next page, null on the last page.
  */
-export async function readRuns(sql: Sql, filter: RunFilter): Promise<Page<Run, number>> {
+export async function readRuns(sql: Sql, filter: RunFilter): Promise<Page<RunRow, number>> {
   const { definitionId = null, operation = null, status = null, since = null, until = null } = filter
   const { definitionIds = null, before = null } = filter
   const among = (place: ReturnType<typeof sql>) => sql`
@@ -48,7 +48,7 @@ export async function readRuns(sql: Sql, filter: RunFilter): Promise<Page<Run, n
       (${among(sql`r.id < ${first(until)} and ${since === null ? sql`true` : sql`r.id >= ${first(since)}`}`)} order by r.id desc limit ${filter.limit + 1})
       union all ${among(sql`r.id + 0 >= ${first(until)}`)}) either`
     : among(sql`true`)
-  const rows = await sql<Paged<Run>[]>`
+  const rows = await sql<Paged<RunRow>[]>`
     with ${newestPage(sql, found, filter.limit)}
     select ${runColumns(sql)}, page.is_last as "isLast"
       from page join viewkeeper.runs r on r.id = page.key order by r.id desc`
@@ -78,7 +78,7 @@ export interface Progress {
 }
 
 /** The progress of a run that is running; undefined for any other. */
-export async function readProgress(sql: Sql, run: Pick<Run, 'id'>): Promise<Progress | undefined> {
+export async function readProgress(sql: Sql, run: Pick<RunRow, 'id'>): Promise<Progress | undefined> {
   const [row] = await sql<Progress[]>`
     select nullif(split_part(a.application_name, ' ', 4), '') as phase,
            (extract(epoch from clock_timestamp() - r.started_at) * 1000)::int8 as "elapsedMs",

@@ -3,9 +3,9 @@ import { mayRetry } from '../../words/problem.ts'
 import { openBatchStatuses, type RunError, type RunStatus, type Unchanged } from '../../words/run.ts'
 
 /**
- * A query that has a row if the session is there that a row of ours names, by pid, start and role. Its start tells a session from
- * another of the same pid. A login that may not see the start, because the session is another login's, takes a session of that
- * role for the same. What sessions there are is looked up anew, after the snapshot of the statement.
+ * A query that has a row if the session with this pid, start and role exists. The start tells it from a later session of the same
+ * pid. A login that may not see the start, because the session is another login's, compares the role instead. The list
+ * of sessions is read anew, not as the transaction has seen it before.
  */
 export const session = (pid: string, start: string, role: string): string => `
   select from pg_stat_get_activity(case when pg_stat_clear_snapshot()::text is not null then ${pid} end) a
@@ -13,10 +13,10 @@ export const session = (pid: string, start: string, role: string): string => `
      and coalesce(a.backend_start = ${start}, pg_has_role(a.usesysid, to_regrole(quote_ident(${role}))::oid, 'member'))`
 
 /**
- * Whether a server process works on run `r`, as SQL: the session that has claimed it is there and executes something. An envelope is one
- * statement, so a session that is idle, or asks this, is done with its run; and no session executes a second envelope after one
- * that has failed. No lock proves anything, because anybody may take one, and neither does the session's name, because code of a view
- * may change it.
+ * SQL for whether a server process works on run `r`: the session that claimed the run exists and executes something. An envelope is
+ * one statement, so a session that is idle, or asks this, has finished its run; and after an envelope that failed, no session
+ * executes another. Neither locks nor application_name prove it, because others may take a lock, and code of a view may
+ * change the name.
  */
 export const isWorkedOn = `exists (${session('r.backend_pid', 'r.backend_start', 'r.planned_by')}
      and a.pid <> pg_backend_pid() and coalesce(a.state, '') not like 'idle%')`
@@ -25,32 +25,32 @@ export const isWorkedOn = `exists (${session('r.backend_pid', 'r.backend_start',
 export interface Transition {
   from: readonly RunStatus[]
   to: readonly RunStatus[]
-  /** What has to hold for the change, in words. The SQL of the transition insists on it. */
+  /** The condition of the change, in words. The SQL that makes the change has the same condition. */
   proof: string
 }
 
-/** Whether a run or a batch has one of these statuses, as SQL. `row` is what the statement calls its row. */
+/** SQL for whether a run or a batch has one of these statuses. `row`: the alias of its table. */
 export const hasStatus = (statuses: readonly RunStatus[], row = 'r'): string =>
   `${row}.status in (${statuses.map((status) => `'${status}'`).join(', ')})`
 
-/** Whether batch `b` has not ended, as SQL. */
+/** SQL for whether batch `b` has not ended. */
 export const isOpenBatch = hasStatus(openBatchStatuses, 'b')
 
-/** What every run gets at its end, for `set`. */
+/** For `set`: the columns that each run gets at its end. */
 export const endsNow = 'plan = null, finished_at = clock_timestamp(), updated_at = clock_timestamp()'
 
-/** A run ends whose plan was refused, or which nobody could send. */
+/** The end of a run whose plan was refused, or that nobody could send. */
 export const refusal: Transition = {
   from: ['pending'],
   to: ['failed', 'skipped'],
   proof: 'the server has not claimed the run',
 }
 
-/** How a run ends whose plan was refused. A run that is not needed has not failed. */
+/** The status of a run whose plan was refused: `skipped` if another run of the view is running, else `failed`. */
 export const endOfRefused = ({ class: why }: RunError): 'failed' | 'skipped' =>
   why === 'AlreadyRunning' ? 'skipped' : 'failed'
 
-/** Closes a pending run with the error. Does nothing if the server has claimed the run. */
+/** Closes a pending run, and those that follow it, with the error. Does nothing if the server has claimed the run. */
 export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Promise<void> {
   await sql`
     update viewkeeper.runs r set status = ${endOfRefused(error)}, ${sql.unsafe(endsNow)}, duration_ms = 0, error = ${sql.json(error as never)},
@@ -58,14 +58,14 @@ export async function closeUnclaimed(sql: Sql, id: number, error: RunError): Pro
      where (r.id = ${id} or r.group_run_id = ${id}) and ${sql.unsafe(hasStatus(refusal.from))}`
 }
 
-/** A run ends that is not needed any more. */
+/** The end of a run that is not needed any more. */
 export const skipping: Transition = {
   from: ['pending'],
   to: ['skipped'],
   proof: 'the server has not claimed the run',
 }
 
-/** Closes a pending run as skipped, with the reason. Does nothing if the server has claimed the run. */
+/** Closes a pending run, and those that follow it, as skipped. Does nothing if the server has claimed the run. */
 export async function skipUnclaimed(
   sql: Sql,
   id: number,
@@ -79,7 +79,7 @@ export async function skipUnclaimed(
      where (r.id = ${id} or r.group_run_id = ${id}) and ${sql.unsafe(hasStatus(skipping.from))}`
 }
 
-/** The runs of the other members of a group end, because the pending run that they follow gets another plan. */
+/** The end of the runs of a group's other members, because the pending run that they follow gets another plan. */
 export const planningAgain: Transition = {
   from: ['pending'],
   to: ['skipped'],
@@ -92,7 +92,7 @@ export const endFollowers = (sql: Sql, id: number) => sql`
          meta = jsonb_set(meta, '{response,because}', '"the refresh of the group was planned again"')
    where r.group_run_id = ${id} and ${sql.unsafe(hasStatus(planningAgain.from))}`
 
-/** A run ends that nobody works on any more, or that nobody can claim any more. */
+/** The end of a run that nobody works on any more, or that nobody can claim any more. */
 export const loss: Transition = {
   from: ['pending', 'built', 'running'],
   to: ['failed', 'canceled'],
@@ -105,14 +105,14 @@ const byServer =
 const neverClaimed = 'The server never claimed this run.'
 
 /**
- * Closes lost runs as failed (RunLost) or, if their cancel was requested, as canceled, and returns their ids: running runs
- * that no server process works on, and runs that nobody can claim any more. Looks at one run with those of its group, at the
- * runs of one view or batch, or at all runs. The idempotency keys of lost runs are free again, because none of their work
- * remains.
+ * Closes lost runs as failed (RunLost) or, if their cancel was requested, as canceled, and returns their ids. Lost are running runs
+ * that no server process works on, and runs that nobody can claim any more. `which`: one run with those of its group, the
+ * runs of one view, or those of one batch. Default: all runs. The idempotency keys of lost runs become free, because none of
+ * their work remains. `duration_ms` is null, because nobody knows when the process was lost.
  *
- * Why this is right: the session of a run executes one statement from before the claim is committed until after the end is.
- * The update checks the row again: a run that has just ended or has just been claimed is left alone.
- * Nobody can claim a run of a batch any more whose definition was deleted. How long a run took whose process was lost, nobody knows.
+ * Proof: the session of a run executes one statement from before the commit of the claim until after the commit of the end. The
+ * update checks the row again, so it leaves a run alone that has just ended or was just claimed.
+ * Nobody can claim a run of a batch whose definition was deleted.
  */
 export async function closeLostRuns(
   sql: Sql,

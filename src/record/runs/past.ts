@@ -1,6 +1,6 @@
 import { type Checking, type Checks, checkingOf } from '../../catalog/plan/checks.ts'
 import type { Sql } from '../../server/database.ts'
-import { regularUpToSetting } from '../../server/transactions.ts'
+import { regularUpToSetting } from '../../sql/settings.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import type { UsualDurations } from '../../words/run.ts'
 

@@ -23,7 +23,7 @@ export interface RunResponse {
 }
 
 /** One row of `viewkeeper.runs`, as code reads it. */
-export interface Run {
+export interface RunRow {
   id: number
   definitionId: number | null
   schema: string
@@ -274,14 +274,14 @@ export async function findByKey<Kind extends keyof Made>(
 }
 
 /** One run; undefined if no run has this id. */
-export async function readRun(sql: Sql, id: number): Promise<Run | undefined> {
-  const [row] = await sql<Run[]>`select ${runColumns(sql)} from viewkeeper.runs r where r.id = ${id}`
+export async function readRun(sql: Sql, id: number): Promise<RunRow | undefined> {
+  const [row] = await sql<RunRow[]>`select ${runColumns(sql)} from viewkeeper.runs r where r.id = ${id}`
   return row
 }
 
 /** The run whose envelope this session was sent last. The statement is sent at once. */
-export async function readSentRun(sql: Sql): Promise<Run | undefined> {
-  const [row] = await sql<Run[]>`
+export async function readSentRun(sql: Sql): Promise<RunRow | undefined> {
+  const [row] = await sql<RunRow[]>`
     select ${runColumns(sql)} from viewkeeper.runs r where r.id = current_setting('viewkeeper.run')::int8`.execute()
   return row
 }

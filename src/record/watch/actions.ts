@@ -1,8 +1,8 @@
 import type { Sql } from '../../server/database.ts'
-import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
+import { newestPage, type Page, type Paged, pageOf } from '../../server/paging.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import type { RunStatus } from '../../words/run.ts'
-import type { ActionName } from '../plan/actions.ts'
+import type { ActionName } from '../plan/action-words.ts'
 
 /** What somebody did, a person or a program: one row of `viewkeeper.actions`. */
 export interface Action {

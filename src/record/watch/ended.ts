@@ -5,10 +5,10 @@ import { isSlow } from '../plan/batch.ts'
 import type { FailedBatch, SlowRun } from '../plan/watch.ts'
 import { errorOf, mostCharacters } from '../runs/history.ts'
 import { isWorkedOn } from '../runs/life.ts'
-import { type Run, runColumns } from '../runs/runs.ts'
+import { type RunRow, runColumns } from '../runs/runs.ts'
 
 /** A run that has ended, and the usual duration of its view at that time: see `usualMs`. */
-export interface EndedRun extends Run {
+export interface EndedRun extends RunRow {
   usualMs: number | null
   /** Whether the run's success has made the view's data fresh. */
   fills: boolean

@@ -1,5 +1,5 @@
 import type { Sql } from '../../server/database.ts'
-import { mayUse } from '../../server/rights.ts'
+import { mayUse } from '../../server/own-rights.ts'
 import { type ViewIncidentKind, viewKinds } from '../../words/event.ts'
 import type { Incident, ListedIncident } from '../plan/watch.ts'
 

@@ -33,7 +33,7 @@ interface LastFailure {
 }
 
 /** The metrics of a view's runs in a time window. Durations: successful refreshes only. Unknown: null. */
-export interface ViewMetrics {
+export interface MetricsOfView {
   id: number
   runs: number
   succeeded: number
@@ -79,7 +79,7 @@ export const readViewMetrics = (
   sql: Sql,
   windowSeconds: number,
   definitionId: number | null = null,
-): Promise<ViewMetrics[]> => sql<ViewMetrics[]>`
+): Promise<MetricsOfView[]> => sql<MetricsOfView[]>`
   with first as materialized (select viewkeeper.first_run_since(clock_timestamp() - make_interval(secs => ${windowSeconds})) as id)
   select m.id, m.runs, succeeded, failed, success_rate::float8 as "successRate", average_ms as "averageMs", min_ms as "minMs",
          max_ms as "maxMs", p95_ms as "p95Ms", usual_ms as "usualMs", checked.ms as "checksMs"
@@ -100,13 +100,13 @@ interface Day {
 }
 
 /** A view, and its days with runs, the oldest first. */
-export interface ViewDays {
+export interface DaysOfView {
   view: string
   days: Day[]
 }
 
 /** The days of every view since the first of so many days, today among them; views without a run in that time are left out. */
-export const readDays = (sql: Sql, days: number): Promise<ViewDays[]> => sql<ViewDays[]>`
+export const readDays = (sql: Sql, days: number): Promise<DaysOfView[]> => sql<DaysOfView[]>`
   with since as materialized (
     select date_trunc('day', clock_timestamp() at time zone 'utc') at time zone 'utc' - make_interval(days => ${days - 1}) as at),
   first as materialized (select viewkeeper.first_run_since(since.at) as id from since),

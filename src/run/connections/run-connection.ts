@@ -1,10 +1,10 @@
 import { hintsInPlace } from '../../catalog/plan/obstacles.ts'
 import { unfoundQuery } from '../../rebuild/db/unfound.ts'
 import { envelope } from '../../record/envelope/text.ts'
-import { type Run, readSentRun } from '../../record/runs/runs.ts'
+import { type RunRow, readSentRun } from '../../record/runs/runs.ts'
 import type { Database, Sql } from '../../server/database.ts'
 import { problemOf, problemOfSqlstate, standardText, statesThatSay } from '../../server/failures.ts'
-import { readFix } from '../../server/rights.ts'
+import { readFix } from '../../server/own-rights.ts'
 import { sendAhead } from '../../server/transactions.ts'
 import { literal, onOneLine } from '../../sql/names.ts'
 import { purposesOf, type RunPlan } from '../../sql/run-plan.ts'
@@ -46,7 +46,7 @@ export interface SentEnvelope {
 /** An envelope whose answer brings the record of its run along. */
 export interface SentRun extends SentEnvelope {
   /** The record of the run after the server's answer; undefined if the connection broke. */
-  record: Promise<Run | undefined>
+  record: Promise<RunRow | undefined>
 }
 
 /** What a session has to know of a recorded run. */

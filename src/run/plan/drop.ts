@@ -1,12 +1,12 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { exclusively, ourselves } from '../../rebuild/plan/locks.ts'
-import { markRemoved } from '../../record/plan/statements.ts'
+import { markRemoved } from '../../record/plan/journal-statements.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { RunPlan, Statement } from '../../sql/run-plan.ts'
 import { Problem } from '../../words/problem.ts'
 
-export interface DropOptions {
+export interface DropPlanOptions {
   /** Also drops what depends on the view. */
   cascade: boolean
   timeoutSeconds: number
@@ -18,7 +18,7 @@ export interface DropOptions {
  * Plans `drop materialized view`. Pure. `dependents` are the objects that depend on the view. Without
  * `cascade` the plan is refused (DependentsExist) if there are any, and the message names them.
  */
-export function planDrop(view: ViewFacts, dependents: string[], options: DropOptions): RunPlan {
+export function planDrop(view: ViewFacts, dependents: string[], options: DropPlanOptions): RunPlan {
   if (dependents.length > 0 && !options.cascade) {
     throw new Problem(
       'DependentsExist',

@@ -1,10 +1,10 @@
 import { readRoleSchemas } from '../../catalog/db/catalog.ts'
 import { lockedProblem } from '../../catalog/db/locked.ts'
-import { readObstacles } from '../../catalog/db/obstacles.ts'
+import { readObstacles } from '../../catalog/db/read-obstacles.ts'
 import type { Reader } from '../../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../../catalog/plan/rights.ts'
 import { readReaders } from '../../rebuild/db/group.ts'
-import { insistOnNoShadow } from '../../record/set-aside/set-aside.ts'
+import { insistOnNoShadow } from '../../record/set-aside/remembered.ts'
 import type { Sql } from '../../server/database.ts'
 import { sessionOf } from '../../sql/holders.ts'
 import { logSchema, ofLog, quoteName, viewOfLog } from '../../sql/names.ts'
@@ -57,7 +57,7 @@ export async function findTouched(sql: Sql, all: Touched[]): Promise<TouchedRela
 }
 
 /** A log of the changes of a table. */
-export interface ReadLog {
+export interface LogOfTable {
   /** The view that it is of, which may be gone. */
   view: QualifiedName
   table: string
@@ -66,8 +66,8 @@ export interface ReadLog {
 }
 
 /** The logs of the changes of these relations. */
-export async function readLogs(sql: Sql, relations: TouchedRelation[]): Promise<ReadLog[]> {
-  const rows = await sql<({ log: string } & Omit<ReadLog, 'view'>)[]>`
+export async function readLogs(sql: Sql, relations: TouchedRelation[]): Promise<LogOfTable[]> {
+  const rows = await sql<({ log: string } & Omit<LogOfTable, 'view'>)[]>`
     select distinct ${sql.unsafe(ofLog('p.proname'))} as log, t.tgrelid::regclass::text as table, substring(p.prosrc from '^\n-- ([^\n]*)') as key
       from pg_trigger t join pg_proc p on p.oid = t.tgfoid
      where p.pronamespace = to_regnamespace(${logSchema}) and t.tgrelid = any (array(select value::oid from jsonb_array_elements_text(${sql.json(relations.map(({ oid }) => oid))}))) order by 1, 2`

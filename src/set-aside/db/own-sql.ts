@@ -3,7 +3,7 @@ import { qualify } from '../../record/definitions/look.ts'
 import type { Sql } from '../../server/database.ts'
 import { lackingCharacter } from '../../server/encoding.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-import { readWhoLacks } from '../../server/rights.ts'
+import { readWhoLacks } from '../../server/own-rights.ts'
 import { sqlFailed, type TextPart } from '../../server/sql-failed.ts'
 import {
   inTransaction,

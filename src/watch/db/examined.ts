@@ -1,5 +1,5 @@
 import { uniqueIndexes } from '../../catalog/db/catalog.ts'
-import { findLacking } from '../../catalog/db/obstacles.ts'
+import { findLacking } from '../../catalog/db/read-obstacles.ts'
 import { abilitiesQuery, type FoundObstacle, type ViewRights } from '../../catalog/plan/abilities.ts'
 import { asked, impossible, type Requirement } from '../../catalog/plan/rights.ts'
 import { findLogged, listCounting, readCounting, readHidden } from '../../record/definitions/discovered.ts'

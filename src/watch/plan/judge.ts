@@ -1,5 +1,5 @@
 import { dependents, viewsAbove } from '../../catalog/plan/graph.ts'
-import { toReadLost } from '../../record/plan/statements.ts'
+import { toReadLost } from '../../record/plan/journal-statements.ts'
 import type {
   FailedBatch,
   FailingChannel,
@@ -16,9 +16,9 @@ import { forPeople } from '../../words/for-people.ts'
 import { count, utc } from '../../words/phrases.ts'
 import { type ProblemCode, titleOf } from '../../words/problem.ts'
 import type { Cause, ExaminedView, Surroundings } from '../diagnosis/cause.ts'
+import { whyOf } from '../diagnosis/diagnose.ts'
 import { ownCauses } from '../diagnosis/own-causes.ts'
 import { runCause, slowCause } from '../diagnosis/run-cause.ts'
-import { whyOf } from '../diagnosis/why.ts'
 import { theServer } from './incidents.ts'
 import { failingText } from './silence.ts'
 import type { Finding } from './wrong.ts'

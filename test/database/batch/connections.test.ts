@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { getBatch } from '../../../src/batch/read.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import { eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, countExecutions, makeGraph } from '../../support/views/batches.ts'

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
-import { getBatch } from '../../../src/batch/read.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import { requestBatchCancel } from '../../../src/record/batches/batches.ts'
 import { recordTogether } from '../../../src/record/batches/group-runs.ts'
 import { deep } from '../../support/deep.ts'

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
-import { getBatch } from '../../../src/batch/read.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { pauseView } from '../../../src/watch/pause.ts'

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { getBatch } from '../../../src/batch/read.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import { requestBatchCancel } from '../../../src/record/batches/batches.ts'
 import { deep, eachGroup } from '../../support/deep.ts'
 import { cancelOpenBatches } from '../../support/record/open-batches.ts'

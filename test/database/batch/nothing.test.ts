@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { getBatch } from '../../../src/batch/read.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { deleteRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'

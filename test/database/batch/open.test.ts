@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { listOpenBatches } from '../../../src/batch/read.ts'
+import { listOpenBatches } from '../../../src/batch/read-batches.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { deleteRows, insertRow, updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'

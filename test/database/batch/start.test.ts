@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { getBatch, listBatches } from '../../../src/batch/read.ts'
+import { getBatch, listBatches } from '../../../src/batch/read-batches.ts'
 import { type BatchRequest, startBatch } from '../../../src/batch/start.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { batchLostAfterSeconds, requestBatchCancel } from '../../../src/record/batches/batches.ts'

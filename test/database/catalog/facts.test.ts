@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { Schedules } from '../../../src/due/schedules.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
-import { listViews } from '../../../src/watch/read.ts'
+import { listViews } from '../../../src/watch/read-views.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { age } from '../../support/record/past.ts'

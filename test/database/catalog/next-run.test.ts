@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Schedules } from '../../../src/due/schedules.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
-import { getView, listViews } from '../../../src/watch/read.ts'
+import { getView, listViews } from '../../../src/watch/read-views.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { define } from '../../support/views/batches.ts'
 import { hourHalfADayAway } from '../../support/waiting/half-a-day.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
-import { getView } from '../../../src/watch/read.ts'
+import { getView } from '../../../src/watch/read-views.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
 

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { getView, listViews } from '../../../src/watch/read.ts'
+import { getView, listViews } from '../../../src/watch/read-views.ts'
 import { eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'

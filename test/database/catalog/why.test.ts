@@ -1,14 +1,14 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
-import { getBatch } from '../../../src/batch/read.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { recordBatchEnd } from '../../../src/record/batches/batches.ts'
 import { cancel } from '../../../src/run/cancel.ts'
-import { getRun } from '../../../src/run/read.ts'
+import { getRun } from '../../../src/run/read-runs.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
-import { listViews } from '../../../src/watch/read.ts'
-import { getWhy, type Why, type WhyCall } from '../../../src/watch/why.ts'
+import { listViews } from '../../../src/watch/read-views.ts'
+import { type Diagnosis, getWhy, type WhyCall } from '../../../src/watch/why.ts'
 import { deep } from '../../support/deep.ts'
 import { age } from '../../support/record/past.ts'
 import { deleteRows, emptyTables, updateRows } from '../../support/record/rows.ts'
@@ -46,7 +46,7 @@ const why = (view: string, call: Partial<WhyCall> = {}, from = database) =>
   getWhy(from, view, { schedules: unscheduled, typed: 'production', ...call })
 const refreshed = (view: string, options = {}, call = {}) =>
   refresh({ view, strategy: 'regular', ...options }, callOn(database, call))
-const codesOf = ({ causes }: Why) => causes.map(({ code }) => code)
+const codesOf = ({ causes }: Diagnosis) => causes.map(({ code }) => code)
 const refreshAll = async () => {
   for (const name of ['base', 'middle', 'top']) await refreshed(`app.${name}`)
 }

@@ -4,13 +4,13 @@ import { keptMark } from '../../../src/sql/names.ts'
 import { expect, test } from 'vitest'
 import { createToken } from '../../../serve/tokens.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
-import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
+import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read-batches.ts'
 import { startBatch, startDueBatch } from '../../../src/batch/start.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { handOut } from '../../../src/events/hand-out.ts'
 import { prune } from '../../../src/keeper/jobs.ts'
 import { keeperOf } from '../../../src/keeper/keeper.ts'
-import { repairViews } from '../../../src/migrate/apply.ts'
+import { repairViews } from '../../../src/migrate/apply-migrations.ts'
 import { findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
 import { readCronFacts } from '../../../src/migrate/authoring/cron-jobs.ts'
 import { describeViews } from '../../../src/migrate/describe.ts'
@@ -24,7 +24,7 @@ import {
 } from '../../../src/migrate/migrate.ts'
 import { migrate, readSchemaSteps } from '../../../src/own-schema/apply.ts'
 import { createRole, readSituation } from '../../../src/own-schema/create-role.ts'
-import { applySchema } from '../../../src/own-schema/db/apply.ts'
+import { applySchema } from '../../../src/own-schema/db/apply-steps.ts'
 import { hasShortLags, readBehindLogs } from '../../../src/record/definitions/behind-logs.ts'
 import { leaveToCron } from '../../../src/record/definitions/discovered.ts'
 import { readScheduled } from '../../../src/record/definitions/expectations.ts'
@@ -46,10 +46,10 @@ import { beginMonitoring } from '../../../src/record/watch/looks.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
-import { listRuns } from '../../../src/run/read.ts'
+import { listRuns } from '../../../src/run/read-runs.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
-import { readFix } from '../../../src/server/rights.ts'
+import { readFix } from '../../../src/server/own-rights.ts'
 import { alter, putBack, setAside } from '../../../src/set-aside/set-aside.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
@@ -57,7 +57,14 @@ import { checkView } from '../../../src/watch/check.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
-import { explainRun, getDays, getMetrics, getView, listActions, listViews } from '../../../src/watch/read.ts'
+import {
+  explainRun,
+  getDays,
+  getMetrics,
+  getView,
+  listActions,
+  listViews,
+} from '../../../src/watch/read-views.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
@@ -81,7 +88,7 @@ const logins = [login, 'master', 'boss'] as const
 /** What sends a statement only at a moment that this test does not choose, or to AWS's own roles. */
 const mayStayUnsent = [
   'src/record/runs/sent.ts findSent',
-  'src/set-aside/db/locks.ts readHolders',
+  'src/set-aside/db/lock-hunt.ts readHolders',
   'src/record/batches/attempts.ts insertRetry',
   'src/record/batches/attempts.ts writeNextAttempts',
   'src/record/runs/history.ts readProgress',
@@ -90,9 +97,9 @@ const mayStayUnsent = [
   'src/catalog/db/owner.ts readMembershipAdvice',
   'src/catalog/db/owner.ts readReadersByOwner',
   'src/rebuild/db/group.ts readReaderNames',
-  'src/server/rights.ts readMissingRights',
+  'src/server/own-rights.ts readMissingRights',
   'src/server/view-owner.ts readViewOwner',
-  'src/server/rights.ts readWhoLacks',
+  'src/server/own-rights.ts readWhoLacks',
   'src/server/standbys.ts readAuroraReaders',
   'src/record/runs/turns.ts inTheWay',
   'src/own-schema/db/role.ts authenticateByIam',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole, type RoleMade, type RoleRequest } from '../../../src/own-schema/create-role.ts'
-import { settingUp } from '../../../src/own-schema/db/apply.ts'
+import { settingUp } from '../../../src/own-schema/db/apply-steps.ts'
 import { AdministratorWork } from '../../../src/own-schema/db/role.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { doctor } from '../../../src/watch/doctor.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { policyNames } from '../../../src/api/route.ts'
 import { definitionDefaults, storages, strategies } from '../../../src/catalog/plan/definition.ts'
-import { actionNames } from '../../../src/record/plan/actions.ts'
+import { actionNames } from '../../../src/record/plan/action-words.ts'
 import { eventTypes } from '../../../src/words/event.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/words/run.ts'
 import { useDatabase } from '../../support/servers/database.ts'

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { getBatch } from '../../../src/batch/read.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import type { BatchRequest } from '../../../src/batch/start.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { pauseView } from '../../../src/watch/pause.ts'

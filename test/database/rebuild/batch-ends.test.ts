@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { cancelBatch } from '../../../src/batch/end.ts'
-import { getBatch } from '../../../src/batch/read.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import { insertRetry } from '../../../src/record/batches/attempts.ts'
 import type { BatchView } from '../../../src/record/batches/batch-views.ts'
 import { cancel } from '../../../src/run/cancel.ts'

@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import { describe, expect, test } from 'vitest'
-import { getBatch } from '../../../src/batch/read.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'

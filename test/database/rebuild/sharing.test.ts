@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { getBatch } from '../../../src/batch/read.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { deep, eachCase } from '../../support/deep.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
-import { listRuns } from '../../../src/run/read.ts'
+import { listRuns } from '../../../src/run/read-runs.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { define } from '../../support/views/batches.ts'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { getBatch } from '../../../src/batch/read.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'

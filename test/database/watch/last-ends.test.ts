@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readFacts } from '../../../src/record/definitions/facts.ts'
+import { readFacts } from '../../../src/record/definitions/state-facts.ts'
 import { failureOf, leftOutSince } from '../../../src/record/runs/failing.ts'
 import { readRuns } from '../../../src/record/runs/history.ts'
 import { prepareKept, pruneRange } from '../../../src/record/watch/prune.ts'

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { dayList } from '../../../src/api/answers.ts'
 import { routes } from '../../../src/api/routes.ts'
-import { listRuns } from '../../../src/run/read.ts'
-import { getDays, getMetrics } from '../../../src/watch/read.ts'
+import { listRuns } from '../../../src/run/read-runs.ts'
+import { getDays, getMetrics } from '../../../src/watch/read-views.ts'
 import { updateRows } from '../../support/record/rows.ts'
 import { useHistory } from './past.ts'
 

@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
 import { prune } from '../../../src/keeper/jobs.ts'
 import { discoverDefinitions } from '../../../src/record/definitions/discovered.ts'
-import { listViews } from '../../../src/watch/read.ts'
+import { listViews } from '../../../src/watch/read-views.ts'
 import { deleteRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { muchLater } from '../../support/waiting/until.ts'

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import { type Schedules, unscheduled } from '../../../src/due/schedules.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
-import { getMetrics, listViews } from '../../../src/watch/read.ts'
+import { getMetrics, listViews } from '../../../src/watch/read-views.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { updateRows } from '../../support/record/rows.ts'
 import { namesByKind } from '../../support/views/wrong.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { metricDimensions, metricNames, metricNamespace } from '../../../src/api/lambda/names.ts'
+import { metricDimensions, metricNames, metricNamespace } from '../../../src/api/lambda/aws-names.ts'
 import { tellingOf } from '../../../src/watch/plan/hearers.ts'
 import { deep, eachCase } from '../../support/deep.ts'
 import { alarmsOf, everyAlarm, nameOf, withEveryAlarm, withPager } from '../support/alarms.ts'

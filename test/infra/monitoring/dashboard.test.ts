@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { metricNames } from '../../../src/api/lambda/names.ts'
+import { metricNames } from '../../../src/api/lambda/aws-names.ts'
 import { panelsOf } from '../support/panels.ts'
 import { kinds } from '../support/synth.ts'
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { viewsMetrics } from '../../../src/api/lambda/names.ts'
+import { viewsMetrics } from '../../../src/api/lambda/aws-names.ts'
 import {
   publishBatchMetrics,
   publishIncidents,

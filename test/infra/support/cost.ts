@@ -1,4 +1,4 @@
-import { metricNames, perViewMetricNames } from '../../../src/api/lambda/names.ts'
+import { metricNames, perViewMetricNames } from '../../../src/api/lambda/aws-names.ts'
 import { panelsOf } from './panels.ts'
 import type { Resource, Synthesized } from './synth.ts'
 

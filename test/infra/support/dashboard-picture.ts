@@ -1,6 +1,6 @@
 import type { Template } from 'aws-cdk-lib/assertions'
 import { insights } from '../../../infra/monitoring/dashboard.ts'
-import { metricNames } from '../../../src/api/lambda/names.ts'
+import { metricNames } from '../../../src/api/lambda/aws-names.ts'
 import { type Panel, panelsOf } from './panels.ts'
 
 // The panels and their places come from the template. The numbers are an example: a week in which one view failed.

@@ -1,10 +1,17 @@
 import type { RouteName, routes } from '../../../src/api/routes.ts'
-import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
+import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read-batches.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
-import { listRuns } from '../../../src/run/read.ts'
+import { listRuns } from '../../../src/run/read-runs.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { getPlan } from '../../../src/watch/day-plan.ts'
-import { explainRun, getDays, getMetrics, getView, listActions, listViews } from '../../../src/watch/read.ts'
+import {
+  explainRun,
+  getDays,
+  getMetrics,
+  getView,
+  listActions,
+  listViews,
+} from '../../../src/watch/read-views.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 
 /** What the reads are about: a view with a run and a batch, and a view that Viewkeeper has not met yet. */

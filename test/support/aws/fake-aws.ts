@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener, type ServerRe
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, onTestFinished, vi } from 'vitest'
-import type { Address } from '../../../src/api/lambda/names.ts'
+import type { Address } from '../../../src/api/lambda/aws-names.ts'
 import { muteConsole } from '../console.ts'
 
 /** Lets clients of the AWS SDK speak to this endpoint, with credentials that nobody checks. The test puts it back. */

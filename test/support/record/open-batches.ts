@@ -1,5 +1,5 @@
 import { cancelBatch } from '../../../src/batch/end.ts'
-import { listOpenBatches } from '../../../src/batch/read.ts'
+import { listOpenBatches } from '../../../src/batch/read-batches.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { callOn } from '../servers/database.ts'
 

@@ -1,5 +1,4 @@
 import { describe, expect, test, vi } from 'vitest'
-import { batchPath, runPath, scheduleFields, validate, viewPath } from '../../../src/api/fields.ts'
 import {
   answerHttp,
   bodyOf,
@@ -11,6 +10,7 @@ import {
 import { logger } from '../../../src/api/lambda/lifetime.ts'
 import { deployedBatch, scheduledBatch } from '../../../src/api/lambda/open-batch.ts'
 import { operation } from '../../../src/api/operation.ts'
+import { batchPath, runPath, scheduleFields, validate, viewPath } from '../../../src/api/request-fields.ts'
 import { routes } from '../../../src/api/routes.ts'
 import { selectViews } from '../../../src/batch/plan/selection.ts'
 import { version } from '../../../src/version.ts'

@@ -11,10 +11,10 @@ import {
 import { tableOf } from '../../../cli/output/table.ts'
 import { summaryOf, viewLines } from '../../../cli/output/view-lines.ts'
 import { parseSelect } from '../../../cli/project/names.ts'
-import type { BatchDetails, BatchView, Run, View, ViewDetails } from '../../../src/api/answers.ts'
+import type { BatchDetails, Run, ToldBatchView, View, ViewDetails } from '../../../src/api/answers.ts'
 import { readersOf } from '../../../src/api/ask.ts'
 import { filters } from '../../../src/catalog/plan/state.ts'
-import { runColumns } from '../../../src/resources/runs.ts'
+import { runColumns } from '../../../src/resources/run-facts.ts'
 import { firstToFix, inOrder, viewColumns } from '../../../src/resources/views.ts'
 import { plain } from '../../../src/terminal/report.ts'
 import { minutesAgo, now, viewOf } from '../../support/cli/view.ts'
@@ -230,9 +230,9 @@ describe('a run', () => {
 describe('a batch', () => {
   const member = (
     name: string,
-    status: BatchView['status'],
-    changes: Partial<BatchView> = {},
-  ): BatchView => ({
+    status: ToldBatchView['status'],
+    changes: Partial<ToldBatchView> = {},
+  ): ToldBatchView => ({
     view: `public.${name}`,
     status,
     includedBecause: null,
@@ -242,7 +242,7 @@ describe('a batch', () => {
     runs: [],
     ...changes,
   })
-  const memberRun = (changes: Partial<BatchView['runs'][number]>): BatchView['runs'][number] => ({
+  const memberRun = (changes: Partial<ToldBatchView['runs'][number]>): ToldBatchView['runs'][number] => ({
     runId: 1,
     status: 'running',
     attempt: 1,
@@ -256,7 +256,7 @@ describe('a batch', () => {
     message: null,
     ...changes,
   })
-  const batchOf = (views: BatchView[]): BatchDetails =>
+  const batchOf = (views: ToldBatchView[]): BatchDetails =>
     ({
       id: 'b',
       status: 'running',

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Api, ApiUnavailable } from '../../../cli/api/api.ts'
 import { watchBatch } from '../../../cli/watch/watch.ts'
-import type { BatchDetails, BatchView } from '../../../src/api/answers.ts'
+import type { BatchDetails, ToldBatchView } from '../../../src/api/answers.ts'
 import { Problem } from '../../../src/words/problem.ts'
 import { startApi } from '../../support/api/fake-api.ts'
 import { caught } from '../../support/cli/printed.ts'
@@ -29,7 +29,7 @@ const runOf = (changes: object) => ({
   result: null,
   ...changes,
 })
-const member = (name: string, status: BatchView['status'], changes: object = {}) => ({
+const member = (name: string, status: ToldBatchView['status'], changes: object = {}) => ({
   view: `public.${name}`,
   status,
   waitsFor: [],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { textOf } from '../../../cli/output/table.ts'
-import { askedFor } from '../../../src/resources/runs.ts'
+import { askedFor } from '../../../src/resources/run-facts.ts'
 
 test.each([
   ['all views', {}],

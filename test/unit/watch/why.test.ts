@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { BatchFacts, HeldLock, RunFacts } from '../../../src/record/plan/watch.ts'
 import type { Cause, ExaminedView } from '../../../src/watch/diagnosis/cause.ts'
-import { whyOf } from '../../../src/watch/diagnosis/why.ts'
+import { whyOf } from '../../../src/watch/diagnosis/diagnose.ts'
 import { moment } from '../../../src/words/phrases.ts'
 import { examined } from '../../support/views/examined.ts'
 

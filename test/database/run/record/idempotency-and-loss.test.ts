@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { closeLostRuns } from '../../../../src/record/runs/life.ts'
 import { cancel } from '../../../../src/run/cancel.ts'
-import { getRun } from '../../../../src/run/read.ts'
+import { getRun } from '../../../../src/run/read-runs.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
 import { counts } from '../../../support/counts.ts'
 import { deep } from '../../../support/deep.ts'

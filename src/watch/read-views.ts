@@ -1,26 +1,26 @@
-import { type LiveDetails, readViewDetails } from '../catalog/db/live-view.ts'
+import { type LiveDetails, readViewDetails } from '../catalog/db/read-live-view.ts'
 import { dependents } from '../catalog/plan/graph.ts'
 import { timeOfDay } from '../catalog/plan/scheduled.ts'
 import { type Schedules, unscheduled } from '../due/schedules.ts'
 import { readView, unknownView } from '../record/definitions/look.ts'
-import { readPauseEnds } from '../record/definitions/pause.ts'
+import { readPauseEnds } from '../record/definitions/pauses.ts'
 import type { FailingChannel, ListedIncident, Silence } from '../record/plan/watch.ts'
 import { readRuns } from '../record/runs/history.ts'
 import type { Pause } from '../record/runs/skip.ts'
-import { readFailedRun } from '../record/runs/wrong.ts'
+import { readFailedRun } from '../record/runs/went-wrong.ts'
 import { type Action, type ActionFilter, readActions } from '../record/watch/actions.ts'
 import { readOpenIncidents } from '../record/watch/incidents.ts'
 import { readFailingChannels, readSilence } from '../record/watch/looks.ts'
 import {
+  type DaysOfView,
+  type MetricsOfView,
   readDays,
   readViewMetrics,
   readViewStatus,
-  type ViewDays,
-  type ViewMetrics,
   type ViewStatus,
 } from '../record/watch/metrics.ts'
 import { resolveName } from '../run/name.ts'
-import { findDefinitionIdOf, readRunNow, type ShownRun, shown } from '../run/read.ts'
+import { findDefinitionIdOf, readRunNow, type ShownRun, shown } from '../run/read-runs.ts'
 import type { Database, Sql } from '../server/database.ts'
 import type { CommandTarget } from '../words/commands.ts'
 import type { QualifiedName } from '../words/names.ts'
@@ -176,7 +176,7 @@ export const listActions = (
   })
 
 /** The state of a view, and the metrics of its runs. */
-interface MeasuredView extends ViewMetrics, ViewStatus {}
+interface MeasuredView extends MetricsOfView, ViewStatus {}
 
 /** The state now, and the metrics of the runs in a time window, of every view or of one. */
 export const getMetrics = (
@@ -195,7 +195,7 @@ export const getMetrics = (
   })
 
 /** How the runs of each view ended on each of the last days, today among them. */
-export const getDays = (database: Database, days: number): Promise<ViewDays[]> =>
+export const getDays = (database: Database, days: number): Promise<DaysOfView[]> =>
   database.withConnection((sql) => readDays(sql, days))
 
 /** One run; if it has failed or was canceled, with the cause, as `why` tells it. */

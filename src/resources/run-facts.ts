@@ -1,6 +1,6 @@
-import type { Action, Batch, BatchDetails, BatchView, Run } from '../api/answers.ts'
+import type { BatchDetails, Run, ToldAction, ToldBatch, ToldBatchView } from '../api/answers.ts'
 import type { Counts, MadeCheck } from '../catalog/plan/checks.ts'
-import { askedOf, optionsOf, personOf } from '../record/plan/actions.ts'
+import { askedOf, optionsOf, personOf } from '../record/plan/action-words.ts'
 import { duration, elapsed, rows, whole } from '../words/phrases.ts'
 import { batchViewOrder } from '../words/run.ts'
 import { type Cell, type Column, type Fact, signOfRun, viewsCell } from './cell.ts'
@@ -133,7 +133,7 @@ const toldCounts = ({ before, added, gone, changed }: Counts): string =>
   `of ${rows(before)} ${whole(gone)} gone, ${whole(changed)} changed, ${whole(added)} added`
 
 /** The table of who did what. */
-export const actionColumns: Column<Action>[] = [
+export const actionColumns: Column<ToldAction>[] = [
   { name: 'time', title: 'When', cell: ({ at }) => ({ past: at }) },
   { name: 'action', title: 'Action', cell: askedOf },
   { name: 'asked', title: 'What', cell: aboutCell },
@@ -155,7 +155,11 @@ export const actionColumns: Column<Action>[] = [
 ]
 
 /** What an action was about: `sales`, `batch 20261120-090000-1f3c9a2b`, `everything scheduled`, `no view`. */
-export function aboutCell({ action, views, batchId }: Pick<Action, 'action' | 'views' | 'batchId'>): Cell {
+export function aboutCell({
+  action,
+  views,
+  batchId,
+}: Pick<ToldAction, 'action' | 'views' | 'batchId'>): Cell {
   if (views.length === 0 && batchId === null)
     return action === 'pause' || action === 'resume' ? 'everything scheduled' : 'no view'
   const inBatch: Cell = batchId === null ? null : { batch: batchId, text: `batch ${batchId}` }
@@ -163,7 +167,7 @@ export function aboutCell({ action, views, batchId }: Pick<Action, 'action' | 'v
 }
 
 /** The table of batches. */
-export const batchColumns: Column<Batch>[] = [
+export const batchColumns: Column<ToldBatch>[] = [
   { name: 'id', title: 'Batch', cell: ({ id }) => ({ batch: id }) },
   { name: 'status', title: 'Status', cell: ({ status }) => ({ sign: signOfRun(status) }) },
   { name: 'asked', title: 'Views', cell: askedFor, least: 16, leaveOut: 2 },
@@ -202,7 +206,7 @@ interface Requested {
 }
 
 /** What a batch was asked for: `all views`, `sales and what reads them`, `views with schedule 0 3 * * * UTC`. */
-export function askedFor({ request }: Pick<Batch, 'request'>): Cell {
+export function askedFor({ request }: Pick<ToldBatch, 'request'>): Cell {
   const { ancestors, descendants } = request as Requested
   return [
     whatOf(request as Requested),
@@ -221,8 +225,8 @@ function whatOf({ views, pattern, scheduled, retryOf, failed }: Requested): Cell
 
 /** How many views of a batch are in each status, the most telling first: `1 failed, 2 skipped, 4 success`. */
 export const countStatuses = (
-  views: Pick<BatchView, 'status'>[],
-): { status: BatchView['status']; count: number }[] =>
+  views: Pick<ToldBatchView, 'status'>[],
+): { status: ToldBatchView['status']; count: number }[] =>
   batchViewOrder
     .map((status) => ({ status, count: views.filter((view) => view.status === status).length }))
     .filter(({ count }) => count > 0)

@@ -15,7 +15,7 @@ import {
   readClock,
   readSeen,
   recordFilled,
-} from '../../record/set-aside/set-aside.ts'
+} from '../../record/set-aside/remembered.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayPass, problemOf, sqlstateOf } from '../../server/failures.ts'
 import { withSavepoint } from '../../server/transactions.ts'

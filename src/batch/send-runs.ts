@@ -45,7 +45,8 @@ interface Sent {
   envelope: Promise<SentEnvelope | undefined>
 }
 
-function keep(sent: Sent, isKept: (viewId: number) => boolean): void {
+/** Frees all other views: another message may execute their runs. */
+function keepOnly(sent: Sent, isKept: (viewId: number) => boolean): void {
   sent.views = sent.views.filter(({ id }) => isKept(id))
   sent.members = sent.members.filter(isKept)
 }
@@ -185,12 +186,12 @@ export class Senders {
   private isOurs(viewId: number): boolean {
     return (
       this.answered.some(({ runs }) => runs.some((each) => each.viewId === viewId)) ||
-      [...this.sent].some((sent) => sent.members.includes(viewId) && this.holds(sent, viewId))
+      [...this.sent].some((sent) => sent.members.includes(viewId) && this.mayStillRun(sent, viewId))
     )
   }
 
-  /** Not a run of a bundle that has ended, so that another attempt may follow, or that was not begun in time. */
-  private holds({ bundle }: Sent, viewId: number): boolean {
+  /** Whether the message works on the view, or may yet. It does not if its run has ended, or was not begun in time by its bundle. */
+  private mayStillRun({ bundle }: Sent, viewId: number): boolean {
     const run = bundle?.runs.get(viewId)
     const last = this.advancing.latestRuns.latest.get(viewId)
     if (bundle === undefined || run === undefined || last === undefined || last.runId < run) return true
@@ -316,9 +317,9 @@ export class Senders {
       if (typeof prepared === 'string') return prepared
       const runs = Array.isArray(prepared) ? prepared : [{ ...prepared, viewId: views[0]!.id }]
       if (Array.isArray(prepared)) {
-        const kept = new Set(runs.map(({ viewId }) => viewId))
-        keep(sent, (id) => kept.has(id)) // what is not in the bundle after all is free again
-        this.ready = this.ready.filter(({ node }) => !kept.has(node.id))
+        const bundled = new Set(runs.map(({ viewId }) => viewId))
+        keepOnly(sent, (id) => bundled.has(id))
+        this.ready = this.ready.filter(({ node }) => !bundled.has(node.id))
       }
       envelope = await this.sendRuns(sent, runs)
       if (envelope === undefined) this.needs.lookAgain()
@@ -329,10 +330,10 @@ export class Senders {
     }
   }
 
-  /** Notes what the message has. What an earlier one did not begin in time is this one's now. */
-  private hold(sent: Sent, runs: BundledRun[]): void {
+  /** Notes the runs of the message. Views that an earlier bundle did not begin in time belong to this message now. */
+  private noteRuns(sent: Sent, runs: BundledRun[]): void {
     for (const earlier of this.sent)
-      if (earlier.bundle !== undefined) keep(earlier, (id) => !sent.members.includes(id))
+      if (earlier.bundle !== undefined) keepOnly(earlier, (id) => !sent.members.includes(id))
     if (runs.length > 1)
       sent.bundle = { runs: new Map(runs.map(({ run, viewId }) => [viewId, run])), since: Date.now() }
   }
@@ -350,10 +351,10 @@ export class Senders {
   /** `alone`: the first one has to be prepared by itself. */
   private async prepareTogether(views: BatchView[]): Promise<Sending | 'alone'> {
     const runs = await prepareBundle(this.advancing, views)
-    const kept = new Set(runs.map(({ viewId }) => viewId))
-    const left = views.filter(({ id }) => !kept.has(id))
-    for (const { id, parents } of left)
-      if (!parents.some((parent) => left.some((each) => each.id === parent))) this.alone.add(id)
+    const bundled = new Set(runs.map(({ viewId }) => viewId))
+    const leftOut = views.filter(({ id }) => !bundled.has(id))
+    for (const { id, parents } of leftOut)
+      if (!parents.some((parent) => leftOut.some((each) => each.id === parent))) this.alone.add(id)
     if (runs.length > 0) return runs
     this.alone.add(views[0]!.id)
     return 'alone'
@@ -368,7 +369,7 @@ export class Senders {
       for (const { viewId } of runs) this.leaveAlone(viewId, 'locked')
       return undefined
     }
-    this.hold(sent, runs)
+    this.noteRuns(sent, runs)
     const [{ work: first }, ...others] = runs as [BundledRun, ...BundledRun[]]
     const envelope = connection.send(
       runs.map(({ run }) => run),

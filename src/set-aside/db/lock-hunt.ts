@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { dropShadows } from '../../record/batches/batch-groups.ts'
-import { mayRecordRuns } from '../../record/set-aside/set-aside.ts'
+import { mayRecordRuns } from '../../record/set-aside/remembered.ts'
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { insistOnNoBackup, readBackup } from '../../server/standbys.ts'

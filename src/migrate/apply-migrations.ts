@@ -9,7 +9,7 @@ import {
 } from '../record/definitions/authored.ts'
 import { findDefinitionId } from '../record/definitions/definitions.ts'
 import { findRunningRun } from '../record/definitions/look.ts'
-import { adoptRunStatement, journalStatement } from '../record/plan/statements.ts'
+import { adoptRunStatement, journalStatement } from '../record/plan/journal-statements.ts'
 import { closeLostRuns } from '../record/runs/life.ts'
 import { readRunStatus } from '../record/runs/runs.ts'
 import { skipped } from '../record/runs/skip.ts'
@@ -27,7 +27,7 @@ import { displayName, type QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { Trigger } from '../words/run.ts'
 import { readMissing, whileOnlyOneMigrates } from './db/journal.ts'
-import { failed, runFailed, textOfRunError } from './failures.ts'
+import { failed, runFailed, textOfRunError } from './migration-failures.ts'
 import {
   definitionsOf,
   type FrozenMigration,

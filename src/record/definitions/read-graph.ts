@@ -8,7 +8,7 @@ import {
   withPlainViews,
 } from '../../catalog/plan/graph.ts'
 import type { Sql } from '../../server/database.ts'
-import { mayUse } from '../../server/rights.ts'
+import { mayUse } from '../../server/own-rights.ts'
 import { batchPlaces, isView, keptTables } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
 

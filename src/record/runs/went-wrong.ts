@@ -1,5 +1,5 @@
 import type { Sql } from '../../server/database.ts'
-import { mayUse } from '../../server/rights.ts'
+import { mayUse } from '../../server/own-rights.ts'
 import { isView } from '../../sql/names.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import { utc } from '../../words/phrases.ts'

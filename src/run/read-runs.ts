@@ -9,7 +9,7 @@ import {
   readRuns,
 } from '../record/runs/history.ts'
 import { closeLostRuns } from '../record/runs/life.ts'
-import { type Run, readRun } from '../record/runs/runs.ts'
+import { type RunRow, readRun } from '../record/runs/runs.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { matchesGlob } from '../words/glob.ts'
 import { Problem } from '../words/problem.ts'
@@ -20,7 +20,7 @@ import { insistOnCharacters, resolveName } from './name.ts'
 export const getRun = (database: Database, runId: number): Promise<RunNow> =>
   database.withConnection((sql) => readRunNow(sql, runId))
 
-export type RunNow = Run & { progress?: Progress }
+export type RunNow = RunRow & { progress?: Progress }
 
 /** A run as people read it: the record, and the answer of its operation as `result`. The error is told once. */
 export type ShownRun = ReturnType<typeof shown>

@@ -4,7 +4,7 @@ import { hintsQuery, isMember, type Obstacle, onDatabase, privilege } from '../.
 import { inTheWay } from '../../record/runs/turns.ts'
 import type { Sql } from '../../server/database.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
-import { lacking, readMissingRights } from '../../server/rights.ts'
+import { lacking, readMissingRights } from '../../server/own-rights.ts'
 import { sqlFailed } from '../../server/sql-failed.ts'
 import { withTransaction } from '../../server/transactions.ts'
 import { quoteIdentifier } from '../../sql/names.ts'

@@ -1,11 +1,11 @@
 import type { Sql } from '../../server/database.ts'
-import { mayUse } from '../../server/rights.ts'
+import { mayUse } from '../../server/own-rights.ts'
 import { madeChecks } from '../../sql/settings.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import type { Trigger } from '../../words/run.ts'
 import { ensureDefinition } from '../definitions/definitions.ts'
-import type { ActionName } from '../plan/actions.ts'
+import type { ActionName } from '../plan/action-words.ts'
 import type { RunRequest, RunResponse } from '../runs/runs.ts'
 
 /** What is kept of a view that is set aside, as far as the record reads it. */
