@@ -193,9 +193,9 @@ export function terminalLogger(env: NodeJS.ProcessEnv): { logger: ProcessLogger;
 
 /** `  09:05:34 ERROR run ended   runId 8   view public.slow   status failed` */
 function readable({ level, message, timestamp, ...fields }: LogLine & Record<string, unknown>): string {
-  const shown = Object.entries(fields).map(
-    ([name, value]) => `${name} ${forPeople(typeof value === 'string' ? value : JSON.stringify(value))}`,
-  )
+  const shown = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name} ${forPeople(typeof value === 'string' ? value : JSON.stringify(value))}`)
   return `  ${timestamp.slice(11, 19)} ${[`${level} ${message}`, ...shown].join('   ')}`
 }
 
