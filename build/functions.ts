@@ -60,13 +60,17 @@ const writtenOpenapi: Plugin = {
 const leanRoutes: Plugin = {
   name: 'lean-routes',
   setup: ({ onLoad }) =>
-    onLoad({ filter: /\/src\/api\/(fields|operation|pages|routes\/[^/]+)\.ts$/ }, async ({ path }) => {
-      const text = (await readFile(path, 'utf8')).replace(described, '')
-      const [lazy, module] =
-        /\(await import\('([^']+\/run\/(?:create|refresh|drop)\.ts)'\)\)/.exec(text) ?? []
-      const performs = lazy && `import * as performing from '${module}'\n${text.replace(lazy, 'performing')}`
-      return { contents: performs ?? text, loader: 'ts' }
-    }),
+    onLoad(
+      { filter: /\/src\/api\/(request-fields|operation|pages|routes\/[^/]+)\.ts$/ },
+      async ({ path }) => {
+        const text = (await readFile(path, 'utf8')).replace(described, '')
+        const [lazy, module] =
+          /\(await import\('([^']+\/run\/(?:create|refresh|drop)\.ts)'\)\)/.exec(text) ?? []
+        const performs =
+          lazy && `import * as performing from '${module}'\n${text.replace(lazy, 'performing')}`
+        return { contents: performs ?? text, loader: 'ts' }
+      },
+    ),
 }
 
 /** The words of fields and routes, as the formatter writes them. */
