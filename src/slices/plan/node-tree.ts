@@ -1,3 +1,5 @@
+import { word } from '../../catalog/plan/tree/normal-form.ts'
+
 /** A node of a stored query, such as a VAR or a QUERY, with its fields. */
 export interface TreeNode {
   tag: string
@@ -15,7 +17,7 @@ export function parseTree(text: string): Tree {
     if (node !== undefined && field !== undefined)
       node.fields[field] = values.length === 1 ? values[0]! : values
   }
-  for (const [token] of text.matchAll(/[(){}]|(?:\\.|[^\s(){}\\])+/gs)) {
+  for (const [token] of text.matchAll(new RegExp(`[(){}]|${word}`, 'gs'))) {
     const inner = open.at(-1)!
     if (token === '{') {
       const node: TreeNode = { tag: '', fields: {} }
@@ -92,12 +94,11 @@ export function allNodes(trees: Tree, within: (node: TreeNode) => boolean = () =
 }
 
 /** The numbers in fields of that name, wherever they stand. */
-export const mentioned = (tree: Tree, field: RegExp): number[] => [
-  ...new Set(
-    allNodes(tree).flatMap((node) =>
-      Object.keys(node.fields).flatMap((each) =>
-        field.test(each) ? numbersIn(node, each).filter(Number.isSafeInteger) : [],
+export const mentioned = (tree: Tree, field: RegExp): number[] =>
+  [
+    ...new Set(
+      allNodes(tree).flatMap((node) =>
+        Object.keys(node.fields).flatMap((each) => (field.test(each) ? numbersIn(node, each) : [])),
       ),
     ),
-  ),
-]
+  ].filter(Number.isSafeInteger)

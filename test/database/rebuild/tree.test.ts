@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readSnapshot } from '../../../src/catalog/db/read-live-view.ts'
 import { liveDifferences } from '../../../src/catalog/plan/differences.ts'
 import type { ViewSnapshot } from '../../../src/catalog/plan/live-view.ts'
+import { treeDifferences } from '../../../src/catalog/plan/tree/differences.ts'
 import { readView } from '../../../src/record/definitions/look.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { longSession } from '../../../src/set-aside/take.ts'
@@ -126,6 +127,14 @@ describe('a query that the server would read with another operator, because othe
     })
     expect(await rowsOf('odd.above')).toEqual(before)
   })
+})
+
+test('a list that goes on in one of two queries is told by its field, without what both have', async () => {
+  await makeOdd('odd.short', 'select id from users')
+  await makeOdd('odd.longer', 'select id, mail from users')
+  const query = treeDifferences(`'odd.short'::regclass::oid`, `'odd.longer'::regclass::oid`)
+  const [row] = await sql.unsafe<{ differences: string }[]>(`select (${query}) as differences`)
+  expect(row?.differences).toMatch(/^its FROM: \w+\.selectedCols is read otherwise$/)
 })
 
 test('a path of JSON means the same after a swap, however the server writes it; before 17 it has no tables of them', async () => {

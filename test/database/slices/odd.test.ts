@@ -1,7 +1,18 @@
 // @module-tag deep
 
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import {
+  nodeIn,
+  nodesIn,
+  parseTree,
+  type Tree,
+  type TreeNode,
+  textIn,
+} from '../../../src/slices/plan/node-tree.ts'
 import { readSlices } from '../../../src/slices/slices.ts'
+import { quoteIdentifier } from '../../../src/sql/names.ts'
+import { seedOf } from '../../support/seeded.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { oddQueries, oddTables } from '../../support/views/odd-queries.ts'
 
@@ -46,4 +57,18 @@ test('an expression of any depth, and a list of any length, have an answer', asy
       ],
     })),
   )
+})
+
+test('names of any characters are read as they are, in fields and in lists', async () => {
+  const unit = fc.constantFrom(...'a1 :<>"+-\\(){}[]\t\n\r\f\v\u0085\u00a0\u2028\u3000\ufeffä')
+  const some = fc.sample(fc.string({ unit, minLength: 1, maxLength: 16 }), { numRuns: 300, seed: seedOf(62) })
+  const names = [...new Set(some)]
+  await sql.unsafe(`
+    create view public.named as select q.* from (select ${names.map((name) => `1 as ${quoteIdentifier(name)}`).join()}) q`)
+  const [row] = await sql<{ tree: string }[]>`
+    select ev_action::text as tree from pg_rewrite where ev_class = 'public.named'::regclass`
+  const [query] = parseTree(row!.tree) as [TreeNode]
+  expect(nodesIn(query, 'targetList').map((entry) => textIn(entry, 'resname'))).toEqual(names)
+  const columns: Tree[] = nodesIn(query, 'rtable').map((entry) => nodeIn(entry, 'eref')!.fields.colnames!)
+  expect(columns).toContainEqual(names)
 })

@@ -62,6 +62,12 @@ describe('a query is refused by slices, and would be wrong by them:', () => {
       because: 'its query aggregates without GROUP BY, over all slices',
     },
     {
+      rule: 'a limit in a WITH that another one with a comma in its name is not',
+      query:
+        'with "top,days" as (select day, amount from app.orders), "top\u00a0days" as (select day, amount from app.orders order by amount desc limit 3) select * from "top\u00a0days"',
+      because: 'its WITH top\u00a0days has a LIMIT or an OFFSET, which counts the rows of all slices',
+    },
+    {
       rule: 'totals over slices',
       query: 'select day, customer, count(*) as n from app.orders group by rollup (day, customer)',
       because: 'its query has GROUPING SETS, ROLLUP or CUBE, whose totals are over several slices',

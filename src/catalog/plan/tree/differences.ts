@@ -63,13 +63,13 @@ select md5(string_agg(t.trees, e'\n' order by r.oid)) from unnest(array[${oids.j
  */
 const placeQuery = (before: string, after: string): string => `(
   with tokens as materialized (
-    select *, sum(coalesce(length(regexp_replace(token, '\\\\.|[^{]', '', 'g')) - length(regexp_replace(token, '\\\\.|[^}]', '', 'g')), 0)) over (order by at) as depth
-      from string_to_table(${before}, ' ') with ordinality t(token, at))
+    select *, sum(length(translate(braces, '}', '')) - length(translate(braces, '{', ''))) over (order by at) as depth
+      from string_to_table(${before}, ' ') with ordinality t(token, at), regexp_replace(token, '\\\\.', '', 'g') braces)
   select concat(coalesce(
            (select case t.token ${clauses.map(([field, said]) => `when '${field}' then '${said}'`).join(' ')} end from tokens t
              where t.at < x.at and t.token in (${clauses.map(([field]) => `'${field}'`).join(', ')}) order by t.at desc limit 1), 'an expression'), ': ',
            coalesce(${saidOf('x.was', 'x.field')} || ' is read as ' || ${saidOf('x.is', 'x.field')}, (
-             select concat(substring(t.token, '\\{(\\w+)$'), '.', ltrim(x.field, ':'), coalesce(' ' || ${plain('x.was')} || ' is read as ' || ${plain('x.is')}, ' is read otherwise')) from tokens t
+             select concat(substring(t.token, '\\{(\\w+)$'), '.', ltrim(x.field, ':'), coalesce(' ' || nullif(${plain('x.was')}, ${plain('x.is')}) || ' is read as ' || ${plain('x.is')}, ' is read otherwise')) from tokens t
               where t.at < x.at and t.token ~ '\\{\\w+$' and t.depth = (select p.depth from tokens p where p.at = x.at - 1) order by t.at desc limit 1), 'it is read otherwise'))
     from (select *, (select f.token from tokens f where f.at < x.at and f.token like ':%' order by f.at desc limit 1) as field
             from (select at, a.token as was, b.token as is from tokens a full join string_to_table(${after}, ' ') with ordinality b(token, at) using (at)) x

@@ -1,15 +1,15 @@
 import { literal } from '../../../sql/names.ts'
 
-/** A string in a tree: the server writes a backslash before each character that could end it. */
-const string = '(?:\\\\.|[^ (){}\\\\])+'
-const names = `(?:<>|\\((?:${string} ?)*\\))`
+/** A word in a tree. The server writes a backslash before each character of a name that could end it; a space of Unicode could not. */
+export const word = '(?:\\\\.|[^ (){}\\\\])+'
+const names = `(?:<>|\\((?:${word} ?)*\\))`
 
 /**
  * What says nothing about what a query means: places in its text, locks, how a cast, a row or a join was written, names of operators,
  * columns and aliases: beside the name of an operator stands its OID. Where a column is written, the joins that can make it null and the keys
  * by which a query is grouped follow from the rest; and of a function that stands last, the number of its columns.
  */
-const named = `\\{ALIAS :aliasname ${string} :colnames ${names}\\}`
+const named = `\\{ALIAS :aliasname ${word} :colnames ${names}\\}`
 export const places: [pattern: string, instead: string] = [
   ' :[a-z_]*(?:location|_len|lockmode|_start|_end|format) -?\\d+',
   '',
@@ -17,7 +17,7 @@ export const places: [pattern: string, instead: string] = [
 const meaningless: [pattern: string, instead: string][] = [
   places,
   [
-    ` :(?:resname ${string}|(?:operName|usingClause) ${names}|(?:isNatural|hasSubLinks) (?:true|false)|relkind \\w)`,
+    ` :(?:resname ${word}|(?:operName|usingClause) ${names}|(?:isNatural|hasSubLinks) (?:true|false)|relkind \\w)`,
     '',
   ],
   [` :(?:alias|join_using_alias) (?:<>|${named})`, ''],
@@ -26,7 +26,7 @@ const meaningless: [pattern: string, instead: string][] = [
     '',
   ],
   [` :eref ${named}(?= :rtekind [09] )`, ''],
-  [` :eref \\{ALIAS :aliasname ${string} :colnames (${names})\\}`, ' :columns \\1'],
+  [` :eref \\{ALIAS :aliasname ${word} :colnames (${names})\\}`, ' :columns \\1'],
   [' :funccolcount \\d+(?=[^{}]*\\}\\) :funcordinality false)', ''],
   // How the result of a path may be written, and that it is not wrapped, each in two forms; and the fields that a row got after it was written.
   [
