@@ -6,6 +6,8 @@ import { callOn } from '../servers/database.ts'
 import { hangsMs, until } from '../waiting/until.ts'
 import { findAtGate } from './slow-view.ts'
 
+export { define } from '../record/rows.ts'
+
 interface GraphOptions {
   /** How long each refresh takes. */
   seconds?: number
@@ -44,16 +46,6 @@ export async function countExecutions(sql: Sql, view: string): Promise<number> {
     `select case when is_called then last_value else 0 end::int as count from ${view}_executions`,
   )
   return row?.count
-}
-
-/** Authors a view's definition, or sets these columns of it. */
-export async function define(sql: Sql, view: string, columns: Record<string, unknown>): Promise<void> {
-  const [schema, name] = view.split('.') as [string, string]
-  const row = { schema_name: schema, name, source: 'authored', ...columns }
-  const set = Object.keys(columns)
-  await sql`
-    insert into viewkeeper.definitions ${sql(row)}
-    on conflict (schema_name, name) do update set ${sql(columns, ...set)}`
 }
 
 /**
