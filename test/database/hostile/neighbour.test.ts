@@ -30,6 +30,7 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { counts } from '../../support/counts.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { seeded, seedOf } from '../../support/seeded.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { login, useHostileDatabase } from '../../support/servers/hostile.ts'
@@ -291,9 +292,9 @@ test('an owner who exchanges what is hers between any two statements of any oper
   const play = async ({ before, work }: Operation, window: typeof quiet) => {
     patienceMs = window === quiet ? 120_000 : 20_000
     await neighbour.watch(quiet)
-    await place.sql`delete from viewkeeper.migrations`
-    await place.sql`delete from viewkeeper.set_aside`
-    await place.sql`delete from viewkeeper.definitions`
+    await deleteRows(place.sql, 'migrations')
+    await deleteRows(place.sql, 'setAside')
+    await deleteRows(place.sql, 'definitions')
     await neighbour.anew()
     await before?.(place.database)
     await neighbour.watch(window)
