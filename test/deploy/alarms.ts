@@ -111,12 +111,9 @@ async function loseSender(
       await aws.switchSchedule(environment, 'send', 'DISABLED')
       // A call of send that began before may still take the first one, and a value at the end of a minute counts for the one before.
       const waited = await poll('what waits is an alarm', async () => {
-        await insertRow(sql, 'events', {
-          type: 'Message',
-          subject: 'people',
-          at: sql`clock_timestamp() - interval '15 minutes'`,
-          detail: { subject: 'late', text: 'late', chat: {} },
-        })
+        const at = sql`clock_timestamp() - interval '15 minutes'`
+        const detail = { subject: 'late', text: 'late', chat: {} }
+        await insertRow(sql, 'events', { type: 'Message', subject: 'people', at, detail })
         const seconds = await measure()
         return seconds >= 900 && (await aws.readAlarmState(alarm)) === 'ALARM' ? seconds : undefined
       })

@@ -82,13 +82,8 @@ test('a view is paused and resumed, and a refresh of a paused view asks first', 
 })
 
 test('a channel that does not take its messages is said until it does', async () => {
-  await insertRow(sql, 'deliveries', {
-    channel: 'mail ops@example.com',
-    key: 'one',
-    message: {},
-    failedAt: '2026-11-20T09:00:00Z',
-    error: 'it answered 500',
-  })
+  const failed = { failedAt: '2026-11-20T09:00:00Z', error: 'it answered 500' }
+  await insertRow(sql, 'deliveries', { channel: 'mail ops@example.com', key: 'one', message: {}, ...failed })
   await open('')
   const said = page.getByText(
     'mail to ops@example.com has been failing since 2026-11-20 09:00:00 UTC: it answered 500',

@@ -54,10 +54,8 @@ beforeAll(async () => {
       await sql.unsafe(`
         create materialized view ${schema}.${viewOf(sqlstate)} as
           select case when s is not null then public.raises('${sqlstate}', s) end as v from public.rows`)
-      await insertRow(sql, 'definitions', {
-        view: `${schema}.${viewOf(sqlstate)}`,
-        timeoutSeconds: /40P01|55P03/.test(sqlstate) ? 2 : 60,
-      })
+      const timeoutSeconds = /40P01|55P03/.test(sqlstate) ? 2 : 60
+      await insertRow(sql, 'definitions', { view: `${schema}.${viewOf(sqlstate)}`, timeoutSeconds })
     }
   const checks = {
     rows_of: `select from checked where public.raises('P0001', s) is not null`,

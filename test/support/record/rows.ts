@@ -43,10 +43,10 @@ export async function insertRow(sql: Sql, table: Table, row: Row) {
 
 /** Authors a view's definition, or sets these columns of it. */
 export async function define(sql: Sql, view: string, columns: Row): Promise<void> {
-  const set = columnsOf('definitions', columns)
+  const row = columnsOf('definitions', { view, source: 'authored', ...columns })
   await sql`
-    insert into viewkeeper.definitions ${sql(columnsOf('definitions', { view, source: 'authored', ...columns }))}
-    on conflict (schema_name, name) do update set ${sql(set)}`
+    insert into viewkeeper.definitions ${sql(row)}
+    on conflict (schema_name, name) do update set ${sql(columnsOf('definitions', columns))}`
 }
 
 /** Changes the rows that have these values (null too, and any one of an array), all if none is named. One at least has to be there. */
