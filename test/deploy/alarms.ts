@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { metricDimensions, metricNames, metricNamespace } from '../../src/api/lambda/aws-names.ts'
+import { earlier, insertRow, updateRows } from '../support/record/rows.ts'
 import type { Deployed } from './support/deployed.ts'
 import { root } from './support/emulator/aws.ts'
 import { poll, stage } from './support/transcript.ts'
@@ -39,11 +40,11 @@ export async function soundAlarms(deployed: Deployed): Promise<void> {
 
 /** Two views become stale one after the other, and are fresh again: three mails. */
 async function becomeStale({ aws, sql, functions }: Deployed, inbox: Inbox, chat: Inbox): Promise<void> {
-  const limit = (view: string, seconds: number | null) => sql`
-    update viewkeeper.definitions set max_staleness_seconds = ${seconds} where format('%I.%I', schema_name, name) = ${view}`
+  const limit = (view: string, maxStalenessSeconds: number | null) =>
+    updateRows(sql, 'definitions', { view }, { maxStalenessSeconds })
   /** The monitor looks, as if the last message were long ago. */
   const look = async () => {
-    await sql`update viewkeeper.incidents set told_at = told_at - interval '10 minutes'`
+    await earlier(sql, 'incidents', {}, '10 minutes', 'toldAt')
     await aws.invoke(functions.send)
   }
   const isAbout = (view: string) => (mail: Mail) => mail.subject.startsWith(`${view} is stale`)
@@ -76,9 +77,7 @@ async function becomeStale({ aws, sql, functions }: Deployed, inbox: Inbox, chat
     'and one mail when both are fresh',
     async () => {
       // At once, whenever the clock has the monitor look.
-      await sql`
-        update viewkeeper.definitions set max_staleness_seconds = null
-         where format('%I.%I', schema_name, name) in ('public.sales', 'reports.yearly_sales')`
+      for (const view of ['public.sales', 'reports.yearly_sales']) await limit(view, null)
       return inbox.find(
         'the end',
         ({ subject }) => subject === 'OK: 2 views are well again [deploy-test]',
@@ -112,9 +111,9 @@ async function loseSender(
       await aws.switchSchedule(environment, 'send', 'DISABLED')
       // A call of send that began before may still take the first one, and a value at the end of a minute counts for the one before.
       const waited = await poll('what waits is an alarm', async () => {
-        await sql`
-          insert into viewkeeper.events (type, subject, at, detail)
-          values ('Message', 'people', clock_timestamp() - interval '15 minutes', '{"subject":"late","text":"late","chat":{}}')`
+        const at = sql`clock_timestamp() - interval '15 minutes'`
+        const detail = { subject: 'late', text: 'late', chat: {} }
+        await insertRow(sql, 'events', { type: 'Message', subject: 'people', at, detail })
         const seconds = await measure()
         return seconds >= 900 && (await aws.readAlarmState(alarm)) === 'ALARM' ? seconds : undefined
       })

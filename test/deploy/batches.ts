@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { scheduleName } from '../../infra/schedules/schedules.ts'
+import { age } from '../support/record/past.ts'
 import type { Deployed } from './support/deployed.ts'
 import { root } from './support/emulator/aws.ts'
 import { views } from './support/project/batch-views.ts'
@@ -156,13 +157,11 @@ export const findRefreshInTime = ({ api, aws, sql, functions }: Deployed): Promi
     'a look of the monitor has the view with a target lag of an hour refreshed before the hour is over',
     async () => {
       await sql`insert into public.sale values ('2027-02-01', 1)`
-      await sql`
-      update viewkeeper.runs
-         set requested_at = requested_at - by, started_at = started_at - by, finished_at = finished_at - by, as_of = as_of - by
-        from (select last_success_id, interval '59 minutes' - latest.staleness as by
-                from viewkeeper.latest_runs latest join viewkeeper.definitions d on d.id = latest.definition_id
-               where d.name = 'daily_sales') aged
-       where id = last_success_id`
+      const [row] = await sql<[{ by: string }]>`
+        select (interval '59 minutes' - latest.staleness)::text as by
+          from viewkeeper.latest_runs latest join viewkeeper.definitions d on d.id = latest.definition_id
+         where d.name = 'daily_sales'`
+      await age(sql, row.by, 'daily_sales')
       await aws.invoke(functions.send)
       const id = await poll('a batch for the target lag', async () => {
         const [found] = await sql`

@@ -8,6 +8,7 @@ import { fromUrl } from '../../src/keeper/database-url.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { connectTo } from '../../src/server/connect.ts'
 import { deep } from '../support/deep.ts'
+import { insertRow } from '../support/record/rows.ts'
 import { schemaFolder } from '../support/servers/database.ts'
 import { startTestServer } from '../support/servers/test-server.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
@@ -52,8 +53,8 @@ test(
     await migrate(connectTo(fromUrl(url)), schemaFolder)
     await sql.unsafe(`
     create materialized view sales as select 1 as id;
-    create materialized view totals as select 1 as id;
-    insert into viewkeeper.definitions (schema_name, name, source, target_lag_seconds) values ('public', 'sales', 'discovered', 3600)`)
+    create materialized view totals as select 1 as id`)
+    await insertRow(sql, 'definitions', { view: 'sales', targetLagSeconds: 3600 })
     const started = await npmStart({ DATABASE_URL: url }, ['--', '--keep-fresh'])
     await started.sees(/schedules, target lags and the monitor run here/)
     await until('the view whose age nobody knows is refreshed for its target lag', async () => {

@@ -4,6 +4,7 @@ import { servedOn } from '../support/api/served.ts'
 import { muteConsole } from '../support/console.ts'
 import { deep } from '../support/deep.ts'
 import { age } from '../support/record/past.ts'
+import { updateRows } from '../support/record/rows.ts'
 import { startOwnServer } from '../support/servers/own-server.ts'
 import { makeKept } from '../support/slices/kept-table.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
@@ -202,9 +203,9 @@ describe('a refresh', () => {
 describe('on a terminal of 80 columns', () => {
   test('ls --stale lists what is too old, without colours if NO_COLOR is set', deep, async () => {
     await succeed('refresh', '--all')
-    await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'sales'`
+    await updateRows(sql, 'definitions', { view: 'sales' }, { maxStalenessSeconds: 3600 })
     // A new limit counts from now on, unless the view was expected to be fresh before.
-    await sql`update viewkeeper.definitions set expected_since = now() - interval '9 d' where name = 'sales'`
+    await updateRows(sql, 'definitions', { view: 'sales' }, { expectedSince: sql`now() - interval '9 d'` })
     await age(sql, '26 h', 'sales')
     const shown = terminal(['ls', '--stale'], { NO_COLOR: '1' })
     expect(await shown.exitCode).toBe(0)

@@ -3,6 +3,7 @@ import { findPython } from '../deploy/support/emulator/python.ts'
 import { poll, stage } from '../deploy/support/transcript.ts'
 import type { Tarball } from '../package/pack.ts'
 import type { Place } from '../package/team.ts'
+import { earlier } from '../support/record/rows.ts'
 import { besideOthers, Example } from './example.ts'
 
 /** Tables by Alembic, models by dbt, views by Viewkeeper above both. */
@@ -35,9 +36,7 @@ export async function tryAlembicAndDbt(tarball: Tarball, place: Place): Promise<
     async () => {
       const tells = () =>
         shop.team.types('. .venv/bin/activate && . ./env.sh && dbt source freshness || true')
-      await shop.rows(
-        `update viewkeeper.runs set as_of = as_of - interval '2 hours' where view_name = 'revenue' returning id`,
-      )
+      await shop.on((sql) => earlier(sql, 'runs', { viewName: 'revenue' }, '2 hours', 'asOf'))
       assert.match(await tells(), /ERROR STALE freshness of reports\.revenue/)
     },
   )

@@ -57,11 +57,15 @@ export class Example {
   }
 
   /** The rows of a query on the server of `npx viewkeeper dev`. */
-  async rows(query: string): Promise<unknown[][]> {
+  rows = (query: string): Promise<unknown[][]> =>
+    this.on(async (sql) => Array.from(await sql.unsafe(query).values(), (row) => [...row]))
+
+  /** Does `work` on that server. */
+  async on<T>(work: (sql: postgres.Sql) => Promise<T>): Promise<T> {
     const url = await this.team.types('npx viewkeeper dev --database-url 2> /dev/null')
     const sql = postgres(url.trim(), { max: 1 })
     try {
-      return Array.from(await sql.unsafe(query).values(), (row) => [...row])
+      return await work(sql)
     } finally {
       await sql.end()
     }

@@ -4,6 +4,7 @@ import { startEvents } from '../../serve/http/events.ts'
 import { startGateway } from '../../serve/http/gateway.ts'
 import { refresh } from '../../src/run/refresh.ts'
 import { servedOn } from '../support/api/served.ts'
+import { deleteRows, insertRow } from '../support/record/rows.ts'
 import { callOn, useDatabase } from '../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
 import { hangsMs } from '../support/waiting/until.ts'
@@ -81,16 +82,15 @@ test('a view is paused and resumed, and a refresh of a paused view asks first', 
 })
 
 test('a channel that does not take its messages is said until it does', async () => {
-  await sql`
-    insert into viewkeeper.deliveries (channel, key, message, failed_at, error)
-    values ('mail ops@example.com', 'one', '{}', '2026-11-20T09:00:00Z', 'it answered 500')`
+  const failed = { failedAt: '2026-11-20T09:00:00Z', error: 'it answered 500' }
+  await insertRow(sql, 'deliveries', { channel: 'mail ops@example.com', key: 'one', message: {}, ...failed })
   await open('')
   const said = page.getByText(
     'mail to ops@example.com has been failing since 2026-11-20 09:00:00 UTC: it answered 500',
     { exact: true },
   )
   await said.waitFor()
-  await sql`delete from viewkeeper.deliveries`
+  await deleteRows(sql, 'deliveries')
   await page.reload()
   await page.getByRole('button', { name: 'Pause all' }).waitFor()
   expect(await said.count()).toBe(0)

@@ -9,6 +9,8 @@ import { monitor } from '../../src/watch/monitor.ts'
 import { Project } from '../end-to-end/support/project.ts'
 import { servedOn } from '../support/api/served.ts'
 import { unheard } from '../support/aws/publisher.ts'
+import { age } from '../support/record/past.ts'
+import { deleteRows, earlier, updateRows } from '../support/record/rows.ts'
 import { useDatabase } from '../support/servers/database.ts'
 import { messagesOf, passTime } from '../support/views/pass.ts'
 import { hourHalfADayAway } from '../support/waiting/half-a-day.ts'
@@ -38,10 +40,10 @@ afterAll(async () => {
   vi.unstubAllEnvs()
 })
 beforeEach(async () => {
+  for (const table of ['runs', 'batches', 'definitions', 'incidents', 'switches'] as const)
+    await deleteRows(sql, table)
   await sql.unsafe(`
     drop schema if exists shop cascade;
-    truncate viewkeeper.runs, viewkeeper.batches, viewkeeper.definitions, viewkeeper.incidents cascade;
-    delete from viewkeeper.switches where key <> 'events';
     create schema shop;
     create table shop.orders (id int primary key, customer int, country text, amount int, parts int);
     insert into shop.orders select i, i % 9, 'c' || i % 5, i, 1 + i % 7 from generate_series(1, 100) i;
@@ -64,12 +66,12 @@ const look = () =>
     people: { environment: 'production', typed: 'production', links: {} },
   })
 /** Lets time pass. All data are equally old then, in a group or not: of the stale views the oldest comes first. */
-const pass = (time: string) =>
-  sql.unsafe(`
-    update viewkeeper.runs set requested_at = requested_at - interval '${time}', started_at = started_at - interval '${time}',
-           finished_at = finished_at - interval '${time}',
-           as_of = case when as_of is not null then (select min(as_of) from viewkeeper.runs) - interval '${time}' end;
-    update viewkeeper.definitions set expected_since = expected_since - interval '${time}', updated_at = updated_at - interval '${time}'`)
+async function pass(time: string): Promise<void> {
+  const oldest = sql`case when as_of is not null then (select min(as_of) from viewkeeper.runs) end`
+  await updateRows(sql, 'runs', {}, { asOf: oldest })
+  await age(sql, time)
+  await earlier(sql, 'definitions', {}, time, 'expectedSince', 'updatedAt')
+}
 
 interface Told {
   view: string
@@ -86,7 +88,7 @@ async function mailed(): Promise<string> {
   await passTime(sql, '6 minutes')
   await look()
   const messages = await messagesOf(sql)
-  await sql`delete from viewkeeper.events where type = 'Message'`
+  await deleteRows(sql, 'events', { type: 'Message' })
   return JSON.stringify(messages)
 }
 
@@ -147,7 +149,7 @@ test('five views are adopted, a lag is promised, one is paused, data break, are 
   await look()
   await expectTruth(allFresh)
 
-  await sql`update viewkeeper.definitions set target_lag_seconds = 900 where name = 'best_countries'`
+  await updateRows(sql, 'definitions', { name: 'best_countries' }, { targetLagSeconds: 900 })
   await look()
   const source = (await listed()).find(({ view }) => view === 'shop.order_values')!
   expect(source).toMatchObject({ promisedFor: 'shop.best_countries', nextBy: 'lag' })
@@ -157,7 +159,7 @@ test('five views are adopted, a lag is promised, one is paused, data break, are 
   await run('pause', 'shop.report')
   await expectTruth(reportPaused)
 
-  await sql`update viewkeeper.definitions set retries = 0`
+  await updateRows(sql, 'definitions', {}, { retries: 0 })
   await sql`update shop.orders set parts = 0 where id = 3`
   await run('refresh', '--all')
   const broken = {
@@ -192,7 +194,7 @@ test('five views are adopted, a lag is promised, one is paused, data break, are 
 test('a lock is held over lunch: the group of its view fails at it, and why names the session and the view', async () => {
   await run('refresh', '--all')
   await look()
-  await sql`update viewkeeper.definitions set retries = 0, timeout_seconds = 2`
+  await updateRows(sql, 'definitions', {}, { retries: 0, timeoutSeconds: 2 })
   await whileLocked(url, 'select from shop.customer_value', async () => {
     await run('refresh', '--all')
     // They are exchanged at one moment or not at all, so all of them failed at the one lock.
@@ -213,7 +215,7 @@ test('a lock is held over lunch: the group of its view fails at it, and why name
 
 test('a source is dropped with what reads it: what was authored is missing, and what has no way without it, too', async () => {
   await run('refresh', '--all')
-  await sql`update viewkeeper.definitions set source = 'authored' where name in ('customer_value', 'country_value')`
+  await updateRows(sql, 'definitions', { name: ['customer_value', 'country_value'] }, { source: 'authored' })
   await look()
   await sql`drop materialized view shop.customer_value cascade`
   await look()

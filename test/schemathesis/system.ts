@@ -14,6 +14,7 @@ import { connectTo } from '../../src/server/connect.ts'
 import type { Sql } from '../../src/server/database.ts'
 import { mustStop } from '../deploy/support/cleanup.ts'
 import { servedOn } from '../support/api/served.ts'
+import { define } from '../support/record/rows.ts'
 import { administrator } from '../support/servers/database.ts'
 
 /** Everything of Viewkeeper that answers HTTP on one machine. */
@@ -34,9 +35,6 @@ const views = `
   create materialized view app."Odd.Name %2F <b>" as select id from public.base;
   create materialized view public.broken as select 1 / (day - 5) as n from public.base with no data;
   create materialized view public.slow as select id, pg_sleep(0.02)::text as slept from public.base;
-  insert into viewkeeper.definitions (schema_name, name, sql, source, checks) values
-    ('public', 'sales', 'select day, count(*) as n from public.base group by 1', 'authored', '{"notEmpty": true}'),
-    ('app', 'missing', 'select id from public.base', 'authored', '{}');
   alter table viewkeeper.runs alter column id restart with 812`
 
 /** Starts the local system on a server of its own, as `npm start` does; all of it ends with the test. */
@@ -47,6 +45,9 @@ export async function startSystem(folder: string): Promise<LocalSystem> {
   await migrate(database, schemaFolder)
   const sql = administrator(url)
   await sql.unsafe(views)
+  const sales = 'select day, count(*) as n from public.base group by 1'
+  await define(sql, 'sales', { sql: sales, checks: { notEmpty: true } })
+  await define(sql, 'app.missing', { sql: 'select id from public.base' })
   mustStop('sql', { stop: () => sql.end({ timeout: 1 }) })
   const events = startEvents(database)
   mustStop('events', { stop: events.close })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { objectsOf, placesIn } from '../../build/record.ts'
+import { objectsOf, placesIn, writing } from '../../build/record.ts'
 
 const objects = objectsOf(`
 create table viewkeeper.runs (id int);
@@ -25,4 +25,13 @@ test('what names a table, a view or a function of the schema is counted, and not
       objects,
     ),
   ).toBe(0)
+})
+
+test('only what writes a table is counted in a test', () => {
+  const count = (statement: string) => placesIn('test/a.ts', `sql\`${statement}\``, objects, writing)
+  expect(count('select from viewkeeper.runs; insert into other.runs select 1')).toBe(0)
+  expect(
+    count('delete from viewkeeper.runs; update viewkeeper.runs set id = 1; truncate viewkeeper.ran'),
+  ).toBe(2)
+  expect(count('Insert into\n viewkeeper.runs')).toBe(1)
 })

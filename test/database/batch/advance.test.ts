@@ -7,14 +7,13 @@ import { getRun } from '../../../src/run/read-runs.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { getView, listViews } from '../../../src/watch/read-views.ts'
 import { deep } from '../../support/deep.ts'
-import { deleteRows } from '../../support/record/rows.ts'
+import { define, deleteRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import {
   accountOf,
   advanceToEnd,
   begin,
   countExecutions,
-  define,
   makeFailing,
   makeGraph,
 } from '../../support/views/batches.ts'

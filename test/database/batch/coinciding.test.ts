@@ -1,13 +1,7 @@
 import { expect, test } from 'vitest'
+import { define } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
-import {
-  accountOf,
-  advanceToEnd,
-  begin,
-  countExecutions,
-  define,
-  makeGraph,
-} from '../../support/views/batches.ts'
+import { accountOf, advanceToEnd, begin, countExecutions, makeGraph } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 

@@ -10,8 +10,9 @@ import { listViews } from '../../../src/watch/read-views.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { servedOn } from '../../support/api/served.ts'
 import { age } from '../../support/record/past.ts'
+import { define } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { namesByKind } from '../../support/views/wrong.ts'
 
 const { sql, database } = useDatabase()

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { getBatch } from '../../../src/batch/read-batches.ts'
 import { startBatch } from '../../../src/batch/start.ts'
-import { deleteRows } from '../../support/record/rows.ts'
+import { define, deleteRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
 
 const { database, sql } = useDatabase()
 

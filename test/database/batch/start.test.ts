@@ -7,16 +7,9 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { cancelOpenBatches } from '../../support/record/open-batches.ts'
-import { updateRows } from '../../support/record/rows.ts'
+import { define, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import {
-  accountOf,
-  advanceToEnd,
-  begin,
-  define,
-  makeFailing,
-  makeGraph,
-} from '../../support/views/batches.ts'
+import { accountOf, advanceToEnd, begin, makeFailing, makeGraph } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 

@@ -10,10 +10,9 @@ import { getView, listViews } from '../../../src/watch/read-views.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { counts } from '../../support/counts.ts'
 import { deep, eachCase } from '../../support/deep.ts'
-import { insertRow } from '../../support/record/rows.ts'
+import { define, insertRow } from '../../support/record/rows.ts'
 import { seedOf } from '../../support/seeded.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { define } from '../../support/views/batches.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)

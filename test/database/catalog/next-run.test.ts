@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { Schedules } from '../../../src/due/schedules.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { getView, listViews } from '../../../src/watch/read-views.ts'
+import { define } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
-import { define } from '../../support/views/batches.ts'
 import { hourHalfADayAway } from '../../support/waiting/half-a-day.ts'
 
 const { database, sql } = useDatabase()

@@ -15,6 +15,7 @@ import { deep } from '../../support/deep.ts'
 import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { age } from '../../support/record/past.ts'
 import {
+  define,
   deleteRows,
   emptyTables,
   insertRow,
@@ -23,7 +24,7 @@ import {
   writeSwitch,
 } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { muchLater, until } from '../../support/waiting/until.ts'
 

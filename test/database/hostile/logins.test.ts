@@ -6,6 +6,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import type { Sql } from '../../../src/server/database.ts'
 import { counts } from '../../support/counts.ts'
 import { deep } from '../../support/deep.ts'
+import { define, earlier, updateRows } from '../../support/record/rows.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
 import { useHostileDatabase } from '../../support/servers/hostile.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
@@ -185,12 +186,8 @@ describe('an author of definitions', () => {
     ],
   ])('cannot hide statements for the main login in the %s of a definition', async (_, written) => {
     const name = newName()
-    const row = { schema_name: 'made', name, source: 'authored', sql: 'select 1 as id', ...written }
-    const text = JSON.stringify(row).replaceAll('$', name)
-    await place.sql`
-      insert into viewkeeper.definitions (schema_name, name, source, sql, indexes, grants)
-      select d.schema_name, d.name, d.source, d.sql, coalesce(d.indexes, '[]'), coalesce(d.grants, '[]')
-        from jsonb_populate_record(null::viewkeeper.definitions, ${text}::text::jsonb) d`
+    const row = JSON.stringify({ sql: 'select 1 as id', ...written }).replaceAll('$', name)
+    await define(place.sql, `made.${name}`, JSON.parse(row))
     await create({ view: `made.${name}` }, callOn(place.database)).catch(() => {})
     expect(await breaches()).toEqual([])
   })
@@ -252,7 +249,7 @@ describe('whether a run goes on', () => {
       const [her] = await mallory`select pg_backend_pid() as pid`
       const busy = mallory`select pg_sleep(600)`.catch(() => {})
       await place.sql`select pg_terminate_backend(${pid})`
-      await place.sql`update viewkeeper.runs set backend_pid = ${her?.pid} where id = ${id}`
+      await updateRows(place.sql, 'runs', { id }, { backendPid: her?.pid })
       for (const looker of [place.database, place.databaseOf('single')])
         await looker.withConnection(async (sql) => {
           const [{ there }] = await sql.unsafe<[{ there: boolean }]>(
@@ -269,7 +266,7 @@ describe('whether a run goes on', () => {
 
   test('a login that may not see its session does not say; who may see it does', async () => {
     const record = await whileStopped('null', async ({ id }) => {
-      await place.sql`update viewkeeper.runs set backend_start = backend_start - interval '1 s' where id = ${id}`
+      await earlier(place.sql, 'runs', { id }, '1 s', 'backendStart')
       expect(
         await place.databaseOf('single').withConnection((sql) => closeLostRuns(sql, { runId: id })),
       ).toEqual([])

@@ -11,6 +11,7 @@ import { beginMonitoring } from '../../../src/record/watch/looks.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
 import { makeRaises, sqlstates } from '../../support/catalog/sqlstates.ts'
 import { recordsWith } from '../../support/record/records-with.ts'
+import { define, insertRow, updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 // Views fail in every class of SQLSTATEs with a value of a row in the message. Neither the value nor the password of the login is
@@ -49,19 +50,18 @@ beforeAll(async () => {
     create materialized view g.checked as select s from public.rows`)
   await sql`insert into public.rows values (null)`
   for (const schema of ['m', 't'])
-    for (const sqlstate of sqlstates)
+    for (const sqlstate of sqlstates) {
       await sql.unsafe(`
         create materialized view ${schema}.${viewOf(sqlstate)} as
-          select case when s is not null then public.raises('${sqlstate}', s) end as v from public.rows;
-        insert into viewkeeper.definitions (schema_name, name, source, timeout_seconds)
-          values ('${schema}', '${viewOf(sqlstate)}', 'discovered', ${/40P01|55P03/.test(sqlstate) ? 2 : 60})`)
+          select case when s is not null then public.raises('${sqlstate}', s) end as v from public.rows`)
+      const timeoutSeconds = /40P01|55P03/.test(sqlstate) ? 2 : 60
+      await insertRow(sql, 'definitions', { view: `${schema}.${viewOf(sqlstate)}`, timeoutSeconds })
+    }
   const checks = {
     rows_of: `select from checked where public.raises('P0001', s) is not null`,
     finds: 'select s from checked',
   }
-  await sql`
-    insert into viewkeeper.definitions (schema_name, name, source, sql, checks)
-    values ('g', 'checked', 'authored', 'select s from public.rows', ${sql.json(checks)})`
+  await define(sql, 'g.checked', { sql: 'select s from public.rows', checks })
   await sql`update public.rows set s = ${marker}`
   // From its first look on, the monitor makes events of what ends.
   await database.withConnection(beginMonitoring)
@@ -140,9 +140,9 @@ describe('neither a value of a row nor the password is shown, whatever fails wit
   })
 
   test('what the monitor publishes, programs are told and people are mailed of all that', async () => {
-    await sql`update viewkeeper.definitions set max_staleness_seconds = 1`
+    await updateRows(sql, 'definitions', {}, { maxStalenessSeconds: 1 })
     // A limit holds from when it was set.
-    await sql`update viewkeeper.definitions set expected_since = now() - interval '1 year'`
+    await updateRows(sql, 'definitions', {}, { expectedSince: sql`now() - interval '1 year'` })
     await call(monitor, {})
     const types = new Set<string>()
     let turn: Turn = { token: null, events: [] }

@@ -30,11 +30,12 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { counts } from '../../support/counts.ts'
+import { define, deleteRows } from '../../support/record/rows.ts'
 import { seeded, seedOf } from '../../support/seeded.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { login, useHostileDatabase } from '../../support/servers/hostile.ts'
 import { kinds, neighbourOf } from '../../support/servers/neighbour.ts'
-import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 
 // Whatever Viewkeeper does, an owner may exchange all that is hers between any two of its statements: no code of hers runs as the login.
@@ -291,9 +292,9 @@ test('an owner who exchanges what is hers between any two statements of any oper
   const play = async ({ before, work }: Operation, window: typeof quiet) => {
     patienceMs = window === quiet ? 120_000 : 20_000
     await neighbour.watch(quiet)
-    await place.sql`delete from viewkeeper.migrations`
-    await place.sql`delete from viewkeeper.set_aside`
-    await place.sql`delete from viewkeeper.definitions`
+    await deleteRows(place.sql, 'migrations')
+    await deleteRows(place.sql, 'setAside')
+    await deleteRows(place.sql, 'definitions')
     await neighbour.anew()
     await before?.(place.database)
     await neighbour.watch(window)

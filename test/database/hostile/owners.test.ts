@@ -9,10 +9,11 @@ import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { checkView } from '../../../src/watch/check.ts'
 import { deep, eachGroup } from '../../support/deep.ts'
+import { define, deleteRows } from '../../support/record/rows.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { escapeAndForge, useHostileDatabase } from '../../support/servers/hostile.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
-import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
 import { between } from '../../support/waiting/between.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -45,13 +46,9 @@ async function mallorysView(query = trap, more = (_view: string) => ''): Promise
 
 /** Authors a view that Viewkeeper is to create. */
 async function author(more: Partial<Definition> = {}): Promise<string> {
-  const name = newName()
-  const { sql } = place
-  await sql`
-    insert into viewkeeper.definitions (schema_name, name, sql, source, indexes, owner)
-    values ('made', ${name}, ${more.sql ?? trap}, 'authored', ${sql.json((more.indexes ?? []) as never)},
-            ${more.owner ?? null})`
-  return `made.${name}`
+  const view = `made.${newName()}`
+  await define(place.sql, view, { sql: trap, ...more })
+  return view
 }
 
 const expectOnly = async (...roles: string[]) => {
@@ -122,7 +119,7 @@ eachGroup(logins, { quick: 1 })(
       const [described] = (await describeViews(as(), [view])).filter(isDefined)
       const frozen = await folder(`adopt ${view}`)
       await frozen.freeze([described!.definition])
-      await place.sql`delete from viewkeeper.migrations`
+      await deleteRows(place.sql, 'migrations')
       await verifyFrozen(as(), [], await frozen.read())
       await migrateUp(migrateCall(as()), await frozen.read())
       await expectOnly('mallory')
@@ -132,7 +129,7 @@ eachGroup(logins, { quick: 1 })(
       const view = await mallorysView('select id from m.base')
       const frozen = await folder(`rebuild ${view}`)
       await frozen.freeze([definition(view.slice(2), trap, { schema: 'm' })])
-      await place.sql`delete from viewkeeper.migrations`
+      await deleteRows(place.sql, 'migrations')
       await migrateUp(migrateCall(as()), await frozen.read())
       await expectOnly('mallory')
     })
@@ -154,7 +151,7 @@ eachGroup(logins, { quick: 1 })(
     test('a migration makes the view', async () => {
       const frozen = await folder(newName())
       await frozen.freeze([definition(newName(), trap, { schema: 'made', owner: 'mallory' })])
-      await place.sql`delete from viewkeeper.migrations`
+      await deleteRows(place.sql, 'migrations')
       await verifyFrozen(as(), [], await frozen.read())
       await migrateUp(migrateCall(as()), await frozen.read())
       await expectOnly('mallory')
@@ -165,7 +162,7 @@ eachGroup(logins, { quick: 1 })(
       await run('alice', `create materialized view made.${name} as select 1 as id`)
       const frozen = await folder(name)
       await frozen.freeze([definition(name, trap, { schema: 'made', owner: 'mallory' })])
-      await place.sql`delete from viewkeeper.migrations`
+      await deleteRows(place.sql, 'migrations')
       await migrateUp(migrateCall(as()), await frozen.read())
       await expectOnly('mallory')
     })
@@ -181,7 +178,7 @@ eachGroup(logins, { quick: 1 })(
       const view = await mallorysView()
       const frozen = await folder(`take ${view}`)
       await frozen.freeze([definition(view.slice(2), 'select 1 as id', { schema: 'm', owner: 'alice' })])
-      await place.sql`delete from viewkeeper.migrations`
+      await deleteRows(place.sql, 'migrations')
       await run('mallory', 'grant usage, create on schema m to alice')
       await migrateUp(migrateCall(as()), await frozen.read())
       await expectOnly()
@@ -197,7 +194,7 @@ eachGroup(logins, { quick: 1 })(
       await frozen.freeze([
         definition(view.slice(2), 'select id from m.base', { schema: 'm', owner: 'alice' }),
       ])
-      await place.sql`delete from viewkeeper.migrations`
+      await deleteRows(place.sql, 'migrations')
       expect((await refusalOf(migrateUp(migrateCall(as()), await frozen.read()))).message).toContain(
         `${view} cannot be given to alice, because nobody has authored its index ${index}, whose expressions would run as alice`,
       )
@@ -231,7 +228,7 @@ eachGroup(logins, { quick: 1 })(
     test('the view comes by a migration', async () => {
       const frozen = await folder(newName())
       await frozen.freeze([definition(newName(), trap, { schema: 'made' })])
-      await place.sql`delete from viewkeeper.migrations`
+      await deleteRows(place.sql, 'migrations')
       await migrateUp(migrateCall(as()), await frozen.read())
       await expectOnly(await makersRole())
     })
@@ -241,7 +238,7 @@ eachGroup(logins, { quick: 1 })(
       const frozen = await folder(name)
       const query = { schema: 'made', indexes: [{ name: `${name}_id`, unique: true, on: '(id)' }] }
       await frozen.freeze([definition(name, 'select m.evil() as id', query)])
-      await place.sql`delete from viewkeeper.migrations`
+      await deleteRows(place.sql, 'migrations')
       expect(await verifyFrozen(as(), [], await frozen.read())).toMatchObject([{ nullKey: null }])
       await expectOnly(await makersRole())
     })
@@ -249,7 +246,7 @@ eachGroup(logins, { quick: 1 })(
     test('the view is tried before it is frozen', async () => {
       const frozen = await folder(newName())
       await frozen.freeze([definition(newName(), trap, { schema: 'made' })])
-      await place.sql`delete from viewkeeper.migrations`
+      await deleteRows(place.sql, 'migrations')
       await verifyFrozen(as(), [], await frozen.read())
       await expectOnly(await makersRole())
     })
@@ -404,7 +401,7 @@ eachGroup(logins, { quick: 1 })(
       const view = await mallorysView('select id from m.base')
       const frozen = await folder(`shadowed ${view}`)
       await frozen.freeze([definition(view.slice(2), trap, { schema: 'm' })])
-      await place.sql`delete from viewkeeper.migrations`
+      await deleteRows(place.sql, 'migrations')
       await migrateUp(migrateCall(as()), await frozen.read()).catch(() => {})
       expect(await breaches()).toEqual([])
     })
@@ -546,7 +543,7 @@ describe('settings that the code of an owner leaves behind do not change the rec
     const view = await mallorysView('select id from m.base')
     const frozen = await folder(`settings ${view}`)
     await frozen.freeze([definition(view.slice(2), trap, { schema: 'm' })])
-    await place.sql`delete from viewkeeper.migrations`
+    await deleteRows(place.sql, 'migrations')
     const { applied } = await migrateUp(migrateCall(place.database), await frozen.read())
     const journal = await place.sql`select run_id as "runId" from viewkeeper.migrations`
     expect({ other: await record(), journal }).toEqual({
@@ -985,7 +982,7 @@ test(
       'alice',
       `create materialized view a.${top} as select m.id, b.old as more from a.${mid} m, a.${base} b`,
     )
-    await place.sql`delete from viewkeeper.migrations`
+    await deleteRows(place.sql, 'migrations')
     await place.sql.unsafe(`alter role viewkeeper_app in database hostile set search_path = a`)
     await arm(`
     declare shadows name;

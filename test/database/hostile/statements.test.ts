@@ -67,6 +67,7 @@ import {
 } from '../../../src/watch/read-views.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { deleteRows, updateRows } from '../../support/record/rows.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
 import { login, useHostileDatabase } from '../../support/servers/hostile.ts'
 import { makeHostileNames } from '../../support/servers/hostile-names.ts'
@@ -144,7 +145,7 @@ async function doEverything(database: Database): Promise<void> {
   const steps = await readSchemaSteps(schemaFolder)
   const next = { number: steps.length + 1, name: 'next', sql: 'select', checksum: '' }
   await database.withConnection((sql) => applySchema(sql, [...steps, next]))
-  await place.sql`delete from viewkeeper.schema_steps where name operator(pg_catalog.=) 'next'`
+  await deleteRows(place.sql, 'schemaSteps', { name: 'next' })
   await database.withConnection(beginMonitoring)
 
   const frozen = await folder('everything')
@@ -195,7 +196,7 @@ async function doEverything(database: Database): Promise<void> {
     const quick = place.databaseOf(login, { regularUpToMs })
     await advanceToEnd(quick, await begin(quick, { views: ['a.kept', 'a.above'] }))
     // However slow the machine is, one message has both.
-    await place.sql`update viewkeeper.runs set duration_ms = 5`
+    await updateRows(place.sql, 'runs', {}, { durationMs: 5 })
     await advanceToEnd(quick, await begin(quick, { pattern: 'a.few*', concurrency: 1 }))
   }
   await place.run('alice', 'drop materialized view a.above, a.few_1, a.few_2')
@@ -380,7 +381,8 @@ async function doWhatFails(database: Database): Promise<void> {
   await putBack(database, { ...back, forgotten: ['a.losing'] })
 
   await begin(database, { views: ['a.kept'] })
-  await place.sql`update viewkeeper.batches set advanced_at = pg_catalog.now() operator(pg_catalog.-) '1 day'::pg_catalog.interval`
+  const dayAgo = place.sql`pg_catalog.now() operator(pg_catalog.-) '1 day'::pg_catalog.interval`
+  await updateRows(place.sql, 'batches', {}, { advancedAt: dayAgo })
   await monitor(database, { schedules: unscheduled, publish: unheard, people })
   let handed = await handOut(database, { token: null, done: [], stop: false }, 'test')
   while (!handed.busy && handed.events.length > 0)
@@ -390,7 +392,7 @@ async function doWhatFails(database: Database): Promise<void> {
       'test',
     )
   await monitor(database, { schedules: unscheduled, publish: unheard, programs: null })
-  await place.sql`update viewkeeper.definitions set target_lag_seconds = 60 where name operator(pg_catalog.=) 'kept'`
+  await updateRows(place.sql, 'definitions', { name: 'kept' }, { targetLagSeconds: 60 })
   await startDueBatch({ database, idempotencyKey: 'due' }, { everySeconds: 60 })
   await database.withConnection(async (sql) => {
     await createToken(sql, { name: 'ci', may: 'read', days: 1, by: 'test' })

@@ -12,10 +12,9 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { age } from '../../support/record/past.ts'
-import { emptyTables } from '../../support/record/rows.ts'
+import { define, emptyTables } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
-import { define } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { sql, database, as } = useDatabase()

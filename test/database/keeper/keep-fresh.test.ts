@@ -3,9 +3,8 @@ import { defaults } from '../../../src/config/options.ts'
 import { makeAdvancer } from '../../../src/keeper/advancer.ts'
 import { keepFresh } from '../../../src/keeper/keep-fresh.ts'
 import { termsOf } from '../../../src/keeper/terms.ts'
-import { writeSwitch } from '../../support/record/rows.ts'
+import { define, writeSwitch } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
-import { define } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { sql, database, url } = useDatabase()

@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
+import { define } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
-import { define } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { sql, as } = useDatabase({ migrated: false })

@@ -6,9 +6,9 @@ import type { Result } from '../../../src/run/call.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { keptMark } from '../../../src/sql/names.ts'
 import { getView } from '../../../src/watch/read-views.ts'
-import { emptyTables } from '../../support/record/rows.ts'
+import { define, emptyTables } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { accountOf, advanceToEnd, begin } from '../../support/views/batches.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 
 const { database, sql, url } = useDatabase()

@@ -5,6 +5,7 @@ import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { eachCase } from '../../support/deep.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { type TestDatabase, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -201,7 +202,7 @@ describe('a folder that is not what it was when it was applied', () => {
   })
 
   test('is refused, too, where the journal lacks one before its last', async () => {
-    await sql`delete from viewkeeper.migrations where number = 2`
+    await deleteRows(sql, 'migrations', { number: 2 })
     const { checksum } = (await good.read())[1] as { checksum: string }
     const restoring = `insert into viewkeeper.migrations (number, name, checksum) values (2, '002_a', '${checksum}');`
     const message =
@@ -230,7 +231,7 @@ describe('a migration that fails', () => {
 
   /** A place without journal, where `views` have been made by migrations. */
   async function made(...views: Definition[]): Promise<FrozenFolder> {
-    await sql`delete from viewkeeper.migrations`
+    await deleteRows(sql, 'migrations')
     const frozen = await folder(`failing ${++names}`)
     await frozen.freeze(views)
     await migrateUp(migrateCall(database), await frozen.read())

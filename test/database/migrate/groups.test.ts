@@ -9,6 +9,7 @@ import { frozenState } from '../../../src/migrate/plan/frozen.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { deep } from '../../support/deep.ts'
+import { deleteRows, updateRows } from '../../support/record/rows.ts'
 import { readersOf, useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
@@ -25,11 +26,11 @@ const { database, sql, url } = useDatabase()
 let made = 0
 
 beforeEach(async () => {
+  for (const table of ['migrations', 'runs', 'definitions'] as const) await deleteRows(sql, table)
   await sql.unsafe(`
     drop schema if exists app cascade;
     create schema app;
-    create table app.orders as select i as id, i % 3 as shop, i as total from generate_series(1, 30) i;
-    delete from viewkeeper.migrations; delete from viewkeeper.runs; delete from viewkeeper.definitions`)
+    create table app.orders as select i as id, i % 3 as shop, i as total from generate_series(1, 30) i`)
 })
 
 const inApp = (name: string, query: string, more: Partial<Definition> = {}) =>
@@ -125,7 +126,7 @@ describe('a view that materialized views read gets another query', () => {
         ['sales', true],
       ] as const) {
         if (alone) await sql`drop materialized view app.above, app.beside`
-        await sql`update viewkeeper.definitions set paused_at = case when name = ${name} then clock_timestamp() end`
+        await updateRows(sql, 'definitions', { name }, { pausedAt: sql`clock_timestamp()` })
         const before = await wholeCatalog(sql)
         const refusal = await refusalOf(migrateUp(migrateCall(database), await frozen.read()))
         expect(refusal.message).toContain(
@@ -133,8 +134,8 @@ describe('a view that materialized views read gets another query', () => {
             `End the pause first: viewkeeper resume 'app.${name}'`,
         )
         expect(await wholeCatalog(sql)).toEqual(before)
+        await updateRows(sql, 'definitions', { name }, { pausedAt: null })
       }
-      await sql`update viewkeeper.definitions set paused_at = null`
       expect((await migrateUp(migrateCall(database), await frozen.read())).applied).toHaveLength(1)
     },
   )

@@ -4,6 +4,7 @@ import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { deep } from '../../support/deep.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -18,10 +19,10 @@ const { folder, applied, up, down, freezeOn, differences } = useFrozenLife(place
 
 beforeEach(async () => {
   for (const server of [sql, other.sql]) {
+    await deleteRows(server, 'migrations')
     await server.unsafe(`
       drop table if exists orders cascade;
       drop materialized view if exists sales cascade;
-      delete from viewkeeper.migrations;
       create table orders as select i as id, i % 3 as shop, i * 10 as total from generate_series(1, 30) i`)
   }
 })
@@ -250,7 +251,7 @@ describe('a login that is no superuser', deep, () => {
     await place.sql.unsafe(
       `set role ${boss}; create materialized view reads_secrets as select id from secrets; reset role`,
     )
-    await place.sql`delete from viewkeeper.migrations`
+    await deleteRows(place.sql, 'migrations')
     await frozen.freeze([before], { adopts: true })
     await up(frozen, login)
     await place.sql.unsafe(`revoke select on secrets from ${boss}`)

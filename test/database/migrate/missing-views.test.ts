@@ -11,6 +11,7 @@ import type { Sql } from '../../../src/server/database.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { deep } from '../../support/deep.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -22,9 +23,9 @@ const { database, sql } = useDatabase()
 let folders = 0
 
 beforeEach(async () => {
+  await deleteRows(sql, 'migrations')
   await sql.unsafe(`
     drop table if exists orders cascade; drop schema if exists shop cascade;
-    delete from viewkeeper.migrations;
     create schema shop;
     create table orders as select i as id, i % 3 as shop, i * 10 as total from generate_series(1, 30) i`)
 })

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { eachCase } from '../../support/deep.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -11,7 +12,8 @@ const { database, sql, url } = useDatabase()
 let folders = 0
 
 beforeEach(async () => {
-  await sql.unsafe('truncate viewkeeper.migrations; drop schema public cascade; create schema public')
+  await deleteRows(sql, 'migrations')
+  await sql.unsafe('drop schema public cascade; create schema public')
 })
 
 /** A folder whose only migration is this SQL, and its way back. */

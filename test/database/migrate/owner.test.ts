@@ -15,6 +15,7 @@ import { connectTo } from '../../../src/server/connect.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { fixesIn } from '../../support/catalog/fixes.ts'
 import { deep } from '../../support/deep.ts'
+import { define, deleteRows } from '../../support/record/rows.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
@@ -75,7 +76,7 @@ beforeAll(async () => {
 })
 
 beforeEach(async () => {
-  await sql`delete from viewkeeper.migrations`
+  await deleteRows(sql, 'migrations')
 })
 
 const inShop = (name: string, query: string, more: Partial<Definition> = {}) =>
@@ -102,9 +103,8 @@ const checkedOf = async (definitions: Definition[]) =>
 const ownerOf = async (view: string) =>
   (await sql`select relowner::regrole::text as owner from pg_class where oid = ${view}::regclass`)[0]?.owner
 
-const write = (name: string, query: string, owner: string | null) => sql`
-  insert into viewkeeper.definitions (schema_name, name, sql, owner, source)
-  values ('shop', ${name}, ${query}, ${owner}, 'authored')`
+const write = (name: string, query: string, owner: string | null) =>
+  define(sql, `shop.${name}`, { sql: query, owner })
 
 describe('a view that is created', () => {
   test('belongs to the role that its definition names, and reads what that role may read', async () => {
@@ -139,7 +139,7 @@ describe('a view that is created', () => {
     const force = async () => (await create({ view: 'shop.kept', force: true }, callOn(database))).status
     expect(await force()).toBe('created')
     expect(await ownerOf('shop.kept')).toBe(owner)
-    await sql`update viewkeeper.definitions set owner = ${other}, sql = 'select id from shop.base' where name = 'kept'`
+    await write('kept', 'select id from shop.base', other)
     expect(await force()).toBe('created')
     expect(await ownerOf('shop.kept')).toBe(other)
   })
@@ -155,7 +155,6 @@ describe('a view that is created', () => {
     ['the owner of the record', () => keeper, 'InvalidRequest', /owner: .* owns schema viewkeeper/],
     ['the login', () => app, 'InvalidRequest', /owner: .* may become its owner/],
   ])('cannot belong to %s', async (_, role, code, message) => {
-    await sql`delete from viewkeeper.definitions where name = 'refused'`
     await write('refused', 'select 1 as id', role())
     expect(await create({ view: 'shop.refused' }, callOn(database))).toMatchObject({
       status: 'error',

@@ -6,6 +6,7 @@ import { listRuns } from '../../../src/run/read-runs.ts'
 import { getView } from '../../../src/watch/read-views.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { deep } from '../../support/deep.ts'
+import { deleteRows, updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
@@ -131,9 +132,9 @@ describe('what a migration writes down', () => {
   })
 
   test('leaves a pause as it is', async () => {
-    await sql`update viewkeeper.definitions set paused_at = clock_timestamp() where name = 'full'`
+    await updateRows(sql, 'definitions', { name: 'full' }, { pausedAt: sql`clock_timestamp()` })
     const frozen = await folder('paused')
-    await sql`delete from viewkeeper.migrations`
+    await deleteRows(sql, 'migrations')
     await frozen.freeze([{ ...full, comment: 'changed while paused' }])
     await migrateUp(migrateCall(database), await frozen.read())
     expect(await definitionOf('full')).toMatchObject({

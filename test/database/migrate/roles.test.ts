@@ -7,6 +7,7 @@ import { migrate } from '../../../src/own-schema/apply.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
@@ -44,7 +45,7 @@ beforeAll(async () => {
 })
 
 beforeEach(async () => {
-  await sql`delete from viewkeeper.migrations`
+  await deleteRows(sql, 'migrations')
 })
 
 const inShop = (name: string, query: string, more: Partial<Definition> = {}) =>

@@ -4,6 +4,7 @@ import type { FrozenMigration } from '../../../src/migrate/plan/frozen.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { deep, eachCase } from '../../support/deep.ts'
 import { killClientWhen } from '../../support/processes/killed-client.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -141,7 +142,7 @@ describe('a deploy that meets somebody at work on the view', () => {
     const view = definition(name, `select b.* from (select 1 as id) b, public.${name}_gate()`, {
       indexes: [{ name: `${name}_key`, unique: true, on: '(id)' }],
     })
-    await sql`delete from viewkeeper.migrations`
+    await deleteRows(sql, 'migrations')
     const frozen = await folder(name)
     await frozen.freeze([view])
     await migrateUp(migrateCall(database), await frozen.read())
@@ -189,7 +190,7 @@ describe('a deploy that meets somebody at work on the view', () => {
   test('gives up when its time is over, naming who is at work; nothing has changed', async () => {
     await makeGatedView(sql, 'held')
     const view = definition('held', 'select 1 as id')
-    await sql`delete from viewkeeper.migrations`
+    await deleteRows(sql, 'migrations')
     const frozen = await folder('held')
     await frozen.freeze([view])
     await withGateClosed(sql, 'held', async (open) => {
@@ -209,7 +210,7 @@ describe('a deploy that meets somebody at work on the view', () => {
 
   test('gives up, too, on somebody whose work is no run, and says why', async () => {
     await makeGatedView(sql, 'held_by_hand')
-    await sql`delete from viewkeeper.migrations`
+    await deleteRows(sql, 'migrations')
     const frozen = await folder('held_by_hand')
     await frozen.freeze([definition('held_by_hand', 'select 1 as id')])
     await withGateClosed(sql, 'held_by_hand', async (open) => {

@@ -5,6 +5,7 @@ import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { deep } from '../../support/deep.ts'
+import { deleteRows, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 
@@ -12,13 +13,13 @@ const { database, sql } = useDatabase()
 const folder = useFolders()
 let folders = 0
 
-beforeEach(() =>
-  sql.unsafe(`
+beforeEach(async () => {
+  for (const table of ['migrations', 'runs', 'definitions'] as const) await deleteRows(sql, table)
+  await sql.unsafe(`
     drop schema if exists app, viewkeeper_logs cascade; create schema app;
-    delete from viewkeeper.migrations; delete from viewkeeper.runs; delete from viewkeeper.definitions;
     create table app.orders (id int primary key generated always as identity, day date, region text, amount int);
-    insert into app.orders (day, region, amount) select date '2026-11-01' + i % 10, 'r' || i % 3, i from generate_series(1, 200) i`),
-)
+    insert into app.orders (day, region, amount) select date '2026-11-01' + i % 10, 'r' || i % 3, i from generate_series(1, 200) i`)
+})
 
 const query = 'select day, count(*) as n from app.orders group by day'
 const other = 'select day, count(*) as n from app.orders where amount > 100 group by day'
@@ -161,7 +162,7 @@ describe('a kept table with slices', () => {
       await down(into, 2)
       expect(await differences(daily(query))).toEqual([])
       // A project whose files do not know the log.
-      await sql`delete from viewkeeper.migrations`
+      await deleteRows(sql, 'migrations')
       const other = await folder(`slices ${++folders}`)
       expect(await frozen(other, [daily(query)])).toEqual([
         '001_remove_daily_touched',
@@ -198,7 +199,8 @@ describe('a kept table with slices', () => {
       expect(await up(into)).toEqual(['alter'])
       expect(await differences(next)).toEqual([])
       await because()
-      await sql`update viewkeeper.runs set meta = jsonb_set(meta, '{response,slices,wholeAt}', to_jsonb(now() - interval '2 h'))`
+      const wholeAt = sql`jsonb_set(meta, '{response,slices,wholeAt}', to_jsonb(now() - interval '2 h'))`
+      await updateRows(sql, 'runs', {}, { meta: wholeAt })
       expect((await refresh({ view: 'app.daily' }, callOn(database))).response.because).toMatch(
         /^computes all of about 10 slices of day anew: every 1 h all are/,
       )

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { deep } from '../../support/deep.ts'
+import { deleteRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { definition } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -13,10 +14,10 @@ const { sql } = place
 const { applied, up, down, freezeOn, differences } = useFrozenLife(place)
 
 beforeEach(async () => {
+  await deleteRows(sql, 'migrations')
   await sql.unsafe(`
     drop table if exists orders cascade;
     drop materialized view if exists sales, parent, child cascade;
-    delete from viewkeeper.migrations;
     create table orders as select i as id, i % 3 as shop, i * 10 as total from generate_series(1, 30) i`)
 })
 

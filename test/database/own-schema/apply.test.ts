@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { migrate, readSchemaSteps } from '../../../src/own-schema/apply.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { insertRow } from '../../support/record/rows.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 
 let folder: string
@@ -81,7 +82,7 @@ describe('migrating', () => {
       ),
     })
     expect(await sql`select number from viewkeeper.schema_steps`).toHaveLength(ours.length + 1)
-    await sql`insert into viewkeeper.migrations (number, name, checksum, run_id) values (1, '001_a', 'x', 1)`
+    await insertRow(sql, 'migrations', { number: 1, name: '001_a', checksum: 'x', runId: 1 })
     await sql`alter schema viewkeeper rename to viewkeeper_before`
     expect((await migrate(database, steps)).applied).toHaveLength(ours.length + 2)
     const page = await readFile(new URL('../../../docs/upgrading.md', import.meta.url), 'utf8')

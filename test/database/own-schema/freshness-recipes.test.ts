@@ -3,21 +3,15 @@ import { text } from 'node:stream/consumers'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { deep } from '../../support/deep.ts'
+import { recipeOf } from '../../support/recipe.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { useHostileDatabase } from '../../support/servers/hostile.ts'
 import { until } from '../../support/waiting/until.ts'
 
 // What docs/freshness-in-sql.md tells people to type, as it stands there.
 
-const page = readFileSync(new URL('../../../docs/freshness-in-sql.md', import.meta.url), 'utf8')
-
-/** The first block of code below a heading. */
-function recipe(heading: string): string {
-  const [, section = ''] = page.split(`\n## ${heading}\n`)
-  const [, code] = /^```\w+\n(.*?)^```/ms.exec(section) ?? []
-  if (code === undefined) throw new Error(`docs/freshness-in-sql.md has no code below ${heading}`)
-  return code
-}
+const recipe = (heading: string) => recipeOf('freshness-in-sql.md', heading)
 
 /** The SQL that a line of the shell gives to psql. */
 const given = (heading: string) => / -c "([^"]+)"/.exec(recipe(heading))?.[1] as string
@@ -25,8 +19,10 @@ const given = (heading: string) => / -c "([^"]+)"/.exec(recipe(heading))?.[1] as
 const place = useHostileDatabase()
 const swap = () => refresh({ view: 'app.sales', strategy: 'swap' }, callOn(place.database))
 /** As if the last refresh were so long ago. */
-const age = (ago: string) =>
-  place.sql`update viewkeeper.runs set as_of = clock_timestamp() - ${ago}::interval where view_name = 'sales'`
+function age(ago: string): Promise<void> {
+  const asOf = place.sql`clock_timestamp() - ${ago}::interval`
+  return updateRows(place.sql, 'runs', { viewName: 'sales' }, { asOf })
+}
 const reader = () => place.session('reporting')
 
 beforeAll(async () => {

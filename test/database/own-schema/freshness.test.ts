@@ -4,6 +4,8 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read-views.ts'
 import { deep, eachCase, eachGroup } from '../../support/deep.ts'
+import { writePast } from '../../support/record/past.ts'
+import { insertRow, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { useHostileDatabase } from '../../support/servers/hostile.ts'
 import { makeHostileNames } from '../../support/servers/hostile-names.ts'
@@ -138,7 +140,8 @@ describe('of a view that the reader may not read', () => {
   test('no name is told, not even if its data are too old', async () => {
     await make('above', 'select i from a.hidden')
     await fill('a.above')
-    await place.sql`update viewkeeper.runs set as_of = as_of - interval '1 day', held_back_by = 'a.hidden' where view_name = 'above'`
+    const asOf = place.sql`as_of - interval '1 day'`
+    await updateRows(place.sql, 'runs', { view: 'a.above' }, { asOf, heldBackBy: 'a.hidden' })
     const condition = async () => (await refused('a.above')).detail
     expect(await condition()).toMatch(/held back: a view that it reads was not fresher\.$/)
     await place.run('alice', 'grant select (i) on a.hidden to reader')
@@ -333,12 +336,12 @@ describe('a query that asks how old its data are', () => {
   test('finds one view in a few blocks, whatever the record has of this view and of others', async () => {
     await make('busy')
     await fill('a.busy')
-    await place.sql.unsafe(`
-      insert into viewkeeper.definitions (schema_name, name, source) select 'a', 'other_' || i, 'discovered' from generate_series(1, 300) i;
-      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, started_at, as_of, error)
-        select d.id, d.schema_name, d.name, 'refresh', case when d.name = 'busy' then 'failed' else 'skipped' end, 'schedule', now(), now(),
-               case when d.name <> 'busy' then now() end, case when d.name = 'busy' then '{"class": "RefreshFailed"}'::jsonb end
-          from viewkeeper.definitions d, generate_series(1, case when d.name = 'busy' then 5000 else 20 end) where d.name = 'busy' or d.name like 'other_%'`)
+    const others = Array.from({ length: 300 }, (_, at) => `other_${at}`)
+    await Promise.all(others.map((name) => insertRow(place.sql, 'definitions', { view: `a.${name}` })))
+    await writePast(place.sql, [
+      ...others.flatMap((view) => Array(20).fill({ view, ago: '1 s' })),
+      ...Array(5000).fill({ view: 'busy', status: 'failed', ago: '1 s' }),
+    ])
     await place.sql`vacuum analyze viewkeeper.runs, viewkeeper.definitions`
     const session = reader()
     const tell = async () => {

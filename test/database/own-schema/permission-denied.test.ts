@@ -13,6 +13,7 @@ import type { Database } from '../../../src/server/database.ts'
 import { getMetrics, getView, listViews } from '../../../src/watch/read-views.ts'
 import { fixesIn } from '../../support/catalog/fixes.ts'
 import { deep, eachCase } from '../../support/deep.ts'
+import { define } from '../../support/record/rows.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
 import { muchLater } from '../../support/waiting/until.ts'
@@ -136,9 +137,7 @@ const viewOf = ({ schema }: Place) => `${schema}.sales`
 async function author(more: Partial<Definition> = {}): Promise<Definition> {
   const { schema } = place
   const made = definition('made', `select id from ${schema}.plain`, { schema, ...more })
-  await sql`
-    insert into viewkeeper.definitions (schema_name, name, sql, source)
-    values (${schema}, ${made.name}, ${made.sql}, 'authored')`
+  await define(sql, `${schema}.made`, { sql: made.sql })
   return made
 }
 

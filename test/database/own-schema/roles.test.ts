@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { prune } from '../../../src/keeper/jobs.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
@@ -8,6 +7,8 @@ import { planRemoval } from '../../../src/own-schema/uninstall.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { recipeOf } from '../../support/recipe.ts'
+import { define } from '../../support/record/rows.ts'
 import { administrator, callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { muchLater } from '../../support/waiting/until.ts'
 
@@ -28,12 +29,6 @@ beforeAll(async () => {
 })
 
 const asked = { password: "it's \\ odd", owners: [], ownViews: null }
-
-/** The SQL that stands in a section of a page, as its reader copies it. */
-function recipeOf(page: string, heading: string): string {
-  const text = readFileSync(new URL(`../../../docs/${page}`, import.meta.url), 'utf8')
-  return text.split(`## ${heading}\n`)[1]?.split('```sql\n')[1]?.split('```')[0] ?? ''
-}
 
 describe('the role that Viewkeeper works with', () => {
   const { url, sql, as } = useDatabase({ migrated: false })
@@ -125,9 +120,7 @@ describe('the role that Viewkeeper works with', () => {
   test('owns what is created, so that the other login can refresh and drop it', async () => {
     const first = as(names.first, "it's \\ odd").database
     const second = as(names.second, "it's \\ odd").database
-    await sql`
-      insert into viewkeeper.definitions (schema_name, name, sql, source)
-      values ('public', 'handed_on', 'select 1 as id', 'authored')`
+    await define(sql, 'handed_on', { sql: 'select 1 as id' })
     await sql`grant all on schema public to viewkeeper_views`
     expect(await create({ view: 'handed_on' }, callOn(first))).toMatchObject({ status: 'created' })
     expect(await create({ view: 'handed_on', force: true }, callOn(second))).toMatchObject({
@@ -135,25 +128,6 @@ describe('the role that Viewkeeper works with', () => {
     })
     expect(await refresh({ view: 'handed_on' }, callOn(first))).toMatchObject({ status: 'updated' })
     expect(await drop({ view: 'handed_on' }, callOn(second))).toMatchObject({ status: 'deleted' })
-  })
-
-  test('lets others read the record by the recipe of docs/privileges.md, and change nothing', async () => {
-    const recipe = recipeOf('privileges.md', 'People who only read')
-    const reader = `reader_${suffix}`
-    await as(names.admin, 'admin').database.withConnection((admin) =>
-      admin.unsafe(recipe.replaceAll('viewkeeper_reader', reader).replace('…', 'secret')),
-    )
-    await as(reader).database.withConnection(async (sql) => {
-      for (const read of ['view_status', "view_metrics('7 days')", 'latest_runs', 'batches', 'batch_views']) {
-        await sql.unsafe(`select * from viewkeeper.${read}`)
-      }
-      for (const written of ['definitions', 'runs', 'batches']) {
-        const change = sql.unsafe(`delete from viewkeeper.${written}`)
-        await expect(change).rejects.toMatchObject({ code: '42501' })
-      }
-    })
-    const [admin] = await sql`select pg_has_role(${names.admin}, 'viewkeeper', 'usage') as "isMember"`
-    expect(admin).toEqual({ isMember: false })
   })
 
   test('becomes a member of the owners of views, but of no superuser, not of the administrator and of nobody who is its member', async () => {
@@ -208,10 +182,10 @@ describe('a database of an administrator who is no superuser, as on RDS', () => 
       )
     })
     await migrate(working, schemaFolder)
-    await sql`
-      insert into viewkeeper.definitions (schema_name, name, sql, source, grants)
-      values ('public', 'sales', 'select id from public.orders', 'authored',
-              ${sql.json([{ privileges: ['select'], to: reader }])})`
+    await define(sql, 'sales', {
+      sql: 'select id from public.orders',
+      grants: [{ privileges: ['select'], to: reader }],
+    })
   })
 
   test('has a first view by the grants of docs/privileges.md, none without one of them, and keeps it when uninstall rids it of Viewkeeper', async () => {

@@ -4,6 +4,7 @@ import { definitionDefaults, storages, strategies } from '../../../src/catalog/p
 import { actionNames } from '../../../src/record/plan/action-words.ts'
 import { eventTypes } from '../../../src/words/event.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/words/run.ts'
+import { insertRow } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { inFields } from '../../support/views/frozen.ts'
 
@@ -37,7 +38,5 @@ test('every list of words that a table accepts is the list of the code', async (
 })
 
 test('a definition that nobody has authored has the defaults of the code', async () => {
-  const [row] = await sql`
-    insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'found', 'discovered') returning *`
-  expect(inFields(row!)).toMatchObject(definitionDefaults)
+  expect(inFields(await insertRow(sql, 'definitions', { view: 'found' }))).toMatchObject(definitionDefaults)
 })

@@ -12,7 +12,7 @@ import { counts } from '../../support/counts.ts'
 import { deep } from '../../support/deep.ts'
 import { readyAdvancer } from '../../support/processes/killed-advancer.ts'
 import { writePast } from '../../support/record/past.ts'
-import { deleteRows, updateRows } from '../../support/record/rows.ts'
+import { define, deleteRows, updateRows } from '../../support/record/rows.ts'
 import { administrator, callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
 import {
   accountOf,
@@ -20,7 +20,6 @@ import {
   advanceToGate,
   begin,
   countExecutions,
-  define,
   makeGraph,
   retryAtOnce,
 } from '../../support/views/batches.ts'

@@ -3,10 +3,9 @@ import { unscheduled } from '../../../src/due/schedules.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { dropLog } from '../../../src/slices/plan/log.ts'
 import { getWhy } from '../../../src/watch/why.ts'
-import { emptyTables } from '../../support/record/rows.ts'
+import { define, emptyTables } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { daily, useDaily } from '../../support/slices/daily.ts'
-import { define } from '../../support/views/batches.ts'
 import { definition } from '../../support/views/frozen.ts'
 
 const { sql, database } = useDatabase()

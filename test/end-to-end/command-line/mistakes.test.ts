@@ -9,6 +9,7 @@ import { startParameters } from '../../support/api/fake-api.ts'
 import { servedOn } from '../../support/api/served.ts'
 import { caught } from '../../support/cli/printed.ts'
 import { muteConsole } from '../../support/console.ts'
+import { define } from '../../support/record/rows.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
 import { Project } from '../support/project.ts'
 
@@ -26,8 +27,8 @@ beforeAll(async () => {
     create materialized view sales as select 1 as id;
     create materialized view app.sales as select 1 as id;
     create materialized view late_share as select * from sales;
-    create table orders (id int);
-    insert into viewkeeper.definitions (schema_name, name, source, paused_at) values ('app', 'sales', 'authored', now())`)
+    create table orders (id int)`)
+  await define(sql, 'app.sales', { pausedAt: sql`now()` })
   gateway = await startGateway({ port: 0, served: servedOn(database) })
 })
 

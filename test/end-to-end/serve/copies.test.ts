@@ -3,10 +3,12 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { findFreePort } from '../../../serve/process.ts'
 import { deep } from '../../support/deep.ts'
+import { define, updateRows } from '../../support/record/rows.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { hourHalfADayAway } from '../../support/waiting/half-a-day.ts'
 import { until } from '../../support/waiting/until.ts'
 import { asked, type Copy, serve, standingOf, stands, useServer, waiting } from '../support/copies.ts'
+import { eachMinute } from '../support/minutes.ts'
 import { temporaryFolder } from '../support/viewkeeper.ts'
 
 const { url: superuser, databaseOf } = useServer()
@@ -24,11 +26,7 @@ test(
     writeFileSync(file, `${url}\n`)
     const copies = [await serve({ DATABASE_URL: url }), await serve({ DATABASE_URL_FILE: file })]
     await leaderOf(copies)
-    await until('the view has a definition', async () => {
-      const { count } = await sql`
-      update viewkeeper.definitions set schedule = '* * * * *', time_zone = 'UTC' where name = 'sales'`
-      return count > 0
-    })
+    await eachMinute(sql, 'sales')
     const turns = async () =>
       (
         await sql`
@@ -93,19 +91,13 @@ test('a turn that came while no copy was there is begun by the first leader, onc
     const looked = await sql`select from viewkeeper.switches where key = 'looked'`
     return looked.count > 0
   })
-  // A look is noted when it begins, before it finds the view.
-  await until('the view has a definition', async () => {
-    const { count } = await sql`
-      update viewkeeper.definitions set schedule = ${schedule}, time_zone = 'UTC' where name = 'sales'`
-    return count > 0
-  })
+  await define(sql, 'sales', { source: 'discovered', schedule, timeZone: 'UTC' })
   first.process.kill('SIGTERM')
   expect(await first.exit).toBe(0)
   // The last leader looked before the turn, which is long over now.
   const [turn] = await sql<[{ at: Date }]>`
     select date_trunc('day', clock_timestamp() - make_interval(hours => ${hourHalfADayAway}), 'UTC') + make_interval(hours => ${hourHalfADayAway}) as at`
-  await sql`
-    update viewkeeper.switches set value = jsonb_build_object('at', ${turn.at}::timestamptz - interval '1 s') where key = 'looked'`
+  await updateRows(sql, 'switches', { key: 'looked' }, { value: { at: new Date(turn.at.getTime() - 1000) } })
   const turns = () =>
     sql<
       { key: string }[]

@@ -1,5 +1,6 @@
 import type { Sql } from 'postgres'
 import { expect } from 'vitest'
+import { define, updateRows } from '../../support/record/rows.ts'
 import { until } from '../../support/waiting/until.ts'
 
 /** A view with a turn each minute. */
@@ -15,19 +16,15 @@ export interface Minutes {
 
 /** Gives the view a schedule for each minute, in the record: the leader sees it at once. */
 export async function eachMinute(sql: Sql, view: string): Promise<Minutes> {
-  await until('the view has a definition', async () => {
-    const { count } = await sql`
-      update viewkeeper.definitions set schedule = '* * * * *', time_zone = 'UTC' where name = ${view}`
-    return count > 0
-  })
+  await define(sql, view, { source: 'discovered', schedule: '* * * * *', timeZone: 'UTC' })
   return {
     missOne: async () => {
       await until('the monitor has looked', async () => {
-        const { count } = await sql`
-          update viewkeeper.switches set value = jsonb_build_object('at', clock_timestamp() - interval '2 minutes')
-           where key = 'looked'`
-        return count > 0
+        const looked = await sql`select from viewkeeper.switches where key = 'looked'`
+        return looked.count > 0
       })
+      const value = sql`jsonb_build_object('at', clock_timestamp() - interval '2 minutes')`
+      await updateRows(sql, 'switches', { key: 'looked' }, { value })
     },
     async expectEachOnce() {
       const turns = () => sql<{ at: Date; status: string }[]>`

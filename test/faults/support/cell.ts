@@ -8,6 +8,7 @@ import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { deleteRows, earlier, updateRows } from '../../support/record/rows.ts'
 import { muchLater, until } from '../../support/waiting/until.ts'
 import { readyClient } from './client.ts'
 import { startCopies } from './copies.ts'
@@ -67,9 +68,8 @@ export async function inScene(
     return { told, runs, settled }
   } finally {
     for (const end of ends.toReversed()) await end()
-    await sql.unsafe(`
-      drop schema ${schema} cascade; delete from viewkeeper.migrations; delete from gates.raised; delete from gates.pace;
-      delete from viewkeeper.set_aside`)
+    await sql.unsafe(`drop schema ${schema} cascade; delete from gates.raised; delete from gates.pace`)
+    for (const table of ['migrations', 'setAside'] as const) await deleteRows(sql, table)
   }
 }
 
@@ -161,7 +161,7 @@ async function settle(world: World, name: WayName, scene: Scene): Promise<boolea
   const { sql, clientUrl } = world
   const database = connectTo(fromUrl(clientUrl))
   await untilAlone(sql)
-  await sql`update viewkeeper.runs set claim_by = claim_by - interval '2 minutes' where finished_at is null`
+  await earlier(sql, 'runs', { finishedAt: null }, '2 minutes', 'claimBy')
   await monitor(database, { schedules: unscheduled, publish: unheard })
   const left = [...(await openBatches(sql, scene.schema)), ...(await sql`select from viewkeeper.set_aside`)]
   if (left.length > 0) await wayOf(name).perform(database, scene)
@@ -174,7 +174,7 @@ async function heal(world: World, name: WayName, scene: Scene): Promise<void> {
   const { sql, clientUrl } = world
   const way = wayOf(name)
   expect(await bump(sql, scene.schema)).toBe(true)
-  await sql`update viewkeeper.definitions set timeout_seconds = 300 where schema_name = ${scene.schema}`
+  await updateRows(sql, 'definitions', { schemaName: scene.schema }, { timeoutSeconds: 300 })
   const told = await way.perform(connectTo(fromUrl(clientUrl)), scene, { waitUntil: muchLater() })
   expect(['updated', 'skipped', 'success', 'migrated', 'done']).toContain(told)
   await untilAlone(sql)

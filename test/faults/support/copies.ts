@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
 import { type Copy, serve } from '../../end-to-end/support/copies.ts'
+import { earlier } from '../../support/record/rows.ts'
 import { until } from '../../support/waiting/until.ts'
 import { overHttp } from './over-http.ts'
 import type { Client, Struck } from './struck.ts'
@@ -26,8 +27,8 @@ export async function startCopies({ sql, clientUrl }: World, scene: Scene): Prom
   const asked = await start(/^leads/)
   const another = async (says: RegExp) => {
     // Two minutes later. What somebody still works on, he says so again.
-    await sql`update viewkeeper.runs set claim_by = claim_by - interval '2 minutes' where finished_at is null`
-    await sql`update viewkeeper.batches set advanced_at = advanced_at - interval '2 minutes' where finished_at is null`
+    await earlier(sql, 'runs', { finishedAt: null }, '2 minutes', 'claimBy')
+    await earlier(sql, 'batches', { finishedAt: null }, '2 minutes', 'advancedAt')
     await start(says)
   }
   return {

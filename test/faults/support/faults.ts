@@ -5,6 +5,7 @@ import { connectionOf } from '../../../src/api/lambda/login.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { Problem } from '../../../src/words/problem.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { callOn, readersOf } from '../../support/servers/database.ts'
 import { major } from '../../support/servers/test-server.ts'
 import { holdLocks } from '../../support/waiting/holder.ts'
@@ -260,7 +261,7 @@ const faults = {
   'a lock is held for long': {
     throughout: true,
     async strike({ world: { sql, url }, scene: { schema }, lock }) {
-      await sql`update viewkeeper.definitions set timeout_seconds = 2 where schema_name = ${schema}`
+      await updateRows(sql, 'definitions', { schemaName: schema }, { timeoutSeconds: 2 })
       const holder = await holdLocks(url, lock)
       return () => holder.letGo()
     },

@@ -2,7 +2,7 @@ import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import type { Sql } from '../../../src/server/database.ts'
-import { define } from '../../support/views/batches.ts'
+import { define, deleteRows } from '../../support/record/rows.ts'
 import { definition, FrozenFolder, migrateCall } from '../../support/views/frozen.ts'
 import type { Scene, Way } from './ways.ts'
 import { keeper, type World } from './world.ts'
@@ -81,7 +81,7 @@ async function freezeTwice(
     })
   await folder.freeze([view(queryOf(schema))])
   await migrateUp(migrateCall(connectTo(fromUrl(clientUrl))), await folder.read())
-  await sql`delete from viewkeeper.runs where schema_name = ${schema}`
+  await deleteRows(sql, 'runs', { schemaName: schema })
   await folder.freeze([view(queryOf(schema, ', t.n * 2 as twice'))])
 }
 

@@ -1,6 +1,8 @@
 import postgres from 'postgres'
 import type { BatchDetails } from '../../../src/api/answers.ts'
 import type { Sql } from '../../../src/server/database.ts'
+import { age } from '../../support/record/past.ts'
+import { earlier, insertRow, updateRows } from '../../support/record/rows.ts'
 import { until } from '../../support/waiting/until.ts'
 
 /** The address of the page, and its database. */
@@ -43,44 +45,39 @@ create materialized view public.late_weeks as
     from public.late_share group by 1`
 
 /** Every run and batch as if it had been `hours` earlier. */
-const makeOlder = (sql: Sql, hours: number) =>
-  sql.begin(async (transaction) => {
-    await transaction`
-      update viewkeeper.runs
-         set requested_at = requested_at - past.by, started_at = started_at - past.by,
-             finished_at = finished_at - past.by, as_of = as_of - past.by
-        from (select make_interval(hours => ${hours}) as by) past`
-    await transaction`
-      update viewkeeper.batches
-         set requested_at = requested_at - past.by, started_at = started_at - past.by,
-             advanced_at = advanced_at - past.by, finished_at = finished_at - past.by
-        from (select make_interval(hours => ${hours}) as by) past`
-    await transaction`
-      update viewkeeper.definitions
-         set created_at = created_at - past.by, expected_since = expected_since - past.by
-        from (select make_interval(hours => ${hours}) as by) past`
-  })
+async function makeOlder(sql: Sql, hours: number): Promise<void> {
+  const by = `${hours} hours`
+  await age(sql, by)
+  await earlier(sql, 'batches', {}, by, 'requestedAt', 'startedAt', 'advancedAt', 'finishedAt')
+  await earlier(sql, 'definitions', {}, by, 'createdAt', 'expectedSince')
+}
 
 /** The runs of 60 nights before the runs that are there: slower and larger from night to night, some failed. */
-const writeHistory = (sql: Sql) => sql`
-  insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_by,
-                               requested_at, started_at, finished_at, duration_ms, row_count_before, row_count_after,
-                               result, error, meta)
-  select r.definition_id, r.schema_name, r.view_name, r.operation, case when broken then 'failed' else 'success' end,
-         r.trigger, r.requested_by, t.at, t.at, t.at + make_interval(secs => ms / 1000), ms, rows,
-         case when not broken then rows end, r.result,
-         case when broken then jsonb_build_object('class', 'LockNotAvailable', 'sqlstate', '55P03',
-                                                  'message', 'canceling statement due to lock timeout') end, r.meta
-    from viewkeeper.runs r
-   cross join generate_series(60, 1, -1) night
-   cross join lateral (
-     select r.requested_at - night * interval '1 day' as at,
-            round(r.duration_ms * (1.15 - night * 0.006 + 0.12 * sin(night * 2.4 + r.id)
-                                   + case when night % 19 = 4 then 0.7 else 0 end)) as ms,
-            round(r.row_count_after * (1 - night * 0.0035 - 0.01 * sin(night * 1.3)))::bigint as rows,
-            (night * 7 + r.id * 5) % 29 = 0 as broken) t
-   where r.status = 'success' and r.operation = 'refresh'
-   order by night desc, r.id`
+async function writeHistory(sql: Sql): Promise<void> {
+  const runs = await sql`
+    select id::int, definition_id, schema_name, view_name, trigger, requested_by, requested_at, duration_ms::int, row_count_after::int, result, meta
+      from viewkeeper.runs where status = 'success' and operation = 'refresh' order by id`
+  for (let night = 60; night > 0; night--)
+    for (const { id, requested_at, duration_ms, row_count_after, ...run } of runs) {
+      const [slower, larger] = [1.15 - night * 0.006 + 0.12 * Math.sin(night * 2.4 + id), 1 - night * 0.0035]
+      const durationMs = Math.round(duration_ms * (slower + (night % 19 === 4 ? 0.7 : 0)))
+      const rows = Math.round(row_count_after * (larger - 0.01 * Math.sin(night * 1.3)))
+      const at = new Date(requested_at.getTime() - night * 86_400_000)
+      const broken = (night * 7 + id * 5) % 29 === 0
+      const message = 'canceling statement due to lock timeout'
+      await insertRow(sql, 'runs', {
+        ...run,
+        status: broken ? 'failed' : 'success',
+        requestedAt: at,
+        startedAt: at,
+        finishedAt: new Date(at.getTime() + durationMs),
+        durationMs,
+        rowCountBefore: rows,
+        rowCountAfter: broken ? null : rows,
+        error: broken ? { class: 'LockNotAvailable', sqlstate: '55P03', message } : null,
+      })
+    }
+}
 
 async function refreshAll(url: string, views: string[]): Promise<string> {
   const id = await startBatch(url, views)
@@ -99,7 +96,7 @@ export async function makeNight({ url, databaseUrl }: Demo): Promise<Night> {
     ({ view }) => view as string,
   )
   await refreshAll(url, views)
-  await sql`update viewkeeper.definitions set max_staleness_seconds = 26 * 3600 where max_staleness_seconds is null`
+  await updateRows(sql, 'definitions', { maxStalenessSeconds: null }, { maxStalenessSeconds: 26 * 3600 })
   await writeHistory(sql)
   await makeOlder(sql, 24)
   await refreshAll(url, views)

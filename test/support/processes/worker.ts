@@ -1,4 +1,5 @@
 import type { Sql } from '../../../src/server/database.ts'
+import { updateRows } from '../record/rows.ts'
 import { until } from '../waiting/until.ts'
 
 /** Does `work` while a session that executes something is on record as the one of these runs, a condition on `r`. */
@@ -9,10 +10,10 @@ export async function whileWorkedOn<T>(
 ): Promise<T> {
   const session = await sql.reserve()
   try {
-    const [row] = await session.unsafe<[{ pid: number }]>(`
-      with worker as (select pid, backend_start from pg_stat_get_activity(pg_backend_pid())),
-      taken as (update viewkeeper.runs r set backend_pid = worker.pid, backend_start = worker.backend_start from worker where ${runs})
-      select pid from worker`)
+    const [row] = await session<[{ pid: number }]>`select pg_backend_pid() as pid`
+    const id = (await sql.unsafe(`select id from viewkeeper.runs r where ${runs}`)).map((run) => run.id)
+    const backendStart = sql`(select backend_start from pg_stat_get_activity(${row.pid}))`
+    await updateRows(sql, 'runs', { id }, { backendPid: row.pid, backendStart })
     const busy = session`select pg_sleep(600)`.catch(() => {})
     try {
       await until('the session executes something', async () => {

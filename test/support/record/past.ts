@@ -1,4 +1,4 @@
-import type { Sql } from '../../../src/server/database.ts'
+import type { Sql } from 'postgres'
 
 export interface PastRun {
   view: string
@@ -29,5 +29,6 @@ export const writePast = (sql: Sql, runs: PastRun[]) => sql`
 /** As if the runs that have ended, of some views or of all, had been so much earlier. `by`: an interval of SQL. */
 export const age = (sql: Sql, by: string, ...views: string[]) => sql`
   update viewkeeper.runs set requested_at = requested_at - ${by}::interval, started_at = started_at - ${by}::interval,
-         finished_at = finished_at - ${by}::interval, as_of = as_of - ${by}::interval
+         finished_at = finished_at - ${by}::interval, as_of = as_of - ${by}::interval,
+         inputs = case when inputs ? 'began' then jsonb_set(inputs, '{began}', to_jsonb((inputs ->> 'began')::timestamptz - ${by}::interval)) else inputs end
    where finished_at is not null and (${views.length === 0} or view_name = any (${views}))`

@@ -1,4 +1,4 @@
-import type { Sql } from '../../../src/server/database.ts'
+import type { Sql } from 'postgres'
 
 // What a test writes into the record by hand, as if it had happened. Columns have their names in camel case, and a value may be a
 // fragment of SQL.
@@ -15,6 +15,7 @@ type Table =
   | 'migrations'
   | 'parts'
   | 'runs'
+  | 'schemaSteps'
   | 'setAside'
   | 'switches'
   | 'tokens'
@@ -45,12 +46,26 @@ export const insertRows = (sql: Sql, table: Table, rows: Row[]) =>
 /** Writes a row, and returns it. */
 export const insertRow = async (sql: Sql, table: Table, row: Row) => (await insertRows(sql, table, [row]))[0]!
 
+/** Authors a view's definition, or sets these columns of it. */
+export async function define(sql: Sql, view: string, columns: Row): Promise<void> {
+  const row = columnsOf('definitions', { view, source: 'authored', ...columns })
+  await sql`
+    insert into viewkeeper.definitions ${sql(row)}
+    on conflict (schema_name, name) do update set ${sql(columnsOf('definitions', columns))}`
+}
+
 /** Changes the rows that have these values (null too, and any one of an array), all if none is named. One at least has to be there. */
 export async function updateRows(sql: Sql, table: Table, where: Row, changes: Row): Promise<void> {
   const { count } = await sql`
     update ${relation(sql, table)} set ${sql(columnsOf(table, changes))} where ${matching(sql, table, where)}`
   if (count === 0) throw new Error(`No row of ${table} is as ${JSON.stringify(where)} says.`)
 }
+
+/** As if these moments of such rows, if there are any, had been so much earlier. `by`: an interval of SQL. */
+export const earlier = (sql: Sql, table: Table, where: Row, by: string, ...columns: string[]) => sql`
+  update ${relation(sql, table)}
+     set ${sql(Object.fromEntries(columns.map((each) => [snakeCase(each), sql`${sql(snakeCase(each))} - ${by}::interval` as never])))}
+   where ${matching(sql, table, where)}`
 
 /** Deletes the rows that have these values, all if none is named, and returns them. */
 export const deleteRows = (sql: Sql, table: Table, where: Row = {}) =>

@@ -6,6 +6,7 @@ import { createRole } from '../../../src/own-schema/create-role.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import type { Database, Sql } from '../../../src/server/database.ts'
 import { literal } from '../../../src/sql/names.ts'
+import { deleteRows } from '../record/rows.ts'
 import { until } from '../waiting/until.ts'
 import { administrator, schemaFolder } from './database.ts'
 import { startTestServer, type TestServer } from './test-server.ts'
@@ -148,7 +149,7 @@ export function useHostileDatabase(parameters: Record<string, string> = {}): Hos
 
   beforeEach(async () => {
     await sql`truncate public.loot`
-    await sql`delete from viewkeeper.switches`
+    await deleteRows(sql, 'switches')
     return async () => {
       await Promise.all(sessions.splice(0).map((session) => session.end({ timeout: 0 })))
     }

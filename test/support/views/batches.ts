@@ -46,16 +46,6 @@ export async function countExecutions(sql: Sql, view: string): Promise<number> {
   return row?.count
 }
 
-/** Authors a view's definition, or sets these columns of it. */
-export async function define(sql: Sql, view: string, columns: Record<string, unknown>): Promise<void> {
-  const [schema, name] = view.split('.') as [string, string]
-  const row = { schema_name: schema, name, source: 'authored', ...columns }
-  const set = Object.keys(columns)
-  await sql`
-    insert into viewkeeper.definitions ${sql(row)}
-    on conflict (schema_name, name) do update set ${sql(columns, ...set)}`
-}
-
 /**
  * From now on views that nobody has authored are retried at once, however often their runs are lost: by default, a second retry
  * comes after five minutes.

@@ -1,4 +1,5 @@
 import type { Sql } from '../../../src/server/database.ts'
+import { define } from '../record/rows.ts'
 import { makeGatedView } from './slow-view.ts'
 
 /**
@@ -13,9 +14,8 @@ export async function makeGatedGroup(sql: Sql, name: string): Promise<void> {
     create view ${name}_plain as select id, n from ${name}_base`)
   await makeGatedView(sql, `${name}_mid`, `select id, n from ${name}_plain`)
   // What the gate reads nobody can see, but the author of the view knows it.
+  await define(sql, `${name}_mid`, { source: 'discovered', dependsOn: [`${name}_t`] })
   await sql.unsafe(`
-    insert into viewkeeper.definitions (schema_name, name, source, depends_on) values ('public', '${name}_mid', 'discovered', '{${name}_t}')
-      on conflict (schema_name, name) do update set depends_on = excluded.depends_on;
     create materialized view ${name}_top as select m.id, m.n from ${name}_mid m join ${name}_base b using (id);
     create unique index ${name}_top_key on ${name}_top (id);
     insert into ${name}_t values (2)`)

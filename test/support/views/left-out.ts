@@ -1,15 +1,13 @@
 import { expect } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database, Sql } from '../../../src/server/database.ts'
+import { age } from '../record/past.ts'
 import { callOn } from '../servers/database.ts'
 
 /** Refreshes views of a schema as people and as schedules do, on a server that leaves out what counters prove. */
 export function leftOut(schema: string, on: () => { sql: Sql; saving: Database }) {
   /** As if the view had been refreshed some time ago: only then can the counters prove anything. */
-  const longAgo = (name: string, ago = '1 hour') => on().sql`
-    update viewkeeper.runs r set as_of = as_of - ${ago}::interval, finished_at = finished_at - ${ago}::interval,
-           inputs = case when inputs ? 'began' then jsonb_set(inputs, '{began}', to_jsonb((inputs ->> 'began')::timestamptz - ${ago}::interval)) else inputs end
-     where view_name = ${name} and status in ('success', 'skipped')`
+  const longAgo = (name: string, ago = '1 hour') => age(on().sql, ago, name)
   return {
     longAgo,
     async scheduled(

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { create } from '../../../../src/run/create.ts'
 import { listRuns } from '../../../../src/run/read-runs.ts'
 import { explainRun } from '../../../../src/watch/read-views.ts'
+import { define } from '../../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
-import { define } from '../../../support/views/batches.ts'
 
 const { database, sql } = useDatabase()
 

@@ -9,9 +9,8 @@ import { servedOn } from '../../../support/api/served.ts'
 import { makeRaises, sqlstates } from '../../../support/catalog/sqlstates.ts'
 import { counts } from '../../../support/counts.ts'
 import { deep, eachCase } from '../../../support/deep.ts'
-import { deleteRows } from '../../../support/record/rows.ts'
+import { define, deleteRows } from '../../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
-import { define } from '../../../support/views/batches.ts'
 import { definition, migrateCall, useFolders } from '../../../support/views/frozen.ts'
 
 // No value of a row reaches a record, an answer or a log, whatever the server says when it fails on one.
