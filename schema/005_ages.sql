@@ -71,12 +71,13 @@ comment on table viewkeeper.last_ends is 'Of each view the run, the success, the
 -- for each other in no circle. Readers do not wait.
 create function viewkeeper.find_last_ends(of_definitions integer[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+declare
+  found viewkeeper.last_ends[];
 begin
   lock table viewkeeper.last_ends in share row exclusive mode;
-  delete from viewkeeper.last_ends k where k.definition_id = any (of_definitions);
-  insert into viewkeeper.last_ends
-    select d.id, last.kind, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.row_count_before, r.row_count_after,
-           r.as_of, r.held_back_by, r.filled, r.error ->> 'class'
+  found := array(
+    select row(d.id, last.kind, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.row_count_before, r.row_count_after,
+               r.as_of, r.held_back_by, r.filled, r.error ->> 'class')::viewkeeper.last_ends
       from viewkeeper.definitions d
      cross join lateral (
        (select 'run', few.id from (
@@ -91,7 +92,10 @@ begin
        (select 'failure', r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'failed' order by r.finished_at desc, r.id desc limit 1)
      ) last(kind, id)
       join viewkeeper.runs r on r.id = last.id
-     where d.id = any (of_definitions) order by d.id;
+     where d.id = any (of_definitions));
+  -- Of many runs of a view that are published at once, the first has changed its rows already.
+  delete from viewkeeper.last_ends k where k.definition_id = any (of_definitions) and k <> all (found);
+  insert into viewkeeper.last_ends select * from unnest(found) on conflict do nothing;
 end $$;
 
 -- After an end was published or changed, the last ends of its view are written anew; after runs were removed, those that name one of them. With the
