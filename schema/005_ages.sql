@@ -11,13 +11,25 @@ begin atomic
 end;
 
 -- What identifies the data in a view: server and database, OID and file; the transaction that wrote the catalog's row of the view last, as every
--- refresh does, whoever asks for it; and a hash of the privileges, because a grant writes that row, too.
+-- refresh does, whoever asks for it; and a hash of the privileges, because a grant writes that row, too. Of any relation:
 create function viewkeeper.filling(relation oid) returns text
 language sql stable
 begin atomic
   select format('%s/%s %s %s %s %s', s.system_identifier, d.oid, c.oid, c.relfilenode, c.xmin, hash_array_extended(coalesce(c.relacl, '{}'), 0))
     from pg_catalog.pg_class c, pg_catalog.pg_control_system() s, pg_catalog.pg_database d
    where c.oid = relation and d.datname = current_database();
+end;
+
+-- The materialized views and kept tables that there are, and what identifies the data of each. `query`: what has the query. Every role may ask this.
+create function viewkeeper.live()
+returns table (relation oid, schema oid, schema_name name, name name, is_populated boolean, query oid, touched text, filling text)
+language sql stable
+begin atomic
+  select c.oid, n.oid, n.nspname, c.relname, c.relispopulated,
+         case c.relkind when 'm' then c.oid else (select k.query from viewkeeper.kept() k where k.relation = c.oid) end, c.xmin::text,
+         format('%s/%s %s %s %s %s', s.system_identifier, d.oid, c.oid, c.relfilenode, c.xmin, hash_array_extended(coalesce(c.relacl, '{}'), 0))
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace, pg_catalog.pg_control_system() s, pg_catalog.pg_database d
+   where d.datname = current_database() and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k));
 end;
 
 -- Whether a view holds the data with which it was filled: nobody has written its row since, or somebody has changed its privileges.
@@ -179,7 +191,7 @@ create view viewkeeper.standings as
          clock_timestamp() - coalesce(data.as_of, success.finished_at, d.created_at) as staleness,
          make_interval(secs => least(age_limit.seconds, d.promised_lag_seconds)) as max_staleness,
          coalesce(stale.at < clock_timestamp(), false) as stale,
-         present.oid is null as missing,
+         present.relation is null as missing,
          data.as_of, data.held_back_by,
          failure.id as last_failure_id, failure.finished_at as last_failure_at, failure.class as last_failure_class,
          stale.at as stale_at
@@ -189,18 +201,10 @@ create view viewkeeper.standings as
     left join viewkeeper.ends success on success.definition_id = d.id and success.kind = 'success'
     left join viewkeeper.ends proof on proof.definition_id = d.id and proof.kind = 'proof' and proof.finished_at > success.finished_at
     left join viewkeeper.ends failure on failure.definition_id = d.id and failure.kind = 'failure'
-    left join (
-      select c.oid, concat_ws(' ', c.oid, c.relfilenode, c.xmin, hash_array_extended(coalesce(c.relacl, '{}'), 0)) as filling,
-             n.nspname::text as schema_name, c.relname::text as name
-        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-       where c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) present
-      on present.schema_name = d.schema_name and present.name = d.name,
+    left join viewkeeper.live() present on present.schema_name = d.schema_name and present.name = d.name,
          -- Commas: a join would list all columns of what stands before it in the catalog, which each session reads.
          -- Otherwise each use of these columns computes them again: hence offset 0.
-         lateral (select coalesce(viewkeeper.is_filling(success.filled, (
-                    select format('%s/%s ', s.system_identifier, b.oid)
-                      from pg_catalog.pg_control_system() s, pg_catalog.pg_database b where b.datname = current_database())
-                  || present.filling), false) as is_there, coalesce(proof.as_of, success.as_of) as as_of) told,
+         lateral (select coalesce(viewkeeper.is_filling(success.filled, present.filling), false) as is_there, coalesce(proof.as_of, success.as_of) as as_of) told,
          lateral (select case when told.is_there and (told.as_of <= clock_timestamp() or pg_is_in_recovery()) then told.as_of end as as_of,
                          case when not told.is_there then null when proof.id is null then success.held_back_by else proof.held_back_by end as held_back_by
                   offset 0) data,
@@ -211,19 +215,17 @@ create view viewkeeper.standings as
            when d.max_staleness_seconds is null and coalesce(expected.since + make_interval(secs => d.scheduled_interval_seconds + 3600) >= clock_timestamp(), true)
              then d.scheduled_interval_seconds + 3600
            else age_limit.seconds end)) end as at offset 0) stale
-   where d.source = 'authored' or present.oid is not null or exists (
+   where d.source = 'authored' or present.relation is not null or exists (
            select from viewkeeper.set_aside a where a.kind = 'view' and a.item #>> '{live,view,schema}' = d.schema_name
               and a.item #>> '{live,view,name}' = d.name);
 
 -- How old the data of each view are, as viewkeeper.standings says, by a few looks into indexes for one view. Readers ask this, who have no right on
 -- the tables below. So nothing is called here that reads a table: it would need the reader's rights.
 create view viewkeeper.ages as
-  select c.oid as relation, n.oid as schema, d.id as definition_id, format('%I.%I', d.schema_name, d.name) as view, c.relispopulated as is_populated,
+  select l.relation, l.schema, d.id as definition_id, format('%I.%I', d.schema_name, d.name) as view, l.is_populated,
          d.paused_at, success.id as success_id, success.finished_at as refreshed_at, filler.as_of as filled_as_of, data.*
-    from pg_catalog.pg_class c
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    join viewkeeper.definitions d on d.schema_name = n.nspname::text collate "default" and d.name = c.relname::text collate "default"
-   cross join pg_catalog.pg_control_system() s
+    from viewkeeper.live() l
+    join viewkeeper.definitions d on d.schema_name = l.schema_name::text collate "default" and d.name = l.name::text collate "default"
     left join lateral (
       select few.id, few.finished_at from (
         select r.id, r.finished_at from viewkeeper.runs r
@@ -235,15 +237,13 @@ create view viewkeeper.ages as
        where r.definition_id = d.id and r.id > success.id and r.finished_at > success.finished_at
          and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)
        order by r.id desc limit 1) proof on true
-   cross join lateral (
-     select coalesce(viewkeeper.is_filling(filler.filled, format('%s/%s %s %s %s %s', s.system_identifier,
-              (select b.oid from pg_catalog.pg_database b where b.datname = current_database()), c.oid, c.relfilenode, c.xmin,
-              hash_array_extended(coalesce(c.relacl, '{}'), 0))), false) as is_there) there
+   cross join lateral (select coalesce(viewkeeper.is_filling(filler.filled, l.filling), false) as is_there) there
    cross join lateral (
      select there.is_there, coalesce(proof.finished_at, success.finished_at, '-infinity') as since,
-            case when there.is_there and (coalesce(proof.as_of, filler.as_of) <= clock_timestamp() or pg_is_in_recovery()) then coalesce(proof.as_of, filler.as_of) end as as_of,
+            case when there.is_there and (coalesce(proof.as_of, filler.as_of) <= clock_timestamp() or pg_is_in_recovery())
+                 then coalesce(proof.as_of, filler.as_of) end as as_of,
             case when not there.is_there then null when proof.finished_at is null then filler.held_back_by else proof.held_back_by end as held_back_by) data
-   where (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and d.removed_at is null;
+   where d.removed_at is null;
 
 -- How old the data of a view are, {asOf, heldBackBy}, that a run keeps while it computes some: it is held back by itself.
 create function viewkeeper.age_of(relation oid) returns jsonb
@@ -258,11 +258,10 @@ end;
 create function viewkeeper.restored() returns table (run bigint, relation oid, view text)
 language sql stable
 begin atomic
-  select r.id, c.oid, format('%I.%I', d.schema_name, d.name)
+  select r.id, l.relation, format('%I.%I', d.schema_name, d.name)
     from viewkeeper.definitions d cross join lateral viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
-    join pg_namespace n on n.nspname = d.schema_name
-    join pg_class c on c.relnamespace = n.oid and c.relname = d.name and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and c.relispopulated
-   where d.removed_at is null and split_part(r.filled, ' ', 1) <> split_part(viewkeeper.filling(c.oid), ' ', 1);
+    join viewkeeper.live() l on l.schema_name = d.schema_name and l.name = d.name and l.is_populated
+   where d.removed_at is null and split_part(r.filled, ' ', 1) <> split_part(l.filling, ' ', 1);
 end;
 
 -- Their ages are known again by the word of the record. No look takes it by itself: if schema viewkeeper alone was restored, beside older data, its

@@ -320,6 +320,7 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_m
 declare
   declared constant text[] := coalesce((
     select d.depends_on from viewkeeper.definitions d where d.schema_name = of_schema and d.name = of_name and d.removed_at is null), '{}');
+  roots oid[] := array[relation];
   ids oid[];
   functions oid[];
   types oid[];
@@ -328,14 +329,17 @@ declare
   own timestamptz;
   oldest record;
 begin
-  select array_agg(r.id) filter (where r.class = 'pg_class'::regclass), array_agg(r.id) filter (where r.class = 'pg_proc'::regclass), array_agg(r.id) filter (where r.class = 'pg_type'::regclass)
-    into ids, functions, types
-    from viewkeeper.reached(relation || array(
-      select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
-       where declared <> '{}' and declared || lower(declared::text)::text[]
-             && (array[format('%I.%I', n.nspname, c.relname), n.nspname || '.' || c.relname]
-                 || case when n.nspname = of_schema then array[quote_ident(c.relname), c.relname::text] end)), false) r;
   -- Each statement is planned in each session anew, so none is that has nothing to find.
+  if declared <> '{}' then
+    roots := roots || array(
+      select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where declared || lower(declared::text)::text[]
+             && (array[format('%I.%I', n.nspname, c.relname), n.nspname || '.' || c.relname]
+                 || case when n.nspname = of_schema then array[quote_ident(c.relname), c.relname::text] end));
+  end if;
+  select array_agg(r.id) filter (where r.class = 'pg_class'::regclass), array_agg(r.id) filter (where r.class = 'pg_proc'::regclass),
+         array_agg(r.id) filter (where r.class = 'pg_type'::regclass)
+    into ids, functions, types from viewkeeper.reached(roots, false) r;
   if declared = '{}' then
     if functions is not null then
       -- The functions of the planner take its structures and give them back.
@@ -368,20 +372,20 @@ begin
       return jsonb_build_object('asOf', null, 'heldBackBy', null, 'inputs', jsonb_build_object('because', because));
     end if;
   end if;
-  if not exists (select from pg_class c where c.oid = any (ids) and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and c.oid <> relation) then
+  if not exists (select from viewkeeper.live() l where l.relation = any (ids) and l.relation <> seen.relation) then
     return jsonb_build_object('asOf', clock_timestamp(), 'heldBackBy', null);
   end if;
   select p.as_of, coalesce(p.held_back_by, p.view) as view into oldest
     from (
-      select coalesce(found.view, format('%I.%I', n.nspname, c.relname)) as view, found.as_of, found.held_back_by
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      select coalesce(found.view, format('%I.%I', l.schema_name, l.name)) as view, found.as_of, found.held_back_by
+        from viewkeeper.live() l
         left join lateral (
-          select (known #>> array[c.oid::text, 'asOf'])::timestamptz as as_of, known #>> array[c.oid::text, 'heldBackBy'] as held_back_by,
-                 format('%I.%I', known #>> array[c.oid::text, 'view', '0'], known #>> array[c.oid::text, 'view', '1']) as view
-           where known ? c.oid::text
+          select (known #>> array[l.relation::text, 'asOf'])::timestamptz as as_of, known #>> array[l.relation::text, 'heldBackBy'] as held_back_by,
+                 format('%I.%I', known #>> array[l.relation::text, 'view', '0'], known #>> array[l.relation::text, 'view', '1']) as view
+           where known ? l.relation::text
           union all
           select r.as_of, r.held_back_by, format('%I.%I', r.schema_name, r.view_name) from viewkeeper.runs r
-           where r.batch_id = of_batch and r.status = 'built' and r.filled = viewkeeper.filling(c.oid)
+           where r.batch_id = of_batch and r.status = 'built' and r.filled = l.filling
           union all
           select last.as_of, last.held_back_by, null from viewkeeper.definitions d
            cross join viewkeeper.last_success(d.id) filler(id)
@@ -391,9 +395,9 @@ begin
               where r.definition_id = d.id and r.id >= success.id
                 and (r.id = success.id or r.finished_at > success.finished_at and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at))
               order by r.id desc limit 1) last
-           where d.schema_name = n.nspname and d.name = c.relname and viewkeeper.is_filling(success.filled, viewkeeper.filling(c.oid))
+           where d.schema_name = l.schema_name and d.name = l.name and viewkeeper.is_filling(success.filled, l.filling)
            limit 1) found on true
-       where c.oid = any (ids) and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and c.oid <> relation) p
+       where l.relation = any (ids) and l.relation <> seen.relation) p
    order by p.as_of nulls first limit 1;
   own := clock_timestamp();
   return jsonb_build_object(
@@ -534,17 +538,16 @@ declare
   seen jsonb;
   inputs jsonb;
 begin
-  select r.id, r.inputs, r.filled, r.touched, r.finished_at, c.oid as relation, coalesce((select k.query from viewkeeper.kept() k where k.relation = c.oid), c.oid) as source, c.xmin::text as toucher, d.schema_name, d.name,
+  select r.id, r.inputs, r.finished_at, l.query, r.filled = l.filling and r.touched = l.touched as is_ours, d.schema_name, d.name,
          d.max_staleness_seconds, coalesce(d.skip_unchanged, nullif(current_setting('viewkeeper.skip_unchanged', true), '')::boolean, false) as may_count
     into known
     from viewkeeper.definitions d
    cross join viewkeeper.last_success(d.id) filler(id)
     join viewkeeper.runs r on r.id = filler.id
-    join pg_namespace n on n.nspname = d.schema_name
-    join pg_class c on c.relnamespace = n.oid and c.relname = d.name and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and c.relispopulated
+    join viewkeeper.live() l on l.schema_name = d.schema_name and l.name = d.name and l.is_populated
    where d.id = of_definition;
   -- A concurrent refresh by somebody else keeps the file, and may have taken its snapshot before the recorded run.
-  if known.inputs is null or known.inputs ? 'because' or known.filled is distinct from viewkeeper.filling(known.relation) or known.touched is distinct from known.toucher then
+  if known.inputs is null or known.inputs ? 'because' or known.is_ours is not true then
     return null;
   end if;
   if known.inputs ? 'began' then
@@ -562,11 +565,11 @@ begin
     end if;
   end if;
   -- First the ages: if a view is filled in between, the inputs are other ones.
-  seen := viewkeeper.seen(known.source, known.schema_name, known.name);
-  inputs := viewkeeper.inputs(known.source, horizon is not null);
+  seen := viewkeeper.seen(known.query, known.schema_name, known.name);
+  inputs := viewkeeper.inputs(known.query, horizon is not null);
   if seen ->> 'asOf' is null or known.inputs - 'began' is distinct from inputs - 'began' then
     return null;
   end if;
   return case when horizon < (seen ->> 'asOf')::timestamptz then jsonb_build_object('asOf', horizon, 'heldBackBy', null) else seen end
-         || jsonb_build_object('counted', horizon is not null, 'relation', known.source::int8);
+         || jsonb_build_object('counted', horizon is not null, 'relation', known.query::int8);
 end $$;
