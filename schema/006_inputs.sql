@@ -26,9 +26,11 @@ begin
       union all
       select 'pg_policy'::regclass, p.oid from pg_policy p where r.class = 'pg_class'::regclass and p.polrelid = r.id
       union all
-      select 'pg_type'::regclass, a.atttypid from pg_attribute a where r.class = 'pg_class'::regclass and a.attrelid = r.id and a.attnum > 0 and a.atttypid >= 12000) e)
+      select 'pg_type'::regclass, a.atttypid from pg_attribute a
+       where r.class = 'pg_class'::regclass and a.attrelid = r.id and a.attnum > 0 and a.atttypid >= 12000) e)
   select array_agg(r.id) filter (where r.class = 'pg_class'::regclass),
-         bool_or(r.class in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass, 'pg_collation'::regclass, 'pg_policy'::regclass))
+         bool_or(r.class in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass, 'pg_collation'::regclass,
+                             'pg_policy'::regclass))
     into ids, more from reads r;
   if not more then
     return query select 'pg_class'::regclass::oid, r.id from unnest(ids) r(id);
@@ -47,14 +49,16 @@ begin
                  from pg_class c join pg_rewrite w on w.ev_class = c.oid and w.rulename = '_RETURN'
                 where r.class = 'pg_class'::regclass and c.oid = r.id and (c.relkind = 'v' or c.oid = relations[1])
                union all
-               select r.class, p.oid, every_column or p.prosqlbody::text ~ ':varattno 0 :vartype (?!2249 )' from pg_proc p where r.class = 'pg_proc'::regclass and p.oid = r.id
+               select r.class, p.oid, every_column or p.prosqlbody::text ~ ':varattno 0 :vartype (?!2249 )' from pg_proc p
+                where r.class = 'pg_proc'::regclass and p.oid = r.id
                union all
                select 'pg_policy'::regclass, p.oid, true from pg_policy p where r.class = 'pg_class'::regclass and p.polrelid = r.id
                union all
                select 'pg_constraint'::regclass, k.oid, true from pg_constraint k where r.class = 'pg_type'::regclass and k.contypid = r.id
                offset 0) noted(class, id, whole)
          join pg_depend d on d.classid = noted.class and d.objid = noted.id
-         left join pg_attribute a on d.refclassid = 'pg_class'::regclass and a.attrelid = d.refobjid and a.attnum > 0 and a.atttypid >= 12000 and (a.attnum = d.refobjsubid or noted.whole)
+         left join pg_attribute a on d.refclassid = 'pg_class'::regclass and a.attrelid = d.refobjid and a.attnum > 0 and a.atttypid >= 12000
+          and (a.attnum = d.refobjsubid or noted.whole)
         cross join lateral (values (d.refclassid, d.refobjid), ('pg_type'::regclass, a.atttypid)) part(class, id)
        union all
        select 'pg_class'::regclass, i.inhrelid from pg_inherits i where r.class = 'pg_class'::regclass and i.inhparent = r.id
@@ -62,7 +66,8 @@ begin
        select 'pg_proc'::regclass, o.oprcode from pg_operator o where r.class = 'pg_operator'::regclass and o.oid = r.id
        union all
        select 'pg_proc'::regclass, f.id from pg_aggregate a
-        cross join lateral unnest(array[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::oid[]) f(id)
+        cross join lateral unnest(array[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
+                                        a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::oid[]) f(id)
         where r.class = 'pg_proc'::regclass and a.aggfnoid = r.id
        union all
        select part.class, part.id from pg_type t
@@ -73,7 +78,8 @@ begin
         where r.class = 'pg_type'::regclass and t.oid = r.id
        union all
        select part.class, part.id from pg_range g
-        cross join lateral (values ('pg_proc'::regclass, g.rngcanonical::oid), ('pg_proc', g.rngsubdiff), ('pg_opclass', g.rngsubopc), ('pg_type', g.rngsubtype), ('pg_type', g.rngtypid), ('pg_type', g.rngmultitypid)) part(class, id)
+        cross join lateral (values ('pg_proc'::regclass, g.rngcanonical::oid), ('pg_proc', g.rngsubdiff), ('pg_opclass', g.rngsubopc),
+                                   ('pg_type', g.rngsubtype), ('pg_type', g.rngtypid), ('pg_type', g.rngmultitypid)) part(class, id)
         where r.class = 'pg_type'::regclass and r.id in (g.rngtypid, g.rngmultitypid)
        union all
        -- By its operator class values of a type are compared where the query names no operator.
@@ -86,7 +92,8 @@ begin
         where r.class = 'pg_opclass'::regclass and o.oid = r.id
        union all
        -- Functions that make documents look for a cast to json. A type that is stored as another one is compared as that.
-       select part.class, part.id from pg_cast k cross join lateral (values ('pg_proc'::regclass, k.castfunc), ('pg_type', case k.castmethod when 'b' then k.casttarget end)) part(class, id)
+       select part.class, part.id from pg_cast k
+        cross join lateral (values ('pg_proc'::regclass, k.castfunc), ('pg_type', case k.castmethod when 'b' then k.casttarget end)) part(class, id)
         where r.class = 'pg_type'::regclass and k.castsource = r.id and (k.casttarget in (114, 3802) or k.castmethod = 'b')) e
      where e.id <> 0 and (e.id >= 12000 or e.class = 'pg_proc'::regclass)
        and e.class in ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass, 'pg_collation'::regclass))
@@ -102,64 +109,58 @@ create function viewkeeper.world(relation oid, logs oid[], fillings boolean) ret
 language plpgsql stable set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
-  classes oid[];
-  ids oid[];
-  marked jsonb;
+  ids oid[]; -- of all catalogs together: what has the OID of another object is marked, too, which does no harm
+  more boolean;
+  versions text[];
 begin
-  select array_agg(r.class), array_agg(r.id) into classes, ids from viewkeeper.reached(array[relation], true) r where r.id <> relation;
-  marked := (
-    with recursive related(id) as (
-      select r.id from unnest(classes, ids) r(class, id) where r.class = 'pg_class'::regclass
-      union
-      select unnest(logs)
-      union
-      select i.inhparent from related r join pg_inherits i on i.inhrelid = r.id),
-    relations as materialized (select r.id, c.relnamespace as schema from related r join pg_class c on c.oid = r.id),
-    columns as materialized (select a.attrelid as id, a.xmin, a.attcollation from relations r join pg_attribute a on a.attrelid = r.id and a.attnum > 0),
-    versions(class, id, kind, version) as (
+  select array_agg(r.id) || logs, bool_or(r.class <> 'pg_class'::regclass) into ids, more from viewkeeper.reached(array[relation], true) r where r.id <> relation;
+  ids := array(
+    with recursive related(id) as (select unnest(ids) union select i.inhparent from related r join pg_inherits i on i.inhrelid = r.id)
+    select r.id from related r);
+  versions := array(
+    select concat('pg_class/', v.id, ' ', v.version) from (
       -- Of a plain view what an exchange leaves as it is.
-      select 'pg_class', c.oid, 'c', case when c.relkind = 'v' then concat(c.relowner, c.reloptions) when c.relkind <> 'm' or fillings then concat(c.relfilenode, ' ', c.xmin) end
-        from relations r join pg_class c on c.oid = r.id
-      union all select 'pg_class', a.id, 'a', a.xmin::text from columns a
-      union all select 'pg_class', d.adrelid, 'd', d.xmin::text from relations r join pg_attrdef d on d.adrelid = r.id
-      union all select 'pg_class', w.ev_class, 'w', concat(w.oid, ' ', w.xmin) from relations r join pg_rewrite w on w.ev_class = r.id
-      union all select 'pg_class', t.tgrelid, 't', concat(t.oid, ' ', t.xmin, ' ', p.oid, ' ', p.xmin) from relations r join pg_trigger t on t.tgrelid = r.id join pg_proc p on p.oid = t.tgfoid
-      union all select 'pg_class', p.polrelid, 'p', concat(p.oid, ' ', p.xmin) from relations r join pg_policy p on p.polrelid = r.id
-      union all select 'pg_class', r.id, 'i', concat(i.inhrelid, ' ', i.xmin) from relations r join pg_inherits i on r.id in (i.inhrelid, i.inhparent)
-      union all select 'pg_class', r.id, 'n', concat(p.oid, ' ', p.xmin) from relations r join pg_publication_rel p on p.prrelid = r.id
-      union all select 'pg_class', r.id, 'n', concat(p.oid, ' ', p.xmin) from relations r join pg_publication_namespace p on p.pnnspid = r.schema
-      union all select 'pg_class', r.id, 'n', concat(p.oid, ' ', p.xmin) from relations r cross join pg_publication p where p.puballtables
-      -- Whoever renames the schema of a log keeps it from being written, until it is named so again. A grant on it looks the same.
-      union all select 'pg_class', r.id, 'z', n.xmin::text from relations r join pg_namespace n on n.oid = r.schema where r.id = any (logs)
-      union all select 'pg_class', r.id, 's', concat(s.srsubid, ' ', s.xmin) from relations r join pg_subscription_rel s on s.srrelid = r.id
-      union all select 'pg_collation', c.oid, 'c', concat(c.xmin, ' ', pg_collation_actual_version(c.oid)) from (select distinct a.attcollation from columns a) a(id) join pg_collation c on c.oid = a.id),
-    marks as (select concat(v.class, '/', v.id) as key, left(md5(string_agg(concat(v.kind, ' ', v.version), ',' order by v.kind, v.version)), 12) as mark from versions v group by v.class, v.id)
-    select coalesce(jsonb_object_agg(m.key, m.mark), '{}') from marks m);
+      select c.oid, case when c.relkind = 'v' then concat(c.relowner, c.reloptions) when c.relkind <> 'm' or fillings then c.xmin::text end from pg_class c where c.oid = any (ids)
+      union all select a.attrelid, a.xmin::text from pg_attribute a where a.attrelid = any (ids) and a.attnum > 0
+      union all select d.adrelid, d.xmin::text from pg_attrdef d where d.adrelid = any (ids)
+      union all select w.ev_class, w.xmin::text from pg_rewrite w where w.ev_class = any (ids)
+      union all select t.tgrelid, concat(t.xmin, ' ', p.xmin) from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = any (ids)
+      union all select p.polrelid, p.xmin::text from pg_policy p where p.polrelid = any (ids)
+      union all select i.inhrelid, i.xmin::text from pg_inherits i where i.inhrelid = any (ids)
+      union all select i.inhparent, i.xmin::text from pg_inherits i where i.inhparent = any (ids)
+      union all select s.srrelid, s.xmin::text from pg_subscription_rel s where s.srrelid = any (ids)
+      union all select p.prrelid, p.xmin::text from pg_publication_rel p where p.prrelid = any (ids)) v(id, version)
+    union all
+    select concat('pg_publication/', p.oid, ' ', p.xmin) from pg_publication p where p.puballtables or p.oid in (
+      select r.prpubid from pg_publication_rel r where r.prrelid = any (ids)
+      union all select n.pnpubid from pg_class c join pg_publication_namespace n on n.pnnspid = c.relnamespace where c.oid = any (ids))
+    -- Whoever renames the schema of a log keeps it from being written, until it is named so again. A grant on it looks the same.
+    union all
+    select concat('pg_namespace/', n.oid, ' ', n.xmin) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = any (logs)
+    union all
+    select concat('pg_collation/', c.oid, ' ', c.xmin, ' ', pg_collation_actual_version(c.oid)) from pg_collation c
+     where c.oid = any (ids || array(select a.attcollation from pg_attribute a where a.attrelid = any (ids))));
   -- Most queries reach nothing else, and this takes as long to plan.
-  if exists (select from unnest(classes) class where class <> 'pg_class'::regclass) then
-    marked := marked || (
-      with reads as materialized (select r.class, r.id from unnest(classes, ids) r(class, id)),
-      versions(class, id, kind, version) as (
-        select 'pg_proc', p.oid, 'f', p.xmin::text from reads r join pg_proc p on p.oid = r.id where r.class = 'pg_proc'::regclass
-        union all select 'pg_operator', o.oid, 'o', o.xmin::text from reads r join pg_operator o on o.oid = r.id where r.class = 'pg_operator'::regclass
-        union all select 'pg_opclass', o.oid, 'o', o.xmin::text from reads r join pg_opclass o on o.oid = r.id where r.class = 'pg_opclass'::regclass
-        union all select 'pg_type', t.oid, 't', t.xmin::text from reads r join pg_type t on t.oid = r.id where r.class = 'pg_type'::regclass
-        union all select 'pg_type', t.oid, 'a', concat(a.attnum, ' ', a.xmin) from reads r join pg_type t on t.oid = r.id join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 where r.class = 'pg_type'::regclass
-        union all select 'pg_type', e.enumtypid, 'e', concat(e.oid, ' ', e.xmin) from reads r join pg_enum e on e.enumtypid = r.id where r.class = 'pg_type'::regclass
-        union all select 'pg_type', k.contypid, 'k', concat(k.oid, ' ', k.xmin) from reads r join pg_constraint k on k.contypid = r.id where r.class = 'pg_type'::regclass
-        union all select 'pg_type', k.castsource, 'x', concat(k.oid, ' ', k.xmin) from reads r join pg_cast k on k.castsource = r.id where r.class = 'pg_type'::regclass
-        union all select 'pg_collation', c.oid, 'c', concat(c.xmin, ' ', pg_collation_actual_version(c.oid)) from reads r join pg_collation c on c.oid = r.id where r.class = 'pg_collation'::regclass),
-      marks as (select concat(v.class, '/', v.id) as key, left(md5(string_agg(concat(v.kind, ' ', v.version), ',' order by v.kind, v.version)), 12) as mark from versions v group by v.class, v.id)
-      select coalesce(jsonb_object_agg(m.key, m.mark), '{}') from marks m);
+  if more then
+    versions := versions || array(
+      select concat('pg_proc/', p.oid, ' ', p.xmin) from pg_proc p where p.oid = any (ids)
+      union all select concat('pg_operator/', o.oid, ' ', o.xmin) from pg_operator o where o.oid = any (ids)
+      union all select concat('pg_opclass/', o.oid, ' ', o.xmin) from pg_opclass o where o.oid = any (ids)
+      union all select concat('pg_type/', t.oid, ' ', t.xmin) from pg_type t where t.oid = any (ids)
+      union all select concat('pg_type/', t.oid, ' ', a.xmin) from pg_type t join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 where t.oid = any (ids)
+      union all select concat('pg_type/', e.enumtypid, ' ', e.xmin) from pg_enum e where e.enumtypid = any (ids)
+      union all select concat('pg_type/', k.contypid, ' ', k.xmin) from pg_constraint k where k.contypid = any (ids)
+      union all select concat('pg_type/', k.castsource, ' ', k.xmin) from pg_cast k where k.castsource = any (ids));
   end if;
-  return marked
+  return (select coalesce(jsonb_object_agg(m.key, m.mark), '{}')
+            from (select split_part(v, ' ', 1) as key, left(md5(string_agg(v, ',' order by v)), 12) as mark from unnest(versions) v group by 1) m)
     || (select jsonb_object_agg(s.name, coalesce(current_setting('viewkeeper.login_settings', true)::jsonb ->> s.name, current_setting(s.name)))
-          from unnest('{DateStyle,IntervalStyle,extra_float_digits,bytea_output,lc_monetary,lc_numeric,lc_time,xmloption,array_nulls,quote_all_identifiers,standard_conforming_strings,'
-                      'TimeZone,timezone_abbreviations,default_text_search_config,gin_fuzzy_search_limit}'::text[]) s(name))
-    -- A database made from a template has the template's OIDs; a restored one has its log, and views that were filled elsewhere. Files of time zones
-    -- are read when the server starts, or when its configuration is read again.
-    || jsonb_build_object('server', md5(concat_ws(' ', version(), (select system_identifier from pg_control_system()), (select d.oid from pg_database d where d.datname = current_database()),
-         extract(epoch from pg_postmaster_start_time()), extract(epoch from pg_conf_load_time()))));
+          from unnest('{DateStyle,IntervalStyle,extra_float_digits,bytea_output,lc_monetary,lc_numeric,lc_time,xmloption,array_nulls,quote_all_identifiers,'
+                      'standard_conforming_strings,TimeZone,timezone_abbreviations,default_text_search_config,gin_fuzzy_search_limit}'::text[]) s(name))
+    -- A database made from a template has the template's OIDs; a restored one has its log, and views that were filled elsewhere. A session reads the
+    -- files of time zones and dictionaries when it first uses them: who replaces one has the server read its configuration again.
+    || jsonb_build_object('server', md5(concat_ws(' ', version(), (select system_identifier from pg_control_system()),
+         (select d.oid from pg_database d where d.datname = current_database()), extract(epoch from pg_postmaster_start_time()), extract(epoch from pg_conf_load_time()))));
 end $$;
 
 -- What differs between two worlds, in words; null: nothing. An object that there is goes before one that is gone.
