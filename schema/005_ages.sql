@@ -5,8 +5,8 @@ create function viewkeeper.kept() returns table (relation oid, query oid)
 language sql stable
 begin atomic
   select t.oid, q.oid from pg_catalog.pg_description d join pg_catalog.pg_class q on q.oid = d.objoid and q.relkind = 'v'
-    join pg_catalog.pg_class t on t.relnamespace = q.relnamespace and t.relname = left(q.relname::text, -6)::name and q.relname = (t.relname || '_query')::name
-     and t.relkind = 'r' and t.relowner = q.relowner
+    join pg_catalog.pg_class t on t.relnamespace = q.relnamespace and t.relname = left(q.relname::text, -6)::name
+     and q.relname = (t.relname || '_query')::name and t.relkind = 'r' and t.relowner = q.relowner
    where d.classoid = 'pg_catalog.pg_class'::regclass and d.objsubid = 0 and d.description = 'Viewkeeper keeps the rows of this query in a table.';
 end;
 
@@ -73,8 +73,8 @@ create table viewkeeper.last_ends (
   definition_id integer references viewkeeper.definitions on delete cascade,
   kind text, -- run: whatever it was; success: the data are those of it; proof: a refresh would change nothing; failure
   -- The columns of the run, and the class of its error.
-  id bigint not null, status text, requested_at timestamptz, finished_at timestamptz, duration_ms bigint, row_count_before bigint, row_count_after bigint,
-  as_of timestamptz, held_back_by text, filled text, class text,
+  id bigint not null, status text, requested_at timestamptz, finished_at timestamptz, duration_ms bigint,
+  row_count_before bigint, row_count_after bigint, as_of timestamptz, held_back_by text, filled text, class text,
   primary key (definition_id, kind)
 );
 comment on table viewkeeper.last_ends is 'Of each view the run, the success, the proof that a refresh would change nothing and the failure that ended last, of those whose ends are published.';
@@ -93,7 +93,8 @@ begin
       from viewkeeper.definitions d
      cross join lateral (
        (select 'run', few.id from (
-          select r.id, r.finished_at from viewkeeper.runs r where r.definition_id = d.id and r.finished_at is not null order by r.id desc limit 20) few
+          select r.id, r.finished_at from viewkeeper.runs r
+           where r.definition_id = d.id and r.finished_at is not null order by r.id desc limit 20) few
          order by few.finished_at desc, few.id desc limit 1)
        union all
        select 'success', filler.id from viewkeeper.last_success(d.id) filler(id)
@@ -101,8 +102,8 @@ begin
        (select 'proof', r.id from viewkeeper.runs r where r.definition_id = d.id and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)
          order by r.id desc limit 1)
        union all
-       (select 'failure', r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'failed' order by r.finished_at desc, r.id desc limit 1)
-     ) last(kind, id)
+       (select 'failure', r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'failed'
+         order by r.finished_at desc, r.id desc limit 1)) last(kind, id)
       join viewkeeper.runs r on r.id = last.id
      where d.id = any (of_definitions));
   -- Of many runs of a view that are published at once, the first has changed its rows already.
@@ -195,7 +196,8 @@ create view viewkeeper.standings as
          data.as_of, data.held_back_by,
          failure.id as last_failure_id, failure.finished_at as last_failure_at, failure.class as last_failure_class,
          stale.at as stale_at
-    from (select id, schema_name, name, source, created_at, expected_since, paused_at, max_staleness_seconds, scheduled_interval_seconds, promised_lag_seconds
+    from (select id, schema_name, name, source, created_at, expected_since, paused_at,
+                 max_staleness_seconds, scheduled_interval_seconds, promised_lag_seconds
             from viewkeeper.definitions where removed_at is null) d
     left join viewkeeper.ends run on run.definition_id = d.id and run.kind = 'run'
     left join viewkeeper.ends success on success.definition_id = d.id and success.kind = 'success'
@@ -203,16 +205,18 @@ create view viewkeeper.standings as
     left join viewkeeper.ends failure on failure.definition_id = d.id and failure.kind = 'failure'
     left join viewkeeper.live() present on present.schema_name = d.schema_name and present.name = d.name,
          -- Commas: a join would list all columns of what stands before it in the catalog, which each session reads.
+         lateral (select coalesce(viewkeeper.is_filling(success.filled, present.filling), false) as is_there,
+                         coalesce(proof.as_of, success.as_of) as as_of) told,
          -- Otherwise each use of these columns computes them again: hence offset 0.
-         lateral (select coalesce(viewkeeper.is_filling(success.filled, present.filling), false) as is_there, coalesce(proof.as_of, success.as_of) as as_of) told,
          lateral (select case when told.is_there and (told.as_of <= clock_timestamp() or pg_is_in_recovery()) then told.as_of end as as_of,
-                         case when not told.is_there then null when proof.id is null then success.held_back_by else proof.held_back_by end as held_back_by
-                  offset 0) data,
+                         case when told.is_there then case when proof.id is null then success.held_back_by else proof.held_back_by end end
+                           as held_back_by offset 0) data,
          lateral (select greatest(coalesce(data.as_of, success.finished_at), d.expected_since) as since) expected,
          lateral (select coalesce(d.max_staleness_seconds, d.scheduled_interval_seconds + greatest(3600,
            2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000)) as seconds) age_limit,
          lateral (select case when d.paused_at is null then expected.since + make_interval(secs => least(d.promised_lag_seconds + 60, case
-           when d.max_staleness_seconds is null and coalesce(expected.since + make_interval(secs => d.scheduled_interval_seconds + 3600) >= clock_timestamp(), true)
+           when d.max_staleness_seconds is null
+                and coalesce(expected.since + make_interval(secs => d.scheduled_interval_seconds + 3600) >= clock_timestamp(), true)
              then d.scheduled_interval_seconds + 3600
            else age_limit.seconds end)) end as at offset 0) stale
    where d.source = 'authored' or present.relation is not null or exists (
@@ -242,15 +246,16 @@ create view viewkeeper.ages as
      select there.is_there, coalesce(proof.finished_at, success.finished_at, '-infinity') as since,
             case when there.is_there and (coalesce(proof.as_of, filler.as_of) <= clock_timestamp() or pg_is_in_recovery())
                  then coalesce(proof.as_of, filler.as_of) end as as_of,
-            case when not there.is_there then null when proof.finished_at is null then filler.held_back_by else proof.held_back_by end as held_back_by) data
+            case when there.is_there then case when proof.finished_at is null then filler.held_back_by else proof.held_back_by end end
+              as held_back_by) data
    where d.removed_at is null;
 
 -- How old the data of a view are, {asOf, heldBackBy}, that a run keeps while it computes some: it is held back by itself.
 create function viewkeeper.age_of(relation oid) returns jsonb
 language sql stable
 begin atomic
-  select coalesce((select jsonb_build_object('asOf', a.as_of, 'heldBackBy', coalesce(a.held_back_by, a.view)) from viewkeeper.ages a where a.relation = age_of.relation),
-                  '{"asOf": null}');
+  select coalesce((select jsonb_build_object('asOf', a.as_of, 'heldBackBy', coalesce(a.held_back_by, a.view))
+                     from viewkeeper.ages a where a.relation = age_of.relation), '{"asOf": null}');
 end;
 
 -- The last success of each view whose data were in another server or database then: the record was restored or copied with its database, so nobody
