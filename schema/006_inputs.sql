@@ -559,7 +559,7 @@ end $$;
 -- As of when the data of a view are by now, if a refresh would change nothing, and everything in the query of `relation` is known:
 -- {asOf, heldBackBy, relation}. Null: refresh.
 create function viewkeeper.unchanged(of_definition integer) returns jsonb
-language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   known record;
   horizon timestamptz;
