@@ -142,7 +142,7 @@ begin
       union all select n.pnpubid from pg_class c join pg_publication_namespace n on n.pnnspid = c.relnamespace where c.oid = any (ids))
     -- Whoever renames the schema of a log keeps it from being written, until it is named so again. A grant on it looks the same.
     union all
-    select concat('pg_namespace/', n.oid, ' ', n.xmin) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = any (logs)
+    select concat('pg_class/', c.oid, ' ', n.xmin) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = any (logs)
     union all
     select concat('pg_collation/', c.oid, ' ', c.xmin, ' ', pg_collation_actual_version(c.oid)) from pg_collation c
      where c.oid = any (ids || array(select a.attcollation from pg_attribute a where a.attrelid = any (ids))));
