@@ -77,17 +77,17 @@ create table viewkeeper.set_aside (
 );
 comment on table viewkeeper.set_aside is 'Views and functions that were set aside, and that put-back makes again.';
 
--- put-back executes what these rows say, with the rights of its login. So only who may act as the owner of this table, and thus as every owner of
--- views, writes them.
-create function viewkeeper.insist_on_setter() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+-- Only who may act as the owner of the table, and thus as every owner of views, writes the rows. The argument says what others may not.
+create function viewkeeper.insist_on_owner() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'MEMBER') then
-    raise insufficient_privilege using message = format('%I may not set views aside, only put them back: it may not act as the owner of schema viewkeeper', current_user);
+    raise insufficient_privilege using message = format('%I may not %s', current_user, tg_argv[0]);
   end if;
   return new;
 end $$;
-create trigger insist_on_setter before insert or update on viewkeeper.set_aside for each row
-  execute function viewkeeper.insist_on_setter();
+-- put-back executes what these rows say, with the rights of its login.
+create trigger insist_on_setter before insert or update on viewkeeper.set_aside for each row execute function viewkeeper.insist_on_owner(
+  'set views aside, only put them back: it may not act as the owner of schema viewkeeper');
 
 -- The secret part of a token is 256 random bits, which nobody can guess from its digest: so a plain SHA-256 is enough, and a slow hash would only
 -- slow down each request. Only the owner of the schema may read the table.

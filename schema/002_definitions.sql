@@ -61,19 +61,13 @@ create trigger expect_anew before update on viewkeeper.definitions for each row
         (new.schedule, new.time_zone, new.max_staleness_seconds, new.promised_lag_seconds, new.in_all, new.paused_at is null, new.removed_at is null))
   execute function viewkeeper.expect_anew();
 
--- A view is created from these columns, with the rights of its owner. So only who may act as the owner of this table, and thus as every owner of
--- views, writes them: a login that performs single operations has no rights of others to lend. Checks are executed with the rights of the view's
--- owner, also those of a view that nobody has authored.
-create function viewkeeper.insist_on_author() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
-begin
-  if (new.sql is not null or new.owner is not null or new.checks <> '{}')
-     and not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'MEMBER')
-     and (tg_op = 'INSERT'
-          or (new.schema_name, new.name, new.sql, new.owner, new.indexes, new.comment, new.grants, new.checks)
-             is distinct from (old.schema_name, old.name, old.sql, old.owner, old.indexes, old.comment, old.grants, old.checks)) then
-    raise insufficient_privilege using message = format('%I may not author views, only perform operations on them', current_user);
-  end if;
-  return new;
-end $$;
-create trigger insist_on_author before insert or update on viewkeeper.definitions for each row
-  execute function viewkeeper.insist_on_author();
+-- A view is created from these columns, with the rights of its owner, which a login that performs single operations has not to lend. Checks are
+-- executed with the rights of the view's owner, also those of a view that nobody has authored.
+create trigger insist_on_author before insert on viewkeeper.definitions for each row
+  when (new.sql is not null or new.owner is not null or new.checks <> '{}')
+  execute function viewkeeper.insist_on_owner('author views, only perform operations on them');
+create trigger insist_on_editor before update on viewkeeper.definitions for each row
+  when ((new.sql is not null or new.owner is not null or new.checks <> '{}')
+        and (new.schema_name, new.name, new.sql, new.owner, new.indexes, new.comment, new.grants, new.checks)
+            is distinct from (old.schema_name, old.name, old.sql, old.owner, old.indexes, old.comment, old.grants, old.checks))
+  execute function viewkeeper.insist_on_owner('author views, only perform operations on them');

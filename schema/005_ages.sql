@@ -5,19 +5,31 @@ create function viewkeeper.kept() returns table (relation oid, query oid)
 language sql stable
 begin atomic
   select t.oid, q.oid from pg_catalog.pg_description d join pg_catalog.pg_class q on q.oid = d.objoid and q.relkind = 'v'
-    join pg_catalog.pg_class t on t.relnamespace = q.relnamespace and t.relname = left(q.relname::text, -6)::name and q.relname = (t.relname || '_query')::name
-     and t.relkind = 'r' and t.relowner = q.relowner
+    join pg_catalog.pg_class t on t.relnamespace = q.relnamespace and t.relname = left(q.relname::text, -6)::name
+     and q.relname = (t.relname || '_query')::name and t.relkind = 'r' and t.relowner = q.relowner
    where d.classoid = 'pg_catalog.pg_class'::regclass and d.objsubid = 0 and d.description = 'Viewkeeper keeps the rows of this query in a table.';
 end;
 
 -- What identifies the data in a view: server and database, OID and file; the transaction that wrote the catalog's row of the view last, as every
--- refresh does, whoever asks for it; and a hash of the privileges, because a grant writes that row, too.
+-- refresh does, whoever asks for it; and a hash of the privileges, because a grant writes that row, too. Of any relation:
 create function viewkeeper.filling(relation oid) returns text
 language sql stable
 begin atomic
   select format('%s/%s %s %s %s %s', s.system_identifier, d.oid, c.oid, c.relfilenode, c.xmin, hash_array_extended(coalesce(c.relacl, '{}'), 0))
     from pg_catalog.pg_class c, pg_catalog.pg_control_system() s, pg_catalog.pg_database d
    where c.oid = relation and d.datname = current_database();
+end;
+
+-- The materialized views and kept tables that there are, and what identifies the data of each. `query`: what has the query. Every role may ask this.
+create function viewkeeper.live()
+returns table (relation oid, schema oid, schema_name name, name name, is_populated boolean, query oid, touched text, filling text)
+language sql stable
+begin atomic
+  select c.oid, n.oid, n.nspname, c.relname, c.relispopulated,
+         case c.relkind when 'm' then c.oid else (select k.query from viewkeeper.kept() k where k.relation = c.oid) end, c.xmin::text,
+         format('%s/%s %s %s %s %s', s.system_identifier, d.oid, c.oid, c.relfilenode, c.xmin, hash_array_extended(coalesce(c.relacl, '{}'), 0))
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace, pg_catalog.pg_control_system() s, pg_catalog.pg_database d
+   where d.datname = current_database() and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k));
 end;
 
 -- Whether a view holds the data with which it was filled: nobody has written its row since, or somebody has changed its privileges.
@@ -58,117 +70,76 @@ end;
 -- The last ends of each view are kept, so that a look at all views reads no run of most of them. Nobody who ends a run waits for these rows: the
 -- monitor writes them when it publishes the end. Until then a look finds the end among those that are not published.
 create table viewkeeper.last_ends (
-  definition_id integer primary key references viewkeeper.definitions on delete cascade,
-  run_id bigint, run_status text, run_requested_at timestamptz, run_finished_at timestamptz, run_duration_ms bigint,
-  success_id bigint, success_finished_at timestamptz, success_as_of timestamptz, success_held_back_by text, success_filled text,
-  rows_before bigint, rows_after bigint,
-  proof_id bigint, proof_finished_at timestamptz, proof_as_of timestamptz, proof_held_back_by text,
-  failure_id bigint, failure_finished_at timestamptz, failure_class text
-) with (fillfactor = 50);
+  definition_id integer references viewkeeper.definitions on delete cascade,
+  kind text, -- run: whatever it was; success: the data are those of it; proof: a refresh would change nothing; failure
+  -- The columns of the run, and the class of its error.
+  id bigint not null, status text, requested_at timestamptz, finished_at timestamptz, duration_ms bigint,
+  row_count_before bigint, row_count_after bigint, as_of timestamptz, held_back_by text, filled text, class text,
+  primary key (definition_id, kind)
+);
 comment on table viewkeeper.last_ends is 'Of each view the run, the success, the proof that a refresh would change nothing and the failure that ended last, of those whose ends are published.';
 
 -- Writes the last ends of these views as their history has them. One writes at a time: so no row goes back to an older state, and two monitors wait
 -- for each other in no circle. Readers do not wait.
 create function viewkeeper.find_last_ends(of_definitions integer[]) returns void
-language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
-begin
-  lock table viewkeeper.last_ends in share row exclusive mode;
-  delete from viewkeeper.last_ends k where k.definition_id = any (of_definitions);
-  insert into viewkeeper.last_ends
-    select d.id, run.*, success.*, proof.*, failure.*
-      from viewkeeper.definitions d
-      left join lateral (
-        select few.* from (
-          select r.id, r.status, r.requested_at, r.finished_at, r.duration_ms from viewkeeper.runs r
-           where r.definition_id = d.id and r.finished_at is not null order by r.id desc limit 20) few
-         order by few.finished_at desc, few.id desc limit 1) run on true
-      left join lateral (
-        select r.id, r.finished_at, r.as_of, r.held_back_by, r.filled, r.row_count_before, r.row_count_after
-          from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id) success on true
-      left join lateral (
-        select r.id, r.finished_at, r.as_of, r.held_back_by from viewkeeper.runs r
-         where r.definition_id = d.id and r.id > success.id and r.finished_at > success.finished_at
-           and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)
-         order by r.id desc limit 1) proof on true
-      left join lateral (
-        select r.id, r.finished_at, r.error ->> 'class' from viewkeeper.runs r
-         where r.definition_id = d.id and r.status = 'failed' order by r.finished_at desc, r.id desc limit 1) failure on true
-     where d.id = any (of_definitions) order by d.id
-    on conflict do nothing;
-end $$;
-
--- The functions of the triggers have their owner's rights: a login that may write runs needs no further right.
-create function viewkeeper.keep_last_end() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-  if tg_relid <> 'viewkeeper.runs'::regclass then
-    raise insufficient_privilege using message = format('%s has no ends', tg_relid::regclass);
-  end if;
-  if tg_op = 'UPDATE' and old.published_at is not null then
-    perform viewkeeper.find_last_ends(array[old.definition_id, new.definition_id]);
-    return null;
-  end if;
-  lock table viewkeeper.last_ends in share row exclusive mode;
-  insert into viewkeeper.last_ends as k
-    select new.definition_id, new.id, new.status, new.requested_at, new.finished_at, new.duration_ms, success.*, proof.*, failure.*
-      from (select) one
-      left join lateral (
-        select new.id, new.finished_at, new.as_of, new.held_back_by, new.filled, new.row_count_before, new.row_count_after
-         where new.status = 'success' and new.fills) success on true
-      left join lateral (
-        select new.id, new.finished_at, new.as_of, new.held_back_by
-         where viewkeeper.is_unneeded(new.status, new.as_of, new.error, new.built_at)) proof on true
-      left join lateral (
-        select new.id, new.finished_at, new.error ->> 'class' where new.status = 'failed') failure on true
-  on conflict (definition_id) do update
-     set (run_id, run_status, run_requested_at, run_finished_at, run_duration_ms) = (
-           select * from (values (k.run_id, k.run_status, k.run_requested_at, k.run_finished_at, k.run_duration_ms),
-             (excluded.run_id, excluded.run_status, excluded.run_requested_at, excluded.run_finished_at, excluded.run_duration_ms)) x(id, a, b, at, c)
-            order by x.at desc nulls last, x.id desc limit 1),
-         (success_id, success_finished_at, success_as_of, success_held_back_by, success_filled, rows_before, rows_after) = (
-           select * from (values (k.success_id, k.success_finished_at, k.success_as_of, k.success_held_back_by, k.success_filled, k.rows_before, k.rows_after),
-             (excluded.success_id, excluded.success_finished_at, excluded.success_as_of, excluded.success_held_back_by, excluded.success_filled, excluded.rows_before, excluded.rows_after)) x(id, at)
-            order by x.at desc nulls last, x.id desc limit 1),
-         (proof_id, proof_finished_at, proof_as_of, proof_held_back_by) = (
-           select * from (values (k.proof_id, k.proof_finished_at, k.proof_as_of, k.proof_held_back_by),
-             (excluded.proof_id, excluded.proof_finished_at, excluded.proof_as_of, excluded.proof_held_back_by)) x(id, at)
-            order by x.at desc nulls last, x.id desc limit 1),
-         (failure_id, failure_finished_at, failure_class) = (
-           select * from (values (k.failure_id, k.failure_finished_at, k.failure_class),
-             (excluded.failure_id, excluded.failure_finished_at, excluded.failure_class)) x(id, at)
-            order by x.at desc nulls last, x.id desc limit 1);
-  return null;
-end $$;
-
--- After runs were removed: a row that names one of them is written anew.
-create function viewkeeper.forget_last_ends() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
-  gone integer[];
+  found viewkeeper.last_ends[];
 begin
-  select array_agg(distinct k.definition_id) into gone
-    from viewkeeper.last_ends k cross join lateral unnest(array[k.run_id, k.success_id, k.proof_id, k.failure_id]) named(id)
-   where named.id is not null and not exists (select from viewkeeper.runs r where r.id = named.id);
-  if gone is not null then
-    perform viewkeeper.find_last_ends(gone);
+  lock table viewkeeper.last_ends in share row exclusive mode;
+  found := array(
+    select row(d.id, last.kind, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.row_count_before, r.row_count_after,
+               r.as_of, r.held_back_by, r.filled, r.error ->> 'class')::viewkeeper.last_ends
+      from viewkeeper.definitions d
+     cross join lateral (
+       (select 'run', few.id from (
+          select r.id, r.finished_at from viewkeeper.runs r
+           where r.definition_id = d.id and r.finished_at is not null order by r.id desc limit 20) few
+         order by few.finished_at desc, few.id desc limit 1)
+       union all
+       select 'success', filler.id from viewkeeper.last_success(d.id) filler(id)
+       union all
+       (select 'proof', r.id from viewkeeper.runs r where r.definition_id = d.id and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)
+         order by r.id desc limit 1)
+       union all
+       (select 'failure', r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'failed'
+         order by r.finished_at desc, r.id desc limit 1)) last(kind, id)
+      join viewkeeper.runs r on r.id = last.id
+     where d.id = any (of_definitions));
+  -- Of many runs of a view that are published at once, the first has changed its rows already.
+  delete from viewkeeper.last_ends k where k.definition_id = any (of_definitions) and k <> all (found);
+  insert into viewkeeper.last_ends select * from unnest(found) on conflict do nothing;
+end $$;
+
+-- After an end was published or changed, the last ends of its view are written anew; after runs were removed, those that name one of them. With the
+-- owner's rights: a login that may write runs needs no further right.
+create function viewkeeper.keep_last_ends() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  if tg_level = 'ROW' then
+    perform viewkeeper.find_last_ends(array[old.definition_id, new.definition_id]);
+  else
+    perform viewkeeper.find_last_ends(array_agg(k.definition_id)) from viewkeeper.last_ends k
+      where not exists (select from viewkeeper.runs r where r.id = k.id) having count(*) > 0;
   end if;
   return null;
 end $$;
-revoke execute on function viewkeeper.keep_last_end(), viewkeeper.forget_last_ends() from public;
+revoke execute on function viewkeeper.keep_last_ends() from public;
 
 create trigger keep_last_end after insert on viewkeeper.runs for each row
   when (new.published_at is not null and new.finished_at is not null and new.definition_id is not null)
-  execute function viewkeeper.keep_last_end();
-create trigger keep_changed_end after update of published_at, definition_id, status, finished_at, fills, filled, as_of, row_count_after on viewkeeper.runs for each row
+  execute function viewkeeper.keep_last_ends();
+create trigger keep_changed_end
+  after update of published_at, definition_id, status, finished_at, fills, filled, as_of, row_count_after on viewkeeper.runs for each row
   when (new.published_at is not null and new.finished_at is not null and new.definition_id is not null
         and (old.published_at is null or (old.definition_id, old.status, old.finished_at, old.fills, old.filled, old.as_of, old.row_count_after)
              is distinct from (new.definition_id, new.status, new.finished_at, new.fills, new.filled, new.as_of, new.row_count_after)))
-  execute function viewkeeper.keep_last_end();
+  execute function viewkeeper.keep_last_ends();
 -- A prune removes no run that is named here, and says so: to look whether all are still there takes longer than its removals.
 create trigger forget_last_ends after delete on viewkeeper.runs for each statement
   when (current_setting('viewkeeper.spares_last_ends', true) is distinct from 'on')
-  execute function viewkeeper.forget_last_ends();
-create trigger forget_all_ends after truncate on viewkeeper.runs for each statement execute function viewkeeper.forget_last_ends();
+  execute function viewkeeper.keep_last_ends();
+create trigger forget_all_ends after truncate on viewkeeper.runs for each statement execute function viewkeeper.keep_last_ends();
 
 -- An end in the future is no end: the clock was set back, or another server goes on. What ended then ends now, or before the next run of its view,
 -- and nobody knows as of when its data are. Returns how many ends there were. With the owner's rights: so a monitor needs no further one.
@@ -176,9 +147,7 @@ create function viewkeeper.mend_ends() returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare
   at constant timestamptz := clock_timestamp();
-  too_new constant integer[] := array(
-    select k.definition_id from viewkeeper.last_ends k
-     where greatest(k.run_finished_at, k.success_finished_at, k.proof_finished_at, k.failure_finished_at) > at);
+  too_new constant integer[] := array(select k.definition_id from viewkeeper.last_ends k where k.finished_at > at);
   mended bigint;
 begin
   if too_new = '{}' then
@@ -194,93 +163,73 @@ begin
   return mended;
 end $$;
 
--- What has ended last, of each view: of what is kept, and of what has not ended or is not published.
---
--- The last run is one that has not ended, or else the one that ended last: a retry may end after a run that was requested later. Nobody knows how old
--- the data are if the view is not what its last success has filled, or if they are as of the future; a standby may have a slower clock.
+-- Of each view and kind what has ended last: of what is kept, and of what is not published. The last run is one that has not ended, or else the one
+-- that ended last: a retry may end after a run that was requested later.
+create view viewkeeper.ends as
+  select distinct on (e.definition_id, e.kind) e.* from (
+    select * from viewkeeper.last_ends
+    union all
+    select r.definition_id, x.kind, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.row_count_before, r.row_count_after,
+           r.as_of, r.held_back_by, r.filled, r.error ->> 'class'
+      from viewkeeper.runs r
+     cross join lateral (
+       values ('run', true), ('success', r.status = 'success' and r.fills), ('failure', r.status = 'failed'),
+              ('proof', viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at))) x(kind, is_one)
+     where x.is_one and (r.status in ('pending', 'running', 'built') or r.finished_at is not null and r.published_at is null)) e
+   order by e.definition_id, e.kind, e.finished_at desc nulls first, e.id desc;
+
+-- How each view stands. Nobody knows how old the data are if the view is not what its last success has filled, or if they are as of the future; a
+-- standby may have a slower clock.
 --
 -- The age of a view's data is compared with its limit. Without a limit in the definition, the limit is the longest time between two refreshes by
 -- schedule, plus an hour or twice the usual duration, whichever is longer; if target lags promise more, that is the limit, and a minute more is no
 -- breach: the monitor looks once a minute. A paused view is never stale. `stale_at` is the moment from which the view is stale; the usual duration,
 -- which takes a look into the runs, is read only if that depends on it.
 create view viewkeeper.standings as
-  select d.id as definition_id,
-         case when run.is_new then (n.run).id else k.run_id end as last_run_id,
-         case when run.is_new then (n.run).status else k.run_status end as last_status,
-         case when run.is_new then (n.run).requested_at else k.run_requested_at end as last_requested_at,
-         case when run.is_new then (n.run).finished_at else k.run_finished_at end as last_finished_at,
-         case when run.is_new then (n.run).duration_ms else k.run_duration_ms end as last_duration_ms,
-         case when success.is_new then (n.success).id else k.success_id end as last_success_id,
-         data.success_at as last_success_at,
-         case when success.is_new then (n.success).row_count_before else k.rows_before end as row_count_before,
-         case when success.is_new then (n.success).row_count_after else k.rows_after end as row_count_after,
-         clock_timestamp() - coalesce(data.as_of, data.success_at, d.created_at) as staleness,
+  select d.id as definition_id, run.id as last_run_id, run.status as last_status, run.requested_at as last_requested_at,
+         run.finished_at as last_finished_at, run.duration_ms as last_duration_ms,
+         success.id as last_success_id, success.finished_at as last_success_at, success.row_count_before, success.row_count_after,
+         clock_timestamp() - coalesce(data.as_of, success.finished_at, d.created_at) as staleness,
          make_interval(secs => least(age_limit.seconds, d.promised_lag_seconds)) as max_staleness,
          coalesce(stale.at < clock_timestamp(), false) as stale,
-         present.oid is null as missing,
+         present.relation is null as missing,
          data.as_of, data.held_back_by,
-         case when failure.is_new then (n.failure).id else k.failure_id end as last_failure_id,
-         greatest((n.failure).finished_at, k.failure_finished_at) as last_failure_at,
-         case when failure.is_new then (n.failure).error ->> 'class' else k.failure_class end as last_failure_class,
+         failure.id as last_failure_id, failure.finished_at as last_failure_at, failure.class as last_failure_class,
          stale.at as stale_at
-    from (select id, schema_name, name, source, created_at, expected_since, paused_at, max_staleness_seconds, scheduled_interval_seconds, promised_lag_seconds
+    from (select id, schema_name, name, source, created_at, expected_since, paused_at,
+                 max_staleness_seconds, scheduled_interval_seconds, promised_lag_seconds
             from viewkeeper.definitions where removed_at is null) d
-    left join viewkeeper.last_ends k on k.definition_id = d.id
-    left join (
-      select r.definition_id,
-             (array_agg(r order by r.finished_at desc nulls first, r.id desc))[1] as run,
-             (array_agg(r order by r.finished_at desc, r.id desc) filter (where r.status = 'success' and r.fills))[1] as success,
-             (array_agg(r order by r.finished_at desc, r.id desc) filter (where viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)))[1] as proof,
-             (array_agg(r order by r.finished_at desc, r.id desc) filter (where r.status = 'failed'))[1] as failure
-        from viewkeeper.runs r where r.status in ('pending', 'running', 'built') or r.finished_at is not null and r.published_at is null
-       group by r.definition_id) n on n.definition_id = d.id
-    left join (
-      select c.oid, concat_ws(' ', c.oid, c.relfilenode, c.xmin, hash_array_extended(coalesce(c.relacl, '{}'), 0)) as filling,
-             n.nspname::text as schema_name, c.relname::text as name
-        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-       where c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) present on present.schema_name = d.schema_name and present.name = d.name,
+    left join viewkeeper.ends run on run.definition_id = d.id and run.kind = 'run'
+    left join viewkeeper.ends success on success.definition_id = d.id and success.kind = 'success'
+    left join viewkeeper.ends proof on proof.definition_id = d.id and proof.kind = 'proof' and proof.finished_at > success.finished_at
+    left join viewkeeper.ends failure on failure.definition_id = d.id and failure.kind = 'failure'
+    left join viewkeeper.live() present on present.schema_name = d.schema_name and present.name = d.name,
          -- Commas: a join would list all columns of what stands before it in the catalog, which each session reads.
-         lateral (select (n.run).id is not null
-           and ((n.run).finished_at is null or k.run_id is null or ((n.run).finished_at, (n.run).id) > (k.run_finished_at, k.run_id)) as is_new) run,
-         lateral (select greatest((n.success).finished_at, k.success_finished_at) as at, (n.success).id is not null
-           and (k.success_id is null or ((n.success).finished_at, (n.success).id) > (k.success_finished_at, k.success_id)) as is_new) success,
-         lateral (select greatest((n.proof).finished_at, k.proof_finished_at) > success.at as is_later, (n.proof).id is not null
-           and (k.proof_id is null or ((n.proof).finished_at, (n.proof).id) > (k.proof_finished_at, k.proof_id)) as is_new) proof,
-         lateral (select (n.failure).id is not null
-           and (k.failure_id is null or ((n.failure).finished_at, (n.failure).id) > (k.failure_finished_at, k.failure_id)) as is_new) failure,
-         lateral (select coalesce(viewkeeper.is_filling(case when success.is_new then (n.success).filled else k.success_filled end, (
-                    select format('%s/%s ', s.system_identifier, b.oid)
-                      from pg_catalog.pg_control_system() s, pg_catalog.pg_database b where b.datname = current_database())
-                  || present.filling), false) as is_there) filled,
-         lateral (select case when proof.is_later then case when proof.is_new then (n.proof).as_of else k.proof_as_of end
-                              when success.is_new then (n.success).as_of else k.success_as_of end as as_of) told,
+         lateral (select coalesce(viewkeeper.is_filling(success.filled, present.filling), false) as is_there,
+                         coalesce(proof.as_of, success.as_of) as as_of) told,
          -- Otherwise each use of these columns computes them again: hence offset 0.
-         lateral (select success.at as success_at,
-           case when filled.is_there and (told.as_of <= clock_timestamp() or pg_is_in_recovery()) then told.as_of end as as_of,
-           case when not filled.is_there then null
-                when proof.is_later then case when proof.is_new then (n.proof).held_back_by else k.proof_held_back_by end
-                when success.is_new then (n.success).held_back_by else k.success_held_back_by end as held_back_by
-           offset 0) data,
-         lateral (select greatest(coalesce(data.as_of, data.success_at), d.expected_since) as since) expected,
+         lateral (select case when told.is_there and (told.as_of <= clock_timestamp() or pg_is_in_recovery()) then told.as_of end as as_of,
+                         case when told.is_there then case when proof.id is null then success.held_back_by else proof.held_back_by end end
+                           as held_back_by offset 0) data,
+         lateral (select greatest(coalesce(data.as_of, success.finished_at), d.expected_since) as since) expected,
          lateral (select coalesce(d.max_staleness_seconds, d.scheduled_interval_seconds + greatest(3600,
            2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000)) as seconds) age_limit,
          lateral (select case when d.paused_at is null then expected.since + make_interval(secs => least(d.promised_lag_seconds + 60, case
-           when d.max_staleness_seconds is null and coalesce(expected.since + make_interval(secs => d.scheduled_interval_seconds + 3600) >= clock_timestamp(), true)
+           when d.max_staleness_seconds is null
+                and coalesce(expected.since + make_interval(secs => d.scheduled_interval_seconds + 3600) >= clock_timestamp(), true)
              then d.scheduled_interval_seconds + 3600
            else age_limit.seconds end)) end as at offset 0) stale
-   where d.source = 'authored' or present.oid is not null or exists (
+   where d.source = 'authored' or present.relation is not null or exists (
            select from viewkeeper.set_aside a where a.kind = 'view' and a.item #>> '{live,view,schema}' = d.schema_name
               and a.item #>> '{live,view,name}' = d.name);
 
 -- How old the data of each view are, as viewkeeper.standings says, by a few looks into indexes for one view. Readers ask this, who have no right on
 -- the tables below. So nothing is called here that reads a table: it would need the reader's rights.
 create view viewkeeper.ages as
-  select c.oid as relation, n.oid as schema, d.id as definition_id, format('%I.%I', d.schema_name, d.name) as view, c.relispopulated as is_populated,
+  select l.relation, l.schema, d.id as definition_id, format('%I.%I', d.schema_name, d.name) as view, l.is_populated,
          d.paused_at, success.id as success_id, success.finished_at as refreshed_at, filler.as_of as filled_as_of, data.*
-    from pg_catalog.pg_class c
-    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-    join viewkeeper.definitions d on d.schema_name = n.nspname::text collate "default" and d.name = c.relname::text collate "default"
-   cross join pg_catalog.pg_control_system() s
+    from viewkeeper.live() l
+    join viewkeeper.definitions d on d.schema_name = l.schema_name::text collate "default" and d.name = l.name::text collate "default"
     left join lateral (
       select few.id, few.finished_at from (
         select r.id, r.finished_at from viewkeeper.runs r
@@ -290,24 +239,23 @@ create view viewkeeper.ages as
     left join lateral (
       select r.finished_at, r.as_of, r.held_back_by from viewkeeper.runs r
        where r.definition_id = d.id and r.id > success.id and r.finished_at > success.finished_at
-         and r.status = 'skipped' and r.as_of is not null and r.error is null and r.built_at is null
+         and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)
        order by r.id desc limit 1) proof on true
-   cross join lateral (
-     select coalesce(viewkeeper.is_filling(filler.filled, format('%s/%s %s %s %s %s', s.system_identifier,
-              (select b.oid from pg_catalog.pg_database b where b.datname = current_database()), c.oid, c.relfilenode, c.xmin,
-              hash_array_extended(coalesce(c.relacl, '{}'), 0))), false) as is_there) there
+   cross join lateral (select coalesce(viewkeeper.is_filling(filler.filled, l.filling), false) as is_there) there
    cross join lateral (
      select there.is_there, coalesce(proof.finished_at, success.finished_at, '-infinity') as since,
-            case when there.is_there and (coalesce(proof.as_of, filler.as_of) <= clock_timestamp() or pg_is_in_recovery()) then coalesce(proof.as_of, filler.as_of) end as as_of,
-            case when not there.is_there then null when proof.finished_at is null then filler.held_back_by else proof.held_back_by end as held_back_by) data
-   where (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and d.removed_at is null;
+            case when there.is_there and (coalesce(proof.as_of, filler.as_of) <= clock_timestamp() or pg_is_in_recovery())
+                 then coalesce(proof.as_of, filler.as_of) end as as_of,
+            case when there.is_there then case when proof.finished_at is null then filler.held_back_by else proof.held_back_by end end
+              as held_back_by) data
+   where d.removed_at is null;
 
 -- How old the data of a view are, {asOf, heldBackBy}, that a run keeps while it computes some: it is held back by itself.
 create function viewkeeper.age_of(relation oid) returns jsonb
 language sql stable
 begin atomic
-  select coalesce((select jsonb_build_object('asOf', a.as_of, 'heldBackBy', coalesce(a.held_back_by, a.view)) from viewkeeper.ages a where a.relation = age_of.relation),
-                  '{"asOf": null}');
+  select coalesce((select jsonb_build_object('asOf', a.as_of, 'heldBackBy', coalesce(a.held_back_by, a.view))
+                     from viewkeeper.ages a where a.relation = age_of.relation), '{"asOf": null}');
 end;
 
 -- The last success of each view whose data were in another server or database then: the record was restored or copied with its database, so nobody
@@ -315,11 +263,10 @@ end;
 create function viewkeeper.restored() returns table (run bigint, relation oid, view text)
 language sql stable
 begin atomic
-  select r.id, c.oid, format('%I.%I', d.schema_name, d.name)
+  select r.id, l.relation, format('%I.%I', d.schema_name, d.name)
     from viewkeeper.definitions d cross join lateral viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
-    join pg_namespace n on n.nspname = d.schema_name
-    join pg_class c on c.relnamespace = n.oid and c.relname = d.name and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and c.relispopulated
-   where d.removed_at is null and split_part(r.filled, ' ', 1) <> split_part(viewkeeper.filling(c.oid), ' ', 1);
+    join viewkeeper.live() l on l.schema_name = d.schema_name and l.name = d.name and l.is_populated
+   where d.removed_at is null and split_part(r.filled, ' ', 1) <> split_part(l.filling, ' ', 1);
 end;
 
 -- Their ages are known again by the word of the record. No look takes it by itself: if schema viewkeeper alone was restored, beside older data, its

@@ -26,9 +26,11 @@ begin
       union all
       select 'pg_policy'::regclass, p.oid from pg_policy p where r.class = 'pg_class'::regclass and p.polrelid = r.id
       union all
-      select 'pg_type'::regclass, a.atttypid from pg_attribute a where r.class = 'pg_class'::regclass and a.attrelid = r.id and a.attnum > 0 and a.atttypid >= 12000) e)
+      select 'pg_type'::regclass, a.atttypid from pg_attribute a
+       where r.class = 'pg_class'::regclass and a.attrelid = r.id and a.attnum > 0 and a.atttypid >= 12000) e)
   select array_agg(r.id) filter (where r.class = 'pg_class'::regclass),
-         bool_or(r.class in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass, 'pg_collation'::regclass, 'pg_policy'::regclass))
+         bool_or(r.class in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass, 'pg_collation'::regclass,
+                             'pg_policy'::regclass))
     into ids, more from reads r;
   if not more then
     return query select 'pg_class'::regclass::oid, r.id from unnest(ids) r(id);
@@ -47,14 +49,16 @@ begin
                  from pg_class c join pg_rewrite w on w.ev_class = c.oid and w.rulename = '_RETURN'
                 where r.class = 'pg_class'::regclass and c.oid = r.id and (c.relkind = 'v' or c.oid = relations[1])
                union all
-               select r.class, p.oid, every_column or p.prosqlbody::text ~ ':varattno 0 :vartype (?!2249 )' from pg_proc p where r.class = 'pg_proc'::regclass and p.oid = r.id
+               select r.class, p.oid, every_column or p.prosqlbody::text ~ ':varattno 0 :vartype (?!2249 )' from pg_proc p
+                where r.class = 'pg_proc'::regclass and p.oid = r.id
                union all
                select 'pg_policy'::regclass, p.oid, true from pg_policy p where r.class = 'pg_class'::regclass and p.polrelid = r.id
                union all
                select 'pg_constraint'::regclass, k.oid, true from pg_constraint k where r.class = 'pg_type'::regclass and k.contypid = r.id
                offset 0) noted(class, id, whole)
          join pg_depend d on d.classid = noted.class and d.objid = noted.id
-         left join pg_attribute a on d.refclassid = 'pg_class'::regclass and a.attrelid = d.refobjid and a.attnum > 0 and a.atttypid >= 12000 and (a.attnum = d.refobjsubid or noted.whole)
+         left join pg_attribute a on d.refclassid = 'pg_class'::regclass and a.attrelid = d.refobjid and a.attnum > 0 and a.atttypid >= 12000
+          and (a.attnum = d.refobjsubid or noted.whole)
         cross join lateral (values (d.refclassid, d.refobjid), ('pg_type'::regclass, a.atttypid)) part(class, id)
        union all
        select 'pg_class'::regclass, i.inhrelid from pg_inherits i where r.class = 'pg_class'::regclass and i.inhparent = r.id
@@ -62,34 +66,41 @@ begin
        select 'pg_proc'::regclass, o.oprcode from pg_operator o where r.class = 'pg_operator'::regclass and o.oid = r.id
        union all
        select 'pg_proc'::regclass, f.id from pg_aggregate a
-        cross join lateral unnest(array[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::oid[]) f(id)
+        cross join lateral unnest(array[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
+                                        a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::oid[]) f(id)
         where r.class = 'pg_proc'::regclass and a.aggfnoid = r.id
        union all
        select part.class, part.id from pg_type t
-        cross join lateral (values ('pg_proc'::regclass, t.typinput::oid), ('pg_proc', t.typoutput), ('pg_type', t.typbasetype), ('pg_type', t.typelem)) part(class, id)
+        cross join lateral (values ('pg_proc'::regclass, t.typinput::oid), ('pg_proc', t.typoutput), ('pg_type', t.typbasetype),
+                                   ('pg_type', t.typelem)) part(class, id)
         where r.class = 'pg_type'::regclass and t.oid = r.id
        union all
        select 'pg_type'::regclass, a.atttypid from pg_type t join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
         where r.class = 'pg_type'::regclass and t.oid = r.id
        union all
        select part.class, part.id from pg_range g
-        cross join lateral (values ('pg_proc'::regclass, g.rngcanonical::oid), ('pg_proc', g.rngsubdiff), ('pg_opclass', g.rngsubopc), ('pg_type', g.rngsubtype), ('pg_type', g.rngtypid), ('pg_type', g.rngmultitypid)) part(class, id)
+        cross join lateral (values ('pg_proc'::regclass, g.rngcanonical::oid), ('pg_proc', g.rngsubdiff), ('pg_opclass', g.rngsubopc),
+                                   ('pg_type', g.rngsubtype), ('pg_type', g.rngtypid), ('pg_type', g.rngmultitypid)) part(class, id)
         where r.class = 'pg_type'::regclass and r.id in (g.rngtypid, g.rngmultitypid)
        union all
        -- By its operator class values of a type are compared where the query names no operator.
        select 'pg_opclass'::regclass, o.oid from pg_opclass o where r.class = 'pg_type'::regclass and o.opcintype = r.id and o.opcdefault
        union all
-       select 'pg_proc'::regclass, m.amproc from pg_opclass o join pg_amproc m on m.amprocfamily = o.opcfamily and o.opcintype in (m.amproclefttype, m.amprocrighttype)
+       select 'pg_proc'::regclass, m.amproc from pg_opclass o
+         join pg_amproc m on m.amprocfamily = o.opcfamily and o.opcintype in (m.amproclefttype, m.amprocrighttype)
         where r.class = 'pg_opclass'::regclass and o.oid = r.id
        union all
-       select 'pg_operator'::regclass, m.amopopr from pg_opclass o join pg_amop m on m.amopfamily = o.opcfamily and o.opcintype in (m.amoplefttype, m.amoprighttype)
+       select 'pg_operator'::regclass, m.amopopr from pg_opclass o
+         join pg_amop m on m.amopfamily = o.opcfamily and o.opcintype in (m.amoplefttype, m.amoprighttype)
         where r.class = 'pg_opclass'::regclass and o.oid = r.id
        union all
        -- Functions that make documents look for a cast to json. A type that is stored as another one is compared as that.
-       select part.class, part.id from pg_cast k cross join lateral (values ('pg_proc'::regclass, k.castfunc), ('pg_type', case k.castmethod when 'b' then k.casttarget end)) part(class, id)
+       select part.class, part.id from pg_cast k
+        cross join lateral (values ('pg_proc'::regclass, k.castfunc), ('pg_type', case k.castmethod when 'b' then k.casttarget end)) part(class, id)
         where r.class = 'pg_type'::regclass and k.castsource = r.id and (k.casttarget in (114, 3802) or k.castmethod = 'b')) e
      where e.id <> 0 and (e.id >= 12000 or e.class = 'pg_proc'::regclass)
-       and e.class in ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass, 'pg_collation'::regclass))
+       and e.class in ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass,
+                       'pg_collation'::regclass))
   select reads.class, reads.id from reads;
 end $$;
 
@@ -102,64 +113,63 @@ create function viewkeeper.world(relation oid, logs oid[], fillings boolean) ret
 language plpgsql stable set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 declare
-  classes oid[];
-  ids oid[];
-  marked jsonb;
+  ids oid[]; -- of all catalogs together: what has the OID of another object is marked, too, which does no harm
+  more boolean;
+  versions text[];
 begin
-  select array_agg(r.class), array_agg(r.id) into classes, ids from viewkeeper.reached(array[relation], true) r where r.id <> relation;
-  marked := (
-    with recursive related(id) as (
-      select r.id from unnest(classes, ids) r(class, id) where r.class = 'pg_class'::regclass
-      union
-      select unnest(logs)
-      union
-      select i.inhparent from related r join pg_inherits i on i.inhrelid = r.id),
-    relations as materialized (select r.id, c.relnamespace as schema from related r join pg_class c on c.oid = r.id),
-    columns as materialized (select a.attrelid as id, a.xmin, a.attcollation from relations r join pg_attribute a on a.attrelid = r.id and a.attnum > 0),
-    versions(class, id, kind, version) as (
+  select array_agg(r.id) || logs, bool_or(r.class <> 'pg_class'::regclass) into ids, more
+    from viewkeeper.reached(array[relation], true) r where r.id <> relation;
+  ids := array(
+    with recursive related(id) as (select unnest(ids) union select i.inhparent from related r join pg_inherits i on i.inhrelid = r.id)
+    select r.id from related r);
+  versions := array(
+    select concat('pg_class/', v.id, ' ', v.version) from (
       -- Of a plain view what an exchange leaves as it is.
-      select 'pg_class', c.oid, 'c', case when c.relkind = 'v' then concat(c.relowner, c.reloptions) when c.relkind <> 'm' or fillings then concat(c.relfilenode, ' ', c.xmin) end
-        from relations r join pg_class c on c.oid = r.id
-      union all select 'pg_class', a.id, 'a', a.xmin::text from columns a
-      union all select 'pg_class', d.adrelid, 'd', d.xmin::text from relations r join pg_attrdef d on d.adrelid = r.id
-      union all select 'pg_class', w.ev_class, 'w', concat(w.oid, ' ', w.xmin) from relations r join pg_rewrite w on w.ev_class = r.id
-      union all select 'pg_class', t.tgrelid, 't', concat(t.oid, ' ', t.xmin, ' ', p.oid, ' ', p.xmin) from relations r join pg_trigger t on t.tgrelid = r.id join pg_proc p on p.oid = t.tgfoid
-      union all select 'pg_class', p.polrelid, 'p', concat(p.oid, ' ', p.xmin) from relations r join pg_policy p on p.polrelid = r.id
-      union all select 'pg_class', r.id, 'i', concat(i.inhrelid, ' ', i.xmin) from relations r join pg_inherits i on r.id in (i.inhrelid, i.inhparent)
-      union all select 'pg_class', r.id, 'n', concat(p.oid, ' ', p.xmin) from relations r join pg_publication_rel p on p.prrelid = r.id
-      union all select 'pg_class', r.id, 'n', concat(p.oid, ' ', p.xmin) from relations r join pg_publication_namespace p on p.pnnspid = r.schema
-      union all select 'pg_class', r.id, 'n', concat(p.oid, ' ', p.xmin) from relations r cross join pg_publication p where p.puballtables
-      -- Whoever renames the schema of a log keeps it from being written, until it is named so again. A grant on it looks the same.
-      union all select 'pg_class', r.id, 'z', n.xmin::text from relations r join pg_namespace n on n.oid = r.schema where r.id = any (logs)
-      union all select 'pg_class', r.id, 's', concat(s.srsubid, ' ', s.xmin) from relations r join pg_subscription_rel s on s.srrelid = r.id
-      union all select 'pg_collation', c.oid, 'c', concat(c.xmin, ' ', pg_collation_actual_version(c.oid)) from (select distinct a.attcollation from columns a) a(id) join pg_collation c on c.oid = a.id),
-    marks as (select concat(v.class, '/', v.id) as key, left(md5(string_agg(concat(v.kind, ' ', v.version), ',' order by v.kind, v.version)), 12) as mark from versions v group by v.class, v.id)
-    select coalesce(jsonb_object_agg(m.key, m.mark), '{}') from marks m);
+      select c.oid, case when c.relkind = 'v' then concat(c.relowner, c.reloptions) when c.relkind <> 'm' or fillings then c.xmin::text end
+        from pg_class c where c.oid = any (ids)
+      union all select a.attrelid, a.xmin::text from pg_attribute a where a.attrelid = any (ids) and a.attnum > 0
+      union all select d.adrelid, d.xmin::text from pg_attrdef d where d.adrelid = any (ids)
+      union all select w.ev_class, w.xmin::text from pg_rewrite w where w.ev_class = any (ids)
+      union all select t.tgrelid, concat(t.xmin, ' ', p.xmin) from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = any (ids)
+      union all select p.polrelid, p.xmin::text from pg_policy p where p.polrelid = any (ids)
+      union all select i.inhrelid, i.xmin::text from pg_inherits i where i.inhrelid = any (ids)
+      union all select i.inhparent, i.xmin::text from pg_inherits i where i.inhparent = any (ids)
+      union all select s.srrelid, s.xmin::text from pg_subscription_rel s where s.srrelid = any (ids)
+      union all select p.prrelid, p.xmin::text from pg_publication_rel p where p.prrelid = any (ids)) v(id, version)
+    union all
+    select concat('pg_publication/', p.oid, ' ', p.xmin) from pg_publication p where p.puballtables or p.oid in (
+      select r.prpubid from pg_publication_rel r where r.prrelid = any (ids)
+      union all select n.pnpubid from pg_class c join pg_publication_namespace n on n.pnnspid = c.relnamespace where c.oid = any (ids))
+    -- Whoever renames the schema of a log keeps it from being written, until it is named so again. A grant on it looks the same.
+    union all
+    select concat('pg_class/', c.oid, ' ', n.xmin) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = any (logs)
+    union all
+    select concat('pg_collation/', c.oid, ' ', c.xmin, ' ', pg_collation_actual_version(c.oid)) from pg_collation c
+     where c.oid = any (ids || array(select a.attcollation from pg_attribute a where a.attrelid = any (ids))));
   -- Most queries reach nothing else, and this takes as long to plan.
-  if exists (select from unnest(classes) class where class <> 'pg_class'::regclass) then
-    marked := marked || (
-      with reads as materialized (select r.class, r.id from unnest(classes, ids) r(class, id)),
-      versions(class, id, kind, version) as (
-        select 'pg_proc', p.oid, 'f', p.xmin::text from reads r join pg_proc p on p.oid = r.id where r.class = 'pg_proc'::regclass
-        union all select 'pg_operator', o.oid, 'o', o.xmin::text from reads r join pg_operator o on o.oid = r.id where r.class = 'pg_operator'::regclass
-        union all select 'pg_opclass', o.oid, 'o', o.xmin::text from reads r join pg_opclass o on o.oid = r.id where r.class = 'pg_opclass'::regclass
-        union all select 'pg_type', t.oid, 't', t.xmin::text from reads r join pg_type t on t.oid = r.id where r.class = 'pg_type'::regclass
-        union all select 'pg_type', t.oid, 'a', concat(a.attnum, ' ', a.xmin) from reads r join pg_type t on t.oid = r.id join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 where r.class = 'pg_type'::regclass
-        union all select 'pg_type', e.enumtypid, 'e', concat(e.oid, ' ', e.xmin) from reads r join pg_enum e on e.enumtypid = r.id where r.class = 'pg_type'::regclass
-        union all select 'pg_type', k.contypid, 'k', concat(k.oid, ' ', k.xmin) from reads r join pg_constraint k on k.contypid = r.id where r.class = 'pg_type'::regclass
-        union all select 'pg_type', k.castsource, 'x', concat(k.oid, ' ', k.xmin) from reads r join pg_cast k on k.castsource = r.id where r.class = 'pg_type'::regclass
-        union all select 'pg_collation', c.oid, 'c', concat(c.xmin, ' ', pg_collation_actual_version(c.oid)) from reads r join pg_collation c on c.oid = r.id where r.class = 'pg_collation'::regclass),
-      marks as (select concat(v.class, '/', v.id) as key, left(md5(string_agg(concat(v.kind, ' ', v.version), ',' order by v.kind, v.version)), 12) as mark from versions v group by v.class, v.id)
-      select coalesce(jsonb_object_agg(m.key, m.mark), '{}') from marks m);
+  if more then
+    versions := versions || array(
+      select concat('pg_proc/', p.oid, ' ', p.xmin) from pg_proc p where p.oid = any (ids)
+      union all select concat('pg_operator/', o.oid, ' ', o.xmin) from pg_operator o where o.oid = any (ids)
+      union all select concat('pg_opclass/', o.oid, ' ', o.xmin) from pg_opclass o where o.oid = any (ids)
+      union all select concat('pg_type/', t.oid, ' ', t.xmin) from pg_type t where t.oid = any (ids)
+      union all select concat('pg_type/', t.oid, ' ', a.xmin) from pg_type t join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0
+        where t.oid = any (ids)
+      union all select concat('pg_type/', e.enumtypid, ' ', e.xmin) from pg_enum e where e.enumtypid = any (ids)
+      union all select concat('pg_type/', k.contypid, ' ', k.xmin) from pg_constraint k where k.contypid = any (ids)
+      union all select concat('pg_type/', k.castsource, ' ', k.xmin) from pg_cast k where k.castsource = any (ids));
   end if;
-  return marked
+  return (select coalesce(jsonb_object_agg(m.key, m.mark), '{}')
+            from (select split_part(v, ' ', 1) as key, left(md5(string_agg(v, ',' order by v)), 12) as mark from unnest(versions) v group by 1) m)
     || (select jsonb_object_agg(s.name, coalesce(current_setting('viewkeeper.login_settings', true)::jsonb ->> s.name, current_setting(s.name)))
-          from unnest('{DateStyle,IntervalStyle,extra_float_digits,bytea_output,lc_monetary,lc_numeric,lc_time,xmloption,array_nulls,quote_all_identifiers,standard_conforming_strings,'
-                      'TimeZone,timezone_abbreviations,default_text_search_config,gin_fuzzy_search_limit}'::text[]) s(name))
-    -- A database made from a template has the template's OIDs; a restored one has its log, and views that were filled elsewhere. Files of time zones
-    -- are read when the server starts, or when its configuration is read again.
-    || jsonb_build_object('server', md5(concat_ws(' ', version(), (select system_identifier from pg_control_system()), (select d.oid from pg_database d where d.datname = current_database()),
-         extract(epoch from pg_postmaster_start_time()), extract(epoch from pg_conf_load_time()))));
+          from unnest('{DateStyle,IntervalStyle,extra_float_digits,bytea_output,lc_monetary,lc_numeric,lc_time,xmloption,array_nulls,TimeZone,'
+                      'quote_all_identifiers,standard_conforming_strings,timezone_abbreviations,default_text_search_config,'
+                      'gin_fuzzy_search_limit}'::text[]) s(name))
+    -- A database made from a template has the template's OIDs; a restored one has its log, and views that were filled elsewhere. A session reads the
+    -- files of time zones and dictionaries when it first uses them: who replaces one has the server read its configuration again.
+    || jsonb_build_object('server', md5(concat_ws(' ', version(), (select system_identifier from pg_control_system()),
+         (select d.oid from pg_database d where d.datname = current_database()), extract(epoch from pg_postmaster_start_time()),
+         extract(epoch from pg_conf_load_time()))));
 end $$;
 
 -- What differs between two worlds, in words; null: nothing. An object that there is goes before one that is gone.
@@ -176,10 +186,11 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
 $$;
 
 -- The kept tables with a target lag below so many seconds whose logs of changes have rows, if a refresh may begin now: not while the last one goes
--- on, nor for as long as it took if that keeps no such lag anyway, nor before the minimum interval is over. One that is paused, or has failed, or whose log is not used, is left to
--- the looks of the monitor. Nothing of an owner of a log is executed. The planner would execute expressions of indexes, statistics, constraints and
--- partitions: a log that has any of these is not asked, and the lock, which is let go at once and in no writer's way, keeps others from making one. A policy
--- would be an error. A log that cannot be locked, or that holds more than a refresh would go by, has no rows here.
+-- on, nor for as long as it took if that keeps no such lag anyway, nor before the minimum interval is over. One that is paused, or has failed, or
+-- whose log is not used, is left to the looks of the monitor. Nothing of an owner of a log is executed. The planner would execute expressions of
+-- indexes, statistics, constraints and partitions: a log that has any of these is not asked, and the lock, which is let go at once and in no writer's
+-- way, keeps others from making one. A policy would be an error. A log that cannot be locked, or that holds more than a refresh would go by, has no
+-- rows here.
 create function viewkeeper.behind_logs(below integer) returns table (id integer, view text, lag_seconds integer)
 language plpgsql volatile set search_path = pg_catalog, pg_temp set row_security = off as $$
 declare
@@ -188,14 +199,16 @@ declare
   behind boolean;
 begin
   for id, view, lag_seconds, name in
-    select d.id, format('%I.%I', d.schema_name, d.name), d.target_lag_seconds, concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name)
+    select d.id, format('%I.%I', d.schema_name, d.name), d.target_lag_seconds,
+           concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name)
       from viewkeeper.definitions d
      cross join lateral (
        select r.status, r.finished_at, r.finished_at - r.started_at as took, r.meta #> '{response,logUnused}' as unused
          from viewkeeper.runs r where r.definition_id = d.id and r.status <> 'skipped' order by r.id desc limit 1) last
-     where d.target_lag_seconds < below and d.storage = 'table' and d.slices is not null and d.schedule is null and d.paused_at is null and d.removed_at is null
-       and last.status = 'success' and last.unused is null
-       and last.finished_at + greatest(make_interval(secs => d.min_interval_seconds), case when 2 * last.took > make_interval(secs => d.target_lag_seconds) then last.took end) <= clock_timestamp()
+     where d.target_lag_seconds < below and d.storage = 'table' and d.slices is not null and d.schedule is null
+       and d.paused_at is null and d.removed_at is null and last.status = 'success' and last.unused is null
+       and last.finished_at + greatest(make_interval(secs => d.min_interval_seconds),
+             case when 2 * last.took > make_interval(secs => d.target_lag_seconds) then last.took end) <= clock_timestamp()
        and not exists (select from viewkeeper.switches s where s.key = 'paused')
   loop
     for part in 0..1000 loop
@@ -222,21 +235,25 @@ begin
   end loop;
 end $$;
 
--- What a kept table with a target lag has of its log: whether that is unused or not there; an owner of a part of it whom the role that asks would have to
--- inherit from, to lock it; and what half of the refreshes that followed it lately took at least, if there were three.
+-- What a kept table with a target lag has of its log: whether that is unused or not there; an owner of a part of it whom the role that asks would
+-- have to inherit from, to lock it; and what half of the refreshes that followed it lately took at least, if there were three.
 create function viewkeeper.followed_log(definition integer) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select jsonb_build_object('asker', current_user, 'owner', l.owner,
-           'unused', l.parts = 0 or (select r.meta #> '{response,logUnused}' is not null from viewkeeper.runs r where r.id = (select s.id from viewkeeper.last_success(d.id) s(id))),
+           'unused', l.parts = 0 or (select r.meta #> '{response,logUnused}' is not null
+                                       from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id),
            'tookMs', (select case when count(*) > 2 then percentile_disc(0.5) within group (order by r.duration_ms) end
                         from (select * from viewkeeper.runs r where r.definition_id = d.id order by r.id desc limit 20) r
-                       where r.status = 'success' and r.requested_by = 'target lag' and r.batch_id is null and r.requested_at > clock_timestamp() - interval '10 min'))
+                       where r.status = 'success' and r.requested_by = 'target lag' and r.batch_id is null
+                         and r.requested_at > clock_timestamp() - interval '10 min'))
     from viewkeeper.definitions d
    cross join lateral (
-     select count(*) as parts, min(pg_get_userbyid(c.relowner)) filter (where not (has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid,
-              'update, delete, truncate' || case when current_setting('server_version_num')::integer >= 170000 then ', maintain' else '' end))) as owner
+     select count(*) as parts, min(pg_get_userbyid(c.relowner)) filter (where not (has_table_privilege(c.oid, 'select')
+              and has_table_privilege(c.oid, concat('update, delete, truncate', case when current_setting('server_version_num')::integer >= 170000
+                                                                                     then ', maintain' end)))) as owner
        from generate_series(0, 30) part
-       join pg_class c on c.oid = to_regclass(format('viewkeeper_logs.%I', concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name, '_', part)))) l
+       join pg_class c on c.oid = to_regclass(format('viewkeeper_logs.%I',
+              concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name, '_', part)))) l
    where d.id = definition and d.storage = 'table' and d.slices is not null and d.target_lag_seconds is not null
 $$;
 
@@ -258,8 +275,9 @@ begin
   select w.oid, w.ev_action::text into rule, tree from pg_rewrite w where w.ev_class = relation and w.rulename = '_RETURN';
   select coalesce(bool_or(c.oid is null or c.relkind in ('v', 'p') or c.relhassubclass or c.relrowsecurity or users.has), false),
          coalesce(bool_or(d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass)
-                       or c.relkind in ('m', 'v', 'f') or c.relkind = 'r' and exists (
-                           select from pg_class q where q.relname = (c.relname || '_query')::name and q.relnamespace = c.relnamespace and q.relkind = 'v') or c.relrowsecurity or c.relhassubclass and exists (select from pg_foreign_table) or users.reads), false)
+                       or c.relkind in ('m', 'v', 'f') or c.relkind = 'r' and exists (select from pg_class q
+                           where q.relname = (c.relname || '_query')::name and q.relnamespace = c.relnamespace and q.relkind = 'v')
+                       or c.relrowsecurity or c.relhassubclass and exists (select from pg_foreign_table) or users.reads), false)
          or viewkeeper.executes_text(tree)
     into to_lock, to_follow
     from pg_depend d
@@ -294,8 +312,10 @@ begin
     perform pg_get_function_sqlbody(f.id) from unnest(functions) f(id);
     perform pg_get_expr(p.polqual, p.polrelid) from pg_policy p where p.polrelid = any (ids);
     perform pg_partition_tree(c.oid) from pg_class c where c.oid = any (ids) and c.relkind = 'p';
-    -- Of what asks for no right, only this locks an heir that is no partition. A server without XML parses a query of it, which takes usage on its schema.
-    for heir in select c.oid::regclass from pg_class c where c.oid = any (ids) and not c.relispartition and exists (select from pg_inherits i where i.inhrelid = c.oid) loop
+    -- Of what asks for no right, only this locks an heir that is no partition. A server without XML parses a query of it, which takes usage on its
+    -- schema.
+    for heir in select c.oid::regclass from pg_class c
+                 where c.oid = any (ids) and not c.relispartition and exists (select from pg_inherits i where i.inhrelid = c.oid) loop
       begin
         perform table_to_xmlschema(heir, false, false, '');
       exception when feature_not_supported then
@@ -320,6 +340,7 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_m
 declare
   declared constant text[] := coalesce((
     select d.depends_on from viewkeeper.definitions d where d.schema_name = of_schema and d.name = of_name and d.removed_at is null), '{}');
+  roots oid[] := array[relation];
   ids oid[];
   functions oid[];
   types oid[];
@@ -328,27 +349,33 @@ declare
   own timestamptz;
   oldest record;
 begin
-  select array_agg(r.id) filter (where r.class = 'pg_class'::regclass), array_agg(r.id) filter (where r.class = 'pg_proc'::regclass), array_agg(r.id) filter (where r.class = 'pg_type'::regclass)
-    into ids, functions, types
-    from viewkeeper.reached(relation || array(
-      select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
-       where declared <> '{}' and declared || lower(declared::text)::text[]
-             && (array[format('%I.%I', n.nspname, c.relname), n.nspname || '.' || c.relname]
-                 || case when n.nspname = of_schema then array[quote_ident(c.relname), c.relname::text] end)), false) r;
   -- Each statement is planned in each session anew, so none is that has nothing to find.
+  if declared <> '{}' then
+    roots := roots || array(
+      select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where declared || lower(declared::text)::text[]
+             && (array[format('%I.%I', n.nspname, c.relname), n.nspname || '.' || c.relname]
+                 || case when n.nspname = of_schema then array[quote_ident(c.relname), c.relname::text] end));
+  end if;
+  select array_agg(r.id) filter (where r.class = 'pg_class'::regclass), array_agg(r.id) filter (where r.class = 'pg_proc'::regclass),
+         array_agg(r.id) filter (where r.class = 'pg_type'::regclass)
+    into ids, functions, types from viewkeeper.reached(roots, false) r;
   if declared = '{}' then
     if functions is not null then
       -- The functions of the planner take its structures and give them back.
       select format('it calls %s, whose text nobody can follow', p.oid::regprocedure) into because
         from pg_proc p join pg_language l on l.oid = p.prolang
-       where p.oid = any (functions) and p.oid >= 16384 and p.prokind <> 'a' and p.prosqlbody is null and not (p.proargtypes::text = '2281' and p.prorettype = 2281)
+       where p.oid = any (functions) and p.oid >= 16384 and p.prokind <> 'a' and p.prosqlbody is null
+         and not (p.proargtypes::text = '2281' and p.prorettype = 2281)
          and not (l.lanname in ('c', 'internal') and p.provolatile = 'i' and p.prosrc !~ '_to_xml|^ts_stat|^tsquery_rewrite_query$') limit 1;
     end if;
-    because := coalesce(because, (select format('it reads the foreign table %s', c.oid::regclass) from pg_class c where c.oid = any (ids) and c.relkind = 'f' limit 1));
+    because := coalesce(because, (
+      select format('it reads the foreign table %s', c.oid::regclass) from pg_class c where c.oid = any (ids) and c.relkind = 'f' limit 1));
     -- Only these trees are looked into: without "offset 0" the server does so with all there are, which takes 40 ms, before it looks for these.
     if because is null and exists (
          select from (
-           select w.ev_action::text from pg_class c join pg_rewrite w on w.ev_class = c.oid and w.rulename = '_RETURN' where c.oid = any (ids) and (c.relkind = 'v' or c.oid = relation)
+           select w.ev_action::text from pg_class c join pg_rewrite w on w.ev_class = c.oid and w.rulename = '_RETURN'
+            where c.oid = any (ids) and (c.relkind = 'v' or c.oid = relation)
            union all
            select concat(p.polqual) from pg_policy p where p.polrelid = any (ids) offset 0) expressions(tree)
           where viewkeeper.executes_text(tree)) then
@@ -368,20 +395,20 @@ begin
       return jsonb_build_object('asOf', null, 'heldBackBy', null, 'inputs', jsonb_build_object('because', because));
     end if;
   end if;
-  if not exists (select from pg_class c where c.oid = any (ids) and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and c.oid <> relation) then
+  if not exists (select from viewkeeper.live() l where l.relation = any (ids) and l.relation <> seen.relation) then
     return jsonb_build_object('asOf', clock_timestamp(), 'heldBackBy', null);
   end if;
   select p.as_of, coalesce(p.held_back_by, p.view) as view into oldest
     from (
-      select coalesce(found.view, format('%I.%I', n.nspname, c.relname)) as view, found.as_of, found.held_back_by
-        from pg_class c join pg_namespace n on n.oid = c.relnamespace
+      select coalesce(found.view, format('%I.%I', l.schema_name, l.name)) as view, found.as_of, found.held_back_by
+        from viewkeeper.live() l
         left join lateral (
-          select (known #>> array[c.oid::text, 'asOf'])::timestamptz as as_of, known #>> array[c.oid::text, 'heldBackBy'] as held_back_by,
-                 format('%I.%I', known #>> array[c.oid::text, 'view', '0'], known #>> array[c.oid::text, 'view', '1']) as view
-           where known ? c.oid::text
+          select (known #>> array[l.relation::text, 'asOf'])::timestamptz as as_of, known #>> array[l.relation::text, 'heldBackBy'] as held_back_by,
+                 format('%I.%I', known #>> array[l.relation::text, 'view', '0'], known #>> array[l.relation::text, 'view', '1']) as view
+           where known ? l.relation::text
           union all
           select r.as_of, r.held_back_by, format('%I.%I', r.schema_name, r.view_name) from viewkeeper.runs r
-           where r.batch_id = of_batch and r.status = 'built' and r.filled = viewkeeper.filling(c.oid)
+           where r.batch_id = of_batch and r.status = 'built' and r.filled = l.filling
           union all
           select last.as_of, last.held_back_by, null from viewkeeper.definitions d
            cross join viewkeeper.last_success(d.id) filler(id)
@@ -391,9 +418,9 @@ begin
               where r.definition_id = d.id and r.id >= success.id
                 and (r.id = success.id or r.finished_at > success.finished_at and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at))
               order by r.id desc limit 1) last
-           where d.schema_name = n.nspname and d.name = c.relname and viewkeeper.is_filling(success.filled, viewkeeper.filling(c.oid))
+           where d.schema_name = l.schema_name and d.name = l.name and viewkeeper.is_filling(success.filled, l.filling)
            limit 1) found on true
-       where c.oid = any (ids) and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and c.oid <> relation) p
+       where l.relation = any (ids) and l.relation <> seen.relation) p
    order by p.as_of nulls first limit 1;
   own := clock_timestamp();
   return jsonb_build_object(
@@ -472,7 +499,8 @@ begin
        where d.schema_name = n.nspname and d.name = c.relname offset 0) recorded on true -- else the server asks for the last success of every view
     left join lateral (
       select r.id from viewkeeper.runs r
-       where r.status = 'running' and r.schema_name = known #>> array[c.oid::text, 'view', '0'] and r.view_name = known #>> array[c.oid::text, 'view', '1']
+       where r.status = 'running' and r.schema_name = known #>> array[c.oid::text, 'view', '0']
+         and r.view_name = known #>> array[c.oid::text, 'view', '1']
       union all
       select r.id from viewkeeper.runs r where r.batch_id = of_batch and r.status = 'built' and r.filled = viewkeeper.filling(c.oid)
       union all
@@ -483,16 +511,19 @@ begin
     return null;
   end if;
   perform pg_stat_clear_snapshot();
-  state := concat_ws(' ', (select format('%s %s', w.oid, w.xmin) from pg_rewrite w where w.ev_class = relation), viewkeeper.world(relation, null, false));
+  state := concat_ws(' ', (select format('%s %s', w.oid, w.xmin) from pg_rewrite w where w.ev_class = relation),
+                          viewkeeper.world(relation, null, false));
   if not tables then
     return jsonb_build_object('runs', runs, 'state', md5(state));
   end if;
   return jsonb_build_object('runs', runs, 'began', began, 'state', md5(concat_ws(' ', state,
-    (select string_agg(format('%s %s %s %s', c.oid, pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid)), ',' order by c.oid)
+    (select string_agg(concat_ws(' ', c.oid, pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid),
+                                 pg_stat_get_tuples_deleted(c.oid)), ',' order by c.oid)
        from pg_class c where c.oid = any (ids) and c.relkind in ('r', 'p')),
     -- After a crash, a reset or a promotion the counters may come back to an old value. A standby that is promoted was started at another moment than
     -- the server before.
-    (select extract(epoch from stats_reset) from pg_stat_bgwriter), (select extract(epoch from stats_reset) from pg_stat_wal), (select extract(epoch from stats_reset) from pg_stat_archiver),
+    (select extract(epoch from stats_reset) from pg_stat_bgwriter), (select extract(epoch from stats_reset) from pg_stat_wal),
+    (select extract(epoch from stats_reset) from pg_stat_archiver),
     (select extract(epoch from stats_reset) from pg_stat_database where datname = current_database()))));
 end $$;
 
@@ -525,26 +556,27 @@ begin
       where n.nspname = target #>> '{view,0}' and c.relname = target #>> '{view,1}'), '{}'));
 end $$;
 
--- As of when the data of a view are by now, if a refresh would change nothing, and everything in the query of `relation` is known: {asOf, heldBackBy, relation}. Null: refresh.
+-- As of when the data of a view are by now, if a refresh would change nothing, and everything in the query of `relation` is known:
+-- {asOf, heldBackBy, relation}. Null: refresh.
 create function viewkeeper.unchanged(of_definition integer) returns jsonb
-language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
 declare
   known record;
   horizon timestamptz;
   seen jsonb;
   inputs jsonb;
 begin
-  select r.id, r.inputs, r.filled, r.touched, r.finished_at, c.oid as relation, coalesce((select k.query from viewkeeper.kept() k where k.relation = c.oid), c.oid) as source, c.xmin::text as toucher, d.schema_name, d.name,
-         d.max_staleness_seconds, coalesce(d.skip_unchanged, nullif(current_setting('viewkeeper.skip_unchanged', true), '')::boolean, false) as may_count
+  select r.id, r.inputs, r.finished_at, l.query, r.filled = l.filling and r.touched = l.touched as is_ours,
+         d.schema_name, d.name, d.max_staleness_seconds,
+         coalesce(d.skip_unchanged, nullif(current_setting('viewkeeper.skip_unchanged', true), '')::boolean, false) as may_count
     into known
     from viewkeeper.definitions d
    cross join viewkeeper.last_success(d.id) filler(id)
     join viewkeeper.runs r on r.id = filler.id
-    join pg_namespace n on n.nspname = d.schema_name
-    join pg_class c on c.relnamespace = n.oid and c.relname = d.name and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k)) and c.relispopulated
+    join viewkeeper.live() l on l.schema_name = d.schema_name and l.name = d.name and l.is_populated
    where d.id = of_definition;
   -- A concurrent refresh by somebody else keeps the file, and may have taken its snapshot before the recorded run.
-  if known.inputs is null or known.inputs ? 'because' or known.filled is distinct from viewkeeper.filling(known.relation) or known.touched is distinct from known.toucher then
+  if known.inputs is null or known.inputs ? 'because' or known.is_ours is not true then
     return null;
   end if;
   if known.inputs ? 'began' then
@@ -562,11 +594,11 @@ begin
     end if;
   end if;
   -- First the ages: if a view is filled in between, the inputs are other ones.
-  seen := viewkeeper.seen(known.source, known.schema_name, known.name);
-  inputs := viewkeeper.inputs(known.source, horizon is not null);
+  seen := viewkeeper.seen(known.query, known.schema_name, known.name);
+  inputs := viewkeeper.inputs(known.query, horizon is not null);
   if seen ->> 'asOf' is null or known.inputs - 'began' is distinct from inputs - 'began' then
     return null;
   end if;
   return case when horizon < (seen ->> 'asOf')::timestamptz then jsonb_build_object('asOf', horizon, 'heldBackBy', null) else seen end
-         || jsonb_build_object('counted', horizon is not null, 'relation', known.source::int8);
+         || jsonb_build_object('counted', horizon is not null, 'relation', known.query::int8);
 end $$;

@@ -142,10 +142,10 @@ export async function readUnseen(sql: Sql, definitionId: number): Promise<string
 /** The view of a definition, by OID, if it has a log of its changes. */
 export async function findLogged(sql: Sql, definitionId: number) {
   const [view] = await sql<({ oid: number; query: number | null } & QualifiedName)[]>`
-    select c.oid::int8 as oid, (select k.query::int8 from viewkeeper.kept() k where k.relation = c.oid) as query, n.nspname as schema, c.relname as name from viewkeeper.definitions d
-      join pg_catalog.pg_namespace n on n.nspname = d.schema_name join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and ${sql.unsafe(isView('c'))}
+    select v.relation::int8 as oid, nullif(v.query, v.relation)::int8 as query, v.schema_name as schema, v.name
+      from viewkeeper.definitions d join viewkeeper.live() v on v.schema_name = d.schema_name and v.name = d.name
      where d.id = ${definitionId} and (d.storage = 'table' and d.slices is not null or exists (
-             select from pg_catalog.pg_class l where l.relnamespace = pg_catalog.to_regnamespace(${logSchema}) and l.relname = ${sql.unsafe(logNameOf('n.nspname', "c.relname || '_0'"))}))`
+             select from pg_catalog.pg_class l where l.relnamespace = pg_catalog.to_regnamespace(${logSchema}) and l.relname = ${sql.unsafe(logNameOf('v.schema_name', "v.name || '_0'"))}))`
   return view
 }
 
@@ -176,12 +176,10 @@ const counting = `
 /** Whether everybody's writes are counted, and what to do if not; undefined if refreshes of the view are not to be left out by counters. */
 export async function readCounting(sql: Sql, definitionId: number) {
   const [found] = await sql<(Omit<Uncounted, 'because' | 'hidden'> & { relation: number })[]>`
-    select coalesce((select k.query from viewkeeper.kept() k where k.relation = c.oid), c.oid)::int8 as relation,
+    select v.query::int8 as relation,
            case when not pg_has_role('pg_read_all_stats', 'usage') then format('grant pg_read_all_stats to %I', current_user) end as grant,
            pg_has_role('pg_read_all_stats', 'usage') and viewkeeper.horizon() is null as "countsOff", (${sql.unsafe(counting)}) as counting
-      from viewkeeper.definitions d
-      join pg_catalog.pg_namespace n on n.nspname = d.schema_name
-      join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and ${sql.unsafe(isView('c'))}
+      from viewkeeper.definitions d join viewkeeper.live() v on v.schema_name = d.schema_name and v.name = d.name
      where d.id = ${definitionId} and ${sql.unsafe(skipsUnchanged)}`
   return found
 }

@@ -41,9 +41,7 @@ const unmended = (
     from ${among}
    cross join lateral (${lastOf(sql, isFailure, { columns: "r.id, r.finished_at, r.error ->> 'class' as class" })}) failure
    where not exists (
-           select from (
-             select r.id, r.finished_at from viewkeeper.runs r
-              where r.definition_id = d.id and r.status = 'success' and r.fills order by r.id desc limit 20) success
+           select from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs success on success.id = filler.id
             where (success.finished_at, success.id) > (failure.finished_at, failure.id))
      and not exists (
            select from (

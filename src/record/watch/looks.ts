@@ -1,6 +1,5 @@
 import type { Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
-import { isView } from '../../sql/names.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
 import { mayWaitSeconds } from '../../words/event.ts'
 import { waitingSince } from '../events/outbox.ts'
@@ -146,8 +145,7 @@ export async function readSilence(sql: Sql, view?: string): Promise<NotedSilence
                 and (d.in_all and looked.value #>> '{schedules,nightly}' is not null
                      or num_nulls(d.schedule, d.target_lag_seconds) < 2 and (looked.value #>> '{schedules,views}')::boolean) is not true
                 and d.scheduled_interval_seconds is null and d.promised_lag_seconds is null
-                and exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                             where n.nspname = d.schema_name and c.relname = d.name and ${sql.unsafe(isView('c'))})), '[]') as unrefreshed,
+                and exists (select from viewkeeper.live() v where v.schema_name = d.schema_name and v.name = d.name)), '[]') as unrefreshed,
            to_jsonb(array(${forgottenPauses(sql)})) as forgotten
       from viewkeeper.switches looked where looked.key = 'looked'`
   const ofView = (views: string[] = []) => views.filter((each) => view === undefined || each === view)

@@ -36,8 +36,7 @@ export async function prepareKept(sql: Sql, { successes }: Retention): Promise<n
         left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'failed'
                             order by r.finished_at desc, r.id desc limit 1) last_failure on true
         left join viewkeeper.last_ends k on k.definition_id = d.id
-       cross join lateral unnest(array[last_success.id, last_failure.id, k.run_id, k.success_id, k.proof_id, k.failure_id]) last(id)
-        join viewkeeper.runs r on r.id = last.id and r.definition_id = d.id
+        join viewkeeper.runs r on r.id in (last_success.id, last_failure.id, k.id) and r.definition_id = d.id
       union
       select r.id from viewkeeper.batches b join viewkeeper.runs r on r.batch_id = b.id where b.finished_at is null`
   await sql`alter table pg_temp.viewkeeper_kept add primary key (id)`

@@ -34,7 +34,7 @@ const rows: Record<string, string> = {
   migrations: `(number, name, checksum) values (1, '001_kept', 'x')`,
   set_aside: `(act, position, kind, name, item, reading) values (1, 1, 'view', 'public.aside', '{}', '{public.base}')`,
   events: `(type, subject, at, detail) values ('ViewRefreshed', 'public.kept', now(), '{}')`,
-  last_ends: `(definition_id) select id from viewkeeper.definitions`,
+  last_ends: `(definition_id, kind, id) select id, 'run', 1 from viewkeeper.definitions`,
   incidents: `(subject, kinds, opened_at, changed_at, culprit, cause) values ('public.kept', '{stale}', now(), now(), 'public.kept', '{}')`,
   parts: `(name, oid, kind, items, reads) values ('public.kept', 1, 'm', '[]', '{}')`,
   tokens: `(id, name, may, digest, created_by) values ('0123456789abcdef', 'kept', 'read', sha256('x'), 'somebody')`,

