@@ -114,7 +114,9 @@ async function readLogKeys(
       : `${read.owner} may not select ${nameOf(table)}.${displayPart(column)}`
   }
   const whyNoValues = (table: number, column: string, name = column) =>
-    `${displayPart(name)} has type ${typesOf(table, column)?.declared}, of which a log cannot note values`
+    isStored(table, column)
+      ? `${displayPart(name)} has type ${typesOf(table, column)?.declared}, of which a log cannot note values`
+      : `${nameOf(table)}.${displayPart(column)} is not stored; make it a stored generated column`
   const whyNot = new Map(
     proofs.flatMap(({ table, slices }) =>
       slices
@@ -125,7 +127,7 @@ async function readLogKeys(
               slice.by,
               kept.includes(slice.by)
                 ? isOwn(slice.by)
-                : slice.isColumn && isStored(table, slice.column)
+                : slice.isColumn || !isStored(table, slice.column)
                   ? whyNoValues(table, slice.column, slice.by)
                   : whyComputed(slice, nameOf(table)),
             ] as const,

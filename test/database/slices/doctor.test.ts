@@ -4,6 +4,7 @@ import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
+import { major } from '../../support/servers/test-server.ts'
 import { daily, useDaily } from '../../support/slices/daily.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
 
@@ -124,3 +125,22 @@ describe('of a change of a joined table the doctor says what a refresh computes'
     expect(await said()).toContain(`${all}the log that is there does not note app.products.id`)
   })
 })
+
+if (major >= 18)
+  describe('a column that is computed when it is read is no key, because', () => {
+    eachCase(
+      [
+        ['the column itself', 'v'],
+        ['a time of it', "date_trunc('day', t)"],
+      ],
+      { quick: 1 },
+    )('nothing is stored that a trigger could note: %s', async (_, key) => {
+      await sql.unsafe(`
+      alter table shop.orders add v int generated always as (day + 1) virtual, add t timestamp generated always as (timestamp '2026-01-01' + day * interval '1 day') virtual;
+      ${makeKept('app.daily', `select ${key} as day, count(*) as n from shop.orders group by 1`)}`)
+      const column = key === 'v' ? 'v' : 't'
+      const because = `shop.orders.${column} is not stored; make it a stored generated column`
+      expect(await said()).toContain(`  not by a log of changes: ${because}`)
+      await expect(planned()).rejects.toThrow(because)
+    })
+  })
