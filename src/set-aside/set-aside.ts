@@ -17,7 +17,7 @@ import { insistOnNoBackup } from '../server/standbys.ts'
 import { undone, withTransaction } from '../server/transactions.ts'
 import { Problem, sentences } from '../words/problem.ts'
 import { tryToFill } from './db/fillable.ts'
-import { type ReadLog, readLogs, type TouchedRelation } from './db/in-the-way.ts'
+import { readLogs, type TouchedLog, type TouchedRelation } from './db/in-the-way.ts'
 import { lookInTheWay } from './db/locks.ts'
 import { analyzeAll, findRenamed, findTaken, makeAgain, makePossible } from './db/make.ts'
 import { executeFile } from './db/own-sql.ts'
@@ -235,7 +235,7 @@ export interface AlterRequest {
 
 /** What is told meanwhile. */
 export interface AlterEvents {
-  onPlan(plan: { items: AsideView[]; relations: string[]; logs: ReadLog[] }): void
+  onPlan(plan: { items: AsideView[]; relations: string[]; logs: TouchedLog[] }): void
   onWait(holders: string): void
   onTried(result: 'fits' | 'unknown', ms: number): void
   onFill(view: string): void

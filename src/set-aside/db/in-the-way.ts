@@ -57,7 +57,7 @@ export async function findTouched(sql: Sql, all: Touched[]): Promise<TouchedRela
 }
 
 /** A log of the changes of a table. */
-export interface ReadLog {
+export interface TouchedLog {
   /** The view that it is of, which may be gone. */
   view: QualifiedName
   table: string
@@ -66,8 +66,8 @@ export interface ReadLog {
 }
 
 /** The logs of the changes of these relations. */
-export async function readLogs(sql: Sql, relations: TouchedRelation[]): Promise<ReadLog[]> {
-  const rows = await sql<({ log: string } & Omit<ReadLog, 'view'>)[]>`
+export async function readLogs(sql: Sql, relations: TouchedRelation[]): Promise<TouchedLog[]> {
+  const rows = await sql<({ log: string } & Omit<TouchedLog, 'view'>)[]>`
     select distinct ${sql.unsafe(ofLog('p.proname'))} as log, t.tgrelid::regclass::text as table, substring(p.prosrc from '^\n-- ([^\n]*)') as key
       from pg_trigger t join pg_proc p on p.oid = t.tgfoid
      where p.pronamespace = to_regnamespace(${logSchema}) and t.tgrelid = any (array(select value::oid from jsonb_array_elements_text(${sql.json(relations.map(({ oid }) => oid))}))) order by 1, 2`
