@@ -66,13 +66,11 @@ async function readLogKeys(
     table,
     ...proveSlices(found!, table, facts),
   }))
-  const joins = proofs.flatMap(({ table, slices }) =>
-    proofs.flatMap(({ table: other }) =>
-      slices.length === 0 || other === table
-        ? []
-        : proveJoins(found!, table, other, facts).map((join) => ({ table, other, ...join })),
-    ),
-  )
+  const joins = proofs.flatMap(({ table, slices }) => {
+    if (slices.length === 0) return []
+    const others = found!.tables.filter((other) => other !== table)
+    return proveJoins(found!, table, others, facts).map((join) => ({ table, ...join }))
+  })
   const nameOf = (table: number) => facts.relations.get(table)!.name
   const read = await readLoggable(sql, view.oid, [
     ...proofs.map(({ table, slices }) => [table, slices.map(({ column }) => column)] as const),
