@@ -27,7 +27,7 @@ export async function readSlices(sql: Sql, views: { oid: number; view: string }[
 
 /** By what a view could be filled in part; why it may have no log of changes: by none of these columns, or by some; and what a change of a joined table touches. */
 export interface LoggableView extends ViewSlices {
-  tables: (ViewSlices['tables'][number] & { joined?: JoinedTable })[]
+  tables: (ViewSlices['tables'][number] & { joined?: JoinedTable | undefined })[]
   noLog: string[]
 }
 
@@ -42,10 +42,7 @@ export async function readLoggableViews(
     const falls = slices.tables.some(({ because }) => because === null)
     const view = views.find(({ view }) => view === slices.view)!
     const { noLog, joined } = falls ? await readLoggability(sql, view) : { noLog: [], joined: null }
-    const tables = slices.tables.map((each) => {
-      const by = each.because !== null && joined?.get(each.table)
-      return by ? { ...each, joined: by } : each
-    })
+    const tables = slices.tables.map((each) => ({ ...each, joined: joined?.get(each.table) }))
     found.push({ ...slices, tables, noLog })
   }
   return found

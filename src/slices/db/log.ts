@@ -49,16 +49,7 @@ export type JoinedTable = { table: string; because: string | null } & Join
  * By which columns of a view it may have a log of changes, or why by none; and why not by those of which it falls into slices, too. `joined`: what of its tables without
  * a key such a log notes, or why it does not, by their names.
  */
-async function readLogKeys(
-  sql: Sql,
-  view: LoggedView,
-): Promise<{
-  keys: string[]
-  because: string | null
-  whyNot: Map<string, string>
-  of: (by: string, there: ReadLog | null) => ChangeLog
-  joined: (by: string, there: ReadLog | null) => [table: string, JoinedTable][]
-}> {
+async function readLogKeys(sql: Sql, view: LoggedView) {
   const root = view.query ?? view.oid
   const { views, facts } = await readQueries(sql, [root])
   const found = views.get(root)
@@ -179,7 +170,7 @@ async function readLogKeys(
     keys,
     because,
     whyNot,
-    of: (by, there) => ({
+    of: (by: string, there: ReadLog | null): ChangeLog => ({
       view: { schema: view.schema, name: view.name },
       query: root,
       by,
@@ -191,7 +182,7 @@ async function readLogKeys(
         return { name, relations, key: columnOf(id, join.column), joined: join.joined }
       }),
     }),
-    joined: (by, there) =>
+    joined: (by: string, there: ReadLog | null) =>
       tables.flatMap(({ name }, at) => {
         const join = joinOf(by, at, there)
         if (join === undefined) return []
@@ -203,7 +194,7 @@ async function readLogKeys(
           (kind === 'r' && heirs.length > 1
             ? `${nameOf(table)} has child tables, which may have no index`
             : whyUnread(table, [to, key]))
-        return [[name, { table: nameOf(table), column, to, because }]]
+        return [[name, { table: nameOf(table), column, to, because }] as const]
       }),
   }
 }
