@@ -149,13 +149,15 @@ end
   end if;`
   }
   const instead = `(select null::${declared === 'boolean' ? 'integer' : 'boolean'} as ${column}) f`
-  /** Whether keys have another type, beside `instead`; null: there are none. */
+  // A variable of somebody's type would fail writers once he renames it, before anything is caught, or execute the CHECK of a domain that he gives its name.
+  // A cast of it may be his own, too: only the functions of the type are called.
+  const isNamed = plain.includes('.')
+  /** Whether keys have another type, beside `instead`; null: there are none. A name may be that of another type by now, whose values are none of the log's. */
   const isOdd = (keys: string) =>
-    `(select pg_typeof(r.k)::text <> ${literal(declared)} from (${keys}) r limit 1)`
-  // A cast of somebody's type may be his own, too: only the functions of the type are called. A variable of it would fail writers once he renames
-  // it, before anything is caught, or execute the CHECK of a domain that he gives its name.
-  const isNamed = declared.includes('.')
-  const held = isNamed ? 'case when n.k is not null then concat(n.k) end' : computed.replace('%s', 'n.k')
+    `(select ${isNamed ? `pg_typeof(r.k) <> pg_typeof((null::${log}).${noted})` : `pg_typeof(r.k)::text <> ${literal(declared)}`} from (${keys}) r limit 1)`
+  const held = declared.includes('.')
+    ? `case when n.k is not null then concat(n.k)${isNamed ? '' : `::${plain}`} end`
+    : computed.replace('%s', 'n.k')
   const value = isNamed
     ? `(jsonb_populate_record(null::${log}, jsonb_build_object(${literal(name)}, n.k))).${noted}`
     : 'n.k'
@@ -176,9 +178,9 @@ end
       else
         keys := '{}';
       end case;`,
-      )}${isNamed ? `\n      perform ${value} from unnest(keys) n(k);` : ''}
+      )}
     exception when others then
-      keys := null;
+      null;
     end;
     if keys is null then
       ${all}
