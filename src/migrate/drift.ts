@@ -23,7 +23,7 @@ import { readFix, readMissingRights } from '../server/own-rights.ts'
 import { takeRolePath, takeSafePath, undone } from '../server/transactions.ts'
 import { readLog, unchecked } from '../slices/slices.ts'
 import { type Authored, readShadow, takePath } from '../trial/db/read-shadow.ts'
-import { viewArgument } from '../words/commands.ts'
+import { newLog } from '../words/commands.ts'
 import { displayName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 
@@ -122,7 +122,7 @@ async function compareLog(
     difference(
       displayName(definition),
       'log',
-      `its changes are not logged as its slices need: ${words}. To make the log anew: npx viewkeeper freeze ${viewArgument(definition)} -m "a new log"`,
+      `its changes are not logged as its slices need: ${words}. To make the log anew: npx ${newLog(displayName(definition))}`,
     ),
   ]
 }

@@ -159,7 +159,8 @@ async function touchedOf(
     if (why !== null) return unused(why)
     exact = proved!.exact
     joins = joinsOf(proved!)
-    finds = await readFinds(sql, view, logged, joins)
+    // Where nothing is believed, nothing is found by it.
+    finds = changed === null ? await readFinds(sql, view, logged, joins) : null
   }
   const log = withFinds(logged, finds)
   const schemas = [...new Set(log.parts.flatMap((part) => part.finds?.schema ?? []))]

@@ -1,7 +1,7 @@
 import type { Sql } from '../server/database.ts'
-import { type LoggedView, whyNoKeys } from './db/log.ts'
+import { type JoinedTable, type LoggedView, readLoggability } from './db/log.ts'
 import { readQueries } from './db/read-queries.ts'
-import { type Join, type Proof, proveJoins, proveSlices } from './plan/prove.ts'
+import { type Proof, proveSlices } from './plan/prove.ts'
 
 export { readLogged } from './db/kept.ts'
 export { planLog, readLog, readLogNote, unchecked, whyNoLog } from './db/log.ts'
@@ -13,7 +13,7 @@ export interface ViewSlices {
   /** Why by no table at all; otherwise null. */
   because: string | null
   /** The tables that it reads. */
-  tables: ({ table: string; joined?: { table: string } & Join } & Proof)[]
+  tables: ({ table: string } & Proof)[]
 }
 
 /** Finds by which columns views fall into slices of their tables. */
@@ -25,8 +25,11 @@ export async function readSlices(sql: Sql, views: { oid: number; view: string }[
   return views.flatMap((view) => slicesOf(read, view) ?? [])
 }
 
-/** By what a view could be filled in part, and why it may have no log of changes: by none of these columns, or by some. */
-export type LoggableView = ViewSlices & { noLog: string[] }
+/** By what a view could be filled in part; why it may have no log of changes: by none of these columns, or by some; and what a change of a joined table touches. */
+export interface LoggableView extends ViewSlices {
+  tables: (ViewSlices['tables'][number] & { joined?: JoinedTable | undefined })[]
+  noLog: string[]
+}
 
 /** The same with what is said of logs. */
 export async function readLoggableViews(
@@ -38,7 +41,9 @@ export async function readLoggableViews(
   for (const slices of await readSlices(sql, queries)) {
     const falls = slices.tables.some(({ because }) => because === null)
     const view = views.find(({ view }) => view === slices.view)!
-    found.push({ ...slices, noLog: falls ? await whyNoKeys(sql, view) : [] })
+    const { noLog, joined } = falls ? await readLoggability(sql, view) : { noLog: [], joined: null }
+    const tables = slices.tables.map((each) => ({ ...each, joined: joined?.get(each.table) }))
+    found.push({ ...slices, tables, noLog })
   }
   return found
 }
@@ -62,22 +67,11 @@ function slicesOf(
   const found = views.get(oid)
   if (found === undefined) return undefined
   const tables = found.because === null ? found.tables : []
-  const proofs = tables.map((id) => ({ id, ...proveSlices(found, id, facts) }))
-  const nameOf = (id: number) => facts.relations.get(id)!.name
-  /** The first table whose slices a change of another one touches by a join. */
-  const joinOf = (other: number) =>
-    proofs.flatMap(({ id, slices }) => {
-      const joins = slices.some(({ sql }) => sql !== null) ? proveJoins(found, id, other, facts) : []
-      return joins.map((join) => ({ table: nameOf(id), ...join }))
-    })[0]
   return {
     view,
     because: found.because ?? (tables.length === 0 ? 'it reads no table' : null),
-    tables: proofs
-      .map(({ id, ...proof }) => {
-        const joined = proof.because === null ? undefined : joinOf(id)
-        return { table: nameOf(id), ...proof, ...(joined && { joined }) }
-      })
+    tables: tables
+      .map((id) => ({ table: facts.relations.get(id)!.name, ...proveSlices(found, id, facts) }))
       .sort((one, other) => other.slices.length - one.slices.length || (one.table < other.table ? -1 : 1)),
   }
 }

@@ -133,9 +133,11 @@ const sliceLines = ({ view, because, tables, noLog }: LoggableView): string[] =>
         ...tables.map(({ table, slices, because, joined }) =>
           because === null
             ? `${view} falls into slices of ${slices.map((each) => keyWords(table, each)).join(', or of ')}`
-            : joined
-              ? `${view}: a row of ${table} touches the slices of the ${joined.table} that it joins (${joined.table}.${joined.to} = ${table}.${joined.column}), if ${joined.table}.${joined.to} has an index`
-              : `${view} does not fall into slices of ${table}: ${because}`,
+            : joined?.because
+              ? `${view}: a row of ${table} touches all slices: ${joined.because}`
+              : joined
+                ? `${view}: a row of ${table} touches the slices of the ${joined.table} that it joins (${joined.table}.${joined.to} = ${table}.${joined.column}), if ${joined.table}.${joined.to} has an index`
+                : `${view} does not fall into slices of ${table}: ${because}`,
         ),
         ...noLog.map((why) => `  not by a log of changes: ${why}`),
       ]

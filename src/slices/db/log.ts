@@ -5,7 +5,7 @@ import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
 import { times } from '../plan/key.ts'
 import { type ChangeLog, keyOf, logOfPart, logsOf, triggersOf } from '../plan/log.ts'
-import { proveJoins, proveSlices, type SliceKey } from '../plan/prove.ts'
+import { type Join, proveJoins, proveSlices, type SliceKey } from '../plan/prove.ts'
 import type { ReadLog } from '../plan/rows.ts'
 import { noLog, readLogged } from './kept.ts'
 import { readQueries } from './read-queries.ts'
@@ -42,16 +42,14 @@ export async function planLog(
 /** A view beside which a log may stand, were it a kept table. `query`: of one, that of its query. */
 export type LoggedView = { oid: number; query?: number | null } & QualifiedName
 
-/** By which columns of a view it may have a log of changes, or why by none; and why not by those of which it falls into slices, too. */
-async function readLogKeys(
-  sql: Sql,
-  view: LoggedView,
-): Promise<{
-  keys: string[]
-  because: string | null
-  whyNot: Map<string, string>
-  of: (by: string, there: ReadLog | null) => ChangeLog
-}> {
+/** A row of a table touches the slices of those of `table` that it joins; or all, because of something. */
+export type JoinedTable = { table: string; because: string | null } & Join
+
+/**
+ * By which columns of a view it may have a log of changes, or why by none; and why not by those of which it falls into slices, too. `joined`: what of its tables without
+ * a key such a log notes, or why it does not, by their names.
+ */
+async function readLogKeys(sql: Sql, view: LoggedView) {
   const root = view.query ?? view.oid
   const { views, facts } = await readQueries(sql, [root])
   const found = views.get(root)
@@ -59,16 +57,15 @@ async function readLogKeys(
     table,
     ...proveSlices(found!, table, facts),
   }))
-  const joins = proofs.flatMap(({ table, slices }) =>
-    proofs.flatMap(({ table: other }) =>
-      slices.length === 0 || other === table
-        ? []
-        : proveJoins(found!, table, other, facts).map((join) => ({ table, other, ...join })),
-    ),
-  )
+  const joins = proofs.flatMap(({ table, slices }) => {
+    if (slices.length === 0) return []
+    const others = found!.tables.filter((other) => other !== table)
+    return proveJoins(found!, table, others, facts).map((join) => ({ table, ...join }))
+  })
+  const nameOf = (table: number) => facts.relations.get(table)!.name
   const read = await readLoggable(sql, view.oid, [
     ...proofs.map(({ table, slices }) => [table, slices.map(({ column }) => column)] as const),
-    ...joins.map(({ other, column }) => [other, [column]] as const),
+    ...joins.flatMap(({ table, other, column, to }) => [[other, [column]] as const, [table, [to]] as const]),
   ])
   const typesOf = (table: number, column: string) =>
     read.tables.find(({ id }) => id === table)!.columns[column]
@@ -98,6 +95,17 @@ async function readLogKeys(
     proof.slices.filter((each) => isKept(proof, each)).map((key) => key.by),
   )
   const keys = [...new Set(kept)].filter((key) => !own.has(key))
+  const isOwn = (column: string) => `the log has a column ${column} of its own`
+  const whyUnread = (table: number, columns: string[]) => {
+    const column = columns.find((each) => !typesOf(table, each)?.isRead)
+    return column === undefined
+      ? null
+      : `${read.owner} may not select ${nameOf(table)}.${displayPart(column)}`
+  }
+  const whyNoValues = (table: number, column: string, name = column) =>
+    isStored(table, column)
+      ? `${displayPart(name)} has type ${typesOf(table, column)?.declared}, of which a log cannot note values`
+      : `${nameOf(table)}.${displayPart(column)} is not stored; make it a stored generated column`
   const whyNot = new Map(
     proofs.flatMap(({ table, slices }) =>
       slices
@@ -107,10 +115,10 @@ async function readLogKeys(
             [
               slice.by,
               kept.includes(slice.by)
-                ? `the log has a column ${slice.by} of its own`
-                : slice.isColumn && isStored(table, slice.column)
-                  ? `${displayPart(slice.by)} has type ${typesOf(table, slice.column)?.declared}, of which a log cannot note values`
-                  : whyComputed(slice, facts.relations.get(table)!.name),
+                ? isOwn(slice.by)
+                : slice.isColumn || !isStored(table, slice.column)
+                  ? whyNoValues(table, slice.column, slice.by)
+                  : whyComputed(slice, nameOf(table)),
             ] as const,
         ),
     ),
@@ -126,58 +134,68 @@ async function readLogKeys(
           : Buffer.byteLength(logName(view)) > longestLogged
             ? `its name with its schema is longer than ${longestLogged} bytes, and begins those of triggers`
             : (read.tables.find(({ odd }) => odd !== null)?.odd ?? null)))
+  const keyIn = (by: string, table: number) => {
+    const proof = proofs.find((each) => each.table === table)!
+    const slice = proof.slices.find((each) => each.by === by && isKept(proof, each))
+    if (slice === undefined) return null
+    const key = columnOf(table, slice.column, read.collations[by])
+    return {
+      ...key,
+      ...(!slice.isColumn && { type: computed.get(by)!, plain: computed.get(by)!, computed: slice.sql! }),
+    }
+  }
+  // By name: in every database the parts have the same numbers.
+  const tables = read.tables.toSorted((one, other) => (one.name < other.name ? -1 : 1))
+  /** By what rows of part `at`, without the key, are joined with those of a table that has it, and why the log does not note that; undefined: by nothing. */
+  const joinOf = (by: string, at: number, there: ReadLog | null) => {
+    const { id, name } = tables[at]!
+    const part = there?.parts.find(({ log }) => log === logOfPart(view, at))
+    const found = joins.flatMap(({ table, other, column, to }) => {
+      const key = keyIn(by, table)
+      if (other !== id || key === null) return []
+      // The collation of a name is its own, and no text's. Whoever may read the log reads the values.
+      const because = own.has(column)
+        ? isOwn(column)
+        : !isLoggable(id, column) || typesOf(id, column)!.type === 'name'
+          ? whyNoValues(id, column)
+          : part?.joined === column
+            ? null
+            : (whyUnread(id, [column]) ??
+              (part ? `the log that is there does not note ${name}.${displayPart(column)}` : null))
+      return { column, because, joined: { table, column: to, key: key.column, computed: key.computed } }
+    })
+    return found.find(({ because }) => because === null) ?? found[0]
+  }
   return {
     keys,
     because,
     whyNot,
-    of: (by, there) => {
-      const keyIn = (table: number) => {
-        const proof = proofs.find((each) => each.table === table)!
-        const slice = proof.slices.find((each) => each.by === by && isKept(proof, each))
-        if (slice === undefined) return null
-        const key = columnOf(table, slice.column, read.collations[by])
-        return {
-          ...key,
-          ...(!slice.isColumn && { type: computed.get(by)!, plain: computed.get(by)!, computed: slice.sql! }),
-        }
-      }
-      /** What part `at` notes of a table without the key: values by which its rows are joined with those of one that has it. */
-      const joinOf = ({ id }: Loggable, at: number) => {
-        const part = there?.parts.find(({ log }) => log === logOfPart(view, at))
-        const found = joins.flatMap(({ table, other, column, to }) => {
-          const key = keyIn(table)
-          if (other !== id || key === null || own.has(column) || !isLoggable(id, column)) return []
-          const { type, isRead } = typesOf(id, column)!
-          // The collation of a name is its own, and no text's. Whoever may read the log reads the values.
-          if (type === 'name' || !(part || isRead)) return []
-          return {
-            key: columnOf(id, column),
-            joined: { table, column: to, key: key.column, computed: key.computed },
-          }
-        })
-        return (
-          (part ? found.find(({ key }) => key.column === part.joined) : found[0]) ?? {
-            key: null,
-            joined: null,
-          }
-        )
-      }
-      return {
-        view: { schema: view.schema, name: view.name },
-        query: root,
-        by,
-        exact: exactColumns(found!, facts)?.filter((column) => column !== by) ?? null,
-        // By name: in every database the parts have the same numbers.
-        tables: proofs
-          .map(({ table }) => read.tables.find(({ id }) => id === table)!)
-          .sort((one, other) => (one.name < other.name ? -1 : 1))
-          .map((table, at) => {
-            const key = keyIn(table.id)
-            const { name, relations } = table
-            return { name, relations, ...(key === null ? joinOf(table, at) : { key, joined: null }) }
-          }),
-      }
-    },
+    of: (by: string, there: ReadLog | null): ChangeLog => ({
+      view: { schema: view.schema, name: view.name },
+      query: root,
+      by,
+      exact: exactColumns(found!, facts)?.filter((column) => column !== by) ?? null,
+      tables: tables.map(({ id, name, relations }, at) => {
+        const key = keyIn(by, id)
+        const join = key === null ? joinOf(by, at, there) : undefined
+        if (join?.because !== null) return { name, relations, key, joined: null }
+        return { name, relations, key: columnOf(id, join.column), joined: join.joined }
+      }),
+    }),
+    joined: (by: string, there: ReadLog | null) =>
+      tables.flatMap(({ name }, at) => {
+        const join = joinOf(by, at, there)
+        if (join === undefined) return []
+        const { column, joined } = join
+        const { table, column: to, key } = joined
+        const { heirs, kind } = facts.relations.get(table)!
+        const because =
+          join.because ??
+          (kind === 'r' && heirs.length > 1
+            ? `${nameOf(table)} has child tables, which may have no index`
+            : whyUnread(table, [to, key]))
+        return [[name, { table: nameOf(table), column, to, because }] as const]
+      }),
   }
 }
 
@@ -190,10 +208,22 @@ const whyComputed = ({ by, column, bySettings }: SliceKey, table: string): strin
     ? "as settings say: name the zone, as in (at at time zone 'UTC')::date"
     : 'otherwise than by date_trunc, casts of dates and timestamps, and named zones. Make it a stored generated column of the table, and read that')
 
-/** Why a view that falls into slices may have no log of changes: by none of them, or by some. */
-export async function whyNoKeys(sql: Sql, view: LoggedView): Promise<string[]> {
-  const { because, whyNot } = await readLogKeys(sql, view)
-  return because === null ? [...whyNot.values()] : [because]
+/**
+ * Why a view that falls into slices may have no log of changes: by none of them, or by some; and what a change of a table touches that is joined with one of
+ * them, by its name: by the log that is there, or by one of those that it may have.
+ */
+export async function readLoggability(
+  sql: Sql,
+  view: LoggedView,
+): Promise<{ noLog: string[]; joined: Map<string, JoinedTable> }> {
+  const { because, keys, whyNot, joined } = await readLogKeys(sql, view)
+  if (because !== null) return { noLog: [because], joined: new Map() }
+  const there = await readLogged(sql, view)
+  const found = new Map<string, JoinedTable>()
+  for (const by of keys.filter((key) => there === null || key === there.by))
+    for (const [table, each] of joined(by, there))
+      if (!found.has(table) || each.because === null) found.set(table, each)
+  return { noLog: [...whyNot.values()], joined: found }
 }
 
 /** The log of a view by a column, and why it is not to be believed: null if it may be, undefined if nothing of it is there. */
@@ -239,7 +269,7 @@ interface Loggable {
   odd: string | null
 }
 
-/** What a log needs to know of the tables of a view; the collations of its columns that are not those of the types; which columns are computed when they are read. */
+/** What a log needs to know of the tables of a view; its owner; the collations of its columns that are not those of the types; which columns are computed when they are read. */
 async function readLoggable(
   sql: Sql,
   view: number,
@@ -248,7 +278,12 @@ async function readLoggable(
   const ids = `array[${[...new Set(columns.map(([table]) => table))].join()}]::oid[]`
   const keys = JSON.stringify(columns)
   const [row] = await sql.unsafe<
-    { collations: Record<string, string>; tables: Loggable[]; computed: [number, string][] }[]
+    {
+      owner: string
+      collations: Record<string, string>
+      tables: Loggable[]
+      computed: [number, string][]
+    }[]
   >(`
     with recursive below(root, id) as (
       select id, id from unnest(${ids}) id union select b.root, i.inhrelid from below b join pg_inherits i on i.inhparent = b.id),
@@ -258,12 +293,13 @@ async function readLoggable(
     written(root, id) as (
       table parts union select w.root, i.inhrelid from written w join pg_inherits i on i.inhparent = w.id),
     named as (select c.*, format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid in (select id from written))
-    select (select coalesce(jsonb_object_agg(a.attname, ${collationOf}), '{}') from pg_attribute a join pg_type t on t.oid = a.atttypid where a.attrelid = ${view} and a.attnum > 0) as collations,
+    select o.owner::regrole::text as owner,
+           (select coalesce(jsonb_object_agg(a.attname, ${collationOf}), '{}') from pg_attribute a join pg_type t on t.oid = a.atttypid where a.attrelid = ${view} and a.attnum > 0) as collations,
            (select coalesce(jsonb_agg(jsonb_build_array(a.attrelid::int8, a.attname)), '[]') from pg_attribute a where a.attrelid in (select id from below) and a.attgenerated = 'v') as computed,
            (select coalesce(jsonb_agg(jsonb_build_object('id', r.oid::int8, 'name', r.name,
               'relations', (select jsonb_agg(jsonb_build_object('id', e.oid::int8, 'name', e.name) order by e.oid) from parts p join named e on e.oid = p.id where p.root = r.oid),
               'columns', (select coalesce(jsonb_object_agg(a.attname, jsonb_build_object('declared', format_type(a.atttypid, null),
-                  'isRead', has_column_privilege((select m.relowner from pg_class m where m.oid = ${view}), r.oid, a.attnum, 'select'), 'type', (
+                  'isRead', has_schema_privilege(o.owner, r.relnamespace, 'usage') and has_column_privilege(o.owner, r.oid, a.attnum, 'select'), 'type', (
                   with recursive base(type) as (select a.atttypid union select d.typbasetype from base b join pg_type d on d.oid = b.type and d.typtype = 'd')
                   select format_type(b.type, null) from base b join pg_type d on d.oid = b.type where d.typtype <> 'd'))), '{}')
                 from pg_attribute a where a.attrelid = r.oid and a.attname in (
@@ -273,7 +309,8 @@ async function readLoggable(
                    from parts p join named e on e.oid = p.id where p.root = r.oid and e.relowner <> r.relowner order by e.oid limit 1),
                 (select format('who writes to %s may write to %s, of which no trigger of a statement sees rows', r.name, e.name)
                    from written p join named e on e.oid = p.id where p.root = r.oid and e.relkind = 'f' order by e.oid limit 1)))), '[]')
-              from named r where r.oid = any (${ids})) as tables`)
+              from named r where r.oid = any (${ids})) as tables
+      from (select relowner as owner from pg_class where oid = ${view}) o`)
   return row!
 }
 

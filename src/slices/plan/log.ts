@@ -149,18 +149,30 @@ end
   end if;`
   }
   const instead = `(select null::${declared === 'boolean' ? 'integer' : 'boolean'} as ${column}) f`
-  /** Whether keys have another type, beside `instead`; null: there are none. */
+  // A variable of somebody's type would fail writers once he renames it, before anything is caught, or execute the CHECK of a domain that he gives its name.
+  // A cast of it may be his own, too: only the functions of the type are called.
+  const isNamed = plain.includes('.')
+  /** Whether keys have another type, beside `instead`; null: there are none. A name may be that of another type by now, whose values are none of the log's. */
   const isOdd = (keys: string) =>
-    `(select pg_typeof(r.k)::text <> ${literal(declared)} from (${keys}) r limit 1)`
-  // Of a type of the server. In an own block: what cannot be computed means all slices. What has another type is not computed: a cast may be somebody's code.
-  const asValues = () => `declare
-    keys ${plain}[];
+    `(select ${isNamed ? `pg_typeof(r.k) <> pg_typeof((null::${log}).${noted})` : `pg_typeof(r.k)::text <> ${literal(declared)}`} from (${keys}) r limit 1)`
+  const held = declared.includes('.')
+    ? `case when n.k is not null then concat(n.k)${isNamed ? '' : `::${plain}`} end`
+    : computed.replace('%s', 'n.k')
+  const value = isNamed
+    ? `(jsonb_populate_record(null::${log}, jsonb_build_object(${literal(name)}, n.k))).${noted}`
+    : 'n.k'
+  // In an own block: what cannot be computed, or is no value of the log's, means all slices. What has another type is not computed: a cast may be somebody's code.
+  return body(`elsif tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option') then
+    ${all}
+  else
+    declare
+    keys ${isNamed ? 'text' : plain}[];
   begin
     begin
       ${ofEvent(
         (keys) => `case (select ${isOdd(keys)} from ${instead})
       when false then
-        keys := array(select distinct ${computed.replace('%s', 'n.k')} from (${keys}) n${unjoined} ${most});
+        keys := array(select distinct ${held} from (${keys}) n${unjoined} ${most});
       when true then
         null;
       else
@@ -170,23 +182,12 @@ end
     exception when others then
       null;
     end;
-    ${into} (${noted}, whole) select n.k, keys is null from unnest(coalesce(keys, '{null}')) n(k);
-  end;`
-  // A cast of somebody's type may be his own, too: only the functions of the type are called. A variable of it would fail writers once he renames
-  // it, before anything is caught, or execute the CHECK of a domain that he gives its name.
-  const asTexts = () =>
-    ofEvent(
-      (
-        keys,
-      ) => `${into} (${noted}, whole) select (jsonb_populate_record(null::${log}, jsonb_build_object(${literal(name)}, d.k))).${noted}, d.k is null and d.is_odd from (
-      select distinct case when not o.is_odd and n.k is not null then concat(n.k) end as k, o.is_odd
-        from ${instead} cross join lateral (select ${isOdd(keys)} as is_odd) o
-       cross join lateral (${keys}) n) d${joined ? ' where d.k is not null or d.is_odd' : ''} ${most};`,
-    )
-  return body(`elsif tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option') then
-    ${all}
-  else
-    ${declared.includes('.') ? asTexts() : asValues()}`)
+    if keys is null then
+      ${all}
+    else
+      ${into} (${noted}) select ${value} from unnest(keys) n(k);
+    end if;
+  end;`)
 }
 
 /** A key, for people: its function begins with it, so that what has become of it can be said. */

@@ -82,32 +82,41 @@ export function proveSlices(view: SlicedQuery, of: number, facts: SliceFacts): P
 }
 
 /**
- * Proves that a row of `other` touches only slices of the rows of table `of` that a condition joins with it, if the view falls into slices of that. Where both
- * meet, a row of `other` is read for a row of the table that has the same value, or for none; it is read nowhere else; and from there upwards the rows
+ * Proves of which `others` a row touches only slices of the rows of table `of` that a condition joins with it. The view falls into slices of that. Where both
+ * meet, a row of the other is read for a row of the table that has the same value, or for none; it is read nowhere else; and from there upwards the rows
  * of a slice are computed from those of the slice. The slices of a row are found by the rows that the table has now: what was changed in these touches
  * slices by itself. Each of several conditions is enough by itself: first those on unique columns. None: not proved. Pure.
  */
-export function proveJoins(view: SlicedQuery, of: number, other: number, facts: SliceFacts): Join[] {
-  const [reader, others] = [readerOf(of, facts), readerOf(other, facts)]
-  const [{ columns }, { columns: names, unique }] = [facts.relations.get(of)!, facts.relations.get(other)!]
-  try {
-    if (others.times(wholeOf(view)[0]) !== 1) return []
-    reader.readQuery(...wholeOf(view))
-    const found = reader.meetings.flatMap(({ entry, scope, at, column }) => {
-      // A recursive WITH of a query around it goes from row to row of the other table.
-      for (let up: QueryScope | null = scope; up !== null; up = up.outer)
-        if (others.readsRecursively(up)) return []
-      const met = others.readEntry(entry, scope)?.get(at)
-      return met && 'column' in met && isColumn(met) ? { column: met.column, to: columns.get(column)! } : []
-    })
-    const isUnique = ({ column }: { column: number }) => Number(unique.includes(column))
-    return found
-      .sort((one, another) => isUnique(another) - isUnique(one))
-      .map(({ column, to }) => ({ column: names.get(column)!, to }))
-  } catch (error) {
-    if (error instanceof Refused) return []
-    throw error
-  }
+export function proveJoins(
+  view: SlicedQuery,
+  of: number,
+  others: number[],
+  facts: SliceFacts,
+): (Join & { other: number })[] {
+  const reader = readerOf(of, facts)
+  reader.readQuery(...wholeOf(view))
+  const { columns } = facts.relations.get(of)!
+  return others.flatMap((other) => {
+    const otherReader = readerOf(other, facts)
+    const { columns: names, unique } = facts.relations.get(other)!
+    try {
+      if (otherReader.times(wholeOf(view)[0]) !== 1) return []
+      const found = reader.meetings.flatMap(({ entry, scope, at, column }) => {
+        // A recursive WITH of a query around it goes from row to row of the other table.
+        for (let up: QueryScope | null = scope; up !== null; up = up.outer)
+          if (otherReader.readsRecursively(up)) return []
+        const met = otherReader.readEntry(entry, scope)?.get(at)
+        return met && 'column' in met && isColumn(met) ? { column: met.column, to: columns.get(column)! } : []
+      })
+      const isUnique = ({ column }: { column: number }) => Number(unique.includes(column))
+      return found
+        .sort((one, another) => isUnique(another) - isUnique(one))
+        .map(({ column, to }) => ({ other, column: names.get(column)!, to }))
+    } catch (error) {
+      if (error instanceof Refused) return []
+      throw error
+    }
+  })
 }
 
 const wholeOf = ({ query }: SlicedQuery): [QueryScope, string] => [{ query, outer: null }, 'its query']

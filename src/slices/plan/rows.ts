@@ -36,7 +36,7 @@ export function findsOf(joins: string, { parts }: ReadLog, owner: string): strin
    -- By a B-tree with its collation, the server looks up each value; else it compares each row with all. Children have indexes of their own.
    where j.computed ~ '^(pg_catalog[.][a-z_]+[(](''[a-zA-Z0-9_/+-]+'', )?)*%s[)]*$' and exists (select from pg_index i join pg_class x on x.oid = i.indexrelid and x.relam = 403
                   where i.indrelid = t.oid and i.indkey[0] = a.attnum and i.indcollation[0] = a.attcollation and i.indisvalid and i.indpred is null)
-     and (t.relkind = 'p' or not t.relhassubclass)
+     and (t.relkind = 'p' or not exists (select from pg_inherits i where i.inhparent = t.oid))
      and has_schema_privilege(${role}, n.oid, 'usage') and has_column_privilege(${role}, t.oid, k.attnum, 'select') and has_column_privilege(${role}, t.oid, a.attnum, 'select'))`
 }
 

@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { ensureDefinition } from '../../../src/record/definitions/definitions.ts'
+import { planRefresh } from '../../../src/run/plan-refresh.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { dropLog, logsOf, makeLog } from '../../../src/slices/plan/log.ts'
 import { deep, eachCase } from '../../support/deep.ts'
@@ -432,4 +434,33 @@ describe('of a table that is joined,', () => {
     await sql.unsafe(makeKept('app.daily', 'select day, count(*) as n from app.boxes group by day'))
     await expect(makeOwnLog()).rejects.toThrow('day has type app.sized, of which a log cannot note values')
   })
+})
+
+test('how slices are found is not asked for a refresh that believes no log', async () => {
+  await sql.unsafe(
+    makeKept(
+      'app.daily',
+      'select o.day, max(p.name) as name from app.orders o join app.products p on p.id = o.product_id group by o.day',
+    ),
+  )
+  await makeOwnLog()
+  /** How often a plan asks that in a query of its own. */
+  const asks = () =>
+    database.withConnection(async (own) => {
+      let count = 0
+      const unsafe: typeof own.unsafe = (text, ...rest) => {
+        if (/^select \(\s*select jsonb_object_agg\(j\.log/.test(text)) count++
+        return own.unsafe(text, ...rest)
+      }
+      const seen = new Proxy(own, {
+        get: (of, key) => (key === 'unsafe' ? unsafe : Reflect.get(of, key)),
+      })
+      const definition = await ensureDefinition(own, daily)
+      await planRefresh(seen, daily, definition, { ifRunning: 'skip' })
+      return count
+    })
+  expect(await asks()).toBe(0)
+  await refreshed()
+  await sql`create schema old`
+  expect(await asks()).toBe(1)
 })

@@ -71,7 +71,9 @@ describe.each([
     const authored = definition('daily', query, { schema: 'app', storage: 'table', slices })
     const drift = await readDrift(database, [authored])
     expect(drift.map(({ message }) => message)).toContainEqual(
-      expect.stringContaining('there is no log. To make the log anew: npx viewkeeper freeze'),
+      expect.stringContaining(
+        "there is no log. To make the log anew: npx viewkeeper freeze app.daily -m 'a new log'",
+      ),
     )
     await makeLogAnew()
     expect(await refreshed()).toMatch(/^computes all slices|^computes all of/)

@@ -102,7 +102,7 @@ test('each view is said to fall into slices of a table, or why it does not', () 
             table: 'app.sellers',
             slices: [],
             because: 'none of its columns is computed from one column of app.sellers alone',
-            joined: { table: 'app.orders', column: 'id', to: 'seller' },
+            joined: { table: 'app.orders', column: 'id', to: 'seller', because: null },
           },
         ],
         noLog: ['month is computed'],
