@@ -3,6 +3,7 @@ import { findingsLines } from '../../../cli/commands/author/doctor.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { eachCase } from '../../support/deep.ts'
+import { emptyTables } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { major } from '../../support/servers/test-server.ts'
 import { daily, useDaily } from '../../support/slices/daily.ts'
@@ -12,17 +13,18 @@ const { database, sql } = useDatabase()
 const { makeOwnLog, planned, slicesRefreshed } = useDaily({ database, sql }, 'day')
 
 /** Ten days of orders; day n has product n. */
-beforeEach(() =>
-  sql.unsafe(`
+beforeEach(async () => {
+  await emptyTables(sql, 'runs', 'definitions')
+  await sql.unsafe(`
     do $$ begin create role doctor_reader; exception when duplicate_object then null; end $$;
-    delete from viewkeeper.runs; delete from viewkeeper.definitions; drop schema if exists viewkeeper_logs, app, shop cascade; create schema app; create schema shop;
+    drop schema if exists viewkeeper_logs, app, shop cascade; create schema app; create schema shop;
     create table app.products (id int primary key, at int, code text, bits bit(3), name text);
     create table shop.orders (id int primary key, day int, product_id int, code text, bits bit(3));
     create index on shop.orders (product_id); create index on shop.orders (code); create index on shop.orders (bits);
     insert into app.products select i, i, 'c' || i, i::bit(3), 'p' || i from generate_series(1, 7) i; insert into shop.orders select i, i, i, 'c' || i, i::bit(3) from generate_series(1, 7) i;
     create view app.sold as select * from shop.orders; create view app.made as select * from app.products; grant usage, create on schema app to doctor_reader;
-    grant select on app.sold, app.made, app.products, shop.orders to doctor_reader; grant usage on schema shop to doctor_reader`),
-)
+    grant select on app.sold, app.made, app.products, shop.orders to doctor_reader; grant usage on schema shop to doctor_reader`)
+})
 
 /** What the doctor says of app.daily. */
 async function said(): Promise<string[]> {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { eachCase } from '../../support/deep.ts'
+import { emptyTables } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { useDaily } from '../../support/slices/daily.ts'
 
@@ -8,17 +9,17 @@ const { make, slicesRefreshed } = useDaily({ database, sql }, 'k')
 const computes = () => slicesRefreshed(/^computes all/)
 
 /** Orders of ten days, by keys and products of types that somebody else has. */
-beforeEach(() =>
-  sql.unsafe(`
-    delete from viewkeeper.runs; delete from viewkeeper.definitions;
+beforeEach(async () => {
+  await emptyTables(sql, 'runs', 'definitions')
+  await sql.unsafe(`
     drop schema if exists viewkeeper_logs, app, types cascade; create schema app; create schema types; create table types.loot (who name);
     create type types.kind as enum ('a', 'b', 'c'); create domain types.nr as int; create domain types.word as text;
     create table app.orders (id int primary key, kind types.kind, nr types.nr, word types.word, amount int not null default 1);
     create table app.kinds (kind types.kind, nr types.nr, word types.word, name text);
     create index on app.orders (kind); create index on app.orders (nr); create index on app.orders (word);
     insert into app.orders select i, (enum_range(null::types.kind))[1 + i % 3], i % 3, 'w' || i % 3 from generate_series(1, 9) i;
-    insert into app.kinds select kind, nr, word, 'n' || nr from app.orders where id < 4`),
-)
+    insert into app.kinds select kind, nr, word, 'n' || nr from app.orders where id < 4`)
+})
 
 const byColumn = (column: string) =>
   `select ${column} as k, count(*) as n, sum(amount) as amount from app.orders group by 1`
