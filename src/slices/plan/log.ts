@@ -165,8 +165,7 @@ end
   return body(`elsif tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option') then
     ${all}
   else
-    declare
-    keys ${isNamed ? 'text' : plain}[];
+    declare keys ${isNamed ? 'text' : plain}[];
   begin
     begin
       ${ofEvent(
@@ -179,8 +178,7 @@ end
         keys := '{}';
       end case;`,
       )}
-    exception when others then
-      null;
+    exception when others then null;
     end;
     if keys is null then
       ${all}
