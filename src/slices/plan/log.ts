@@ -237,7 +237,7 @@ const makeTableLog = (view: QualifiedName, { table, log, forget, columns, functi
     create schema ${logSchema};
     grant usage on schema ${logSchema} to public;
   elsif (select pg_get_userbyid(nspowner) <> keeper from pg_namespace where nspname = '${logSchema}') then
-    raise 'schema ${logSchema} does not belong to %: drop it', keeper;
+    raise 'schema ${logSchema} does not belong to %, which the SQL of npx viewkeeper doctor mends', keeper;
   end if;
   if writer <> keeper then
     execute format('grant create on schema ${logSchema} to %I', writer);
