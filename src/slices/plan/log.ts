@@ -229,7 +229,7 @@ const makeTableLog = (view: QualifiedName, { table, log, forget, columns, functi
   return block(
     'keeper pg_catalog.name; writer pg_catalog.name; reader pg_catalog.name; granted pg_catalog.record;',
     `
-  select pg_get_userbyid(nspowner) into strict keeper from pg_namespace where oid = 'viewkeeper'::regnamespace;
+  keeper := coalesce((select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'viewkeeper'), session_user);
   select pg_get_userbyid(relowner) into strict writer from pg_class where oid = ${oidOf(table.name)};
   select pg_get_userbyid(relowner) into strict reader from pg_class where oid = ${oidOf(quoteName(view))};
   perform set_config('role', keeper, true);

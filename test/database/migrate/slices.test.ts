@@ -3,12 +3,15 @@ import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { freeze } from '../../../src/migrate/authoring/freeze.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
+import { migrate } from '../../../src/own-schema/apply.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { deep } from '../../support/deep.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
 
 const { database, sql } = useDatabase()
+const bare = useDatabase({ migrated: false })
 const folder = useFolders()
 let folders = 0
 
@@ -37,6 +40,7 @@ async function frozen(
   into: FrozenFolder,
   authored: Definition[],
   more: Partial<Parameters<typeof freeze>[0]> = {},
+  on = database,
 ) {
   const folders = { views: 'views', migrations: 'migrations' }
   const located = authored.map((each) => ({ definition: each, file: 'v.ts', line: 1, hasKey: true }))
@@ -50,7 +54,7 @@ async function frozen(
     removes: [],
     ...more,
   }
-  const planned = await freeze(call, () => database)
+  const planned = await freeze(call, () => on)
   for (const { up, down } of planned?.migrations ?? [])
     for (const each of [up, down]) if (each !== null) await into.write(each.file, each.text)
   return planned?.migrations.map(({ name }) => name)
@@ -304,5 +308,22 @@ describe('a kept table with slices', () => {
       message: expect.stringMatching(/^app.daily has no log of changes: .* Nothing was written.$/),
     })
     expect(await into.read()).toEqual([])
+  })
+
+  test('is frozen, and frozen again, on a database without schema viewkeeper, which gets none by it', async () => {
+    await bare.sql`create table orders (day date, amount int)`
+    const into = await folder('bare')
+    const of = (query: string) => [daily(query.replace('app.', 'public.'), { schema: 'public' })]
+    const before = await wholeCatalog(bare.sql)
+    expect(await frozen(into, of(query), {}, bare.database)).toEqual(['001_daily', '002_daily_touched'])
+    expect(await frozen(into, of(other), {}, bare.database)).toEqual(['003_daily'])
+    expect(await wholeCatalog(bare.sql)).toEqual(before)
+    await migrate(bare.database, schemaFolder)
+    expect(
+      (await migrateUp(migrateCall(bare.database), await into.read())).applied.map(({ does }) => does),
+    ).toEqual(['create', 'sql', 'alter'])
+    expect((await readDrift(bare.database, of(other))).filter(({ kind }) => kind !== 'unpopulated')).toEqual(
+      [],
+    )
   })
 })
