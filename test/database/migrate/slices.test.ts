@@ -4,14 +4,18 @@ import { freeze } from '../../../src/migrate/authoring/freeze.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
+import { createRole } from '../../../src/own-schema/create-role.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { deep } from '../../support/deep.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
+import { useRds } from '../../support/servers/rds.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const { database, sql } = useDatabase()
 const bare = useDatabase({ migrated: false })
+const fresh = useRds()
 const folder = useFolders()
 let folders = 0
 
@@ -325,5 +329,41 @@ describe('a kept table with slices', () => {
     expect((await readDrift(bare.database, of(other))).filter(({ kind }) => kind !== 'unpopulated')).toEqual(
       [],
     )
+  })
+
+  test('is refused before anything is written, with the grant, if its login may not act as the owner of a table', async () => {
+    const rds = await fresh()
+    const { database: master } = rds.as('master')
+    await master.withConnection((connection) =>
+      createRole(connection, schemaFolder, {
+        login: 'keeper_app',
+        password: 'hunter2',
+        owners: null,
+        ownViews: null,
+      }),
+    )
+    const { database: on } = rds.as('keeper_app')
+    await migrate(on, schemaFolder)
+    await rds.sql.unsafe(`
+      create role seller; create schema app; grant usage, create on schema app to viewkeeper, viewkeeper_views; grant usage on schema app to seller;
+      create table app.orders (day date, amount int); alter table app.orders owner to seller; grant select on app.orders to viewkeeper_views`)
+    const into = await folder('of another owner')
+    const refusal = await refusalOf(frozen(into, [daily(query)], {}, on))
+    expect(refusal).toMatchObject({ code: 'InsufficientPrivilege' })
+    expect(refusal.message).toMatch(
+      /^app\.daily: its log of changes belongs to the owners of its tables\. Nothing was written\. Missing: keeper_app may not act as seller, the owner of app\.orders\.\n\n.* has to run:\n {2}grant seller to viewkeeper.*;$/,
+    )
+    expect(await into.read()).toEqual([])
+    await rds.sql.unsafe(refusal.message.match(/^ {2}(grant .*;)$/m)![1]!)
+    expect(await frozen(into, [daily(query)], {}, on)).toEqual(['001_daily', '002_daily_touched'])
+    expect((await migrateUp(migrateCall(on), await into.read())).applied).toHaveLength(2)
+    expect((await readDrift(on, [daily(query)])).filter(({ view }) => view === 'app.daily')).toEqual([])
+    // Nobody is told to write into a file that freeze has made.
+    await rds.sql`revoke seller from viewkeeper`
+    await rds.sql`drop table viewkeeper_logs."app.daily_0" cascade`
+    await rds.sql`delete from viewkeeper.migrations where number = 2`
+    const failed = await refusalOf(migrateUp(migrateCall(on), await into.read()))
+    expect(failed.message).toContain('permission denied to set role "seller"')
+    expect(failed.message).not.toContain('reset role')
   })
 })
