@@ -78,7 +78,7 @@ async function openScreen(): Promise<Screen> {
  * Does some work until it is done or somebody presses Ctrl-C; then `leave` is called, and says what goes on, and the
  * process ends.
  */
-async function unlessInterrupted<T>(work: Promise<T>, leave: () => void): Promise<T> {
+export async function unlessInterrupted<T>(work: Promise<T>, leave: () => void): Promise<T> {
   const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<void>()
   // Not `once`: the library that hides the cursor kills the process at a signal to which nobody else listens.
   process.on('SIGINT', interrupt)

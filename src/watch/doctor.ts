@@ -137,7 +137,7 @@ export async function examine(
   const [asking] = await sql.unsafe<
     ({ name: string; written: string } & Required<Pick<Findings, 'schema' | 'administrators'>>)[]
   >(`
-    select rolname as name, oid::regrole::text as written, ${intruders(trustOf(role))} as schema,
+    select rolname as name, oid::regrole::text as written, ${intruders(trustOf(role), { logs: true })} as schema,
            (select coalesce(jsonb_agg(k), '[]') from (${administrators}) k) as administrators
       from pg_roles where rolname = ${role === null ? 'current_user' : literal(role)}`)
   if (asking === undefined) {

@@ -7,6 +7,7 @@ import { isAhead } from '../../../src/migrate/migrate.ts'
 import { unappliedDifferences } from '../../../src/migrate/plan/freeze.ts'
 import { frozenState } from '../../../src/migrate/plan/frozen.ts'
 import { count, count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
+import { command } from '../../../src/words/commands.ts'
 import { displayName } from '../../../src/words/names.ts'
 import { names, utc } from '../../../src/words/phrases.ts'
 import { columnLines, markdownLines } from '../../output/table.ts'
@@ -15,6 +16,7 @@ import { readLocated } from '../../project/authored.ts'
 import { readFolders } from '../../project/folders.ts'
 import type { MigrationTarget } from '../../target/deployed.ts'
 import { targetOf } from '../../target/direct.ts'
+import { unlessInterrupted } from '../../watch/watch.ts'
 import { agrees, environment, formatted, positive, yes as yesOption } from '../asking.ts'
 import { diff, diffOption } from './diff.ts'
 
@@ -150,15 +152,26 @@ export function addMigrate(program: Command): void {
  * to be repaired and are not, the exit code is 1.
  */
 export async function up({ env, data, repair = false }: UpOptions): Promise<void> {
-  const { applied, repaired, missing } = await (await targetOf({ env })).up(
-    { withData: data, repair },
-    printDone,
+  const target = await targetOf({ env })
+  const { applied, repaired, missing } = await unlessLeft(
+    'up',
+    env,
+    target.up({ withData: data, repair }, printDone),
   )
   if (repaired.length > 0) report.line(`${counted(repaired.length, 'view')} made again`)
   report.line(applied.length === 0 ? 'nothing to apply' : `${counted(applied.length, 'migration')} applied`)
   printMissing(missing)
   if (repair && missing.length > 0) process.exitCode = 1
 }
+
+/** After Ctrl-C says that the database, or the function of the environment, may go on. */
+const unlessLeft = <T>(way: 'up' | 'down', env: string | undefined, work: Promise<T>): Promise<T> =>
+  unlessInterrupted(work, () =>
+    print(
+      `what migrate ${way} has begun may go on without you`,
+      `  look again: ${command(['migrate', 'status'], env ?? null)}`,
+    ),
+  )
 
 /** Prints the views that somebody has dropped, and what makes them again unless that was tried. */
 function printMissing(missing: MissingView[]): void {
@@ -172,7 +185,7 @@ function printMissing(missing: MissingView[]): void {
 async function down({ env, count, yes }: { env?: string; count: number; yes?: true }): Promise<void> {
   const target = await targetOf({ env })
   if (!yes && !(await mayUndo(target, count))) return
-  const undone = await target.down(count, printDone)
+  const undone = await unlessLeft('down', env, target.down(count, printDone))
   report.line(undone.length === 0 ? 'nothing to undo' : `${counted(undone.length, 'migration')} undone`)
 }
 

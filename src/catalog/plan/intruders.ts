@@ -1,4 +1,4 @@
-import { literal } from '../../sql/names.ts'
+import { literal, logSchema } from '../../sql/names.ts'
 import { Problem } from '../../words/problem.ts'
 import {
   adminsOf,
@@ -85,8 +85,14 @@ export const keeper = (login = 'session_user'): string => `
 /** What others may be given, and what everybody may have. Everything else would let them run code as us, or silence us. */
 const given = `case c.relkind when 'S' then '{USAGE,SELECT}' else case a.grantee when 0 then '{SELECT}' else '{SELECT,INSERT,UPDATE,DELETE}' end end`
 
-/** An expression: who else has a hand in our schema and roles, as JSON of obstacles. It needs no right on anything. */
-export const intruders = ({ owns, administers, ours, uses, trusting, isNamed }: Trust): string => `(
+/**
+ * An expression: who else has a hand in our schema and roles, as JSON of obstacles. It needs no right on anything. `logs`: also who has one in
+ * the schema of logs, where nothing runs as us: a log there is only not used.
+ */
+export const intruders = (
+  { owns, administers, ours, uses, trusting, isNamed }: Trust,
+  { logs = false } = {},
+): string => `(
   with trusted as materialized (select r.oid from pg_roles r where r.rolsuper or r.rolname = 'viewkeeper' or ${owns}),
   n as materialized (
     select oid, nspowner, nspacl, nspowner in (select oid from trusted) as is_ours
@@ -146,7 +152,7 @@ export const intruders = ({ owns, administers, ours, uses, trusting, isNamed }: 
       from ours o where o.rolcanlogin and o.rolname in ${roles} and o.rolname <> session_user
     union all
     select 8, format('%s is no part of this version of Viewkeeper', object), format('alter %s set schema public;', object), owner, null
-      from objects x where owner in (select oid from trusted) and (${isNamed}) is not true)
+      from objects x where owner in (select oid from trusted) and (${isNamed}) is not true${logs ? inLogs : ''})
   select coalesce(jsonb_agg(jsonb_build_object('because', because, 'fix', case when sql is not null then jsonb_strip_nulls(jsonb_build_object(
            'sql', sql, 'grants', false, 'by', case at when 7 then ${adminsOf('giver')} else ${unlessSuperuser('giver')} end, 'instead', case when whom <> 0
              then format('or, if you trust %s, %s', whom::regrole, case at when 6 then ${trusting} else ${byNaming} end) end)) end)
@@ -154,6 +160,18 @@ export const intruders = ({ owns, administers, ours, uses, trusting, isNamed }: 
 
 const nameOf = (grantee: string): string =>
   `lateral (select case ${grantee} when 0 then 'public' else ${grantee}::regrole::text end as name) w`
+
+const inLogs = `
+    union all
+    select 9, format('schema ${logSchema} belongs to %s, and schema viewkeeper to %s', l.nspowner::regrole, n.nspowner::regrole),
+           format('alter schema ${logSchema} %s;', case when t.oid is null then 'rename to ${logSchema}_before' else format('owner to %s', n.nspowner::regrole) end),
+           l.nspowner, case when t.oid is null then l.nspowner end
+      from n join pg_namespace l on is_ours and l.nspname = '${logSchema}' and l.nspowner <> n.nspowner left join trusted t on t.oid = l.nspowner
+    union all
+    select 10, format('%s may create in schema ${logSchema}', w.name), format('revoke create on schema ${logSchema} from %s cascade;', w.name),
+           l.nspowner, null
+      from n join pg_namespace l on is_ours and l.nspname = '${logSchema}' and l.nspowner = n.nspowner, aclexplode(l.nspacl) a, ${nameOf('a.grantee')}
+     where a.privilege_type = 'CREATE' and a.grantee <> l.nspowner`
 
 /** A query for our roles, who may administer each, and who is a member. */
 export const administrators = `

@@ -1,12 +1,15 @@
 import type { Definition } from '../../catalog/plan/definition.ts'
+import { hintsQuery, isMember } from '../../catalog/plan/rights.ts'
 import { readView } from '../../record/definitions/look.ts'
 import type { Sql } from '../../server/database.ts'
+import { readMissingRights } from '../../server/own-rights.ts'
 import { runPlainSql } from '../../set-aside/db/own-sql.ts'
+import type { ChangeLog } from '../../slices/plan/log.ts'
 import { planLog, readLogged, whyNoLog } from '../../slices/slices.ts'
 import { quoteName } from '../../sql/names.ts'
 import { fileNameOf } from '../../sql/new-names.ts'
 import { displayName } from '../../words/names.ts'
-import { Problem } from '../../words/problem.ts'
+import { Problem, sentences } from '../../words/problem.ts'
 import { type Fresh, toMigrations } from '../frozen-migrations.ts'
 import type { NewMigration } from '../plan/freeze.ts'
 import { type FrozenMigration, frozenState } from '../plan/frozen.ts'
@@ -78,6 +81,7 @@ export const planLogs = (
       // A log that no migration has made: its tables may be other ones.
       else if ((await readLogged(part, definition)) !== null)
         old.push(...dropping(name, { make: drop, drop }))
+      await insistOnActing(part, log)
       made.push({ words: wordsOf(name), up: ownSql(make), down: ownSql(drop) })
       logs.push(log)
     }
@@ -92,6 +96,25 @@ export const planLogs = (
     }
     return { old, made }
   })
+
+/** Refuses a log that our login cannot make, because it may not act as the owner of a table. */
+async function insistOnActing(sql: Sql, { view, tables }: ChangeLog): Promise<void> {
+  const ids = tables.flatMap(({ relations }) => relations.map(({ id }) => id))
+  const missing = await readMissingRights(
+    sql,
+    hintsQuery([
+      {
+        from: `(select oid, relowner as owner from pg_class where oid = any ('{${ids}}'::oid[])) t`,
+        because: `format('%s may not act as %s, the owner of %s', asked.role::regrole, t.owner::regrole, t.oid::regclass)`,
+        membership: 't.owner',
+        given: isMember('asked.role', 't.owner', 'acts'),
+      },
+    ]),
+  )
+  if (missing === null) return
+  const belongs = `${displayName(view)}: its log of changes belongs to the owners of its tables. Nothing was written.`
+  throw new Problem('InsufficientPrivilege', sentences(belongs, missing), { sqlstate: '42501' })
+}
 
 const ownSql = (sql: string): NewMigration['up'] => ({ change: { does: 'sql', sql }, why: null })
 

@@ -30,16 +30,19 @@ export async function findBadCheck(sql: Sql, definition: Definition): Promise<st
   if (view === undefined) return null
   const seal = { role: view.owner, schema: quoteIdentifier(name.schema) }
   const key = shadowKey(0)
+  const typed = { schema: name.schema, name: `viewkeeper_typed_${key}` }
   const empty = { schema: name.schema, name: `viewkeeper_empty_${key}` }
   const nulls = { schema: name.schema, name: `viewkeeper_nulls_${key}` }
   return undone(sql, async (part) => {
     await takePath(part, definition)
-    const row = `select rows.* from (values (1)) as one left join ${quoteName(empty)} as rows on true`
+    // What the query reads may be a placeholder, which no query may ask: only the columns are taken from it.
+    const row = `select (null::${quoteName(typed)}).*`
     await executeStatements(
       part,
       [
         setting('statement_timeout', String(limitMs)),
-        make(seal, empty, `select * from (${query}\n) as rows limit 0`),
+        make(seal, typed, `select * from (${query}\n) as rows with no data`),
+        make(seal, empty, `${row} limit 0`),
         make(seal, nulls, row),
       ],
       false,
@@ -76,7 +79,8 @@ async function tryOne(
   try {
     await executeStatements(sql, measureCheck(checked, check), false)
   } catch (error) {
-    return refusal(error, ({ cause }) => conditionOf(sqlstateOf(cause)))
+    if (sqlstateOf((error as Error).cause) !== unpopulated)
+      return refusal(error, ({ cause }) => conditionOf(sqlstateOf(cause)))
   }
   // Without rows, a condition calls nothing; with other rows than those of a row of nulls, it may call any of its functions.
   for (const { of, query } of await callsOf(sql, parsed))
@@ -89,6 +93,9 @@ async function tryOne(
 
 /** The SQLSTATE of a write where the server only reads. */
 const readOnly = '25006'
+
+/** The SQLSTATE of a query that reads a view without data. */
+const unpopulated = '55000'
 
 /** Whether the server refuses to make a check because it writes. Nothing else that goes wrong tells anything. */
 const writes = (sql: Sql, checked: Checked, check: DataCheck): Promise<boolean> =>

@@ -1,5 +1,5 @@
 import type { Sql } from '../../server/database.ts'
-import { literal } from '../../sql/names.ts'
+import { literal, logSchema } from '../../sql/names.ts'
 import { type AdministratorWork, ownerRole, viewsRole } from './role.ts'
 
 /** An object, as `alter` names it: `table viewkeeper.runs`. Everything is written as in SQL. */
@@ -22,8 +22,8 @@ interface HandedOver {
 }
 
 /**
- * Gives schema `viewkeeper` and what our steps made in it to role `viewkeeper`, and the views of role `viewkeeper` to
- * `viewkeeper_views`: somebody may have worked as an administrator first.
+ * Gives schema `viewkeeper`, what our steps made in it, and the schema of logs to role `viewkeeper`, and the views of role
+ * `viewkeeper` to `viewkeeper_views`: somebody may have worked as an administrator first.
  */
 export async function handOver(
   sql: Sql,
@@ -36,7 +36,7 @@ export async function handOver(
        where rolname <> ${ownerRole} and (rolsuper or rolname in (select jsonb_array_elements_text(${sql.json(from)})))),
     named as (select jsonb_array_elements_text(${sql.json(names)}) as name)
     select format('schema %I', n.nspname) as object, n.nspowner::regrole::text as owner
-      from pg_catalog.pg_namespace n where n.nspname = 'viewkeeper' and n.nspowner in (select oid from trusted)
+      from pg_catalog.pg_namespace n where n.nspname in ('viewkeeper', ${logSchema}) and n.nspowner in (select oid from trusted)
     union all
     select case c.relkind when 'v' then 'view ' when 'S' then 'sequence ' else 'table ' end || c.oid::regclass,
            c.relowner::regrole::text

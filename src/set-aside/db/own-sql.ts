@@ -60,7 +60,7 @@ export async function runPlainSql(
     })
   } catch (error) {
     if (error instanceof Problem) throw error
-    const isOurRole = owner !== null && !statements.some(({ sql }) => /^(re)?set\b.*\brole\b/i.test(sql))
+    const isOurRole = owner !== null && !statements.some(({ sql }) => takesRole.test(sql))
     const role = isOurRole ? owner : null
     const lacks = sqlstateOf(error) === '42501' ? await readWhoLacks(sql, role, error) : null
     const end = sentences(untouched, ...adviceOn(error, role), lacks)
@@ -125,6 +125,9 @@ async function insistOnCharacters(sql: Sql, file: string, text: string): Promise
 }
 
 const untouched = 'The database is as it was before this migration.'
+
+/** A statement that takes a role, or gives it back. */
+const takesRole = /^(re)?set\b.*\brole\b|\bset_config\('role'/i
 
 /** What to do about an error. */
 function adviceOn(error: unknown, role: string | null): string[] {

@@ -228,7 +228,7 @@ const makeTableLog = (view: QualifiedName, { table, log, forget, columns, functi
   return block(
     'keeper pg_catalog.name; writer pg_catalog.name; reader pg_catalog.name; granted pg_catalog.record;',
     `
-  select pg_get_userbyid(nspowner) into strict keeper from pg_namespace where oid = 'viewkeeper'::regnamespace;
+  keeper := coalesce((select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'viewkeeper'), session_user);
   select pg_get_userbyid(relowner) into strict writer from pg_class where oid = ${oidOf(table.name)};
   select pg_get_userbyid(relowner) into strict reader from pg_class where oid = ${oidOf(quoteName(view))};
   perform set_config('role', keeper, true);
@@ -236,7 +236,7 @@ const makeTableLog = (view: QualifiedName, { table, log, forget, columns, functi
     create schema ${logSchema};
     grant usage on schema ${logSchema} to public;
   elsif (select pg_get_userbyid(nspowner) <> keeper from pg_namespace where nspname = '${logSchema}') then
-    raise 'schema ${logSchema} does not belong to %: drop it', keeper;
+    raise 'schema ${logSchema} does not belong to %, which the SQL of npx viewkeeper doctor mends', keeper;
   end if;
   if writer <> keeper then
     execute format('grant create on schema ${logSchema} to %I', writer);

@@ -3,13 +3,20 @@ import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { freeze } from '../../../src/migrate/authoring/freeze.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import { createRole } from '../../../src/own-schema/create-role.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { deep } from '../../support/deep.ts'
 import { deleteRows, updateRows } from '../../support/record/rows.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
+import { useRds } from '../../support/servers/rds.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const { database, sql } = useDatabase()
+const bare = useDatabase({ migrated: false })
+const fresh = useRds()
 const folder = useFolders()
 let folders = 0
 
@@ -38,6 +45,7 @@ async function frozen(
   into: FrozenFolder,
   authored: Definition[],
   more: Partial<Parameters<typeof freeze>[0]> = {},
+  on = database,
 ) {
   const folders = { views: 'views', migrations: 'migrations' }
   const located = authored.map((each) => ({ definition: each, file: 'v.ts', line: 1, hasKey: true }))
@@ -51,7 +59,7 @@ async function frozen(
     removes: [],
     ...more,
   }
-  const planned = await freeze(call, () => database)
+  const planned = await freeze(call, () => on)
   for (const { up, down } of planned?.migrations ?? [])
     for (const each of [up, down]) if (each !== null) await into.write(each.file, each.text)
   return planned?.migrations.map(({ name }) => name)
@@ -306,5 +314,58 @@ describe('a kept table with slices', () => {
       message: expect.stringMatching(/^app.daily has no log of changes: .* Nothing was written.$/),
     })
     expect(await into.read()).toEqual([])
+  })
+
+  test('is frozen, and frozen again, on a database without schema viewkeeper, which gets none by it', async () => {
+    await bare.sql`create table orders (day date, amount int)`
+    const into = await folder('bare')
+    const of = (query: string) => [daily(query.replace('app.', 'public.'), { schema: 'public' })]
+    const before = await wholeCatalog(bare.sql)
+    expect(await frozen(into, of(query), {}, bare.database)).toEqual(['001_daily', '002_daily_touched'])
+    expect(await frozen(into, of(other), {}, bare.database)).toEqual(['003_daily'])
+    expect(await wholeCatalog(bare.sql)).toEqual(before)
+    await migrate(bare.database, schemaFolder)
+    expect(
+      (await migrateUp(migrateCall(bare.database), await into.read())).applied.map(({ does }) => does),
+    ).toEqual(['create', 'sql', 'alter'])
+    expect((await readDrift(bare.database, of(other))).filter(({ kind }) => kind !== 'unpopulated')).toEqual(
+      [],
+    )
+  })
+
+  test('is refused before anything is written, with the grant, if its login may not act as the owner of a table', async () => {
+    const rds = await fresh()
+    const { database: master } = rds.as('master')
+    await master.withConnection((connection) =>
+      createRole(connection, schemaFolder, {
+        login: 'keeper_app',
+        password: 'hunter2',
+        owners: null,
+        ownViews: null,
+      }),
+    )
+    const { database: on } = rds.as('keeper_app')
+    await migrate(on, schemaFolder)
+    await rds.sql.unsafe(`
+      create role seller; create schema app; grant usage, create on schema app to viewkeeper, viewkeeper_views; grant usage on schema app to seller;
+      create table app.orders (day date, amount int); alter table app.orders owner to seller; grant select on app.orders to viewkeeper_views`)
+    const into = await folder('of another owner')
+    const refusal = await refusalOf(frozen(into, [daily(query)], {}, on))
+    expect(refusal).toMatchObject({ code: 'InsufficientPrivilege' })
+    expect(refusal.message).toMatch(
+      /^app\.daily: its log of changes belongs to the owners of its tables\. Nothing was written\. Missing: keeper_app may not act as seller, the owner of app\.orders\.\n\n.* has to run:\n {2}grant seller to viewkeeper.*;$/,
+    )
+    expect(await into.read()).toEqual([])
+    await rds.sql.unsafe(refusal.message.match(/^ {2}(grant .*;)$/m)![1]!)
+    expect(await frozen(into, [daily(query)], {}, on)).toEqual(['001_daily', '002_daily_touched'])
+    expect((await migrateUp(migrateCall(on), await into.read())).applied).toHaveLength(2)
+    expect((await readDrift(on, [daily(query)])).filter(({ view }) => view === 'app.daily')).toEqual([])
+    // Nobody is told to write into a file that freeze has made.
+    await rds.sql`revoke seller from viewkeeper`
+    await rds.sql`drop table viewkeeper_logs."app.daily_0" cascade`
+    await rds.sql`delete from viewkeeper.migrations where number = 2`
+    const failed = await refusalOf(migrateUp(migrateCall(on), await into.read()))
+    expect(failed.message).toContain('permission denied to set role "seller"')
+    expect(failed.message).not.toContain('reset role')
   })
 })

@@ -497,4 +497,25 @@ describe('a check of a definition', () => {
     ])
     expect(await verify(frozen)).toMatchObject([{ does: 'create' }])
   })
+
+  test('of a view that reads another one of the same freeze is tried on nothing but its columns, and refused for the same', async () => {
+    const views = (check: string) => [
+      definition('month_category', 'select id, code, n as revenue from public.base'),
+      definition('report', 'select code, sum(revenue) as revenue from public.month_category group by code', {
+        dependsOn: ['public.month_category'],
+        checks: { notEmpty: true, unique: [['code']], none: check },
+      }),
+    ]
+    const good = 'select 1 from report where revenue < 0'
+    for (const check of [good, `${good} and exists (select from public.month_category)`])
+      expect(await verify(await frozenIn(`good ${check.length}`, views(check)))).toMatchObject([
+        { does: 'create' },
+        { does: 'create' },
+      ])
+    const bad = await frozenIn('bad check of two', views('select gone from report'))
+    await expect(verify(bad)).rejects.toThrow('check "none" cannot be made: column "gone" does not exist')
+    await sql`create function public.note_sum(numeric) returns boolean strict language sql as 'delete from public.base returning true'`
+    const writing = await frozenIn('writing check', views(`${good} and public.note_sum(revenue)`))
+    await expect(verify(writing)).rejects.toThrow('calls public.note_sum(numeric), which writes')
+  })
 })

@@ -2,13 +2,17 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole, type RoleMade, type RoleRequest } from '../../../src/own-schema/create-role.ts'
+import { readView } from '../../../src/record/definitions/look.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { planLog, whyUnused } from '../../../src/slices/db/log.ts'
+import { makeLog } from '../../../src/slices/plan/log.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { deep, eachCase } from '../../support/deep.ts'
 import { recipeOf } from '../../support/recipe.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
 import { oneRoleDatabase, type RdsDatabase, useRds } from '../../support/servers/rds.ts'
 import { major } from '../../support/servers/test-server.ts'
+import { makeKept } from '../../support/slices/kept-table.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
 // Somebody else is there first: eve, who may only create in the database, or who has createrole, too.
@@ -260,6 +264,77 @@ describe('schema viewkeeper, which is ours', () => {
       accepted.push(may.sort().join())
     }
     expect(accepted).toEqual(most.map((cell) => cell.replace(' |', '').split(', ').sort().join()))
+  })
+})
+
+describe('schema viewkeeper_logs', () => {
+  /** A kept table of master's with its log, made before there were roles. */
+  const logged = async () => {
+    const rds = await prepared()
+    const { database } = rds.as('master')
+    await migrate(database, schemaFolder)
+    await rds.run(
+      'master',
+      `create table public.sold as select i as id, i % 3 as day from generate_series(1, 30) i;
+       ${makeKept('public.kept', 'select day, count(*) as n from public.sold group by day')}`,
+    )
+    const view = { schema: 'public', name: 'kept' }
+    await database.withConnection(async (sql) => {
+      for (const statement of makeLog(await planLog(sql, await readView(sql, view))))
+        await sql.unsafe(statement)
+    })
+    const whyNot = async () => whyUnused(rds.sql, await readView(rds.sql, view))
+    expect(await whyNot()).toBeNull()
+    return { rds, whyNot, examined: () => doctor(rds.as('keeper_app').database, { views: [], role: null }) }
+  }
+  const owner = async ({ sql }: RdsDatabase) =>
+    (
+      await sql`select nspowner::regrole::text as owner from pg_namespace where nspname = 'viewkeeper_logs'`
+    )[0]?.owner
+
+  test('is handed over with schema viewkeeper, and its logs stay in use', async () => {
+    const { rds, whyNot } = await logged()
+    const { done } = await make(rds)
+    expect(done).toContain('alter schema viewkeeper_logs owner to viewkeeper')
+    expect([await owner(rds), await whyNot()]).toEqual(['viewkeeper', null])
+    expect((await make(rds, { password: null })).done).toEqual([])
+  })
+
+  test('of somebody else is neither believed nor taken; doctor says so, and what mends it', async () => {
+    const { rds, whyNot, examined } = await logged()
+    await make(rds)
+    const why =
+      'schema viewkeeper_logs does not belong to viewkeeper, or others may create in it, which the SQL of npx viewkeeper doctor mends'
+    for (const [change, because, sql] of [
+      [
+        'alter schema viewkeeper_logs owner to boss',
+        'schema viewkeeper_logs belongs to boss, and schema viewkeeper to viewkeeper',
+        'alter schema viewkeeper_logs owner to viewkeeper;',
+      ],
+      [
+        'grant create on schema viewkeeper_logs to public',
+        'public may create in schema viewkeeper_logs',
+        'revoke create on schema viewkeeper_logs from public cascade;',
+      ],
+      [
+        'alter schema viewkeeper_logs owner to eve',
+        'schema viewkeeper_logs belongs to eve, and schema viewkeeper to viewkeeper',
+        'alter schema viewkeeper_logs rename to viewkeeper_logs_before;',
+      ],
+    ] as const) {
+      await rds.sql.unsafe(change)
+      expect(await whyNot()).toBe(why)
+      const { done, missing: refused } = await make(rds, { password: null })
+      expect([done, refused.some((fix) => fix.sql === sql)]).toEqual([[], change.endsWith('boss')])
+      const { schema, missing } = await examined()
+      expect(schema).toMatchObject([{ because, fix: { sql } }])
+      expect(missing).toContainEqual(expect.objectContaining({ sql }))
+      // It stops no deploy: no code in it runs as us.
+      expect((await migrate(rds.as('keeper_app').database, schemaFolder)).applied).toEqual([])
+      await rds.sql.unsafe(sql)
+      expect((await examined()).schema).toEqual([])
+      expect(await whyNot()).toEqual(change.endsWith('eve') ? expect.any(String) : null)
+    }
   })
 })
 

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { deep } from '../../support/deep.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
 import { freeze, useProjects } from './projects.ts'
 
 const start = useProjects()
@@ -57,5 +59,25 @@ describe('migrating', () => {
     project.author('sales', 'select id from public.orders')
     await project.succeed(...freeze())
     expect(await project.succeed('migrate', 'down', '--yes')).toBe('  nothing to undo\n')
+  })
+
+  test('says after Ctrl-C what goes on, and the database applies it', async () => {
+    const { project, sql } = await start()
+    await makeGatedView(sql, 'gated')
+    project.author('slow', 'select public.gated_gate() as id')
+    await project.succeed(...freeze())
+    await withGateClosed(sql, 'gated', async (open) => {
+      expect(await project.run(['migrate', 'up'], { interrupt: untilAtGate(sql, 'gated') })).toEqual({
+        code: 130,
+        out: 'what migrate up has begun may go on without you\n  look again: viewkeeper migrate status\n',
+        err: '',
+      })
+      await open()
+    })
+    await until('the migration is applied', async () => {
+      const [applied] = await sql`select from viewkeeper.migrations`
+      return applied
+    })
+    expect(await project.succeed('migrate', 'status')).toMatch(/✓ 001_slow {3}/)
   })
 })

@@ -61,12 +61,16 @@ export class Project {
     this.remove(`views/${name}.ts`)
   }
 
-  /** Runs `viewkeeper` in the folder. No password ever stands in what it prints, and no stack. */
+  /** Runs `viewkeeper` in the folder. No password ever stands in what it prints, and no stack. `interrupt`: when Ctrl-C is pressed. */
   async run(
     args: string[],
-    { url = this.url, env = {} }: { url?: string | undefined; env?: Record<string, string> } = {},
+    {
+      url = this.url,
+      env = {},
+      interrupt,
+    }: { url?: string | undefined; env?: Record<string, string>; interrupt?: Promise<unknown> } = {},
   ): Promise<Ran> {
-    return this.ended([process.execPath, commandLine, ...args], url, env)
+    return this.ended([process.execPath, commandLine, ...args], url, env, interrupt)
   }
 
   /** Runs a line as a step of a workflow does, with the command line as `npx viewkeeper`. */
@@ -79,6 +83,7 @@ export class Project {
     [program = '', ...args]: string[],
     url: string | undefined,
     env: Record<string, string>,
+    interrupt?: Promise<unknown>,
   ): Promise<Ran> {
     const child = spawn(program, args, {
       cwd: this.folder,
@@ -92,6 +97,7 @@ export class Project {
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    void interrupt?.then(() => child.kill('SIGINT'))
     const [out, err, [code]] = await Promise.all([
       text(child.stdout),
       text(child.stderr),
