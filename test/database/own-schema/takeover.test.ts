@@ -200,12 +200,12 @@ describe('schema viewkeeper, which is ours', () => {
       'actions batch_groups batch_views batches definitions deliveries incidents latest_runs parts runs set_aside switches view_status',
     'reporting: select, viewkeeper: all': 'freshness',
     'viewkeeper: all':
-      'actions_id_seq ages batches_serial_seq definitions_id_seq deliveries_sequence_seq events events_sequence_seq forget_last_ends ' +
-      'keep_last_end last_ends migrations note_action runs_id_seq schema_steps standings tokens',
+      'actions_id_seq ages batches_serial_seq definitions_id_seq deliveries_sequence_seq ends events events_sequence_seq ' +
+      'keep_last_ends last_ends migrations note_action runs_id_seq schema_steps standings tokens',
     'everybody: execute, viewkeeper: all':
       'age_of as_of behind_logs changed executes_text expect_anew filling find_last_ends first_run_since followed_log has_turn ' +
-      'has_waited hiding horizon inputs insist_on_author insist_on_setter is_awaited is_filling is_fresh is_unneeded keep_ages kept ' +
-      'last_success lock_read lost mend_ends newer not_fresh note_planner noted reached reads require_fresh restored seen unchanged ' +
+      'has_waited hiding horizon inputs insist_on_owner is_awaited is_filling is_fresh is_unneeded keep_ages kept ' +
+      'last_success live lock_read lost mend_ends newer not_fresh note_planner noted reached reads require_fresh restored seen unchanged ' +
       'usual_duration view_metrics world',
   }
 
