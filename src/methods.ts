@@ -345,7 +345,7 @@ export interface RefreshOptions {
   slices?: {
     from: string
     to: string
-    /** A column by which the view falls into slices; by default the only one that there is. */
+    /** A column by which the view falls into slices; by default that of its definition, or the only one. */
     by?: string
   }
 }
