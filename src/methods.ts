@@ -563,6 +563,8 @@ export interface View {
   sizeBytes: number | null
   /** The planner's estimate; if there is none, the count of the last refresh. */
   estimatedRows: number | null
+  /** The count of the refresh that made the data; null if nobody knows which one did. */
+  countedRows?: number | null
   /** How the view stands: the most urgent of all that is true of it. `failed`: its own refresh failed, and none has succeeded since; `heldBack`: it waits for `culprit`; `unknown`: nobody knows how old its data are; `unlimited`: nothing says how old they may be. */
   state: 'missing' | 'aside' | 'failed' | 'unpopulated' | 'heldBack' | 'stale' | 'paused' | 'unknown' | 'unlimited' | 'fresh'
   /** The view to fix first, because this one waits for it, or shows its old data. Null: none is. */
@@ -670,6 +672,8 @@ export interface ViewDetails {
   sizeBytes: number | null
   /** The planner's estimate; if there is none, the count of the last refresh. */
   estimatedRows: number | null
+  /** The count of the refresh that made the data; null if nobody knows which one did. */
+  countedRows?: number | null
   /** How the view stands: the most urgent of all that is true of it. `failed`: its own refresh failed, and none has succeeded since; `heldBack`: it waits for `culprit`; `unknown`: nobody knows how old its data are; `unlimited`: nothing says how old they may be. */
   state: 'missing' | 'aside' | 'failed' | 'unpopulated' | 'heldBack' | 'stale' | 'paused' | 'unknown' | 'unlimited' | 'fresh'
   /** The view to fix first, because this one waits for it, or shows its old data. Null: none is. */

@@ -220,6 +220,9 @@ const viewSummary = z.object({
   pausedUntil: timeOrNull.optional().describe('When its pause ends by itself; null: when somebody ends it.'),
   sizeBytes: count.describe("While the view is locked exclusively: the planner's estimate, or null."),
   estimatedRows: count.describe("The planner's estimate; if there is none, the count of the last refresh."),
+  countedRows: count
+    .optional()
+    .describe('The count of the refresh that made the data; null if nobody knows which one did.'),
   state,
   culprit,
   lastRun: z

@@ -28,13 +28,7 @@ export const viewColumns: Column<View>[] = [
     number: true,
     leaveOut: 5,
   },
-  {
-    name: 'rows',
-    title: 'Rows',
-    cell: ({ estimatedRows }) => (estimatedRows === null ? null : whole(estimatedRows)),
-    number: true,
-    leaveOut: 4,
-  },
+  { name: 'rows', title: 'Rows', cell: rowsOf, number: true, leaveOut: 4 },
   {
     name: 'next',
     title: 'Next run',
@@ -54,7 +48,7 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['owner', view.owner],
     ['comment', view.comment],
     ['strategy', view.strategy],
-    ['rows', view.estimatedRows === null ? null : `about ${whole(view.estimatedRows)}`],
+    ['rows', rowsOf(view)],
     ['size', sizeOf(view)],
     [
       'log of changes',
@@ -99,7 +93,7 @@ export const orders = Object.keys(orderWords) as Order[]
 const measures: Record<Exclude<Order, 'urgency' | 'name'>, (view: View) => number | null> = {
   age: ({ staleMs }) => staleMs,
   duration: ({ lastRun }) => lastRun?.durationMs ?? null,
-  rows: ({ estimatedRows }) => estimatedRows,
+  rows: ({ countedRows, estimatedRows }) => countedRows ?? estimatedRows,
   size: ({ sizeBytes }) => sizeBytes,
   next: ({ nextRun }) => (nextRun === null ? null : -Date.parse(nextRun)),
 }
@@ -179,6 +173,11 @@ function lastRunCell({ view, lastRun, retry, suspendedUntil, pausedUntil }: View
 const lengthOf = (ms: number | null): Cell => (ms === null ? null : duration(ms))
 
 const momentCell = (at: string | null): Cell => (at === null ? null : { moment: at })
+
+function rowsOf({ countedRows, estimatedRows }: View): Cell {
+  if (countedRows != null) return whole(countedRows)
+  return estimatedRows === null ? null : `~${whole(estimatedRows)}`
+}
 
 function sizeOf({ sizeBytes }: View): Cell {
   return sizeBytes === null ? null : bytes(sizeBytes)
