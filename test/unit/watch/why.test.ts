@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { BatchFacts, HeldLock, RunFacts } from '../../../src/record/plan/watch.ts'
 import type { Cause, ExaminedView } from '../../../src/watch/diagnosis/cause.ts'
 import { whyOf } from '../../../src/watch/diagnosis/diagnose.ts'
+import { wholeCause } from '../../../src/watch/diagnosis/run-cause.ts'
 import { moment } from '../../../src/words/phrases.ts'
 import { examined } from '../../support/views/examined.ts'
 
@@ -99,15 +100,17 @@ describe('a run whose check has failed', () => {
     expect(why(held)[0]).toEqual({
       code: 'CheckFailed',
       text:
-        'Run 7 at 09:10 UTC: check "c" holds the new data of app.base back (3 rows, since 08:10 UTC). ' +
+        'Run 7 at 09:10 UTC: check "c" holds the new data of app.base back (the check found 3 rows; it has failed since 08:10 UTC). ' +
         'Readers still see the data of 2026-11-19 09:00 UTC, 27 h old.',
       next: 'with "v" as ( SELECT 1) select * from "v" where day is null',
       runId: 7,
     })
+    expect(wholeCause(why(held)[0]!, error)).toBe(why(held)[0]?.text)
     const commented = { ...error, hint: `${error.hint} -- ?` }
     expect(why({ ...held, runs: [run({ error: commented })] })[0]?.next).toBe(
       'viewkeeper runs 7 --env production',
     )
+    expect(wholeCause({ text: 'It failed', next: null }, commented)).toContain(query)
   })
 
   test('is why what reads the view was skipped', () => {
