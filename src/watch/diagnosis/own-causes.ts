@@ -227,8 +227,8 @@ const dataOf = (
   name: string,
   clock: Surroundings['clock'],
 ): string => {
-  const success =
-    lastSuccessAt === null ? '' : `, although its last refresh succeeded at ${clock(lastSuccessAt)}`
+  const at = lastSuccessAt && clock(lastSuccessAt)
+  const success = !at || at === (asOf && clock(asOf)) ? '' : `, although its last refresh succeeded at ${at}`
   return asOf === null
     ? `Nobody knows how old the data of ${name} are${success}: nobody knew the age of ${heldBackBy}, which it reads`
     : `${name} is as of ${clock(asOf)}${success}: ${heldBackBy === name ? 'since then only slices of it were computed anew' : `${heldBackBy}, which it reads, was not fresher`}`

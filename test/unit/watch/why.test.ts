@@ -245,6 +245,16 @@ describe('what goes on now', () => {
     expect(codes(standing({ missing: true, runs: [creating] }))).toEqual(['Missing', 'InProgress'])
   })
 
+  test('a view of which slices were computed is not said to be old although it was refreshed at the same minute', () => {
+    const data = { asOf: at('11:58'), heldBackBy: 'app.top', stale: true }
+    const textOf = (lastSuccessAt: Date) => why(standing({ ...data, lastSuccessAt }))[0]?.text
+    const then = 'since then only slices of it were computed anew.'
+    expect(textOf(new Date(data.asOf.getTime() + 9000))).toBe(`app.top is as of 11:58 UTC: ${then}`)
+    expect(textOf(at('11:59'))).toBe(
+      `app.top is as of 11:58 UTC, although its last refresh succeeded at 11:59 UTC: ${then}`,
+    )
+  })
+
   test('a view with a schedule, and without a limit yet, is not said to have no schedule', () => {
     const [cause] = why(standing({ stale: false, maxStaleMs: null }))
     expect(cause?.text).toMatch(/no limit: .* knows no interval of its schedule yet\.$/)
