@@ -592,8 +592,8 @@ export interface View {
   stale: boolean
   /** When the view is refreshed next, by a target lag: at the latest; null if nothing does that, or a pause keeps it from that. */
   nextRun: string | null
-  /** What begins that run: the view's own schedule, the one for every view, a target lag, a retry. Null if `nextRun` is null. */
-  nextBy: 'view' | 'nightly' | 'lag' | 'retry' | null
+  /** What begins that run: the view's own schedule, the one for every view, a target lag, its log as soon as it has rows, and else at `nextRun`; a retry. Null if `nextRun` is null. */
+  nextBy: 'view' | 'nightly' | 'lag' | 'log' | 'retry' | null
   /** How old target lags let the data become: its own, or the shortest of the views for which it is refreshed along. Null: none does. */
   promisedMs: number | null
   /** The view whose target lag that is; null: its own. */
@@ -701,8 +701,8 @@ export interface ViewDetails {
   stale: boolean
   /** When the view is refreshed next, by a target lag: at the latest; null if nothing does that, or a pause keeps it from that. */
   nextRun: string | null
-  /** What begins that run: the view's own schedule, the one for every view, a target lag, a retry. Null if `nextRun` is null. */
-  nextBy: 'view' | 'nightly' | 'lag' | 'retry' | null
+  /** What begins that run: the view's own schedule, the one for every view, a target lag, its log as soon as it has rows, and else at `nextRun`; a retry. Null if `nextRun` is null. */
+  nextBy: 'view' | 'nightly' | 'lag' | 'log' | 'retry' | null
   /** How old target lags let the data become: its own, or the shortest of the views for which it is refreshed along. Null: none does. */
   promisedMs: number | null
   /** The view whose target lag that is; null: its own. */
@@ -846,6 +846,8 @@ export interface Why {
   maxStaleMs: number | null
   /** When a schedule refreshes the view next; null if none does, or a pause keeps it from that. */
   nextRun: string | null
+  /** What begins that run: the view's own schedule, the one for every view, a target lag, its log as soon as it has rows, and else at `nextRun`; a retry. Null if `nextRun` is null. */
+  nextBy?: 'view' | 'nightly' | 'lag' | 'log' | 'retry' | null
   /** The views that wait for the one to fix first, which is `culprit`, or else this view. */
   holdsBack: string[]
   /** Why the data are as old as they are: the real cause first. There is always one. */

@@ -32,7 +32,8 @@ export const viewColumns: Column<View>[] = [
   {
     name: 'next',
     title: 'Next run',
-    cell: ({ nextRun }) => (nextRun === null ? { onPage: 'not scheduled' } : { ahead: nextRun }),
+    cell: ({ nextRun, nextBy }) =>
+      nextRun === null ? { onPage: 'not scheduled' } : nextBy === 'log' ? 'on changes' : { ahead: nextRun },
     leaveOut: 3,
   },
   { name: 'size', title: 'Size', cell: sizeOf, number: true, leaveOut: 6 },
@@ -43,6 +44,7 @@ export const viewColumns: Column<View>[] = [
 export function viewFacts(view: ViewDetails, now: Date): Fact[] {
   const held = heldBack(view)
   const checked = lastChecked(view.recentRuns)
+  const byLog = view.nextBy === 'log' ? 'when its log has rows, at the latest ' : null
   return [
     ['source', view.source],
     ['owner', view.owner],
@@ -71,7 +73,7 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['schedule', scheduleCell(view)],
     ['limit', limitCell(view)],
     ['paused until', view.paused ? (momentCell(view.pausedUntil ?? null) ?? 'somebody resumes it') : null],
-    ['next run', view.nextRun && [{ moment: view.nextRun }, ', ', { ahead: view.nextRun }]],
+    ['next run', view.nextRun && [byLog, { moment: view.nextRun }, ', ', { ahead: view.nextRun }]],
     ...(checked ? checkFacts(checked) : []),
   ]
 }

@@ -86,6 +86,7 @@ describe('views', () => {
       'late    stale    26 h   25 h  success 3 min ago   9.3 s   4,309  in 21 h   8.0 kB  nightly',
       'broken  failed  3 min   25 h  failed 5 min ago   0.45 s  ~7,201  in 21 h   8.0 kB  nightly',
     ])
+    expect(tableOf(viewColumns, [{ ...stale, nextBy: 'log' }], now, wide)[1]).toContain('on changes')
     for (const line of tableOf(viewColumns, all, now, narrow)) expect(line.length).toBeLessThanOrEqual(80)
   })
 

@@ -245,6 +245,15 @@ describe('what goes on now', () => {
     expect(codes(standing({ missing: true, runs: [creating] }))).toEqual(['Missing', 'InProgress'])
   })
 
+  test('a view whose log begins its refreshes is not said to wait for a schedule', () => {
+    const followed = { nextBy: 'log', nextRun: at('12:01'), asOf: at('11:59') } as const
+    const then = 'refreshed when its log has rows, at the latest at 12:01 UTC.'
+    expect(why(standing({ ...followed, stale: false, staleMs: 60_000 }))[0]?.text).toBe(
+      `app.top is 60 s old, and may be 25 h old; it is ${then}`,
+    )
+    expect(why(standing(followed))[0]?.text).toBe(`app.top is ${then}`)
+  })
+
   test('a view of which slices were computed is not said to be old although it was refreshed at the same minute', () => {
     const data = { asOf: at('11:58'), heldBackBy: 'app.top', stale: true }
     const textOf = (lastSuccessAt: Date) => why(standing({ ...data, lastSuccessAt }))[0]?.text
