@@ -142,7 +142,7 @@ test.each([
   [
     'migrate',
     'src/api/lambda/migrate.ts',
-    /^src\/(migrate\/(apply|failures|plan-change)|record\/envelope\/text)\.ts$/,
+    /^src\/(migrate\/(apply-migrations|migration-failures|plan-change)|record\/envelope\/text)\.ts$/,
   ],
 ])(
   'a call of %s loads at most 114 kB with a token, and what it seldom needs only then',
