@@ -110,7 +110,7 @@ export function makeDoorkeeper(database: Database, now = () => performance.now()
       if (token === null)
         throw new Problem(
           'Unauthenticated',
-          'A token is needed: send one header "Authorization: Bearer <token>". Make a token with: viewkeeper token create',
+          `A token is needed: send one header "Authorization: Bearer <token>". Make a token with: ${makes(needed)}`,
         )
       const id = idOf(token)
       if (id === null) count(address, 1)
@@ -123,11 +123,14 @@ export function makeDoorkeeper(database: Database, now = () => performance.now()
       if (includes(caller.may, needed)) return caller
       throw new Problem(
         'NotAllowed',
-        `Token ${caller.name} may ${caller.may}, and this needs ${needed}. Make another with: viewkeeper token create --may ${needed}`,
+        `Token ${caller.name} may ${caller.may}, and this needs ${needed}. Make another with: ${makes(needed)}`,
       )
     },
   }
 }
+
+/** The command that makes a token that may do this. */
+const makes = (may: PolicyName): string => `viewkeeper token create --name '<name>' --may ${may}`
 
 /** Remembers a value as the newest, and forgets the oldest above the limit. */
 function remember<Value>(values: Map<string, Value>, key: string, value: Value): void {

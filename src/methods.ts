@@ -345,7 +345,7 @@ export interface RefreshOptions {
   slices?: {
     from: string
     to: string
-    /** A column by which the view falls into slices; by default the only one that there is. */
+    /** A column by which the view falls into slices; by default that of its definition, or the only one. */
     by?: string
   }
 }
@@ -563,6 +563,8 @@ export interface View {
   sizeBytes: number | null
   /** The planner's estimate; if there is none, the count of the last refresh. */
   estimatedRows: number | null
+  /** The count of the refresh that made the data; null if nobody knows which one did. */
+  countedRows?: number | null
   /** How the view stands: the most urgent of all that is true of it. `failed`: its own refresh failed, and none has succeeded since; `heldBack`: it waits for `culprit`; `unknown`: nobody knows how old its data are; `unlimited`: nothing says how old they may be. */
   state: 'missing' | 'aside' | 'failed' | 'unpopulated' | 'heldBack' | 'stale' | 'paused' | 'unknown' | 'unlimited' | 'fresh'
   /** The view to fix first, because this one waits for it, or shows its old data. Null: none is. */
@@ -590,8 +592,8 @@ export interface View {
   stale: boolean
   /** When the view is refreshed next, by a target lag: at the latest; null if nothing does that, or a pause keeps it from that. */
   nextRun: string | null
-  /** What begins that run: the view's own schedule, the one for every view, a target lag, a retry. Null if `nextRun` is null. */
-  nextBy: 'view' | 'nightly' | 'lag' | 'retry' | null
+  /** What begins that run: the view's own schedule, the one for every view, a target lag, its log as soon as it has rows, and else at `nextRun`; a retry. Null if `nextRun` is null. */
+  nextBy: 'view' | 'nightly' | 'lag' | 'log' | 'retry' | null
   /** How old target lags let the data become: its own, or the shortest of the views for which it is refreshed along. Null: none does. */
   promisedMs: number | null
   /** The view whose target lag that is; null: its own. */
@@ -670,6 +672,8 @@ export interface ViewDetails {
   sizeBytes: number | null
   /** The planner's estimate; if there is none, the count of the last refresh. */
   estimatedRows: number | null
+  /** The count of the refresh that made the data; null if nobody knows which one did. */
+  countedRows?: number | null
   /** How the view stands: the most urgent of all that is true of it. `failed`: its own refresh failed, and none has succeeded since; `heldBack`: it waits for `culprit`; `unknown`: nobody knows how old its data are; `unlimited`: nothing says how old they may be. */
   state: 'missing' | 'aside' | 'failed' | 'unpopulated' | 'heldBack' | 'stale' | 'paused' | 'unknown' | 'unlimited' | 'fresh'
   /** The view to fix first, because this one waits for it, or shows its old data. Null: none is. */
@@ -697,8 +701,8 @@ export interface ViewDetails {
   stale: boolean
   /** When the view is refreshed next, by a target lag: at the latest; null if nothing does that, or a pause keeps it from that. */
   nextRun: string | null
-  /** What begins that run: the view's own schedule, the one for every view, a target lag, a retry. Null if `nextRun` is null. */
-  nextBy: 'view' | 'nightly' | 'lag' | 'retry' | null
+  /** What begins that run: the view's own schedule, the one for every view, a target lag, its log as soon as it has rows, and else at `nextRun`; a retry. Null if `nextRun` is null. */
+  nextBy: 'view' | 'nightly' | 'lag' | 'log' | 'retry' | null
   /** How old target lags let the data become: its own, or the shortest of the views for which it is refreshed along. Null: none does. */
   promisedMs: number | null
   /** The view whose target lag that is; null: its own. */
@@ -842,6 +846,8 @@ export interface Why {
   maxStaleMs: number | null
   /** When a schedule refreshes the view next; null if none does, or a pause keeps it from that. */
   nextRun: string | null
+  /** What begins that run: the view's own schedule, the one for every view, a target lag, its log as soon as it has rows, and else at `nextRun`; a retry. Null if `nextRun` is null. */
+  nextBy?: 'view' | 'nightly' | 'lag' | 'log' | 'retry' | null
   /** The views that wait for the one to fix first, which is `culprit`, or else this view. */
   holdsBack: string[]
   /** Why the data are as old as they are: the real cause first. There is always one. */

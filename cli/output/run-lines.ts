@@ -81,7 +81,7 @@ export function failureLines(
     next: command(['runs', String(id)], null),
   }
   return [
-    ...wrapLines(wholeCause({ text }, error), width - 2),
+    ...wrapLines(wholeCause({ text, next }, error), width - 2),
     ...(next === null || isCommand(next, here) ? [] : [`next: ${harmless(aimed(next, typed))}`]),
     `more: ${runbookOf(error.class)}`,
   ].map((line) => `  ${line}`.trimEnd())

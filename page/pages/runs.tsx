@@ -3,6 +3,7 @@ import type { DayList, Run, ToldAction } from '../../src/api/answers.ts'
 import { type Api, ask, readDays, readRun } from '../../src/api/ask.ts'
 import { isOpen, type Sign, signOfRun } from '../../src/resources/cell.ts'
 import { actionColumns, runColumns, runFacts, statementsOf, timeText } from '../../src/resources/run-facts.ts'
+import { adviceOf } from '../../src/watch/diagnosis/run-cause.ts'
 import { aimed, type CommandTarget, isCommand } from '../../src/words/commands.ts'
 import { withSchema } from '../../src/words/glob.ts'
 import { count } from '../../src/words/phrases.ts'
@@ -357,7 +358,7 @@ interface RunErrorProps {
 const RunError: FC<RunErrorProps> = ({ run: { operation, cause }, error, next }) => (
   <section class="failure" aria-labelledby="error">
     <h2 id="error">{cause?.text ?? error.message}</h2>
-    <Advice error={error} />
+    <Advice error={error} next={cause?.next} />
     {next && <Command line={next} />}
     {error.context && <pre>{error.context}</pre>}
     {error.runningRunId && (
@@ -375,12 +376,11 @@ const RunError: FC<RunErrorProps> = ({ run: { operation, cause }, error, next })
   </section>
 )
 
-/** What a run found besides its cause, and what mends it. The findings of checks stand in the cause. */
-export const Advice: FC<{ error: NonNullable<Run['error']> }> = ({ error }) => (
-  <>
-    {[error.class === 'CheckFailed' ? null : error.detail, error.hint].map((text) => text && <p>{text}</p>)}
-  </>
-)
+/** What a run found besides its cause and what to type next, and what mends it. */
+export const Advice: FC<{ error: NonNullable<Run['error']>; next: string | null | undefined }> = ({
+  error,
+  next,
+}) => <>{adviceOf(error, next).map((text) => text && <p>{text}</p>)}</>
 
 const noActions =
   'Nobody has paused, canceled, forced, dropped or retried anything. Refreshes stand under the runs.'

@@ -127,7 +127,9 @@ const WhyPanel: FC<{ why: Why; typed: CommandTarget; runs: Run[] }> = ({
               href ? <a href={href}>{forPeople(text)}</a> : forPeople(text),
             )}
           </p>
-          {runs.map(({ id, error }) => id === cause.runId && error && <Advice error={error} />)}
+          {runs.map(
+            ({ id, error }) => id === cause.runId && error && <Advice error={error} next={cause.next} />,
+          )}
           {cause.next && <Command line={aimed(cause.next, typed)} />}
         </li>
       ))}

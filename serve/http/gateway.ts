@@ -127,8 +127,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return isClosing ? ('FunctionUnavailable' as const) : options.watched!.whyNotReady()
     },
   }
+  // Whoever shows a token is who it says, and may what it may, on this machine, too.
   const doorkeeperOf = (request: IncomingMessage) =>
-    options.trustsMachine && isFromHere(request, port) ? undefined : options.doorkeeper
+    options.trustsMachine && isFromHere(request, port) && request.headers.authorization === undefined
+      ? undefined
+      : options.doorkeeper
   const { answer, apiOf } = answerRoutes({ routes: options.routes, served, doorkeeperOf, hint: events?.hint })
   const page = pageFor({
     target: () => ({

@@ -208,6 +208,13 @@ const culprit = textOrNull.describe(
   'The view to fix first, because this one waits for it, or shows its old data. Null: none is.',
 )
 
+const nextBy = z
+  .enum(nextBys)
+  .nullable()
+  .describe(
+    "What begins that run: the view's own schedule, the one for every view, a target lag, its log as soon as it has rows, and else at `nextRun`; a retry. Null if `nextRun` is null.",
+  )
+
 const viewSummary = z.object({
   id: count.describe('Null until the monitor, a run or a batch first meets the view.'),
   view: text,
@@ -220,6 +227,9 @@ const viewSummary = z.object({
   pausedUntil: timeOrNull.optional().describe('When its pause ends by itself; null: when somebody ends it.'),
   sizeBytes: count.describe("While the view is locked exclusively: the planner's estimate, or null."),
   estimatedRows: count.describe("The planner's estimate; if there is none, the count of the last refresh."),
+  countedRows: count
+    .optional()
+    .describe('The count of the refresh that made the data; null if nobody knows which one did.'),
   state,
   culprit,
   lastRun: z
@@ -239,12 +249,7 @@ const viewSummary = z.object({
   nextRun: timeOrNull.describe(
     'When the view is refreshed next, by a target lag: at the latest; null if nothing does that, or a pause keeps it from that.',
   ),
-  nextBy: z
-    .enum(nextBys)
-    .nullable()
-    .describe(
-      "What begins that run: the view's own schedule, the one for every view, a target lag, a retry. Null if `nextRun` is null.",
-    ),
+  nextBy,
   promisedMs: milliseconds.describe(
     'How old target lags let the data become: its own, or the shortest of the views for which it is refreshed along. Null: none does.',
   ),
@@ -374,6 +379,7 @@ export const why = named('Why', 'Why the data of a view are as old as they are, 
   nextRun: timeOrNull.describe(
     'When a schedule refreshes the view next; null if none does, or a pause keeps it from that.',
   ),
+  nextBy: nextBy.optional(),
   holdsBack: texts.describe(
     'The views that wait for the one to fix first, which is `culprit`, or else this view.',
   ),

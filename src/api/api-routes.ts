@@ -78,7 +78,7 @@ export const apiRoutes = {
     does:
       'Every view in the catalog, and every authored view that is missing or set aside: `state` and `culprit`, the view to fix first; last ' +
       "run and success, `asOf`, `heldBackBy`, age and limit. `nextRun`, and `nextBy`: the `view`'s schedule, the `nightly` one, a target " +
-      '`lag` or a `retry`; what it reads and what reads it; `aside`, `retry`. `?state=` selects `stale`, ' +
+      '`lag`, its `log` as soon as it has rows, or a `retry`; what it reads and what reads it; `aside`, `retry`. `?state=` selects `stale`, ' +
       '`failed`, `heldBack`, `unknown`, `running`, `paused`, `unpopulated`, `missing` or `aside`. `paused`: everything is',
     takes: {
       query: z.strictObject({

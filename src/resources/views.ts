@@ -28,17 +28,12 @@ export const viewColumns: Column<View>[] = [
     number: true,
     leaveOut: 5,
   },
-  {
-    name: 'rows',
-    title: 'Rows',
-    cell: ({ estimatedRows }) => (estimatedRows === null ? null : whole(estimatedRows)),
-    number: true,
-    leaveOut: 4,
-  },
+  { name: 'rows', title: 'Rows', cell: rowsOf, number: true, leaveOut: 4 },
   {
     name: 'next',
     title: 'Next run',
-    cell: ({ nextRun }) => (nextRun === null ? { onPage: 'not scheduled' } : { ahead: nextRun }),
+    cell: ({ nextRun, nextBy }) =>
+      nextRun === null ? { onPage: 'not scheduled' } : nextBy === 'log' ? 'on changes' : { ahead: nextRun },
     leaveOut: 3,
   },
   { name: 'size', title: 'Size', cell: sizeOf, number: true, leaveOut: 6 },
@@ -49,12 +44,13 @@ export const viewColumns: Column<View>[] = [
 export function viewFacts(view: ViewDetails, now: Date): Fact[] {
   const held = heldBack(view)
   const checked = lastChecked(view.recentRuns)
+  const byLog = view.nextBy === 'log' ? 'when its log has rows, at the latest ' : null
   return [
     ['source', view.source],
     ['owner', view.owner],
     ['comment', view.comment],
     ['strategy', view.strategy],
-    ['rows', view.estimatedRows === null ? null : `about ${whole(view.estimatedRows)}`],
+    ['rows', rowsOf(view)],
     ['size', sizeOf(view)],
     [
       'log of changes',
@@ -77,7 +73,7 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['schedule', scheduleCell(view)],
     ['limit', limitCell(view)],
     ['paused until', view.paused ? (momentCell(view.pausedUntil ?? null) ?? 'somebody resumes it') : null],
-    ['next run', view.nextRun && [{ moment: view.nextRun }, ', ', { ahead: view.nextRun }]],
+    ['next run', view.nextRun && [byLog, { moment: view.nextRun }, ', ', { ahead: view.nextRun }]],
     ...(checked ? checkFacts(checked) : []),
   ]
 }
@@ -99,7 +95,7 @@ export const orders = Object.keys(orderWords) as Order[]
 const measures: Record<Exclude<Order, 'urgency' | 'name'>, (view: View) => number | null> = {
   age: ({ staleMs }) => staleMs,
   duration: ({ lastRun }) => lastRun?.durationMs ?? null,
-  rows: ({ estimatedRows }) => estimatedRows,
+  rows: ({ countedRows, estimatedRows }) => countedRows ?? estimatedRows,
   size: ({ sizeBytes }) => sizeBytes,
   next: ({ nextRun }) => (nextRun === null ? null : -Date.parse(nextRun)),
 }
@@ -179,6 +175,11 @@ function lastRunCell({ view, lastRun, retry, suspendedUntil, pausedUntil }: View
 const lengthOf = (ms: number | null): Cell => (ms === null ? null : duration(ms))
 
 const momentCell = (at: string | null): Cell => (at === null ? null : { moment: at })
+
+function rowsOf({ countedRows, estimatedRows }: View): Cell {
+  if (countedRows != null) return whole(countedRows)
+  return estimatedRows === null ? null : `~${whole(estimatedRows)}`
+}
 
 function sizeOf({ sizeBytes }: View): Cell {
   return sizeBytes === null ? null : bytes(sizeBytes)

@@ -93,14 +93,8 @@ async function planAsSeen(
     // The strategy of a batch is that of its other views.
     const strategy = (request.inBatch === undefined ? request.strategy : undefined) ?? definition.strategy
     const hasLog = definition.slices !== null
-    const planned = await planKept(view, {
-      ...request,
-      ...options,
-      sql,
-      asked: request.slices,
-      strategy,
-      hasLog,
-    })
+    const asked = request.slices && { ...request.slices, by: request.slices.by ?? definition.slices?.by }
+    const planned = await planKept(view, { ...request, ...options, sql, asked, strategy, hasLog })
     if (planned === 'gone') return planned
     if (definition.skipsUnchanged) planned.plan.counted = true
     return { ...planned, timeoutSeconds, view }

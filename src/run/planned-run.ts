@@ -33,6 +33,10 @@ const unreachable: ProblemCode[] = [
 /** Plans the run for the view as it is now, over this connection. If it throws a Problem, the plan is refused. */
 export type Planning = (sql: Sql) => Promise<PlannedRun | Skipped>
 
+/** Whether the slices that somebody asks for are none: nothing is recorded, because the view is not at fault. */
+const isOfSlices = ({ code, details: { field = '' } }: Problem): boolean =>
+  code === 'InvalidRequest' && /^slices/.test(field)
+
 /** Plans the run. If the plan is refused (a Problem), the run ends at once as failed. */
 export async function planOrEnd<P extends PlannedRun>(
   planning: () => Promise<P | Skipped>,
@@ -41,7 +45,8 @@ export async function planOrEnd<P extends PlannedRun>(
     return await planning()
   } catch (thrown) {
     const problem = problemOf(thrown)
-    if (!(problem instanceof Problem) || unreachable.includes(problem.code)) throw problem
+    if (!(problem instanceof Problem) || unreachable.includes(problem.code) || isOfSlices(problem))
+      throw problem
     const error = runErrorOf(problem)
     return { status: endOfRefused(error), error }
   }

@@ -9,7 +9,7 @@ import { displayPart } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { ViewSlices } from './slices.ts'
 
-/** The rows of a view from one value of column `by` to another, ends included. The column need not be named if there is only one. */
+/** The rows of a view from one value of column `by` to another, ends included. Without `by`: the only column. */
 export type Asked = Partial<Readonly<Record<'from' | 'to' | 'by', string>>>
 
 const refused = (message: string, field = 'slices'): Problem =>

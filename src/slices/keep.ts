@@ -111,7 +111,11 @@ async function partOf(
     const range = await findRange(sql, view, asked)
     if (range === 'gone') return range
     const { by, values, words } = range
+    const logged = view.logs ? await readLogged(sql, view) : null
+    const state = logged?.by === by ? await readState(sql, view, facts, logged) : null
+    if (state === 'gone') return state
     return {
+      ...(state && passOn(view, logged!, state)),
       words,
       some: { by, conditions: [(key) => isBetween(key, ...values)] },
       keeps: true,
@@ -130,6 +134,26 @@ const unused = (why: string): Part => ({
   answer: { logUnused: true },
 })
 
+/** What is known of a log of changes and of its view, and what both stand on. */
+async function readState(sql: Sql, view: ViewFacts, facts: KeptFacts, logged: ReadLog) {
+  const query = view.query as number
+  const world = { query, logs: logged.parts.map((each) => each.log) }
+  const proof = readsOfProof(query, logged, `${version} ${facts.is}`)
+  const finds = findsOf("last.mark -> 'joins'", logged, view.owner)
+  const known = await readKnown(sql, view, { ...world, proof, finds })
+  return known === undefined ? 'gone' : { known, world }
+}
+
+type State = Exclude<Awaited<ReturnType<typeof readState>>, 'gone'>
+
+/** What slices that were asked for leave to the next refresh: the log as it was, if it could have been believed and its proof holds. */
+function passOn(view: ViewFacts, logged: ReadLog, { known, world }: State) {
+  const { mark, proof, logOid } = known
+  if (whyNotBelieved(known, logged) !== null || proof === null || proof !== mark?.proof) return {}
+  const log = { holds: holdsOf(view, world, known, []), isBelieved: true, logOid }
+  return { answer: { slices: markOf(known, logged.by, null, mark.joins) }, log }
+}
+
 /** The rows that the log of changes tells, if it may be believed, which takes that nothing has changed since the last refresh but rows of tables. */
 async function touchedOf(
   sql: Sql,
@@ -137,16 +161,10 @@ async function touchedOf(
   facts: KeptFacts,
   logged: ReadLog,
 ): Promise<Part | 'gone'> {
-  const query = view.query as number
+  const state = await readState(sql, view, facts, logged)
+  if (state === 'gone') return state
+  const { known, world } = state
   const { by } = logged
-  const world = { query, logs: logged.parts.map((each) => each.log) }
-  const proof = readsOfProof(query, logged, `${version} ${facts.is}`)
-  const known = await readKnown(sql, view, {
-    ...world,
-    proof,
-    finds: findsOf("last.mark -> 'joins'", logged, view.owner),
-  })
-  if (known === undefined) return 'gone'
   const changed = whyNotBelieved(known, logged)
   const because = changed ?? whyDue(known)
   let exact: string[] | null = null

@@ -34,12 +34,14 @@ export async function readStandings(sql: Sql, said: Schedules, { sizes = false }
     const isPaused = view.pausedSince !== null || pause !== null
     const next = nextOf(view, schedules, now)
     const tries = left.get(view.view)
+    const { followed } = schedules.looks?.followsLogs && view.failure === null ? (view.planned ?? {}) : {}
+    const isFollowed = next?.by === 'lag' && followed && !works.has(view.view)
     return {
       ...view,
       scheduled: next !== null && next.by !== 'retry',
       nextRun: isPaused ? null : (next?.at ?? null),
       tooRare: view.promisedMs === null ? tooRare(view, view.maxStaleMs, schedules) : null,
-      nextBy: isPaused ? null : (next?.by ?? null),
+      nextBy: isPaused ? null : isFollowed ? 'log' : (next?.by ?? null),
       lagWorksMs: isPaused ? null : (works.get(view.view) ?? null),
       suspended:
         isPaused || tries === undefined ? null : { failures: tries.failures, until: new Date(tries.until) },

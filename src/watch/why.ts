@@ -31,6 +31,7 @@ export interface Diagnosis
     | 'asOf'
     | 'heldBackBy'
     | 'nextRun'
+    | 'nextBy'
   > {
   /** What the view to fix first holds back: this one or its culprit. */
   holdsBack: string[]
@@ -68,7 +69,7 @@ export function getWhy(database: Database, view: string, { schedules, typed }: W
     const silence = silenceOf(await readSilence(sql, subject.view), typed)
     const slow = await slowAmong(sql, [subject.view])
     const [own, ...upstream] = examined as [ExaminedView, ...ExaminedView[]]
-    const { id, state, culprit, staleMs, maxStaleMs, lastSuccessAt, asOf, heldBackBy, nextRun } = own
+    const { id, state, culprit, staleMs, maxStaleMs, lastSuccessAt, asOf, heldBackBy, nextRun, nextBy } = own
     return {
       view: own.view,
       state,
@@ -79,6 +80,7 @@ export function getWhy(database: Database, view: string, { schedules, typed }: W
       asOf,
       heldBackBy,
       nextRun,
+      nextBy,
       holdsBack: views.flatMap((each) => (each.culprit === (culprit ?? own.view) ? each.view : [])),
       causes: [
         ...whyOf(own, upstream, (each) => dependencies.get(each) ?? [], {

@@ -45,7 +45,7 @@ interface CauseWords {
   isOne?: true
 }
 
-/** The words of each cause, said once, here, for every face. The page needs none of them. */
+/** What mails, news and the runbook say of each cause. The sentences of `why` stand in `own-causes.ts` and `run-cause.ts`. The page needs none of them. */
 const causes = {
   SetAside: {
     section: 'set-aside-views',

@@ -100,7 +100,10 @@ describe('a refresh', () => {
     expect(await succeed('refresh', 'regions', '--slices', '1..2')).toMatch(
       /^✓ regions {3}difference {3}.*\n {2}computes 2 of about 3 slices of region anew, from 1 to 2; 0 rows written\n$/,
     )
-    expect((await run('refresh', 'regions', '--slices', '3..1')).out).toContain('no slice from 3 to 1')
+    expect(await run('refresh', 'regions', '--slices', '3..1')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('no slice from 3 to 1'),
+    })
     expect((await run('refresh', 'regions', '--slices', '1..2..3')).err).toContain('two dots between them')
     await sql`drop table regions`
     await sql`drop view regions_query`

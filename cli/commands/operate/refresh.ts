@@ -55,7 +55,7 @@ export function addTo(program: Command): void {
     .option('--without-checks', 'show the new data without its checks; viewkeeper actions names you')
     .option('--timeout <seconds>', 'one view: the longest time on the server', positive)
     .option('--slices <from..to>', 'one view: compute only these rows anew, and keep all others')
-    .option('--by <column>', 'by which column, if the view falls into slices of several')
+    .option('--by <column>', 'by which column (default: that of its definition, or the only one)')
     .option(
       '--retries <n>',
       'several views: how often to try a view again (default: as its definition says)',

@@ -196,12 +196,16 @@ function whyLines(why: Why, now: Date, output: Output): string[] {
 }
 
 function standing(why: Why, now: Date, { width, paint }: Output): string[] {
-  const { lastSuccessAt, asOf, nextRun } = why
+  const { lastSuccessAt, asOf, nextRun, nextBy } = why
   const by = heldBack(why)
   const since =
     asOf === null ? lastSuccessAt && `last success ${moment(lastSuccessAt, now)}` : moment(asOf, now)
   const besides = since === null ? '' : ` (${since}${by === null ? '' : `, held back by ${short(by)}`})`
-  const next = nextRun === null ? 'no next run' : `next run ${ahead(Date.parse(nextRun) - now.getTime())}`
+  const at = nextRun === null ? '' : ahead(Date.parse(nextRun) - now.getTime())
+  const next =
+    nextRun === null
+      ? 'no next run'
+      : `next run ${nextBy === 'log' ? `when its log has rows, at the latest ${at}` : at}`
   const line = standingLine(why, paint, besides)
   const whole = `${line}   ${paint('dim', next)}`
   return displayWidth(whole) <= width ? [whole] : [line, `  ${paint('dim', next)}`]

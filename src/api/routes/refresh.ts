@@ -31,7 +31,7 @@ export const refreshView = operation({
               to: text(1000),
               by: described(z.optional(text(63)), {
                 description:
-                  'A column by which the view falls into slices; by default the only one that there is.',
+                  'A column by which the view falls into slices; by default that of its definition, or the only one.',
               }),
             }),
           ),

@@ -40,6 +40,8 @@ export interface ViewStateFacts {
   sizeBytes: number | null
   /** The planner's estimate; if there is none, the count of the last run that made the data fresh. */
   estimatedRows: number | null
+  /** What that run has counted, if the view holds its data. */
+  countedRows?: number | null
   /** Whether its definition has checks. */
   checked: boolean
   /** The fields of the definition that say which schedules refresh the view. */
@@ -133,10 +135,7 @@ export const fails = ({ failure }: Pick<ViewStateFacts, 'failure'>): boolean =>
   failure !== null && failure.class !== 'NotExchanged'
 
 /** Whether the last attempt did not come to the view, or was undone, because another view failed. */
-export const isLeftOut = ({
-  failure,
-  leftOutSince,
-}: Pick<ViewStateFacts, 'failure' | 'leftOutSince'>): boolean =>
+export const isLeftOut = ({ failure, leftOutSince }: Pick<ViewStateFacts, 'failure' | 'leftOutSince'>) =>
   leftOutSince !== null || failure?.class === 'NotExchanged'
 
 /**

@@ -93,7 +93,8 @@ export async function readFacts(
            coalesce(k.source, 'discovered') as source, coalesce(k.refresh_strategy, ${definitionDefaults.strategy}) as strategy,
            coalesce(p.relispopulated, false) as populated, coalesce(k.missing, false) as missing, a.aside, k.paused_at as "pausedSince",
            case when p.reltuples >= 0 then p.relpages::int8 * current_setting('block_size')::int8 end as "sizeBytes",
-           coalesce(nullif(p.reltuples, -1)::int8, k.row_count_after) as "estimatedRows", coalesce(k.checks <> '{}', false) as checked,
+           coalesce(nullif(p.reltuples, -1)::int8, k.row_count_after) as "estimatedRows",
+           case when p.oid is not null and num_nonnulls(k.as_of, k.held_back_by) > 0 then k.row_count_after end as "countedRows", coalesce(k.checks <> '{}', false) as checked,
            k.schedule, k.time_zone as "timeZone", k.target_lag_seconds as "targetLagSeconds", coalesce(k.in_all, true) as "inAll",
            k.promised_for as "promisedFor", k.promised_lag_seconds::int8 * 1000 as "promisedMs",
            coalesce(k.min_interval_seconds, 0) as "minIntervalSeconds", k.expected_since as "expectedSince",
@@ -152,7 +153,7 @@ const withDates = <Row extends object, Key extends keyof Row>(row: Row | null, .
 const readSizes = (sql: Sql): Promise<Map<number, number> | null> =>
   unlessLocked(sql, async (sql) => {
     const rows = await sql<{ oid: number; bytes: number }[]>`
-      select c.oid::int8 as oid, pg_relation_size(c.oid) as bytes from pg_catalog.pg_class c
+      select c.oid::int8 as oid, pg_table_size(c.oid) as bytes from pg_catalog.pg_class c
        where ${sql.unsafe(isView('c'))} and not exists (
              select from pg_catalog.pg_locks l
               where l.locktype = 'relation' and l.relation = c.oid and l.mode = 'AccessExclusiveLock'

@@ -38,7 +38,7 @@ export interface Standing extends ViewStateFacts {
   nextRun: Date | null
   /** That the schedules are too rare for its limit. */
   tooRare: string | null
-  /** What begins the next run: the view's own schedule, the one for every view, a target lag, a retry. Null: there is none. */
+  /** What begins the next run: the view's own schedule, the one for every view, a target lag, its log when it has rows, a retry. Null: there is none. */
   nextBy: NextBy | null
   /** The shortest target lag that can be kept, if that of the view cannot. */
   lagWorksMs: number | null
@@ -46,7 +46,7 @@ export interface Standing extends ViewStateFacts {
   suspended: { failures: number; until: Date } | null
 }
 
-export const nextBys = ['view', 'nightly', 'lag', 'retry'] as const
+export const nextBys = ['view', 'nightly', 'lag', 'log', 'retry'] as const
 type NextBy = (typeof nextBys)[number]
 
 /** All that tells why one view is as old as it is. */

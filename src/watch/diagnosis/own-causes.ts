@@ -227,19 +227,21 @@ const dataOf = (
   name: string,
   clock: Surroundings['clock'],
 ): string => {
-  const success =
-    lastSuccessAt === null ? '' : `, although its last refresh succeeded at ${clock(lastSuccessAt)}`
+  const at = lastSuccessAt && clock(lastSuccessAt)
+  const success = !at || at === (asOf && clock(asOf)) ? '' : `, although its last refresh succeeded at ${at}`
   return asOf === null
     ? `Nobody knows how old the data of ${name} are${success}: nobody knew the age of ${heldBackBy}, which it reads`
     : `${name} is as of ${clock(asOf)}${success}: ${heldBackBy === name ? 'since then only slices of it were computed anew' : `${heldBackBy}, which it reads, was not fresher`}`
 }
+
+const byLog = 'when its log has rows, at the latest'
 
 const goesOn: Rule = ({ open }) => open
 
 /** What schedules have to do with it, if nothing goes on now. */
 const schedule: Rule = ({ view, name, isPaused, open, clock, type }) => {
   if (isPaused || open !== null) return null
-  const { stale, lastSuccessAt, maxStaleMs, missedAt, nextRun, scheduled } = view
+  const { stale, lastSuccessAt, maxStaleMs, missedAt, nextRun, nextBy, scheduled } = view
   if (missedAt !== null)
     return cause(
       'ScheduleMissed',
@@ -257,7 +259,9 @@ const schedule: Rule = ({ view, name, isPaused, open, clock, type }) => {
   return stale && nextRun !== null
     ? cause(
         'NotYetDue',
-        `A schedule refreshes ${name} next at ${clock(nextRun)}, and not sooner${view.tooRare ? `; ${view.tooRare}` : ''}.`,
+        nextBy === 'log'
+          ? `${name} is refreshed ${byLog} at ${clock(nextRun)}.`
+          : `A schedule refreshes ${name} next at ${clock(nextRun)}, and not sooner${view.tooRare ? `; ${view.tooRare}` : ''}.`,
         type('refresh', name),
       )
     : null
@@ -265,7 +269,7 @@ const schedule: Rule = ({ view, name, isPaused, open, clock, type }) => {
 
 /** That the data are fresh, or that nobody says how old they may be. */
 const well: Rule = ({ view, name, clock }) => {
-  const { staleMs, maxStaleMs, nextRun, scheduled } = view
+  const { staleMs, maxStaleMs, nextRun, nextBy, scheduled } = view
   if (!['fresh', 'unlimited'].includes(view.state)) return null
   const age = staleMs === null ? name : `${name} is ${duration(staleMs)} old`
   if (maxStaleMs === null) {
@@ -276,7 +280,8 @@ const well: Rule = ({ view, name, clock }) => {
     )
   }
   if (staleMs === null) return null
-  const then = nextRun === null ? '' : `; a schedule refreshes it next at ${clock(nextRun)}`
+  const by = nextBy === 'log' ? `it is refreshed ${byLog}` : 'a schedule refreshes it next'
+  const then = nextRun === null ? '' : `; ${by} at ${clock(nextRun)}`
   const limit = duration(maxStaleMs)
   const old = isOlder(view) ? ` ${dataOf(view, name, clock)}.` : ''
   return cause(

@@ -55,14 +55,13 @@ export function runCause(
   if (error?.class === 'CheckFailed') {
     const first = checkFailedSince ?? finishedAt
     const found = [
-      error.detail ? withoutEnd(error.detail.replace(/^Found: /, '')) : null,
-      isMended || first === null ? null : `since ${clock(first)}`,
+      error.detail ? withoutEnd(error.detail.replace(/^Found: /, 'the check found ')) : null,
+      isMended || first === null ? null : `it has failed since ${clock(first)}`,
     ].filter((each) => each !== null)
-    const query = error.hint?.startsWith(toSeeThem) ? oneLine(error.hint.slice(toSeeThem.length)) : null
     return ended(
       'CheckFailed',
-      `Run ${id}${at}: ${withoutEnd(message)}${found.length === 0 ? '' : ` (${found.join(', ')})`}.${after}`,
-      query ?? type('runs', String(id)),
+      `Run ${id}${at}: ${withoutEnd(message)}${found.length === 0 ? '' : ` (${found.join('; ')})`}.${after}`,
+      queryIn(error.hint) ?? type('runs', String(id)),
     )
   }
   const what = operation === 'refresh' ? `of ${view} failed` : `could not ${operation} ${view}`
@@ -82,9 +81,19 @@ export function runCause(
 }
 
 /** A cause with what was found and advised besides, for a reader who has nothing else. */
-export const wholeCause = ({ text }: Pick<Cause, 'text'>, { class: why, detail, hint }: EndedWith): string =>
-  // The findings of checks stand in the text.
-  sentences(text, why === 'CheckFailed' ? null : detail, hint)
+export const wholeCause = ({ text, next }: Pick<Cause, 'text' | 'next'>, error: EndedWith): string =>
+  sentences(text, ...adviceOf(error, next))
+
+/** What an error says besides its cause and what to type next. What a check found stands in the cause. */
+export const adviceOf = (
+  { class: why, detail, hint }: Partial<Record<'class' | 'detail' | 'hint', string | null>>,
+  next: string | null | undefined,
+): (string | null | undefined)[] =>
+  why === 'CheckFailed' ? [queryIn(hint) === (next ?? '') ? null : hint] : [detail, hint]
+
+/** The query, or the command, that shows what a check found; null if no line can hold it. */
+const queryIn = (hint: string | null | undefined): string | null =>
+  hint?.startsWith(toSeeThem) ? oneLine(hint.slice(toSeeThem.length)) : null
 
 /** What to type after a failure of this class. */
 function wordsAfter(why: ProblemCode | undefined, view: string, id: number): string[] {

@@ -10,6 +10,7 @@ import { makeLog } from '../../../src/slices/plan/log.ts'
 import { planLog } from '../../../src/slices/slices.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
+import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { age } from '../../support/record/past.ts'
 import { define, emptyTables } from '../../support/record/rows.ts'
@@ -84,6 +85,15 @@ describe('a kept table with a target lag of a second', () => {
     expect(await runsOf('daily')).toEqual([followed])
     expect((await runsOf('other')).length).toBeGreaterThanOrEqual(3)
     expect(await sql`table viewkeeper_logs."app.other_0"`).toEqual([])
+  })
+
+  test('is said to be refreshed when its log has rows, where logs are followed', async () => {
+    const nextBy = async (followsLogs: boolean) => {
+      const looks = { everySeconds: 60, followsLogs }
+      const schedules = { nightly: null, views: true, looks }
+      return (await getWhy(database, 'app.daily', { schedules, typed: null })).nextBy
+    }
+    expect([await nextBy(true), await nextBy(false)]).toEqual(['log', 'lag'])
   })
 
   test('stays as it is while it is paused, or everything is, and catches up afterwards', async () => {

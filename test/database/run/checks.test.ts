@@ -91,7 +91,7 @@ describe('a check that finds rows', () => {
     expect(why.state).toBe('failed')
     expect(why.causes[0]).toMatchObject({
       code: 'CheckFailed',
-      text: expect.stringMatching(/ \(1 row, since .*\)\.$/),
+      text: expect.stringMatching(/before \(the check found 1 row; it has failed since .*\)\.$/),
     })
     expect(await sql.unsafe(why.causes[0]?.next ?? '')).toHaveLength(1)
     await sql.unsafe(`update ${schema}.t set day = '2026-01-02' where id = 2`)

@@ -246,6 +246,21 @@ describe('a refresh of a view with a log', () => {
     expect(await state()).toEqual({ different: 0, logged: 0 })
   })
 
+  test('computes only what changed after slices that were asked for, unless the world had changed before them', async () => {
+    const slices = { from: '2026-01-05', to: '2026-01-06', by: 'day' }
+    const change = () =>
+      sql`update orders set amount = amount + 1 where day between '2026-01-06' and '2026-01-08'`
+    await because()
+    await change()
+    expect(await because({ slices })).toMatch(/^computes 2 of about /)
+    await refreshesOnlyTouched()
+    expect(await state()).toEqual({ different: 0, logged: 0 })
+    await sql`create or replace view sales_query as select o.day, p.kind, count(*) as orders, sum(o.amount) + 2 as amount from orders o join products p on p.id = o.product group by o.day, p.kind`
+    await because({ slices })
+    expect(await because()).toContain('all of about')
+    expect(await state()).toEqual({ different: 0, logged: 0 })
+  })
+
   test.each([
     ['a partition is attached', 'create table orders_3 partition of orders for values in (3)', null],
     [

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
-import type { Result } from '../../../src/run/call.ts'
 import { type RefreshRequest, refresh } from '../../../src/run/refresh.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
@@ -34,9 +33,6 @@ const different = async (key = 'day', view = 'app.daily', query = 'app.daily_que
     await sql.unsafe(`select distinct coalesce(${key}::text, 'null') as key from (
       (table ${view} except table ${query}) union all (table ${query} except table ${view})) d order by 1`)
   ).map((row) => row.key)
-
-/** The sentence with which a request was refused. */
-const sentence = ({ error }: Result) => error && `${error.class}: ${error.message}`
 
 describe('a refresh by slices', () => {
   test('computes these slices anew, and keeps all other rows', async () => {
@@ -129,7 +125,19 @@ describe('a refresh by slices', () => {
   })
 })
 
-describe('is refused, with a sentence that says why:', () => {
+test('slices are of the key of the definition, unless another is named', async () => {
+  await sql.unsafe(makeKept('app.tried', 'select day, region from app.orders group by day, region'))
+  await whole('app.tried')
+  await updateRows(sql, 'definitions', { view: 'app.tried' }, { slices: { by: 'region' } })
+  const because = async (by?: string) => {
+    const { response } = await refresh({ view: 'app.tried', slices: { from: 'r1', to: 'r2', by } }, call())
+    return response.because
+  }
+  expect(await because()).toContain('slices of region anew, from r1 to r2')
+  await expect(because('day')).rejects.toThrow('day of app.tried has type date')
+})
+
+describe('is refused before a run is made, with a sentence that says why:', () => {
   const daily = 'select day, count(*) as n, region from app.orders group by day, region'
   const view = (query: string) => makeKept('app.tried', query)
   const cases: { what: string; made?: string; asked?: object; says: string }[] = [
@@ -190,19 +198,18 @@ describe('is refused, with a sentence that says why:', () => {
 
   eachCase(cases, { quick: 6 })('$what', async ({ made, asked, says }) => {
     if (made !== undefined) await sql.unsafe(made)
-    const result = await refresh(
+    const refused = refresh(
       {
         view: made === undefined ? 'app.daily' : 'app.tried',
         slices: { from: '2026-11-01', to: '2026-11-05', ...asked },
       },
       call(),
     )
-    expect(result.status).toBe('error')
-    expect(sentence(result)?.slice(0, says.length + 16)).toBe(`InvalidRequest: ${says}`)
-    expect((await sql`select status, started_at from viewkeeper.runs`)[0]).toEqual({
-      status: 'failed',
-      started_at: null,
+    await expect(refused).rejects.toMatchObject({
+      code: 'InvalidRequest',
+      message: expect.stringContaining(says),
     })
+    expect(await sql`select from viewkeeper.runs`).toEqual([])
   })
 })
 
@@ -237,12 +244,12 @@ describe('values and names of every kind', () => {
       ).toMatchObject({ status: 'updated' })
       expect(await rows()).toEqual(sorted.map((key, n) => ({ key, n: n <= at ? 3 : 1 })))
     }
-    expect(
-      await refresh(
+    await expect(
+      refresh(
         { view: `app."m'; --"`, slices: { from: 'a', to: 'b', by: `"; drop table app.orders; --` } },
         call(),
       ),
-    ).toMatchObject({ status: 'error', error: { class: 'InvalidRequest' } })
+    ).rejects.toMatchObject({ code: 'InvalidRequest' })
     expect(await sql`select from app.orders`).toHaveLength(200)
   })
 

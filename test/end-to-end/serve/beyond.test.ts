@@ -201,16 +201,19 @@ test(
       strict: await serve({ DATABASE_URL: url }, ['--require-tokens']),
     }
     for (const copy of Object.values(copies)) await copy.says(/^serves/)
-    const token = await createToken(sql as unknown as Sql, { name: 'ci', may: 'read', days: 1, by: 'test' })
+    const tokenOf = (name: string) =>
+      createToken(sql as unknown as Sql, { name, may: 'read', days: 1, by: 'test' })
+    const [token, expired] = [await tokenOf('ci'), await tokenOf('old')]
+    await sql`update viewkeeper.tokens set expires_at = now() where name = 'old'`
     const ask = async (
       which: keyof typeof copies,
       headers: string[],
-      { version = '1.1', host = '127.0.0.1' } = {},
+      { version = '1.1', host = '127.0.0.1', line = 'GET /views' } = {},
     ) => {
       const { port } = new URL(copies[which].url)
       const address = which === 'another' ? '127.0.0.2' : '127.0.0.1'
       const named = host.includes('example') ? host : `${host}:${port}`
-      const lines = [`GET /views HTTP/${version}`, `Host: ${named}`, 'Connection: close', ...headers, '', '']
+      const lines = [`${line} HTTP/${version}`, `Host: ${named}`, 'Connection: close', ...headers, '', '']
       return (await raw(Number(port), lines, address)).split(' ')[1]
     }
     const passedOn = [
@@ -233,6 +236,12 @@ test(
       expect({ host, status: await ask('loopback', [], { host }) }).toEqual({ host, status: '200' })
     expect(await ask('another', [], { host: '127.0.0.2' })).toBe('200')
     expect(await ask('another', [], { host: '127.0.0.2.example.com' })).toBe('401')
+    // A token that is sent counts.
+    expect(await ask('loopback', [bearer(token)])).toBe('200')
+    for (const bad of [unknown(), bearer(expired), bearer('x')])
+      expect([bad, await ask('loopback', [bad])]).toEqual([bad, '401'])
+    expect(await ask('loopback', [bearer(token)], { line: 'POST /pause' })).toBe('403')
+    expect(await ask('loopback', [], { line: 'POST /pause' })).not.toMatch(/40[13]/)
     expect(await ask('strict', [])).toBe('401')
     expect(await ask('strict', [bearer(token)])).toBe('200')
   },

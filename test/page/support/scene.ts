@@ -63,6 +63,7 @@ function viewOf(name: string, options: Options = {}) {
     culprit: null as string | null,
     sizeBytes: missing ? null : size,
     estimatedRows: missing ? null : rows,
+    countedRows: missing ? null : rows,
     lastRun: {
       id: 800 + id,
       status,

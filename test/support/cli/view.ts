@@ -21,6 +21,7 @@ export const viewOf = (changes: Partial<View>): View => ({
   promisedFor: null,
   sizeBytes: 8192,
   estimatedRows: 4309,
+  countedRows: 4309,
   lastRun: {
     id: 7,
     status: 'success',

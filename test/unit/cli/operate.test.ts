@@ -61,7 +61,12 @@ describe('views', () => {
     },
     state: 'failed',
   })
-  const fresh = viewOf({ name: 'fine', nextRun: '2026-11-21T13:00:00Z', estimatedRows: null })
+  const fresh = viewOf({
+    name: 'fine',
+    nextRun: '2026-11-21T13:00:00Z',
+    estimatedRows: null,
+    countedRows: null,
+  })
   const missing = viewOf({ name: 'gone', state: 'missing', missing: true, lastRun: null, staleMs: null })
   const all = [fresh, failed, stale, missing, later]
   const named = (views: View[]) => views.map(({ name }) => name)
@@ -75,11 +80,13 @@ describe('views', () => {
   })
 
   test('are told with age, limit, last run and the next one; on 80 columns the least important are left out', () => {
-    expect(tableOf(viewColumns, [stale, failed], now, wide)).toEqual([
-      'VIEW    STATE     AGE  LIMIT  LAST RUN             TOOK   ROWS  NEXT RUN    SIZE  SCHEDULE',
-      'late    stale    26 h   25 h  success 3 min ago   9.3 s  4,309  in 21 h   8.0 kB  nightly',
-      'broken  failed  3 min   25 h  failed 5 min ago   0.45 s  4,309  in 21 h   8.0 kB  nightly',
+    const estimated = { ...failed, countedRows: null, estimatedRows: 7201 }
+    expect(tableOf(viewColumns, [stale, estimated], now, wide)).toEqual([
+      'VIEW    STATE     AGE  LIMIT  LAST RUN             TOOK    ROWS  NEXT RUN    SIZE  SCHEDULE',
+      'late    stale    26 h   25 h  success 3 min ago   9.3 s   4,309  in 21 h   8.0 kB  nightly',
+      'broken  failed  3 min   25 h  failed 5 min ago   0.45 s  ~7,201  in 21 h   8.0 kB  nightly',
     ])
+    expect(tableOf(viewColumns, [{ ...stale, nextBy: 'log' }], now, wide)[1]).toContain('on changes')
     for (const line of tableOf(viewColumns, all, now, narrow)) expect(line.length).toBeLessThanOrEqual(80)
   })
 

@@ -3,21 +3,22 @@ import { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { addCommands } from '../../../cli/program.ts'
 
-// Each command that the sources print, wherever that is, is one that the command line takes: its words, its options, and how many arguments it has.
+// Each command that the sources print, wherever that is, is one that the command line takes: its words, its options, also those that it needs, and how many arguments it has.
 
 const program = new Command()
 await addCommands(program, undefined)
 
 /** Where a command is made of words: `command(['why', view], typed)`, `type('migrate', 'up')`. */
 const made = /(?<![.\w])(?:command|type)\(\s*(?:\[([^\]]*)\]|((?:'[^']*'|[^()'])*))/g
-/** Where one stands in a text, which may go on in prose: the command, and options after it. */
-const written = /(?<![\w/.-])viewkeeper ([a-z][a-z-]+)((?: (?:up|create|--[a-z][a-z-]+))*)/g
+/** Where one stands in a text, which may go on in prose: the command, and options after it. Between a colon and the end of the text, or with options, it is whole. */
+const written =
+  /(: (?:npx )?)?(?<![\w/.-])viewkeeper ([a-z][a-z-]+)((?: (?:up|create|--[a-z][a-z-]+(?: (?:'<\w+>'|\$\{\w+\}))?))*)(?=(['"`])?)/g
 
 const sources = globSync('{cli,src,serve,local,page,functions,infra}/**/*.{ts,tsx}', {
   exclude: ['local/embedded/**'],
 })
 
-/** The commands of a source, each as its words; `…` is a word that is not known, `...` several. */
+/** The commands of a source, each as its words; `…` is a word that is not known, `...` several, or prose. */
 function printedIn(source: string): string[][] {
   const text = readFileSync(source, 'utf8')
   const ofWords = [...text.matchAll(made)].map(([, list, said = '']) =>
@@ -28,7 +29,10 @@ function printedIn(source: string): string[][] {
       .map((word) => /^'([^']*)'$/.exec(word)?.[1] ?? (word.startsWith('...') ? '...' : '…')),
   )
   const inTexts = [...text.matchAll(written)]
-    .map(([, name = '', more = '']) => [name, ...more.split(' ').filter(Boolean), '...'])
+    .map(([, colon, name = '', more = '', end]) => {
+      const words = [name, ...more.split(' ').filter(Boolean)]
+      return end !== undefined && (colon || more.includes('--')) ? words : [...words, '...']
+    })
     .filter(([name, more]) => more?.startsWith('--') || program.commands.some((each) => each.name() === name))
   return [...ofWords.filter(([first]) => /^[a-z]/.test(first ?? '')), ...inTexts]
 }
@@ -46,6 +50,10 @@ function faultOf(words: string[]): string | null {
   const options = rest.filter((word) => word.startsWith('--'))
   const unknown = options.filter((word) => !found.options.some(({ long }) => long === word))
   if (unknown.length > 0) return `has no ${unknown}`
+  const lacks = found.options.filter(
+    ({ mandatory, long, short }) => mandatory && !rest.some((word) => word === long || word === short),
+  )
+  if (lacks.length > 0 && !rest.includes('...')) return `lacks ${lacks.map(({ long }) => long)}`
   const taking = found.options.filter(({ long, required }) => required && options.includes(long!)).length
   const given = rest.filter((word) => !word.startsWith('--') && word !== '...').length - taking
   const takes = found.registeredArguments

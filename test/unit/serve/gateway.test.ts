@@ -3,6 +3,7 @@ import { startGateway } from '../../../serve/http/gateway.ts'
 import { makeLogger } from '../../../serve/process.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
+import { Problem } from '../../../src/words/problem.ts'
 import { servedOn } from '../../support/api/served.ts'
 
 const served = servedOn(connectTo(fromUrl('postgres://postgres@127.0.0.1:1/postgres')))
@@ -55,6 +56,19 @@ test('whoever asks for /readyz gets a no and a closed connection before the door
   expect((await fetch(`${url}/healthz`)).status).toBe(200)
   await closed
   await expect(fetch(`${url}/healthz`)).rejects.toThrow('fetch failed')
+})
+
+test('a token that a program of this machine sends has to be valid, although none is needed there', async () => {
+  const authorize = () => Promise.reject(new Problem('Unauthenticated', 'no'))
+  const { url, close } = await startGateway({
+    port: 0,
+    served,
+    doorkeeper: { authorize },
+    trustsMachine: true,
+  })
+  const ask = async (headers: Record<string, string>) => (await fetch(`${url}/views`, { headers })).status
+  expect([await ask({ authorization: 'Bearer ended' }), await ask({})]).toEqual([401, 503])
+  await close()
 })
 
 test('what fails beside the routes gives nothing away, in the answer and in the log: its message may quote rows', async () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { BatchFacts, HeldLock, RunFacts } from '../../../src/record/plan/watch.ts'
 import type { Cause, ExaminedView } from '../../../src/watch/diagnosis/cause.ts'
 import { whyOf } from '../../../src/watch/diagnosis/diagnose.ts'
+import { wholeCause } from '../../../src/watch/diagnosis/run-cause.ts'
 import { moment } from '../../../src/words/phrases.ts'
 import { examined } from '../../support/views/examined.ts'
 
@@ -99,15 +100,17 @@ describe('a run whose check has failed', () => {
     expect(why(held)[0]).toEqual({
       code: 'CheckFailed',
       text:
-        'Run 7 at 09:10 UTC: check "c" holds the new data of app.base back (3 rows, since 08:10 UTC). ' +
+        'Run 7 at 09:10 UTC: check "c" holds the new data of app.base back (the check found 3 rows; it has failed since 08:10 UTC). ' +
         'Readers still see the data of 2026-11-19 09:00 UTC, 27 h old.',
       next: 'with "v" as ( SELECT 1) select * from "v" where day is null',
       runId: 7,
     })
+    expect(wholeCause(why(held)[0]!, error)).toBe(why(held)[0]?.text)
     const commented = { ...error, hint: `${error.hint} -- ?` }
     expect(why({ ...held, runs: [run({ error: commented })] })[0]?.next).toBe(
       'viewkeeper runs 7 --env production',
     )
+    expect(wholeCause({ text: 'It failed', next: null }, commented)).toContain(query)
   })
 
   test('is why what reads the view was skipped', () => {
@@ -240,6 +243,25 @@ describe('what goes on now', () => {
   test('a missing view is being created', () => {
     const creating = run({ operation: 'create', status: 'running', finishedAt: null })
     expect(codes(standing({ missing: true, runs: [creating] }))).toEqual(['Missing', 'InProgress'])
+  })
+
+  test('a view whose log begins its refreshes is not said to wait for a schedule', () => {
+    const followed = { nextBy: 'log', nextRun: at('12:01'), asOf: at('11:59') } as const
+    const then = 'refreshed when its log has rows, at the latest at 12:01 UTC.'
+    expect(why(standing({ ...followed, stale: false, staleMs: 60_000 }))[0]?.text).toBe(
+      `app.top is 60 s old, and may be 25 h old; it is ${then}`,
+    )
+    expect(why(standing(followed))[0]?.text).toBe(`app.top is ${then}`)
+  })
+
+  test('a view of which slices were computed is not said to be old although it was refreshed at the same minute', () => {
+    const data = { asOf: at('11:58'), heldBackBy: 'app.top', stale: true }
+    const textOf = (lastSuccessAt: Date) => why(standing({ ...data, lastSuccessAt }))[0]?.text
+    const then = 'since then only slices of it were computed anew.'
+    expect(textOf(new Date(data.asOf.getTime() + 9000))).toBe(`app.top is as of 11:58 UTC: ${then}`)
+    expect(textOf(at('11:59'))).toBe(
+      `app.top is as of 11:58 UTC, although its last refresh succeeded at 11:59 UTC: ${then}`,
+    )
   })
 
   test('a view with a schedule, and without a limit yet, is not said to have no schedule', () => {
