@@ -7,13 +7,13 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 44, lines: 3946 },
+  'src/run/refresh.ts': { files: 44, lines: 3944 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 52, lines: 5072 },
+  'src/run/plan-swap.ts': { files: 52, lines: 5066 },
   'src/batch/advance.ts': { files: 71, lines: 6753 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 71, lines: 7204 },
-  'src/batch/shadows.ts': { files: 70, lines: 6751 },
+  'src/batch/groups.ts': { files: 71, lines: 7202 },
+  'src/batch/shadows.ts': { files: 70, lines: 6749 },
   'functions/api.ts': { files: 51, lines: 4849 },
   'all files': { files: 448, lines: 48288 },
   'files with fewer than 25 lines': { files: 52 },

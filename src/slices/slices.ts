@@ -72,10 +72,10 @@ function slicesOf(
     })[0]
   return {
     view,
-    because: found.because ?? (tables.length === 0 ? 'it reads no table' : null),
+    because: found.because ?? (tables.length === 0 ? found.instead : null),
     tables: proofs
       .map(({ id, ...proof }) => {
-        const joined = proof.because === null ? undefined : joinOf(id)
+        const joined = joinOf(id)
         return { table: nameOf(id), ...proof, ...(joined && { joined }) }
       })
       .sort((one, other) => other.slices.length - one.slices.length || (one.table < other.table ? -1 : 1)),

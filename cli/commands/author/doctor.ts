@@ -130,13 +130,18 @@ const sliceLines = ({ view, because, tables, noLog }: LoggableView): string[] =>
   because !== null
     ? [`${view} does not fall into slices: ${because}`]
     : [
-        ...tables.map(({ table, slices, because, joined }) =>
-          because === null
-            ? `${view} falls into slices of ${slices.map((each) => keyWords(table, each)).join(', or of ')}`
+        ...tables.flatMap(({ table, slices, because, joined }) => [
+          ...(because === null
+            ? [`${view} falls into slices of ${slices.map((each) => keyWords(table, each)).join(', or of ')}`]
             : joined
-              ? `${view}: a row of ${table} touches the slices of the ${joined.table} that it joins (${joined.table}.${joined.to} = ${table}.${joined.column}), if ${joined.table}.${joined.to} has an index`
-              : `${view} does not fall into slices of ${table}: ${because}`,
-        ),
+              ? []
+              : [`${view} does not fall into slices of ${table}: ${because}`]),
+          ...(joined
+            ? [
+                `${view}: a row of ${table} touches the slices of the ${joined.table} that it joins (${joined.table}.${joined.to} = ${table}.${joined.column}), if ${joined.table}.${joined.to} has an index`,
+              ]
+            : []),
+        ]),
         ...noLog.map((why) => `  not by a log of changes: ${why}`),
       ]
 

@@ -338,6 +338,31 @@ describe('a query is refused by slices, and would be wrong by them:', () => {
     expect(await sql.unsafe(query)).toMatchObject([{ n: 2 }])
   })
 
+  test('but not by what an inner join reads, which has slices of its own, too', async () => {
+    const query =
+      'select o.day, c.region, count(*) as n from app.orders o join app.customers c on c.id = o.customer group by 1, 2'
+    expect((await proofOf(query))?.tables).toMatchObject([
+      {
+        table: 'app.customers',
+        because: null,
+        joined: { table: 'app.orders', column: 'id', to: 'customer' },
+      },
+      {
+        table: 'app.orders',
+        because: null,
+        joined: { table: 'app.customers', column: 'customer', to: 'id' },
+      },
+    ])
+  })
+
+  test('of nothing but materialized views', async () => {
+    await sql`create materialized view app.first as select day from app.orders`
+    expect(await proofOf('select day from app.first')).toMatchObject({
+      because: 'it reads views, and no table',
+    })
+    expect(await proofOf('select 1 as one')).toMatchObject({ because: 'it reads no table' })
+  })
+
   test('but not because of the type of a column that a join offers, and the query does not read', async () => {
     await sql.unsafe(
       'create domain app.small as int check (value > 0); alter table app.customers add few app.small',
