@@ -9,7 +9,7 @@ import ts from 'typescript'
 const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/refresh.ts': { files: 44, lines: 3943 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 52, lines: 5072 },
+  'src/run/plan-swap.ts': { files: 52, lines: 5066 },
   'src/batch/advance.ts': { files: 71, lines: 6753 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
   'src/batch/groups.ts': { files: 71, lines: 7204 },

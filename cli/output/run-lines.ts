@@ -257,7 +257,10 @@ export function endOfBatch(batch: BatchDetails, { paint }: Output): string {
     .filter(([, n]) => n > 0)
     .map(([status, n]) => `, ${n} ${status === 'pruned' ? 'no longer in the history' : status}`)
   const took = batch.elapsedMs === null ? '' : ` in ${duration(batch.elapsedMs)}`
-  const done = `${countOf(batch, 'success')} of ${count(batch.views.length, 'view')} refreshed${parts.join('')}${took}`
+  const missing = (batch.error?.views ?? []).filter((name) => !batch.views.some(({ view }) => view === name))
+  if (missing.length > 0) parts.push(`, ${missing.length} missing`)
+  const all = count(batch.views.length + missing.length, 'view')
+  const done = `${countOf(batch, 'success')} of ${all} refreshed${parts.join('')}${took}`
   return `${signed(batch.status, paint)} ${done}`
 }
 

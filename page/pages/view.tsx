@@ -98,7 +98,7 @@ const Deeds: FC<{ view: ViewDetails; running: boolean }> = ({ view: { view, ...i
         <select id="strategy" name="strategy" aria-label="Strategy">
           <option value="">strategy: {is.strategy}</option>
           {strategies
-            .filter((each) => each !== is.strategy)
+            .filter((each) => ![each, 'difference'].includes(is.strategy))
             .map((each) => (
               <option>{each}</option>
             ))}

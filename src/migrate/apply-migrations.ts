@@ -39,7 +39,7 @@ import {
 } from './plan/frozen.ts'
 import { declaredAmong, firstNeeded, isMadeAnyway, type LivingView } from './plan/journal.ts'
 import type { Change, PlannedChange } from './plan/redefine.ts'
-import { planChange, planFrozen } from './plan-change.ts'
+import { planChange, planFrozen, planQueryAgain } from './plan-change.ts'
 
 /** Who migrates the views of a database, how, and how long they wait. */
 export interface MigrateCall {
@@ -298,7 +298,9 @@ async function makeAgain(
   if (declared !== undefined) return refusal(`It depends on ${displayName(declared)}.`)
   const { withData, waitUntil: deadline } = call
   const plan = async () => {
-    const work = await planChange(sql, null, { does: 'define', definition }, { withData, deadline })
+    const work =
+      (await planQueryAgain(sql, definition)) ??
+      (await planChange(sql, null, { does: 'define', definition }, { withData, deadline }))
     return work?.does === 'create' ? work : null // otherwise it is there by now
   }
   const first = await plan().catch((error) => refusal(reasonOf(error, displayName(definition))))

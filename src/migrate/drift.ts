@@ -1,4 +1,4 @@
-import { findView, listViewNames } from '../catalog/db/catalog.ts'
+import { listViewNames } from '../catalog/db/catalog.ts'
 import { readWriters } from '../catalog/db/writers.ts'
 import { assumedShadow, type ReadQuery } from '../catalog/plan/assumed-shadow.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
@@ -15,7 +15,7 @@ import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { readable } from '../catalog/plan/server-sql.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { queryOf } from '../rebuild/plan/create.ts'
-import { readLiveView, sinceAside } from '../record/definitions/look.ts'
+import { findKnown, readLiveView, sinceAside } from '../record/definitions/look.ts'
 import { listReadableNames } from '../record/definitions/read-graph.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
@@ -81,7 +81,7 @@ async function checkOrSay(sql: Sql, definition: Definition): Promise<Difference[
 
 async function checkView(sql: Sql, definition: Definition): Promise<Difference[]> {
   const name = displayName(definition)
-  if ((await findView(sql, definition)) === undefined) {
+  if ((await findKnown(sql, definition)) === undefined) {
     const aside = await sinceAside(sql, definition)
     return [difference(name, 'missing', `it is not in this database${aside === '' ? '' : `. ${aside}`}`)]
   }

@@ -42,7 +42,7 @@ import { insistOnFreeName } from '../sql/new-names.ts'
 import type { RunPlan } from '../sql/run-plan.ts'
 import { readSettings } from '../sql/settings.ts'
 import { readShadow } from '../trial/db/read-shadow.ts'
-import { type QualifiedName, unquoted } from '../words/names.ts'
+import { displayName, type QualifiedName, unquoted } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import { asView, insistOnOwnQuery, missingQuery, planKeptChange } from './change-kept.ts'
 import { readAllReaders, type Tried, tryAlone, tryTogether } from './db/trial.ts'
@@ -147,6 +147,32 @@ async function planDefinitions(
     return { does: 'create', plan: planCreate(view, create), timeoutSeconds }
   }
   return planViews(sql, before, definitions.map(asView), options)
+}
+
+/**
+ * Plans to make the plain view of a kept table's query again, which somebody dropped: the table is kept again, with its rows. Null: no table has the
+ * name, or it is kept. Refuses (MigrationFailed) a table with other columns.
+ */
+export async function planQueryAgain(sql: Sql, definition: Definition): Promise<PlannedChange | null> {
+  const { schema, name, storage, timeoutSeconds } = definition
+  const [table] = await sql<[{ owner: string; columns: string }?]>`
+    select c.relowner::regrole::text as owner,
+           (select string_agg(concat(a.attname, ' ', format_type(a.atttypid, a.atttypmod)), ', ' order by a.attnum) from pg_attribute a
+             where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = ${schema} and c.relname = ${name} and c.relkind = 'r' and c.relpersistence <> 't'`
+  const query = storage === 'table' && table && (await missingQuery(sql, definition, table.owner))
+  if (!query) return null
+  const shadow = await readShadow(sql, query, table.owner)
+  const columns = shadow.columns.map((column) => `${column.name} ${column.type}`).join(', ')
+  if (columns !== table.columns)
+    throw new Problem(
+      'MigrationFailed',
+      `Table ${displayName(definition)} has lost its query, which has other columns: ${columns}. Give it these, or drop it first.`,
+    )
+  const runs = { ...runOptions, timeoutSeconds, settings: settingsOf([definition]) }
+  const create = { ...runs, withData: false, owner: table.owner, replaces: null }
+  return { does: 'create', plan: planCreate(query, create), timeoutSeconds }
 }
 
 /** Plans other definitions of views that are there. */

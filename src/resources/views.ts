@@ -49,7 +49,7 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['source', view.source],
     ['owner', view.owner],
     ['comment', view.comment],
-    ['strategy', view.strategy],
+    ['strategy', view.strategy === 'difference' ? 'difference, as of each kept table' : view.strategy],
     ['rows', rowsOf(view)],
     ['size', sizeOf(view)],
     [

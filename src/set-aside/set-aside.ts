@@ -79,7 +79,7 @@ export const setAside = (
       insistOnNew(items, await readSetAside<AsideView>(transaction))
       await remember(
         transaction,
-        items,
+        items.map((item) => ({ name: nameOf(item), item })),
         relations.map(({ name }) => name),
       )
       await noteAction(transaction, {
@@ -95,7 +95,7 @@ export const setAside = (
 
 /** The memory has one view of a name. */
 function insistOnNew(items: AsideView[], before: ViewSetAside[]): void {
-  const known = before.filter(({ name }) => items.some((item) => nameOf(item) === name))
+  const known = before.filter((each) => items.some((item) => nameOf(item) === nameOf(each.item)))
   if (known.length > 0)
     throw new Problem(
       'DependentsExist',
@@ -181,7 +181,7 @@ export const putBack = (
       const { misfits, left } = await makePossible(transaction, items, how, [...taken, ...renamed])
       await recordMisfits(transaction, misfits, madeBy)
       const stays = new Set([...misfits.map(({ item }) => item), ...left].map(nameOf))
-      const back = wanted.filter(({ name }) => !stays.has(name))
+      const back = wanted.filter(({ item }) => !stays.has(nameOf(item)))
       await forget(transaction, [...back.map(({ name }) => name), ...forgotten])
       const gone = plan.filter(({ name }) => forgotten.includes(name))
       if (back.length + gone.length > 0)
@@ -308,15 +308,14 @@ async function tryOut(
     const items = await take(part, relations, waiting)
     const [before] = await part<[{ limit: string }]>`select current_setting('statement_timeout') as limit`
     await part`select set_config('statement_timeout', ${String(longestTrialMs)}, true)`
-    try {
-      await executeFile(part, request)
-    } catch (error) {
+    const ranOut = (error: unknown): false => {
       if (error instanceof Problem && error.details.sqlstate === '57014') return false
       throw error
     }
+    if (!(await executeFile(part, request).then(() => true, ranOut))) return false
     await part`select set_config('statement_timeout', ${before.limit}, true)`
-    await makeAgain(part, items, { withData: false, given: request.given, advice })
-    return true
+    const how = { withData: false, given: request.given, advice, trialMs: longestTrialMs }
+    return makeAgain(part, items, how).then(() => true, ranOut)
   })
   onTried(fits ? 'fits' : 'unknown', Date.now() - start)
 }

@@ -17,7 +17,7 @@ import { version } from '../version.ts'
 import { newLog } from '../words/commands.ts'
 import { Problem } from '../words/problem.ts'
 import { type Asked, findRange } from './asked.ts'
-import { type KeptFacts, noLog, notWritten, readFinds, readKept, readLogged } from './db/kept.ts'
+import { howToFit, type KeptFacts, noLog, notWritten, readFinds, readKept, readLogged } from './db/kept.ts'
 import { findOut, noteWritten } from './plan/count.ts'
 import { type SomeRows, writeDifference } from './plan/difference.ts'
 import { forget, look } from './plan/forget.ts'
@@ -87,11 +87,11 @@ async function planAsSeen(
 ): Promise<Planned | 'gone'> {
   const facts = await readKept(sql, view)
   if (facts === undefined) return 'gone'
-  if (!facts.fits)
-    throw notWritten(
-      view.view,
-      'its query has other columns than the table. Freeze it again, or give it the columns of its query.',
-    )
+  if (!facts.fits) {
+    const anew = `drop table ${quoteName(view)}, then npx viewkeeper migrate up --repair`
+    const typed = (await howToFit(sql, view)) || anew
+    throw notWritten(view.view, `its query has other columns than the table. Type: ${typed}`)
+  }
   const part = await partOf(sql, view, facts, which)
   if (part === 'gone') return part
   const { words, answer = {} } = part

@@ -69,7 +69,7 @@ function slicesOf(
   const tables = found.because === null ? found.tables : []
   return {
     view,
-    because: found.because ?? (tables.length === 0 ? 'it reads no table' : null),
+    because: found.because ?? (tables.length === 0 ? found.instead : null),
     tables: tables
       .map((id) => ({ table: facts.relations.get(id)!.name, ...proveSlices(found, id, facts) }))
       .sort((one, other) => other.slices.length - one.slices.length || (one.table < other.table ? -1 : 1)),

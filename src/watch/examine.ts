@@ -134,9 +134,7 @@ const lockingPhases = ['locking', 'exchange']
 async function withLocks(sql: Sql, view: ExaminedView): Promise<ExaminedView> {
   const running = runningRun(view)
   const progress = running === undefined ? null : ((await readProgress(sql, running)) ?? null)
-  // No definition names the strategy of kept tables.
-  const last = running ?? view.runs.find(({ strategy }) => strategy === 'difference')
-  const strategy = last?.strategy ?? view.strategy
+  const strategy = running?.strategy ?? view.strategy
   const exchanges = running !== undefined && !traitsOf(strategy).isInPlace
   const found = await readHeldLocks(sql, view, traitsOf(strategy).lock, exchanges)
   const waits = found.waits || lockingPhases.includes(progress?.phase ?? '')

@@ -130,15 +130,20 @@ const sliceLines = ({ view, because, tables, noLog }: LoggableView): string[] =>
   because !== null
     ? [`${view} does not fall into slices: ${because}`]
     : [
-        ...tables.map(({ table, slices, because, joined }) =>
-          because === null
-            ? `${view} falls into slices of ${slices.map((each) => keyWords(table, each)).join(', or of ')}`
-            : joined?.because
-              ? `${view}: a row of ${table} touches all slices: ${joined.because}`
-              : joined
-                ? `${view}: a row of ${table} touches the slices of the ${joined.table} that it joins (${joined.table}.${joined.to} = ${table}.${joined.column}), if ${joined.table}.${joined.to} has an index`
-                : `${view} does not fall into slices of ${table}: ${because}`,
-        ),
+        ...tables.flatMap(({ table, slices, because, joined }) => [
+          ...(because === null
+            ? [`${view} falls into slices of ${slices.map((each) => keyWords(table, each)).join(', or of ')}`]
+            : joined
+              ? []
+              : [`${view} does not fall into slices of ${table}: ${because}`]),
+          ...(joined
+            ? [
+                joined.because
+                  ? `${view}: a row of ${table} touches all slices: ${joined.because}`
+                  : `${view}: a row of ${table} touches the slices of the ${joined.table} that it joins (${joined.table}.${joined.to} = ${table}.${joined.column}), if ${joined.table}.${joined.to} has an index`,
+              ]
+            : []),
+        ]),
         ...noLog.map((why) => `  not by a log of changes: ${why}`),
       ]
 

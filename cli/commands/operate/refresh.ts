@@ -226,7 +226,7 @@ async function predict(api: Api, options: RefreshCommandOptions): Promise<void> 
     .toSorted((a, b) => turn(a.view) - turn(b.view))
     .map((each) => {
       const { view, missing, aside, paused, populated, state, staleMs, maxStaleMs, asOf } = each
-      const leftOut = missing ? 'missing' : aside ? 'set aside' : paused && !force ? 'paused' : null
+      const leftOut = aside ? 'set aside' : missing ? 'missing' : paused && !force ? 'paused' : null
       const last = runs.find((run) => run.view === view)?.result.response
       const asked = strategyOf(options) ?? each.strategy
       const strategy = asked === 'auto' ? (populated ? (last?.strategy ?? asked) : 'regular') : asked

@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { lookAgain, unlessLocked } from '../../server/transactions.ts'
-import { literal, logName, logSchema, ofLog, queryOfKept } from '../../sql/names.ts'
+import { isView, literal, logName, logSchema, ofLog, queryOfKept } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
 import type { LiveView, ViewSnapshot } from '../plan/live-view.ts'
 import { hashesOf, liveViewQuery } from '../plan/live-view-query.ts'
@@ -80,7 +80,7 @@ interface Texts {
   logBytes: number | null
 }
 
-/** Undefined if nothing has the name; `gone` if an exchange meanwhile left the server without a text. */
+/** Undefined if no view has the name; `gone` if an exchange meanwhile left the server without a text. */
 async function readTexts(sql: Sql, name: QualifiedName): Promise<Texts | undefined | 'gone'> {
   const [row] = await sql<[Texts?]>`
     select pg_get_viewdef(case c.relkind when 'r' then ${sql.unsafe(queryOfKept('c.oid'))} else c.oid end, true) as sql,
@@ -89,7 +89,7 @@ async function readTexts(sql: Sql, name: QualifiedName): Promise<Texts | undefin
              where i.indrelid = c.oid) as indexes,
            (select sum(pg_relation_size(l.oid))::float8 from pg_catalog.pg_class l
              where l.relnamespace = to_regnamespace(${logSchema}) and l.relkind = 'r' and ${sql.unsafe(ofLog('l.relname'))} = ${logName(name)}) as "logBytes"
-      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where ${isNamed(sql, name)}`
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where ${isNamed(sql, name)} and ${sql.unsafe(isView('c'))}`
   return row !== undefined && [row.sql, ...Object.values(row.indexes ?? {})].includes(null) ? 'gone' : row
 }
 

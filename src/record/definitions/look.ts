@@ -5,9 +5,9 @@ import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/own-rights.ts'
 import { lookAgain } from '../../server/transactions.ts'
 import { type Holders, holdersOf, withItsQuery } from '../../sql/holders.ts'
-import { batchPlaces, literal, quoteName } from '../../sql/names.ts'
+import { batchPlaces, keptMark, literal, quoteName } from '../../sql/names.ts'
 import type { RunPlan } from '../../sql/run-plan.ts'
-import { didYouMean, displayName, type QualifiedName, type ViewName } from '../../words/names.ts'
+import { didYouMean, displayName, displayPart, type QualifiedName, type ViewName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 
 /** The id of the view's running run. Without `exchanges`, one that exchanges a shadow of a batch does not count. */
@@ -111,6 +111,9 @@ async function lockTimeout(sql: Sql, view: QualifiedName): Promise<Problem> {
   return new Problem('LockTimeout', `${displayName(view)} is locked: ${who}. ${advice}`)
 }
 
+/** SQL for the name of the view that is set aside with `item`: with the query of a kept table, the table's. */
+export const nameAside = `left(item #>> '{live,view,name}', case item #>> '{live,view,comment}' when '${keptMark}' then -6 else 63 end)`
+
 /** A view that is set aside, and `by` which role. */
 interface AsideSince extends QualifiedName {
   since: Date
@@ -123,47 +126,48 @@ interface AsideSince extends QualifiedName {
 export const listAside = async (sql: Sql): Promise<AsideSince[]> =>
   (await mayUse(sql, 'select', 'set_aside'))
     ? sql<AsideSince[]>`
-        select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name, set_aside_at as since,
+        select item #>> '{live,view,schema}' as schema, ${sql.unsafe(nameAside)} as name, set_aside_at as since,
                set_aside_by::text as by
           from viewkeeper.set_aside where kind = 'view' order by 1, 2`
     : []
 
-/** A sentence on a view that is set aside: since when, by whom, and what to type. Empty if it is not set aside. */
-export async function sinceAside(sql: Sql, { schema, name }: QualifiedName): Promise<string> {
-  if (!(await mayUse(sql, 'select', 'set_aside'))) return ''
-  const [row] = await sql<{ since: string }[]>`
-    select format('It has been set aside since %s UTC by role %I: npx viewkeeper put-back makes it again.',
-                  to_char(set_aside_at at time zone 'utc', 'YYYY-MM-DD HH24:MI'), set_aside_by) as since
-      from viewkeeper.set_aside
-     where kind = 'view' and item #>> '{live,view,schema}' = ${schema} and item #>> '{live,view,name}' = ${name}`
-  return row === undefined ? '' : row.since
-}
-
 /** Reads the facts of a view. Throws UnknownView if no view has the name. */
 export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts> {
-  const view = await findView(sql, name)
+  const view = await findKnown(sql, name)
   if (view === undefined) throw await unknownView(sql, name)
   return view
 }
 
+/** As findView, which refuses a table: a kept table whose query is set aside or dropped is refused with that. */
+export const findKnown = (sql: Sql, name: QualifiedName): Promise<ViewFacts | undefined> =>
+  findView(sql, name).catch(async (error) => {
+    throw await unknownView(sql, name, error)
+  })
+
+/** A sentence on a view that is set aside: since when, by whom, and what to type. Empty if it is not set aside. */
+export async function sinceAside(sql: Sql, { schema, name }: QualifiedName): Promise<string> {
+  const found = (await listAside(sql)).find((each) => each.schema === schema && each.name === name)
+  if (found === undefined) return ''
+  // `utc` of words/phrases.ts, which a refresh need not load.
+  const since = found.since.toISOString().slice(0, 16).replace('T', ' ')
+  return `It has been set aside since ${since} UTC by role ${displayPart(found.by)}: npx viewkeeper put-back makes it again.`
+}
+
 /**
  * The refusal of a view that does not exist: says that it is set aside, or authored and gone, or else which view was probably
- * meant.
+ * meant. `refused`: what is said of something else that has the name.
  */
-export async function unknownView(sql: Sql, name: QualifiedName): Promise<Problem> {
+export async function unknownView(sql: Sql, name: QualifiedName, refused?: unknown): Promise<unknown> {
+  if (refused !== undefined && !(refused instanceof Problem && refused.code === 'UnknownView')) return refused
   const aside = await sinceAside(sql, name)
   const gone = aside === '' ? await (await import('../runs/went-wrong.ts')).sinceGone(sql, name) : null
   if (gone !== null)
-    return new Problem('UnknownView', gone, {
-      field: 'view',
-      next: 'viewkeeper migrate up --repair',
-    })
+    return new Problem('UnknownView', gone, { field: 'view', next: 'viewkeeper migrate up --repair' })
+  if (refused !== undefined && aside === '') return refused
   const more = aside === '' ? didYouMean(name, await listViewNames(sql)) : ` ${aside}`
-  return new Problem(
-    'UnknownView',
-    `There is no materialized view ${written(name)} in this database.${more}`,
-    { field: 'view' },
-  )
+  const what =
+    refused?.message ?? `There is no materialized view ${name.schema}.${name.name} in this database.`
+  return new Problem('UnknownView', `${what}${more}`, { field: 'view' })
 }
 
 /** The names of these definitions, in the order of the ids. Throws UnknownView, naming `field`, for the first unknown id. */
@@ -213,5 +217,3 @@ async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, strin
       from jsonb_array_elements_text(${sql.json(names)}) as a(name)`
   return new Map(rows.map(({ name, schema }) => [name, schema]))
 }
-
-const written = ({ schema, name }: QualifiedName): string => `${schema}.${name}`

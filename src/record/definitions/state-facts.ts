@@ -12,6 +12,7 @@ import {
   mayFail,
   waitingRetry,
 } from '../runs/failing.ts'
+import { nameAside } from './look.ts'
 
 /** So many of the latest runs of a view tell how often it has failed in a row. */
 const tellingRuns = 100
@@ -82,15 +83,15 @@ export async function readFacts(
        cross join targets
         left join lateral (${failureOfLatest(sql)}) failure on true),
     present as (
-      select n.nspname::text as schema, c.relname::text as name, c.oid, c.relispopulated, c.reltuples, c.relpages
+      select n.nspname::text as schema, c.relname::text as name, c.oid, c.relkind, c.relispopulated, c.reltuples, c.relpages
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
        where ${sql.unsafe(isView('c'))} and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}),
     away as (
-      select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name,
+      select item #>> '{live,view,schema}' as schema, ${sql.unsafe(nameAside)} as name,
              jsonb_build_object('since', set_aside_at, 'by', set_aside_by) as aside
         from viewkeeper.set_aside where kind = 'view')
     select statement_timestamp() as now, k.id, p.oid::int8 as oid, format('%I.%I', schema, name) as view, schema, name,
-           coalesce(k.source, 'discovered') as source, coalesce(k.refresh_strategy, ${definitionDefaults.strategy}) as strategy,
+           coalesce(k.source, 'discovered') as source, case when p.relkind = 'r' or k.storage = 'table' then 'difference' else coalesce(k.refresh_strategy, ${definitionDefaults.strategy}) end as strategy,
            coalesce(p.relispopulated, false) as populated, coalesce(k.missing, false) as missing, a.aside, k.paused_at as "pausedSince",
            case when p.reltuples >= 0 then p.relpages::int8 * current_setting('block_size')::int8 end as "sizeBytes",
            coalesce(nullif(p.reltuples, -1)::int8, k.row_count_after) as "estimatedRows",

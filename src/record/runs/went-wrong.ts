@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/own-rights.ts'
-import { isView } from '../../sql/names.ts'
+import { isView, queryViewOf } from '../../sql/names.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import { utc } from '../../words/phrases.ts'
 import type { Operation, RunError, RunStatus } from '../../words/run.ts'
@@ -13,9 +13,10 @@ export async function sinceGone(sql: Sql, { schema, name }: QualifiedName): Prom
   // Who may read incidents may read what else is needed.
   if (!(await mayUse(sql, 'select', 'incidents'))) return null
   const [row] = await sql<
-    { run: number | null; at: Date; by: string; seen: Date | null; found: Date | null }[]
+    { run: number | null; at: Date; by: string; seen: Date | null; found: Date | null; kept: boolean }[]
   >`
-    select dropped.id as run, dropped.finished_at as at, dropped.requested_by as by, last.last_success_at as seen, i.opened_at as found
+    select dropped.id as run, dropped.finished_at as at, dropped.requested_by as by, last.last_success_at as seen, i.opened_at as found,
+           d.storage = 'table' and to_regclass(format('%I.%I', d.schema_name, d.name)) is not null as kept
       from viewkeeper.definitions d
       left join viewkeeper.latest_runs last on last.definition_id = d.id
       left join lateral (
@@ -25,16 +26,18 @@ export async function sinceGone(sql: Sql, { schema, name }: QualifiedName): Prom
       left join viewkeeper.incidents i on i.subject = format('%I.%I', d.schema_name, d.name) and 'missing' = any (i.kinds) and i.resolved_at is null
      where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null and d.source = 'authored' and not exists (
        select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where n.nspname = d.schema_name and c.relname = d.name)`
+        where n.nspname = d.schema_name and c.relname = d.name and (d.storage <> 'table' or c.relkind <> 'r' or ${sql.unsafe(isView('c'))}))`
   if (row === undefined) return null
-  const { run, at, by, seen, found } = row
+  const { run, at, by, seen, found, kept } = row
   const view = displayName({ schema, name })
   const when = [seen && `after ${utc(seen)}`, found && `before ${utc(found)}`]
     .filter((each) => each !== null)
     .join(' and ')
   return run !== null
     ? `${view} is authored and missing: run ${run} dropped it at ${utc(at)}, asked for by ${by || 'nobody who is known'}.`
-    : `${view} is authored and missing: ${when === '' ? 'it was never filled, and perhaps never made' : `somebody dropped it, not with Viewkeeper, ${when}`}.`
+    : kept
+      ? `${view} has its rows, but not its query, so it is not refreshed: somebody dropped ${displayName(queryViewOf({ schema, name }))}, not with Viewkeeper${when && `, ${when}`}.`
+      : `${view} is authored and missing: ${when === '' ? 'it was never filled, and perhaps never made' : `somebody dropped it, not with Viewkeeper, ${when}`}.`
 }
 
 /** A run that has failed or was canceled, with what tells its cause of its view at this moment. */

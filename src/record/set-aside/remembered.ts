@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/own-rights.ts'
 import { madeChecks } from '../../sql/settings.ts'
-import { displayName, type QualifiedName } from '../../words/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import type { Trigger } from '../../words/run.ts'
 import { ensureDefinition } from '../definitions/definitions.ts'
@@ -30,8 +30,8 @@ export const lockMemory = async (sql: Sql): Promise<void> => {
 }
 
 /** Remembers what a transaction takes away. */
-export async function remember(sql: Sql, items: Kept[], reading: string[]): Promise<void> {
-  const rows = items.map((item, position) => ({ position, name: displayName(item.live.view), item }))
+export async function remember(sql: Sql, items: { name: string; item: Kept }[], reading: string[]) {
+  const rows = items.map((each, position) => ({ position, ...each }))
   await sql`
     insert into viewkeeper.set_aside (act, position, kind, name, item, reading)
     select (select coalesce(max(act), 0) + 1 from viewkeeper.set_aside), x.position, 'view', x.name, x.item,

@@ -27,6 +27,7 @@ import { displayName, type QualifiedName } from '../../words/names.ts'
 import { Problem, sentences } from '../../words/problem.ts'
 import {
   type AsideView,
+  afterTables,
   type Below,
   type CalledNow,
   dropStatements,
@@ -37,6 +38,7 @@ import {
 } from '../plan/items.ts'
 import {
   type FailedItem,
+  fitTable,
   type ItemSource,
   makeItem,
   perform,
@@ -152,7 +154,7 @@ type Step = (item: AsideView, work: (sql: Sql) => Promise<unknown>) => Promise<u
 /** Without `one`: all or nothing, and as far as possible everything at once. */
 async function makeAndFill(sql: Sql, items: AsideView[], how: MakeAgain, one?: Step): Promise<void> {
   const step: Step = one ?? ((_, work) => work(sql))
-  const made = await makeAll(sql, items, how, one)
+  const made = await makeAll(sql, afterTables(items), how, one)
   const changed = new Set(how.given.map(quoteName))
   const same = made.map(({ item }) => item).filter((item) => !changed.has(quoteName(item.live.view)))
   if (one === undefined) await insistOnSame(sql, same, { exactly: false })
@@ -226,6 +228,7 @@ async function makeAll(sql: Sql, items: AsideView[], source: ItemSource, one?: S
     step(item, async (part) => {
       const { how, sql: by } = await makeItem(part, item, source)
       if (how === 'made') made.push({ item, by })
+      await fitTable(part, item, source)
       if (how !== 'there') attached.push(item)
     })
   for (const item of items) await make(item)
@@ -238,7 +241,8 @@ async function makeAll(sql: Sql, items: AsideView[], source: ItemSource, one?: S
  * Makes everything as it was in one message, because readers wait meanwhile. Null if that is not possible: a view is there
  * already, gets another definition, does not fit, or would read something else.
  */
-async function makeTogether(sql: Sql, items: AsideView[], { given }: ItemSource): Promise<MadeHere[] | null> {
+async function makeTogether(sql: Sql, items: AsideView[], source: ItemSource): Promise<MadeHere[] | null> {
+  const { given } = source
   const names = items.map(({ live: { view } }) => ({ schema: view.schema, name: view.name }))
   const isGiven = names.some((view) => given.some((each) => quoteName(each) === quoteName(view)))
   if (isGiven || (await readKind(sql, ...names)) !== null) return null
@@ -256,13 +260,14 @@ async function makeTogether(sql: Sql, items: AsideView[], { given }: ItemSource)
         ))
       )
         throw readsAnother
+      for (const item of items) await fitTable(part, item, source)
       return making.map(({ item, statements }) => ({
         item,
         by: statements.filter(({ hidden }) => !hidden).map((each) => each.sql),
       }))
     })
   } catch (error) {
-    const sqlstate = sqlstateOf(error)
+    const sqlstate = error instanceof Problem ? error.details.sqlstate : sqlstateOf(error)
     // A lock that is not there in time, or a cancel, would only come again: one by one, readers would wait twice.
     if (error === readsAnother || (sqlstate !== undefined && !mayPass(sqlstate))) return null
     throw problemOf(error)

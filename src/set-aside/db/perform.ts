@@ -1,7 +1,10 @@
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
+import { setting } from '../../rebuild/plan/locks.ts'
+import { ownersSeal } from '../../rebuild/plan/shadow.ts'
 import type { Sql } from '../../server/database.ts'
 import { conditionOf, mayPass, sqlstateOf } from '../../server/failures.ts'
 import { readRolePath, withSavepoint } from '../../server/transactions.ts'
+import { howToFit } from '../../slices/db/kept.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/run-plan.ts'
 import { type Authored, takePath } from '../../trial/db/read-shadow.ts'
@@ -9,7 +12,16 @@ import { describeItem } from '../../trial/plan/copy.ts'
 import { quoted } from '../../words/commands.ts'
 import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
 import { Problem, sentences } from '../../words/problem.ts'
-import { type AsideView, adorn, type Below, type Making, makeFrom, makeView, nameOf } from '../plan/items.ts'
+import {
+  type AsideView,
+  adorn,
+  type Below,
+  type Making,
+  makeFrom,
+  makeView,
+  nameOf,
+  tableOfQuery,
+} from '../plan/items.ts'
 import { readBelow } from './in-the-way.ts'
 
 /** From what items are made, and what to do if that fails. */
@@ -20,6 +32,8 @@ export interface ItemSource {
   advice: string
   /** Whether an item that is there already is refused (DependentsExist). */
   refuseThere?: boolean
+  /** A trial: for how long a kept table is tried to be given other column types. */
+  trialMs?: number
 }
 
 /** How an item was made (as it was, only what hung on it, or not at all, because it is there), and by which statements. */
@@ -76,6 +90,40 @@ async function makeAsFrozen(sql: Sql, item: AsideView, advice: string): Promise<
       return null
     throw error
   }
+}
+
+/**
+ * Gives a kept table the column types of its query, which an item is. Throws ViewSqlFailed if the server has no assignment cast, or something hangs on
+ * the columns.
+ */
+export async function fitTable(sql: Sql, { live }: AsideView, how: ItemSource): Promise<void> {
+  const { advice, trialMs = 0 } = how
+  const table = tableOfQuery(live.view)
+  const alter = table === undefined ? '' : await howToFit(sql, table)
+  if (table === undefined || alter === '') return
+  const refused = (because: string, sqlstate: string, cause?: unknown) =>
+    new Problem(
+      'ViewSqlFailed',
+      sentences(
+        `Kept table ${displayName(table)} cannot get the columns of its query`,
+        because,
+        `Or drop it first, and make it again after: drop table ${quoteName(table)}, then npx viewkeeper migrate up --repair`,
+        advice !== '' && 'Nothing was changed',
+      ),
+      { cause, sqlstate },
+    )
+  if (alter === null) throw refused('They have other names: give the query the old ones', '42P16')
+  const limit = (ms: number) => (trialMs === 0 ? [] : [setting('statement_timeout', String(ms))])
+  const work = { phase: 'building', sql: alter, computesRows: true } as const
+  const statement: Statement = { ...work, kind: 'sealed', seal: ownersSeal(live) }
+  await executeStatements(sql, [...limit(trialMs), statement, ...limit(0)], false).catch((error) => {
+    const sqlstate = error instanceof StatementRefused ? sqlstateOf(error.cause) : undefined
+    if (sqlstate === undefined) throw error
+    // Others may quote rows.
+    const said = ['0A000', '42804'].includes(sqlstate) ? error.message : conditionOf(sqlstate)
+    const more = `: if a view reads it, take that away, too, by --reading ${displayName(table)} or "alters"`
+    throw refused(`${said}${sqlstate === '0A000' ? more : ''}`, sqlstate, error)
+  })
 }
 
 /** The statements that make an item as it was, without its rows, triggers and rules. */
@@ -142,7 +190,7 @@ export async function readKind(sql: Sql, ...names: QualifiedName[]): Promise<str
 export const isThere = (item: AsideView): Problem =>
   new Problem(
     'DependentsExist',
-    `${nameOf(item)} is there already: somebody has made it since it was set aside. To keep that one, run: npx viewkeeper put-back --forget ${quoted(nameOf(item))}. ` +
+    `${displayName(item.live.view)} is there already: somebody has made it since it was set aside. To keep that one, run: npx viewkeeper put-back --forget ${quoted(nameOf(item))}. ` +
       'To get the old one back, drop the new one first.',
   )
 

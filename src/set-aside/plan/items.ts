@@ -16,9 +16,9 @@ import {
   sealedAsOwner,
   withOptions,
 } from '../../rebuild/plan/shadow.ts'
-import { literal, quoteIdentifier, quoteName, type ShadowNames } from '../../sql/names.ts'
+import { keptMark, literal, quoteIdentifier, quoteName, type ShadowNames } from '../../sql/names.ts'
 import type { Statement } from '../../sql/run-plan.ts'
-import { reached } from '../../sql/walks.ts'
+import { parentsFirst, reached } from '../../sql/walks.ts'
 import { describeItem, type ViewCopy } from '../../trial/plan/copy.ts'
 import { displayName, displayPart, type QualifiedName, type ViewName } from '../../words/names.ts'
 
@@ -52,8 +52,18 @@ export interface InTheWay {
   version: string
 }
 
-/** The name, as people write it; each item has another one. */
-export const nameOf = ({ live }: AsideView): string => displayName(live.view)
+/** The kept table whose query a plain view has, by that comment; undefined: it is another view. */
+export const tableOfQuery = (view: QualifiedName & { comment: string | null }): QualifiedName | undefined =>
+  view.comment === keptMark && view.name.endsWith('_query')
+    ? { schema: view.schema, name: view.name.slice(0, -'_query'.length) }
+    : undefined
+
+/** The name, as people write it; each item has another one. The query of a kept table has the table's, which is no item. */
+export const nameOf = ({ live }: AsideView): string => displayName(tableOfQuery(live.view) ?? live.view)
+
+/** Sorts items: what reads a kept table comes after the table's query, with which the table may get other types. */
+export const afterTables = (items: AsideView[]): AsideView[] =>
+  parentsFirst(items, nameOf, ({ reads, below = [] }) => [...reads, ...below.map(displayName)])
 
 /** The names of all items. */
 export const viewsOf = (items: AsideView[]): string[] => items.map(nameOf)
@@ -97,7 +107,11 @@ export function withReaders(item: AsideView, items: AsideView[], given: ViewDefi
       ]
     }),
   )
-  const found = reached([item], (read) => items.filter((each) => reads.get(each)?.includes(nameOf(read))))
+  const found = reached([item], (read) =>
+    items.filter((each) =>
+      [nameOf(read), displayName(read.live.view)].some((name) => reads.get(each)?.includes(name)),
+    ),
+  )
   return items.filter((each) => found.has(each))
 }
 

@@ -130,7 +130,7 @@ async function readLogKeys(sql: Sql, view: LoggedView) {
         (keys.length === 0
           ? ([...whyNot.values()][0] ??
             proofs.find(({ because }) => because !== null)?.because ??
-            'it reads no table')
+            found.instead)
           : Buffer.byteLength(logName(view)) > longestLogged
             ? `its name with its schema is longer than ${longestLogged} bytes, and begins those of triggers`
             : (read.tables.find(({ odd }) => odd !== null)?.odd ?? null)))

@@ -12,6 +12,8 @@ export interface SlicedView {
   types: Map<number, number>
   /** The tables that it reads, directly and through plain views. */
   tables: number[]
+  /** What it reads instead if these are none, in words. */
+  instead: string
   because: string | null
 }
 
@@ -84,6 +86,7 @@ export async function readQueries(
       columns: relation.columns,
       types: relation.types,
       tables: ids.filter((id) => read.get(id)?.plain),
+      instead: `it reads ${ids.some((id) => read.get(id)?.kind === 'm') ? 'views, and ' : ''}no table`,
       because:
         odd !== undefined
           ? `it reads ${odd.name}, which is no view and no logged table of the server without row security`

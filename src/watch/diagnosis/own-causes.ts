@@ -73,11 +73,11 @@ export function stoppedLast(view: ExaminedView, { since }: HeldLock): boolean {
   return failedAtLock(view) && (since === null || end === null || since <= end)
 }
 
-const setAside: Rule = ({ view: { aside }, name, clock }) =>
+const setAside: Rule = ({ view: { aside, strategy }, name, clock }) =>
   aside &&
   cause(
     'SetAside',
-    `Role ${aside.by} has set ${name} aside since ${clock(aside.since)}, so it is not in the database. put-back works with DATABASE_URL.`,
+    `Role ${aside.by} has set ${name} aside since ${clock(aside.since)}, so ${strategy === 'difference' ? 'its rows stay as they are' : 'it is not in the database'}. put-back works with DATABASE_URL.`,
     command(['put-back'], null),
   )
 

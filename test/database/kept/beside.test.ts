@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { diffView } from '../../../src/migrate/authoring/diff.ts'
 import { readDependencies } from '../../../src/record/definitions/read-graph.ts'
 import { readFacts } from '../../../src/record/definitions/state-facts.ts'
+import { viewFacts } from '../../../src/resources/views.ts'
 import type { Result } from '../../../src/run/call.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { keptMark } from '../../../src/sql/names.ts'
@@ -54,11 +55,14 @@ describe('a kept table', () => {
   test('is shown with its query, and compared with it', async () => {
     await request('app.clean')
     await request()
-    expect(await getView(database, 'app.daily')).toMatchObject({
+    const shown = await getView(database, 'app.daily')
+    expect(shown).toMatchObject({
       sql: expect.stringContaining('count(*) AS n'),
       comment: null,
       populated: true,
     })
+    const facts = viewFacts(shown as never, new Date())
+    expect(facts).toContainEqual(['strategy', 'difference, as of each kept table'])
     await sql`insert into app.orders (day, amount) values ('2026-11-02', 7), ('2026-12-01', 7)`
     await sql`refresh materialized view app.clean`
     expect(await diffView(database, { schema: 'app', name: 'daily' }, null)).toMatchObject({
@@ -124,7 +128,14 @@ describe('a kept table', () => {
   test.each([
     ['alter table app.daily force row level security', /forces its policies on its owner/],
     ['create rule none as on insert to app.daily do instead nothing', /it has rules/],
-    ['alter table app.daily add column more int', /its query has other columns than the table/],
+    [
+      'alter table app.daily add column more int',
+      /its query has other columns than the table\. Type: drop table "app"\."daily", then npx viewkeeper migrate up --repair/,
+    ],
+    [
+      'drop materialized view app.months; alter table app.daily alter column n type numeric',
+      /Type: alter table "app"\."daily" alter column n type bigint$/,
+    ],
     [
       `create constraint trigger later after insert on app.daily deferrable initially deferred for each row execute function app.nothing()`,
       /its trigger later is deferred/,

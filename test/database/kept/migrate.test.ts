@@ -1,12 +1,17 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
 import { freeze } from '../../../src/migrate/authoring/freeze.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
-import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
+import { bringUp, migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { doctor } from '../../../src/watch/doctor.ts'
+import { getView } from '../../../src/watch/read-views.ts'
+import { getWhy } from '../../../src/watch/why.ts'
 import { emptyTables } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const { database, sql, url } = useDatabase()
 const folder = useFolders()
@@ -121,6 +126,35 @@ describe('a kept table', () => {
     await sql`update app.orders set day = '2026-11-02' where id = 4`
     expect(await because()).toMatch(/^computes 2 of about 10 slices of day anew.*; 2 rows written$/)
     expect(await rows('app.daily')).toEqual(await rows(`(${query}) q`))
+  })
+
+  test('whose query somebody dropped is said so, and is kept again by migrate up --repair, with its rows', async () => {
+    const into = await start(daily(query))
+    const [{ oid }] = await sql<[{ oid: string }]>`select 'app.daily'::regclass::oid as oid`
+    await sql`drop view app.daily_query cascade`
+    const said = /^app\.daily has its rows, but not its query, .* somebody dropped app\.daily_query, not with/
+    expect(await refusalOf(because())).toMatchObject({
+      message: expect.stringMatching(said),
+      details: { next: 'viewkeeper migrate up --repair' },
+    })
+    const why = await getWhy(database, 'app.daily', { schedules: unscheduled, typed: null })
+    expect(why.causes[0]).toMatchObject({ code: 'Missing', text: expect.stringMatching(said) })
+    expect(await getView(database, 'app.daily')).toMatchObject({ state: 'missing', sql: null })
+    expect(await refusalOf(doctor(database, { views: ['app.daily'], role: null }))).toMatchObject({
+      message: expect.stringMatching(said),
+    })
+    expect(await differences(daily(query))).toEqual([expect.stringMatching(said)])
+
+    await sql`alter table app.daily add column more int`
+    const repair = async () => bringUp(migrateCall(database), await into.read(), { repair: true })
+    expect((await repair()).missing).toMatchObject([
+      { view: 'app.daily', because: expect.stringContaining('has other columns: day date, n bigint') },
+    ])
+    await sql`alter table app.daily drop column more`
+    expect(await repair()).toMatchObject({ missing: [], repaired: [{ name: 'app.daily', does: 'create' }] })
+    expect(await sql`select 'app.daily'::regclass::oid as oid`).toEqual([{ oid }])
+    expect(await differences(daily(query))).toEqual([])
+    expect(await because()).toBe('computes all rows, and writes those that differ; 0 rows written')
   })
 
   test('gets no other query while something else would be written than its rows', async () => {

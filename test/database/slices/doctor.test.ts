@@ -146,3 +146,19 @@ if (major >= 18)
       await expect(planned()).rejects.toThrow(because)
     })
   })
+
+test('what an inner join reads has slices of its own, and touches those of the other table, too', async () => {
+  await sql.unsafe(
+    makeKept(
+      'app.daily',
+      'select o.day, p.name, count(*) as n from app.sold o join app.made p on o.product_id = p.id group by 1, 2',
+    ),
+  )
+  expect(await said()).toEqual(
+    expect.arrayContaining([
+      'app.daily falls into slices of day (shop.orders.day)',
+      'app.daily falls into slices of name (app.products.name)',
+      byProduct,
+    ]),
+  )
+})

@@ -344,6 +344,14 @@ describe('a query is refused by slices, and would be wrong by them:', () => {
     expect(await sql.unsafe(query)).toMatchObject([{ n: 2 }])
   })
 
+  test('of nothing but materialized views', async () => {
+    await sql`create materialized view app.first as select day from app.orders`
+    expect(await proofOf('select day from app.first')).toMatchObject({
+      because: 'it reads views, and no table',
+    })
+    expect(await proofOf('select 1 as one')).toMatchObject({ because: 'it reads no table' })
+  })
+
   test('but not because of the type of a column that a join offers, and the query does not read', async () => {
     await sql.unsafe(
       'create domain app.small as int check (value > 0); alter table app.customers add few app.small',

@@ -104,6 +104,12 @@ test('each view is said to fall into slices of a table, or why it does not', () 
             because: 'none of its columns is computed from one column of app.sellers alone',
             joined: { table: 'app.orders', column: 'id', to: 'seller', because: null },
           },
+          {
+            table: 'app.shops',
+            slices: [{ by: 'town', column: 'town', bySettings: false, isColumn: true, sql: '%s' }],
+            because: null,
+            joined: { table: 'app.orders', column: 'id', to: 'shop', because: null },
+          },
         ],
         noLog: ['month is computed'],
       },
@@ -115,6 +121,8 @@ test('each view is said to fall into slices of a table, or why it does not', () 
       'app.sales falls into slices of day (app.orders.ordered_on), or of month (app.orders.at; if TimeZone and the like are the same in every refresh)',
       'app.sales does not fall into slices of app.products: its query aggregates without GROUP BY, over all slices',
       'app.sales: a row of app.sellers touches the slices of the app.orders that it joins (app.orders.seller = app.sellers.id), if app.orders.seller has an index',
+      'app.sales falls into slices of town (app.shops.town)',
+      'app.sales: a row of app.shops touches the slices of the app.orders that it joins (app.orders.shop = app.shops.id), if app.orders.shop has an index',
       '  not by a log of changes: month is computed',
     ]),
   )

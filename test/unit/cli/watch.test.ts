@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Api, ApiUnavailable } from '../../../cli/api/api.ts'
+import { endOfBatch } from '../../../cli/output/run-lines.ts'
+import type { Output } from '../../../cli/output/terminal.ts'
 import { watchBatch } from '../../../cli/watch/watch.ts'
 import type { BatchDetails, ToldBatchView } from '../../../src/api/answers.ts'
 import { Problem } from '../../../src/words/problem.ts'
@@ -81,6 +83,18 @@ describe('a batch that has ended', () => {
       '',
     ])
     expect(process.exitCode).toBe(1)
+  })
+
+  test('counts the views that are missing', async () => {
+    const missing = {
+      class: 'ViewsFailed',
+      message: 'Not in the database, so not refreshed: app.gone.',
+      views: ['app.gone'],
+    }
+    const batch = batchOf({ ...ended, views: ended.views.slice(0, 1), error: missing })
+    expect(endOfBatch(batch, { paint: (_, text) => text } as Output)).toBe(
+      '✗ 1 of 2 views refreshed, 1 missing in 12 s',
+    )
   })
 
   test('ends the watching with any other problem of its runs', async () => {
