@@ -32,7 +32,7 @@ import {
   touchedRows,
   withFinds,
 } from './plan/rows.ts'
-import { markOf, readsOfProof, tooMany, whyDue, whyNotBelieved, wordsOf } from './plan/trust.ts'
+import { markOf, overflows, readsOfProof, tooMany, whyDue, whyNotBelieved, wordsOf } from './plan/trust.ts'
 
 /** A refresh of a kept table: which rows it computes, and what it says of that. */
 interface Part {
@@ -146,9 +146,10 @@ async function readState(sql: Sql, view: ViewFacts, facts: KeptFacts, logged: Re
 
 type State = Exclude<Awaited<ReturnType<typeof readState>>, 'gone'>
 
-/** What slices that were asked for leave to the next refresh: the log as it was, if it could have been believed and its proof holds. */
+/** What slices that were asked for leave to the next refresh: the log as it was, if it could have been believed and its proof holds; and that it cannot be used. */
 function passOn(view: ViewFacts, logged: ReadLog, { known, world }: State) {
   const { mark, proof, logOid } = known
+  if (overflows(known)) return { answer: { slices: { overflows: logOid } } }
   if (whyNotBelieved(known, logged) !== null || proof === null || proof !== mark?.proof) return {}
   const log = { holds: holdsOf(view, world, known, []), isBelieved: true, logOid }
   return { answer: { slices: markOf(known, logged.by, null, mark.joins) }, log }

@@ -1,4 +1,4 @@
-import { literal, logSchema, ofLog } from '../../sql/names.ts'
+import { literal, ofLog, ownLogs } from '../../sql/names.ts'
 import type { Statement } from '../../sql/run-plan.ts'
 
 /** Beyond so many rows, a log means all slices. */
@@ -17,26 +17,21 @@ export const look: Statement = {
 
 /**
  * Takes from the log of a view, by its `logName`, what a refresh has read, or would have, had it been believed; without `read` makes a long log one row for all
- * slices. Executed as the owner of the view, or of the log. A log that cannot be written stays as it is: what it holds is computed once more.
+ * slices. Executed as the owner of the view, or of the log. Only the log's own functions, which act as its owner, look into it: whose it is is not known here. A log
+ * that cannot be written stays as it is: what it holds is computed once more.
  */
 export const forget = (name: string, read: 'read' | 'long'): string => {
   const what = read === 'read' ? `current_setting('${logRead}')::pg_catalog.pg_snapshot` : 'null'
   return `do ${literal(`
-declare each pg_catalog.record; isLong pg_catalog.bool := ${read === 'read'}; path pg_catalog.text := pg_catalog.current_setting('search_path');
+declare each pg_catalog.record; path pg_catalog.text := pg_catalog.current_setting('search_path');
 begin
   perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)${read === 'read' ? '' : `, pg_catalog.set_config('lock_timeout', '100ms', true)`};
   for each in
-    select c.oid::regclass as log, p.oid::regproc as forget from pg_class c join pg_proc p on p.pronamespace = c.relnamespace and p.proname = c.relname || '_forget' and p.prosecdef
-     where c.relnamespace = to_regnamespace('${logSchema}') and c.relkind = 'r' and ${ofLog('c.relname')} = ${literal(name)}
+    select p.oid::regproc as forget from pg_class c join pg_proc p on p.pronamespace = c.relnamespace and p.proname = c.relname || '_forget' and p.prosecdef
+     where c.relnamespace = ${ownLogs} and c.relkind = 'r' and ${ofLog('c.relname')} = ${literal(name)}
   loop
     begin
-      if not isLong then
-        execute format('select count(*) > ${mostRows} from (select from %s limit ${mostRows + 1}) t', each.log) into isLong;
-      end if;
-      if isLong then
-        execute format('select %s($1)', each.forget) using ${what}::pg_snapshot;
-      end if;
-      isLong := ${read === 'read'};
+      execute format('select %s($1)', each.forget) using ${what}::pg_snapshot;
     exception when others then
       null;
     end;

@@ -105,8 +105,8 @@ export const triggersOf = ({ name, table }: TableLog) =>
 /**
  * What a statement notes. The name of the key stands where another column of that name is found if the relation has none, and its value becomes a text
  * if it has the type that it had: else all slices are noted, and no writer fails. So it is for a relation on which the owner of the log may not put any
- * trigger, whose types might execute code as him. A log that is gone, or belongs to somebody else, is not written, which the world of the view tells.
- * A query about the catalog would take longer than all of this.
+ * trigger, whose types might execute code as him. A log that is gone, that belongs to somebody else (what has its name may have triggers of his), or that may not be
+ * written, is not, which the world of the view tells.
  */
 function noting(log: string, by: string, { key, joined }: LoggedTable): string {
   // The server quotes a statement that fails: whoever cannot write because the log was altered, or the disk is full, reads what to type.
@@ -116,7 +116,9 @@ function noting(log: string, by: string, { key, joined }: LoggedTable): string {
   const body = (branches: string) => `
 ${key === null ? '' : `-- ${keyOf(key)}\n`}#variable_conflict use_column
 begin
-  if has_table_privilege(to_regclass(${literal(log)}), 'insert') is not true then
+  if not exists (
+      select from pg_class where oid = case when has_schema_privilege(to_regnamespace('${logSchema}'), 'usage') then to_regclass(${literal(log)}) end
+         and relowner = to_regrole(quote_ident(current_user)) and has_table_privilege(oid, 'insert')) then
     null;
   ${branches}
   end if;
@@ -194,11 +196,14 @@ export const keyOf = ({ column, declared }: NonNullable<LoggedTable['key']>): st
 
 /**
  * Takes from a log what a snapshot sees, and what no transaction of this cluster can have written, as after a restore; or, for null, makes one row for all slices of
- * what is there. Only this deletes from a log: a right to delete would be one to lock it against writers.
+ * what is there, if that is long. Only this deletes from a log: a right to delete would be one to lock it against writers.
  */
 const forgetting = (log: string): string => `
 begin
   if $1 is null then
+    if (select count(*) from (select from ${log} limit ${mostRows + 1}) few) <= ${mostRows} then
+      return;
+    end if;
     insert into ${log} (whole) values (true);
   end if;
   delete from ${log} where case when $1 is null then at <> pg_current_xact_id() else pg_visible_in_snapshot(at, $1) or at >= pg_snapshot_xmax(pg_current_snapshot()) end;

@@ -20,7 +20,7 @@ export function whyNotBelieved(known: Known, { by, computes }: ReadLog): string 
 }
 
 /** Whether a key cannot be computed of every row: a refresh of slices computes it before the query leaves rows out. */
-const overflows = ({ mark, hasOverflown, logOid }: Known): boolean =>
+export const overflows = ({ mark, hasOverflown, logOid }: Known): boolean =>
   hasOverflown || mark?.overflows === logOid
 
 /** Why all slices are computed although the log may be believed; null: they are not. */

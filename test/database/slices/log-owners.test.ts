@@ -380,3 +380,53 @@ test(
     writer.release()
   },
 )
+
+describe('what a stranger puts in the place of schema viewkeeper_logs', () => {
+  /** A table with the name of the log, and code of hers that says as whom it was executed. */
+  const strange = `
+    create schema viewkeeper_logs; grant usage on schema viewkeeper_logs to public;
+    create table viewkeeper_logs.loot (who name); grant insert on viewkeeper_logs.loot to public;
+    create table ${log} (whole boolean default false, at xid8 default pg_current_xact_id(), day date, filler text);
+    insert into ${log} (filler) select repeat('x', 100) from generate_series(1, 11000); grant all on ${log} to public;
+    create function viewkeeper_logs.note() returns boolean language plpgsql volatile as $$ begin insert into viewkeeper_logs.loot values (current_user); return true; end $$;
+    create function viewkeeper_logs.noted() returns trigger language plpgsql as $$ begin perform viewkeeper_logs.note(); return new; end $$;
+    create trigger noted before insert on ${log} for each row execute function viewkeeper_logs.noted();
+    create trigger all_noted before insert on ${log} for each statement execute function viewkeeper_logs.noted();
+    alter table ${log} enable row level security; create policy noted on ${log} using (viewkeeper_logs.note());
+    create function viewkeeper_logs."app.v_0_forget"(pg_snapshot) returns void language sql security definer as 'select viewkeeper_logs.note()'`
+  const makeStrange = async () => {
+    const [{ name }] = await sql<[{ name: string }]>`select current_database() as name`
+    await sql.unsafe(`
+      do $$ begin create role log_stranger; exception when duplicate_object then null; end $$; grant create on database ${name} to log_stranger`)
+    await as('log_stranger', strange)
+  }
+
+  test('is executed by no look of the monitor and no refresh', async () => {
+    await makeView()
+    await makeStrange()
+    await database.withConnection(foldLogs)
+    expect(await because()).toMatch(/^computes all/)
+    await sql`alter schema viewkeeper_logs owner to current_user`
+    await database.withConnection(foldLogs)
+    await because()
+    expect(await sql`select distinct who from viewkeeper_logs.loot where who <> 'log_stranger'`).toEqual([])
+  })
+
+  test('is written by no writer, although triggers of the renamed schema stay', async () => {
+    await started()
+    await sql`alter schema viewkeeper_logs rename to viewkeeper_logs_before`
+    await makeStrange()
+    await as('log_app', `insert into shop.orders values (101, '2026-01-01', 1)`)
+    await as('log_seller', 'truncate shop.orders')
+    expect(await sql`select who from viewkeeper_logs.loot`).toEqual([])
+    await sql`drop schema viewkeeper_logs_before cascade`
+  })
+})
+
+test('no writer fails whose table has a log in a schema that nobody may use any more, and the next refresh computes all', async () => {
+  await started()
+  await sql`revoke usage on schema viewkeeper_logs from public`
+  await as('log_app', `insert into shop.orders values (101, '2026-01-01', 1)`)
+  await because()
+  expect(await different()).toBe(0)
+})
