@@ -14,8 +14,8 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
   'src/batch/groups.ts': { files: 71, lines: 7204 },
   'src/batch/shadows.ts': { files: 70, lines: 6748 },
-  'functions/api.ts': { files: 51, lines: 4847 },
-  'all files': { files: 448, lines: 48239 },
+  'functions/api.ts': { files: 51, lines: 4849 },
+  'all files': { files: 447, lines: 47778 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }
@@ -23,8 +23,13 @@ const bounds: Record<string, { files: number; lines?: number }> = {
 /** Folders in which each file is a thing that is called, in a list of its own: commands, and what Lambda calls. */
 const lists = ['cli/commands/operate', 'src/api/lambda']
 
+/** Nobody has to know what is generated. */
+const generated = 'src/methods.ts'
+
 const all = globSync('{bench,cli,functions,infra,local,page,serve,src}/**/*.{ts,tsx}')
-const files = new Map(all.filter((path) => !path.endsWith('.d.ts')).map((path) => [path, read(path)]))
+const files = new Map(
+  all.filter((path) => path !== generated && !path.endsWith('.d.ts')).map((path) => [path, read(path)]),
+)
 const paths = [...files.keys()]
 const folders = Map.groupBy(paths, dirname)
 for (const list of lists) folders.delete(list)

@@ -363,7 +363,7 @@ describe('a kept table with slices', () => {
     // Nobody is told to write into a file that freeze has made.
     await rds.sql`revoke seller from viewkeeper`
     await rds.sql`drop table viewkeeper_logs."app.daily_0" cascade`
-    await rds.sql`delete from viewkeeper.migrations where number = 2`
+    await deleteRows(rds.sql, 'migrations', { number: 2 })
     const failed = await refusalOf(migrateUp(migrateCall(on), await into.read()))
     expect(failed.message).toContain('permission denied to set role "seller"')
     expect(failed.message).not.toContain('reset role')

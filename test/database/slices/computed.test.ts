@@ -296,7 +296,9 @@ describe('all slices are computed', () => {
     expect(await computes("update app.orders set tz = tz + interval '1 day' where id = 5")).toBe('all')
     await sql`delete from app.orders where id = 11`
     const slices = { from: '2026-01-01', to: '2026-01-02' }
-    expect(await refresh({ view: 'app.daily', slices }, callOn(database))).toMatchObject({ status: 'updated' })
+    expect(await refresh({ view: 'app.daily', slices }, callOn(database))).toMatchObject({
+      status: 'updated',
+    })
     expect(await refreshed()).toContain('a time beyond the range of its type')
     for (const statement of [dropLog(daily), ...makeLog(log)]) await sql.unsafe(statement)
     expect(await computes("update app.orders set tz = tz + interval '1 day' where id = 6")).toBe('all')

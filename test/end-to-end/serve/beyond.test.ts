@@ -6,6 +6,7 @@ import { createToken } from '../../../serve/tokens.ts'
 import type { PolicyName } from '../../../src/api/route.ts'
 import type { Sql } from '../../../src/server/database.ts'
 import { deep } from '../../support/deep.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { until } from '../../support/waiting/until.ts'
 import { runCommand, serve, useServer } from '../support/copies.ts'
 import { raw } from '../support/gateway.ts'
@@ -204,7 +205,7 @@ test(
     const tokenOf = (name: string) =>
       createToken(sql as unknown as Sql, { name, may: 'read', days: 1, by: 'test' })
     const [token, expired] = [await tokenOf('ci'), await tokenOf('old')]
-    await sql`update viewkeeper.tokens set expires_at = now() where name = 'old'`
+    await updateRows(sql, 'tokens', { name: 'old' }, { expiresAt: sql`now()` })
     const ask = async (
       which: keyof typeof copies,
       headers: string[],
