@@ -262,6 +262,8 @@ const harms: [string, string][] = [
 ]
 
 test.each(harms)('nothing of the owner of a log is executed where it is asked: %s', async (_, harm) => {
+  await write('orders', 1)
+  await write('events', 1)
   await sql.unsafe(`
     create role follower login password 'secret'; create role writer; grant usage on schema app to follower, writer;
     grant usage on schema viewkeeper to follower; grant select on viewkeeper.definitions, viewkeeper.runs, viewkeeper.switches to follower;
@@ -275,8 +277,6 @@ test.each(harms)('nothing of the owner of a log is executed where it is asked: %
     )
   })
   const own = as('follower').database
-  await write('orders', 1)
-  await write('events', 1)
   await expect(
     own.withConnection((asked) => asked`select from viewkeeper_logs."app.daily_0" where not whole`),
   ).rejects.toThrow('executed as')
