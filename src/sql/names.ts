@@ -32,10 +32,6 @@ export const flushLeft = (query: string): string => query.replaceAll(/\n +/g, '\
 /** The schema of all logs of changes. Nobody else may create objects in it, so no object can replace a log. */
 export const logSchema = 'viewkeeper_logs'
 
-/** SQL for the OID of `logSchema`; null if it is not of whom schema `viewkeeper` is, or others may create in it: nothing in it is touched then. */
-export const ownLogs = `(select n.oid from pg_namespace n join pg_namespace k on k.nspname = 'viewkeeper' and k.nspowner = n.nspowner
-  where n.nspname = '${logSchema}' and not exists (select from aclexplode(n.nspacl) a where a.privilege_type = 'CREATE' and a.grantee <> n.nspowner))`
-
 /** The most bytes of `logName`, so that the names of its triggers, which append a table's number and an event, fit into 63 bytes. */
 export const longestLogged = 51
 

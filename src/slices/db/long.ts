@@ -1,7 +1,7 @@
 import { toSetRole } from '../../catalog/plan/rights.ts'
 import type { Sql } from '../../server/database.ts'
 import { inTransaction, unlessLocked } from '../../server/transactions.ts'
-import { logNameOf, ofLog, ownLogs } from '../../sql/names.ts'
+import { logNameOf, logSchema, ofLog } from '../../sql/names.ts'
 import { safePath } from '../../sql/settings.ts'
 
 /** Less than the size of the longest log that is not made one row. */
@@ -11,7 +11,7 @@ const longBytes = 400_000
 const readLong = (sql: Sql) => sql<{ log: string; role: string; schema: string }[]>`
     with long as materialized (
       select l.relname, l.relnamespace, l.relowner, ${sql.unsafe(ofLog('l.relname'))} as log from pg_class l
-       where case when l.relnamespace = ${sql.unsafe(ownLogs)} and l.relkind = 'r' then pg_relation_size(l.oid) > ${longBytes} end)
+       where case when l.relnamespace = to_regnamespace(${logSchema}) and l.relkind = 'r' then pg_relation_size(l.oid) > ${longBytes} end)
     select distinct l.log, r.oid::regrole::text as role, quote_ident(s.nspname) as schema from long l
       left join (pg_class c join pg_namespace n on n.oid = c.relnamespace and c.relkind = 'r') on ${sql.unsafe(logNameOf('n.nspname', 'c.relname'))} = l.log
       left join lateral (

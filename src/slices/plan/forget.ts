@@ -1,5 +1,9 @@
-import { literal, ofLog, ownLogs } from '../../sql/names.ts'
+import { literal, logSchema, ofLog } from '../../sql/names.ts'
 import type { Statement } from '../../sql/run-plan.ts'
+
+/** SQL for the OID of the schema of logs; null if that is not of whom schema `viewkeeper` is, or others may create in it: nothing in it is touched then. */
+const ownLogs = `(select n.oid from pg_namespace n join pg_namespace k on k.nspname = 'viewkeeper' and k.nspowner = n.nspowner
+  where n.nspname = '${logSchema}' and not exists (select from aclexplode(n.nspacl) a where a.privilege_type = 'CREATE' and a.grantee <> n.nspowner))`
 
 /** Beyond so many rows, a log means all slices. */
 export const mostRows = 10_000
