@@ -7,7 +7,7 @@ import { lookAgain } from '../../server/transactions.ts'
 import { type Holders, holdersOf, withItsQuery } from '../../sql/holders.ts'
 import { batchPlaces, keptMark, literal, quoteName } from '../../sql/names.ts'
 import type { RunPlan } from '../../sql/run-plan.ts'
-import { didYouMean, displayName, displayPart, type QualifiedName, type ViewName } from '../../words/names.ts'
+import { didYouMean, displayName, type QualifiedName, type ViewName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 
 /** The id of the view's running run. Without `exchanges`, one that exchanges a shadow of a batch does not count. */
@@ -114,9 +114,9 @@ async function lockTimeout(sql: Sql, view: QualifiedName): Promise<Problem> {
 /** SQL for the name of the view that is set aside with `item`: with the query of a kept table, the table's. */
 export const nameAside = `left(item #>> '{live,view,name}', case item #>> '{live,view,comment}' when '${keptMark}' then -6 else 63 end)`
 
-/** A view that is set aside, and `by` which role. */
+/** A view that is set aside, since when (UTC), and `by` which role, as SQL writes it. */
 interface AsideSince extends QualifiedName {
-  since: Date
+  since: string
   by: string
 }
 
@@ -126,8 +126,8 @@ interface AsideSince extends QualifiedName {
 export const listAside = async (sql: Sql): Promise<AsideSince[]> =>
   (await mayUse(sql, 'select', 'set_aside'))
     ? sql<AsideSince[]>`
-        select item #>> '{live,view,schema}' as schema, ${sql.unsafe(nameAside)} as name, set_aside_at as since,
-               set_aside_by::text as by
+        select item #>> '{live,view,schema}' as schema, ${sql.unsafe(nameAside)} as name, 
+               to_char(set_aside_at at time zone 'utc', 'YYYY-MM-DD HH24:MI') as since, quote_ident(set_aside_by) as by
           from viewkeeper.set_aside where kind = 'view' order by 1, 2`
     : []
 
@@ -147,10 +147,9 @@ export const findKnown = (sql: Sql, name: QualifiedName): Promise<ViewFacts | un
 /** A sentence on a view that is set aside: since when, by whom, and what to type. Empty if it is not set aside. */
 export async function sinceAside(sql: Sql, { schema, name }: QualifiedName): Promise<string> {
   const found = (await listAside(sql)).find((each) => each.schema === schema && each.name === name)
-  if (found === undefined) return ''
-  // `utc` of words/phrases.ts, which a refresh need not load.
-  const since = found.since.toISOString().slice(0, 16).replace('T', ' ')
-  return `It has been set aside since ${since} UTC by role ${displayPart(found.by)}: npx viewkeeper put-back makes it again.`
+  return found
+    ? `It has been set aside since ${found.since} UTC by role ${found.by}: npx viewkeeper put-back makes it again.`
+    : ''
 }
 
 /**
