@@ -29,7 +29,10 @@ test('every view has a nightly batch and a limit; one line says so before, and t
   const { copy, list, run, url } = await first('defaults')
   await copy.says(/^refreshes 2 views each night at 02:00 Etc\/UTC; `schedules` changes that$/)
   await copy.says(/^nobody is told what goes wrong/)
-  const { views, silence } = await list()
+  const { views, silence } = await until('the look has given limits', async () => {
+    const answer = await list()
+    return answer.views.every(({ maxStaleMs }) => maxStaleMs !== null) && answer
+  })
   expect(silence).toMatchObject({ unrefreshed: [], told: false, forgotten: [] })
   expect(views).toHaveLength(2)
   for (const { nextBy, nightly, maxStaleMs } of views) {
