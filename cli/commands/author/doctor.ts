@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { abilities, type ViewRights } from '../../../src/catalog/plan/abilities.ts'
 import { fixLines, type Obstacle } from '../../../src/catalog/plan/rights.ts'
 import { standbysLine } from '../../../src/server/standbys.ts'
+import type { JoinedTable } from '../../../src/slices/db/log.ts'
 import type { SliceKey } from '../../../src/slices/plan/prove.ts'
 import type { LoggableView } from '../../../src/slices/slices.ts'
 import { quoteName } from '../../../src/sql/names.ts'
@@ -125,27 +126,26 @@ function listenerLines(listeners: Subscribers | null): string[] {
   )
 }
 
-/** By what a view falls into slices, or why it does not: a line for each table that it reads. */
+/** By what a view falls into slices, or why it does not: by each table that it reads, and what a change of that touches by a join. */
 const sliceLines = ({ view, because, tables, noLog }: LoggableView): string[] =>
   because !== null
     ? [`${view} does not fall into slices: ${because}`]
     : [
-        ...tables.flatMap(({ table, slices, because, joined }) => [
-          ...(because === null
-            ? [`${view} falls into slices of ${slices.map((each) => keyWords(table, each)).join(', or of ')}`]
-            : joined
-              ? []
-              : [`${view} does not fall into slices of ${table}: ${because}`]),
-          ...(joined
-            ? [
-                joined.because
-                  ? `${view}: a row of ${table} touches all slices: ${joined.because}`
-                  : `${view}: a row of ${table} touches the slices of the ${joined.table} that it joins (${joined.table}.${joined.to} = ${table}.${joined.column}), if ${joined.table}.${joined.to} has an index`,
-              ]
-            : []),
-        ]),
+        ...tables.flatMap(({ table, slices, because, joined }) =>
+          [
+            because === null
+              ? `${view} falls into slices of ${slices.map((each) => keyWords(table, each)).join(', or of ')}`
+              : !joined && `${view} does not fall into slices of ${table}: ${because}`,
+            joined && `${view}: a row of ${table} touches ${touchedBy(table, joined)}`,
+          ].filter((line) => typeof line === 'string'),
+        ),
         ...noLog.map((why) => `  not by a log of changes: ${why}`),
       ]
+
+const touchedBy = (table: string, { because, column, ...joined }: JoinedTable): string =>
+  because !== null
+    ? `all slices: ${because}`
+    : `the slices of the ${joined.table} that it joins (${joined.table}.${joined.to} = ${table}.${column}), if ${joined.table}.${joined.to} has an index`
 
 const keyWords = (table: string, { by, column, bySettings }: SliceKey): string =>
   `${by} (${table}.${column}${bySettings ? '; if TimeZone and the like are the same in every refresh' : ''})`

@@ -3,6 +3,7 @@ import { literal, logName, logSchema, longestLogged, quoteName } from '../../sql
 import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
+import { othersCreate } from '../plan/forget.ts'
 import { times } from '../plan/key.ts'
 import { type ChangeLog, keyOf, logOfPart, logsOf, triggersOf } from '../plan/log.ts'
 import { type Join, proveJoins, proveSlices, type SliceKey } from '../plan/prove.ts'
@@ -350,7 +351,7 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
         left join pg_proc d on d.oid = to_regprocedure(quote_ident('${logSchema}') || '.' || quote_ident(f.value ->> 'name') || '(' || (f.value ->> 'arguments') || ')'))
     select exists (select from part where oid is not null) as "isThere", coalesce(
       (select format('schema ${logSchema} does not belong to %s, or others may create in it, which the SQL of npx viewkeeper doctor mends', n.keeper::regrole) from schema n
-        where n.nspowner <> n.keeper or exists (select from aclexplode(n.nspacl) a where a.privilege_type = 'CREATE' and a.grantee <> n.nspowner)),
+        where n.nspowner <> n.keeper or ${othersCreate}),
       (select format('the log of %s is not there', p.on) from part p where p.oid is null limit 1),
       (select format('%s belongs to %s, and has to belong to %s, as %s does', p.log, p.relowner::regrole, p.writer::regrole, p.on) from part p where p.relowner <> p.writer limit 1),
       (select format('its key was %s of %s, which is %s now', was.key, f.on, coalesce(f.key, 'no key'))

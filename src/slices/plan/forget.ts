@@ -1,9 +1,12 @@
 import { literal, logSchema, ofLog } from '../../sql/names.ts'
 import type { Statement } from '../../sql/run-plan.ts'
 
+/** SQL for whether others than its owner may create in schema `n`. */
+export const othersCreate = `exists (select from aclexplode(n.nspacl) a where a.privilege_type = 'CREATE' and a.grantee <> n.nspowner)`
+
 /** SQL for the OID of the schema of logs; null if that is not of whom schema `viewkeeper` is, or others may create in it: nothing in it is touched then. */
 const ownLogs = `(select n.oid from pg_namespace n join pg_namespace k on k.nspname = 'viewkeeper' and k.nspowner = n.nspowner
-  where n.nspname = '${logSchema}' and not exists (select from aclexplode(n.nspacl) a where a.privilege_type = 'CREATE' and a.grantee <> n.nspowner))`
+  where n.nspname = '${logSchema}' and not ${othersCreate})`
 
 /** Beyond so many rows, a log means all slices. */
 export const mostRows = 10_000
