@@ -193,17 +193,20 @@ addEventListener('click', (event) => {
   go(place.href, link.matches('[data-grows], .close') ? 'replace' : 'push')
 })
 
+/** What a form has sent that is not answered yet: a second click sends it no second time, and what was typed since is sent. */
+const sent = new WeakMap<HTMLFormElement, string>()
+
 addEventListener('submit', (event) => {
   const form = event.target as HTMLFormElement
   if (form.method === 'dialog') return
   event.preventDefault()
   if (form.method === 'get') return ask(form)
-  if (form.ariaBusy) return
-  form.ariaBusy = 'true'
   const body = new URLSearchParams(new FormData(form, event.submitter) as unknown as Record<string, string>)
+  if (sent.get(form) === `${body}`) return
+  sent.set(form, `${body}`)
   find<HTMLDialogElement>('#asked')?.close()
   go(form.action, 'stay', { method: 'POST', body }).finally(() => {
-    form.ariaBusy = null
+    if (sent.get(form) === `${body}`) sent.delete(form)
   })
 })
 

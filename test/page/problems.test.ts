@@ -367,7 +367,8 @@ test('one notice tells what came of a run, and the foot of the page covers no co
   expect(free).toBeGreaterThanOrEqual(0)
 })
 
-test('a server that asks for tokens is given one, which the tab keeps', async () => {
+test('a server that asks for tokens is given one, also while another is not answered yet, and the tab keeps it', async () => {
+  const corrected = Promise.withResolvers<void>()
   const gateway = await startGateway({
     port: 0,
     served: servedOn(connectTo(fromUrl('postgres://postgres@127.0.0.1:1/postgres'))),
@@ -377,6 +378,7 @@ test('a server that asks for tokens is given one, which the tab keeps', async ()
     doorkeeper: {
       async authorize(headers) {
         if (headers?.[0] === 'Bearer vk_right') return { name: 'ci', may: 'read' }
+        if (headers?.[0] === 'Bearer vk_wrong') await corrected.promise
         throw new Problem('Unauthenticated', 'This server needs a token.')
       },
     },
@@ -388,6 +390,7 @@ test('a server that asks for tokens is given one, which the tab keeps', async ()
   await expect.poll(async () => (await page.context().cookies())[0]?.value).toBe('vk_wrong')
   await field.fill('vk_right')
   await field.press('Enter')
+  corrected.resolve()
   await page.getByRole('link', { name: views[0]!.view }).waitFor()
   expect(await field.count()).toBe(0)
   await page.reload()
