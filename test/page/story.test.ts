@@ -13,7 +13,7 @@ import { age } from '../support/record/past.ts'
 import { deleteRows, earlier, updateRows } from '../support/record/rows.ts'
 import { useDatabase } from '../support/servers/database.ts'
 import { messagesOf, passTime } from '../support/views/pass.ts'
-import { hourHalfADayAway } from '../support/waiting/half-a-day.ts'
+import { noNightNow } from '../support/waiting/half-a-day.ts'
 import { whileLocked } from '../support/waiting/holder.ts'
 import { startBrowser } from './support/browser.ts'
 import { openPage } from './support/page.ts'
@@ -22,7 +22,7 @@ import { openPage } from './support/page.ts'
 
 const { url, sql } = useDatabase()
 const terms = termsOf({
-  schedules: { nightly: { at: `${String(hourHalfADayAway).padStart(2, '0')}:00` }, views: true },
+  schedules: noNightNow,
   monitorEveryMinutes: 1,
 })
 let gateway: Gateway
