@@ -104,7 +104,7 @@ test('the page at the printed address reaches the API, with and without a script
 
 const sites = ['127.0.0.1', 'localhost', 'other.localhost']
 test.each(sites)('a page of site %s reaches nothing, even if it knows the token', async (host) => {
-  const { page } = await openPage(browser, proxy.address)
+  const { page } = await openPage(browser, proxy.address, { stands: true })
   await page.waitForLoadState('networkidle')
   api.asked.length = 0
   const known = encodeURIComponent(JSON.stringify({ proxy: proxy.url, token }))

@@ -13,7 +13,7 @@ import { age } from '../support/record/past.ts'
 import { deleteRows, earlier, updateRows } from '../support/record/rows.ts'
 import { useDatabase } from '../support/servers/database.ts'
 import { messagesOf, passTime } from '../support/views/pass.ts'
-import { hourHalfADayAway } from '../support/waiting/half-a-day.ts'
+import { noNightNow } from '../support/waiting/half-a-day.ts'
 import { whileLocked } from '../support/waiting/holder.ts'
 import { startBrowser } from './support/browser.ts'
 import { openPage } from './support/page.ts'
@@ -22,7 +22,7 @@ import { openPage } from './support/page.ts'
 
 const { url, sql } = useDatabase()
 const terms = termsOf({
-  schedules: { nightly: { at: `${String(hourHalfADayAway).padStart(2, '0')}:00` }, views: true },
+  schedules: noNightNow,
   monitorEveryMinutes: 1,
 })
 let gateway: Gateway
@@ -194,7 +194,11 @@ test('five views are adopted, a lag is promised, one is paused, data break, are 
 test('a lock is held over lunch: the group of its view fails at it, and why names the session and the view', async () => {
   await run('refresh', '--all')
   await look()
-  await updateRows(sql, 'definitions', {}, { retries: 0, timeoutSeconds: 2 })
+  await updateRows(sql, 'definitions', {}, { retries: 0 })
+  // Only what is to fail at the lock has so little time.
+  const within = (timeoutSeconds: number) =>
+    updateRows(sql, 'definitions', { name: names.slice(0, 4) }, { timeoutSeconds })
+  await within(2)
   await whileLocked(url, 'select from shop.customer_value', async () => {
     await run('refresh', '--all')
     // They are exchanged at one moment or not at all, so all of them failed at the one lock.
@@ -209,6 +213,7 @@ test('a lock is held over lunch: the group of its view fails at it, and why name
     await look()
     expect(await mailed()).toContain('shop.customer_value')
   })
+  await within(300)
   await run('retry')
   await expectTruth(allFresh)
 })

@@ -8,7 +8,7 @@ import { runCommand, serve, useServer } from '../support/copies.ts'
 
 const { databaseOf } = useServer()
 
-async function first(name: string, config?: string) {
+async function first(name: string, config = '{}') {
   const { url, sql } = await databaseOf(name)
   await sql`create materialized view sales as select 1 as id`
   await sql`create materialized view customers as select 1 as id`

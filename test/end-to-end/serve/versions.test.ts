@@ -14,7 +14,7 @@ test('an older copy leads and serves beside a newer one, and starts again after 
   await stands(older, 'leads')
   const minutes = await eachMinute(sql, 'sales')
   const { command, step } = newerVersion()
-  const newer = await serve({ DATABASE_URL: url }, [], '{}', command)
+  const newer = await serve({ DATABASE_URL: url }, [], undefined, command)
   await stands(newer, 'follows')
   expect(newer.lines).toContainEqual(
     expect.objectContaining({ message: 'schema steps are applied', applied: [step] }),

@@ -8,6 +8,7 @@ import postgres from 'postgres'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
 import { findFreePort } from '../../../serve/process.ts'
 import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { noNightNow } from '../../support/waiting/half-a-day.ts'
 import { until } from '../../support/waiting/until.ts'
 import { temporaryFolder } from './viewkeeper.ts'
 
@@ -55,7 +56,7 @@ export interface Copy {
 export async function serve(
   env: Record<string, string>,
   args: string[] = [],
-  config = '{}',
+  config = `{ serve: { schedules: ${JSON.stringify(noNightNow)} } }`,
   command = commandLine,
 ): Promise<Copy> {
   const folder = temporaryFolder()
@@ -82,7 +83,9 @@ export async function serve(
     process: child,
     url: `http://127.0.0.1:${port}`,
     get lines() {
-      return printed.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []))
+      // A line has come whole when the next one begins.
+      const whole = printed.split('\n').slice(0, -1)
+      return whole.flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []))
     },
     printed: () => printed,
     exit,

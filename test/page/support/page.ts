@@ -11,11 +11,18 @@ export interface Opened {
   complaints: string[]
 }
 
-/** Opens a page in a context of its own, which ends with the test. Answers with these statuses are expected, and are no complaint. */
+/**
+ * Opens a page in a context of its own, which ends with the test. Answers with these statuses are expected, and are no complaint.
+ * `stands`: the clock of the page stands still, so the page asks nothing by itself.
+ */
 export async function openPage(
   browser: Browser,
   url: string,
-  { expected = [], ...options }: BrowserContextOptions & { expected?: number[] } = {},
+  {
+    expected = [],
+    stands = false,
+    ...options
+  }: BrowserContextOptions & { expected?: number[]; stands?: boolean } = {},
 ): Promise<Opened> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
   context.setDefaultTimeout(hangsMs)
@@ -30,6 +37,7 @@ export async function openPage(
     if (task.result?.state === 'fail') await keepPicture(page, task)
     await context.close()
   })
+  if (stands) await page.clock.pauseAt(Date.now())
   await page.goto(url)
   await page.getByRole('heading', { level: 1 }).waitFor()
   return { page, complaints }
