@@ -150,6 +150,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       // Node sends no body, whatever is written: it has seen the method.
       if (request.method === 'HEAD') request.method = 'GET'
       if (isClosing) response.setHeader('connection', 'close')
+      // A client keeps the connection of an answer that had begun before.
+      response.on('finish', () => isClosing && request.socket.destroySoon())
       const doorkeeper = doorkeeperOf(request)
       const refusal = refusalOf(request, doorkeeper ? null : port)
       protect(response)

@@ -15,7 +15,7 @@ async function gateway(lingerMs = 0) {
   const started = await startGateway({
     port: 0,
     served,
-    drainMs: 30_000,
+    drainMs: 3_600_000,
     lingerMs,
     watched: {
       whyNotReady() {
@@ -36,11 +36,13 @@ test('HEAD is answered wherever GET is, without a body', async () => {
   await close()
 })
 
-test('an answer that has begun is finished while the gateway closes', async () => {
+test('an answer that has begun is finished while the gateway closes, and nothing more is waited for', async () => {
   const { url, close, asked, let: go } = await gateway()
   const answer = fetch(`${url}/readyz`)
   await asked
   const closed = close()
+  const isOpen = () => fetch(`${url}/healthz`).then(Boolean, () => false)
+  await expect.poll(isOpen).toBe(false)
   go()
   expect((await answer).status).toBe(200)
   await closed
