@@ -59,7 +59,6 @@ async function show(address: string, how: 'push' | 'replace' | 'stay', init?: Re
 
 /** Shows what a person has asked for, and then looks how it goes on. */
 async function go(...to: Parameters<typeof show>): Promise<void> {
-  clearTimeout(typing)
   asking++
   await show(...to)
   asking--
@@ -185,16 +184,23 @@ addEventListener('click', (event) => {
   const place = new URL(link.getAttribute('href')!, document.baseURI)
   if (place.origin !== location.origin) return
   event.preventDefault()
-  // What goes on is told on the next page, too; a part of a name that is typed, and not yet asked for, is not lost by a chip.
-  const told = find('.notice-busy') && new URL(location.href).searchParams.get('told')
-  if (told && !link.closest('.notice')) place.searchParams.set('told', told)
+  if (!link.closest('.notice')) keepTold(place)
+  // A part of a name that is typed, and not yet asked for, is not lost by a chip.
   const typed = link.closest('.filters') && find<HTMLInputElement>('.filters input[type="search"]')
   if (typed) typed.value ? place.searchParams.set('q', typed.value) : place.searchParams.delete('q')
-  go(place.href, link.matches('[data-grows], .close') ? 'replace' : 'push')
+  if (link.matches('[data-grows], .close')) return void go(place.href, 'replace')
+  clearTimeout(typing)
+  go(place.href, 'push')
 })
 
+/** What goes on is told on the next page, too. */
+function keepTold(place: URL): void {
+  const told = find('.notice-busy') && new URL(location.href).searchParams.get('told')
+  if (told) place.searchParams.set('told', told)
+}
+
 /** What a form has sent that is not answered yet: a second click sends it no second time, and what was typed since is sent. */
-const sent = new WeakMap<HTMLFormElement, string>()
+const sent = new Map<HTMLFormElement, string>()
 
 addEventListener('submit', (event) => {
   const form = event.target as HTMLFormElement
@@ -212,18 +218,31 @@ addEventListener('submit', (event) => {
 
 /** Asks for the page that a form of filters names. */
 function ask(form: HTMLFormElement): void {
+  clearTimeout(typing)
   const filled = [...new FormData(form)].filter(([, value]) => value !== '') as [string, string][]
   const place = new URL(form.getAttribute('action')!, document.baseURI)
   place.search = new URLSearchParams(filled).toString()
+  keepTold(place)
   go(place.href, 'replace')
 }
 
+/** Asks for what is typed, once what else was sent is answered; what stood on another page is not asked for. */
+function askTyped(form: HTMLFormElement): void {
+  if (sent.size > 0) askSoon(form)
+  else if (form.isConnected) ask(form)
+}
+
 let typing: ReturnType<typeof setTimeout> | undefined
-addEventListener('input', ({ target }) => {
-  const form = (target as HTMLInputElement).form
-  if (form?.className !== 'filters') return
+function askSoon(form: HTMLFormElement): void {
   clearTimeout(typing)
-  typing = setTimeout(ask, target instanceof HTMLSelectElement ? 0 : typingMs, form)
+  typing = setTimeout(askTyped, typingMs, form)
+}
+
+addEventListener('input', ({ target }) => {
+  const { form } = target as HTMLInputElement
+  if (form?.className !== 'filters') return
+  if (target instanceof HTMLSelectElement) ask(form)
+  else askSoon(form)
 })
 
 addEventListener('change', ({ target }) => {
@@ -329,7 +348,10 @@ for (const box of document.querySelectorAll<HTMLInputElement>('#keys input'))
 question(find<HTMLDialogElement>('#asked'))
 tellChosen()
 watchEnd()
-addEventListener('popstate', () => go(location.href, 'stay'))
+addEventListener('popstate', () => {
+  clearTimeout(typing)
+  go(location.href, 'stay')
+})
 document.addEventListener('visibilitychange', look)
 addEventListener('online', look)
 const { events } = document.body.dataset

@@ -236,6 +236,39 @@ test('a typed search of runs loses no letter: not while it is told, nor when a s
   expect(page.url()).not.toContain('gone')
 })
 
+test('what is typed just before a list grows or a view is refreshed is searched for, and what came of the deed is told', async () => {
+  const all = manyViews(120)
+  const many = apiOf(all)
+  const answered = Promise.withResolvers<void>()
+  const run = { ...runOf(7, all[5]!, { status: 'running' }), finishedAt: null, durationMs: null }
+  const api = await serve(async (asked) => {
+    if (asked.method === 'POST') await answered.promise
+    if (asked.method === 'POST') return { runId: 7, status: 'running' }
+    return asked.path === '/runs/7' ? run : many(asked)
+  })
+  const { page } = await openPage(browser, api.url, { stands: true })
+  const typedBefore = (text: string, click: string) =>
+    page.evaluate(`{
+      const field = document.querySelector('input[type=search]')
+      field.value = '${text}'
+      field.dispatchEvent(new InputEvent('input', { bubbles: true }))
+      document.querySelector('${click}').click()
+    }`)
+  await typedBefore('orders', '[data-grows]')
+  await page.getByRole('rowheader').nth(60).waitFor()
+  await page.clock.runFor(1000)
+  await page.waitForURL(/q=orders/)
+  await typedBefore('orders_', `[aria-label="Refresh ${all[5]!.view}"]`)
+  await expect.poll(() => api.asked.some(({ method }) => method === 'POST')).toBe(true)
+  await page.clock.runFor(1000)
+  answered.resolve()
+  const notice = page.locator('.notices').getByText('has started')
+  await notice.waitFor()
+  await page.clock.runFor(1000)
+  await page.waitForURL(/q=orders_/)
+  await notice.waitFor()
+})
+
 test('commands of the local page name the gateway, if others work elsewhere', async () => {
   const view = views[1]!
   const api = await serve(

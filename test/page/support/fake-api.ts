@@ -15,7 +15,7 @@ interface Asked {
   body: unknown
 }
 
-/** The body of a 200; a Problem, which is thrown; undefined: there is no such route. */
+/** The body of a 200, or a promise of it; a Problem, which is thrown; undefined: there is no such route. */
 export type Answers = (asked: Asked) => object | undefined
 
 /** An API that says what a test wants, and what it was asked. */
@@ -31,7 +31,7 @@ export function fakeApi(answers: Answers): Api & { asked: Asked[] } {
       const given = Object.entries(query).filter(([, value]) => value !== undefined)
       const question = { method, path: decodeURIComponent(path), query: new URLSearchParams(given), body }
       asked.push(question)
-      const answer = answers(question)
+      const answer = await answers(question)
       if (answer instanceof Error) throw answer
       if (answer === undefined) throw new Problem('UnknownRoute', `There is no ${method} ${path}.`)
       return { status: 200, body: answer as Body }
