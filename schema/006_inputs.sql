@@ -140,6 +140,9 @@ begin
     select concat('pg_publication/', p.oid, ' ', p.xmin) from pg_publication p where p.puballtables or p.oid in (
       select r.prpubid from pg_publication_rel r where r.prrelid = any (ids)
       union all select n.pnpubid from pg_class c join pg_publication_namespace n on n.pnnspid = c.relnamespace where c.oid = any (ids))
+    -- A subscription fires no trigger that a log has, and may be gone by now: the server has counted it.
+    union all
+    select concat('pg_class/', s.oid, ' ', pg_stat_get_tuples_inserted(s.oid)) from pg_class s where s.oid = 'pg_subscription_rel'::regclass and logs is not null
     -- Whoever renames the schema of a log keeps it from being written, until it is named so again. A grant on it looks the same.
     union all
     select concat('pg_class/', c.oid, ' ', n.xmin) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = any (logs)

@@ -241,7 +241,7 @@ function checkStorage(
 }
 
 const longestKept = 57
-const writing = new Set(['insert', 'update', 'delete', 'truncate', 'all'])
+const writing = new Set(['insert', 'update', 'delete', 'truncate', 'trigger', 'all'])
 
 const columnPrivileges = ['select', 'insert', 'update', 'references', 'all']
 

@@ -23,7 +23,7 @@ export const readWriters = (sql: Sql): Promise<Writers[]> => sql<Writers[]>`
     select k.view, k.nspname, k.relname, case g.grantee when 0 then 'public' else g.grantee::regrole::text end as who,
            string_agg(distinct g.privilege || g.columns, ', ') as what
       from granted g join kept k on k.oid = g.oid
-     where g.privilege in ('insert', 'update', 'delete', 'truncate') and g.grantee <> k.relowner
+     where g.privilege in ('insert', 'update', 'delete', 'truncate', 'trigger') and g.grantee <> k.relowner
        and not exists (select from pg_catalog.pg_roles r where r.oid = g.grantee and r.rolsuper)
      group by 1, 2, 3, 4)
   select nspname as schema, relname as name, format('%s may write %s, which only refreshes write: %s.', who, view, what) as text,

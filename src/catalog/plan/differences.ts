@@ -141,7 +141,7 @@ const isToldAsWriter = ({ view }: LiveView, grant: Grant): boolean =>
 
 /** Whether a grant is to write, which is worth nothing on a materialized view, and which a kept table loses when it is made. */
 export const isToWrite = ({ privilege }: Grant): boolean =>
-  /^(insert|update|delete|truncate)$/i.test(privilege)
+  /^(insert|update|delete|truncate|trigger)$/i.test(privilege)
 
 /** The view's grants without those to its owner: an owner has privileges anyway. */
 export const authoredGrants = ({ view, grants }: LiveView): Grant[] =>

@@ -6,18 +6,18 @@ import { carry } from './exchange.ts'
 import { isApart, type Rebuild, shadowName, shadowQuery, wantedOf } from './scope.ts'
 
 /**
- * Takes from everybody but the owner what lets them write a kept table that was made just now, or through its query the tables below: default
- * privileges have given it, or the view that becomes a table had it.
+ * Takes from everybody but the owner what lets them write a kept table that was made just now, or through its query the tables below, or have its refreshes
+ * execute a trigger of theirs as its owner: default privileges have given it, or the view that becomes a table had it.
  */
 export const withdrawWriting = (table: QualifiedName, query = queryViewOf(table)): Statement => ({
   phase: 'building',
   kind: 'statements',
   hidden: true,
   sql: `
-select format('set local role %s; revoke insert, update, delete, truncate on %s from %s cascade; reset role', relowner::regrole, c.oid::regclass,
+select format('set local role %s; revoke insert, update, delete, truncate, trigger on %s from %s cascade; reset role', relowner::regrole, c.oid::regclass,
          string_agg(distinct case grantee when 0 then 'public' else grantee::regrole::text end, ', '))
   from pg_class c, aclexplode(relacl)
- where c.oid in (${regclass(table)}, ${regclass(query)}) and grantee <> relowner and privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
+ where c.oid in (${regclass(table)}, ${regclass(query)}) and grantee <> relowner and privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')
  group by c.oid, relowner`,
 })
 

@@ -64,7 +64,7 @@ export async function readKnown(sql: Sql, view: ViewFacts, log: Logged): Promise
   const [known] = await sql<Known[]>`
     select now.world, now.world::text as text, ${sql.unsafe(log.proof)} as proof, c.xmin::text as toucher, to_jsonb(clock_timestamp()) #>> '{}' as now, l.oid::int8 as "logOid",
            last.mark, ${sql.unsafe(log.finds)} as finds, last.fill_ms as "fillMs", last.every, coalesce(last.is_ours, false) as "isOurs", last.has_overflown is true as "hasOverflown",
-           ((last.mark ->> 'wholeAt')::timestamptz < clock_timestamp() - coalesce(last.every, '1 day')::interval) is true as "isDue",
+           ((last.mark ->> 'wholeAt')::timestamptz not between clock_timestamp() - coalesce(last.every, '1 day')::interval and clock_timestamp()) is true as "isDue",
            case when last.mark ? 'world' then viewkeeper.changed(last.mark -> 'world', now.world) end as changed,
            (select s.value -> last.id::text from viewkeeper.switches s where s.key = ${wrongSlices}) as wrong,
            (${lately(sql)}) as lately

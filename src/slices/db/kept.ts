@@ -36,10 +36,10 @@ export async function readKept(
   const [row] = await sql.unsafe<(KeptFacts & { odd: string | null })[]>(`
     select to_jsonb(array(select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)) as columns,
            coalesce((
-             select jsonb_agg(jsonb_build_object('column', a.attname, 'equals', format('operator(%I.%s)', n.nspname, o.oprname)) order by k.at)
+             select jsonb_agg(jsonb_build_object('column', a.attname, 'cast', case when n.nspname = 'pg_catalog' or y.typtype = 'p' then '' else format('::%s.%I', y.typnamespace::regnamespace, y.typname) end, 'equals', format('operator(%I.%s)', n.nspname, o.oprname)) order by k.at)
                from pg_index i cross join lateral unnest(i.indkey::int2[], i.indclass::oid[]) with ordinality k(attnum, class, at)
                join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-               join pg_opclass p on p.oid = k.class
+               join pg_opclass p on p.oid = k.class join pg_type y on y.oid = p.opcintype
                join pg_amop m on m.amopfamily = p.opcfamily and m.amoplefttype = p.opcintype and m.amoprighttype = p.opcintype and m.amopstrategy = 3
                join pg_operator o on o.oid = m.amopopr join pg_namespace n on n.oid = o.oprnamespace
               where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate and num_nonnulls(i.indpred, i.indexprs) = 0 and k.at <= i.indnkeyatts

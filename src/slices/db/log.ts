@@ -74,13 +74,11 @@ async function readLogKeys(sql: Sql, view: LoggedView) {
     const { declared, type } = typesOf(table, column)!
     return { column, declared, type: `${type}${collation}`, plain: type }
   }
-  const isStored = (table: number, column: string) =>
-    !read.computed.some(([id, name]) => id === table && name === column)
   /** Of `bit` a log would make bit(1), and no operator compares a domain with the values of an enumeration. Somebody may just have renamed the column. */
   const isLoggable = (table: number, column: string) => {
     const types = typesOf(table, column)
     const isOdd = types?.type === 'bit' || (types?.type.includes('.') && types.type !== types.declared)
-    return types !== undefined && !isOdd && isStored(table, column)
+    return types !== undefined && !isOdd && types.unseen === null
   }
   /** The types of the columns that a log may compute. */
   const computed = new Map(
@@ -104,9 +102,8 @@ async function readLogKeys(sql: Sql, view: LoggedView) {
       : `${read.owner} may not select ${nameOf(table)}.${displayPart(column)}`
   }
   const whyNoValues = (table: number, column: string, name = column) =>
-    isStored(table, column)
-      ? `${displayPart(name)} has type ${typesOf(table, column)?.declared}, of which a log cannot note values`
-      : `${nameOf(table)}.${displayPart(column)} is not stored; make it a stored generated column`
+    typesOf(table, column)?.unseen ??
+    `${displayPart(name)} has type ${typesOf(table, column)?.declared}, of which a log cannot note values`
   const whyNot = new Map(
     proofs.flatMap(({ table, slices }) =>
       slices
@@ -117,7 +114,7 @@ async function readLogKeys(sql: Sql, view: LoggedView) {
               slice.by,
               kept.includes(slice.by)
                 ? isOwn(slice.by)
-                : slice.isColumn || !isStored(table, slice.column)
+                : slice.isColumn || typesOf(table, slice.column)?.unseen
                   ? whyNoValues(table, slice.column, slice.by)
                   : whyComputed(slice, nameOf(table)),
             ] as const,
@@ -264,13 +261,13 @@ interface Loggable {
   id: number
   name: string
   relations: { id: number; name: string }[]
-  /** The types of the columns that may be keys, or joined: as declared, and without domains and lengths; whether the owner of the view may read them. */
-  columns: Record<string, { declared: string; type: string; isRead: boolean }>
+  /** The types of the columns that may be keys, or joined: as declared, and without domains and lengths; whether the owner of the view may read them; why no trigger sees them. */
+  columns: Record<string, { declared: string; type: string; isRead: boolean; unseen: string | null }>
   /** Why its writes cannot be logged. */
   odd: string | null
 }
 
-/** What a log needs to know of the tables of a view; its owner; the collations of its columns that are not those of the types; which columns are computed when they are read. */
+/** What a log needs to know of the tables of a view; its owner; the collations of its columns that are not those of the types. */
 async function readLoggable(
   sql: Sql,
   view: number,
@@ -283,7 +280,6 @@ async function readLoggable(
       owner: string
       collations: Record<string, string>
       tables: Loggable[]
-      computed: [number, string][]
     }[]
   >(`
     with recursive below(root, id) as (
@@ -293,14 +289,18 @@ async function readLoggable(
     -- Whose rows a statement on one of these may bring.
     written(root, id) as (
       table parts union select w.root, i.inhrelid from written w join pg_inherits i on i.inhparent = w.id),
-    named as (select c.*, format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid in (select id from written))
+    named as (select c.*, format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid in (select id from written)),
+    layout(id, has) as (select a.attrelid, string_agg(concat(a.attname, case when a.attisdropped then concat(a.attlen, a.attalign) end), '/' order by a.attnum) from pg_attribute a where a.attrelid in (select id from parts) and a.attnum > 0 group by 1)
     select o.owner::regrole::text as owner,
            (select coalesce(jsonb_object_agg(a.attname, ${collationOf}), '{}') from pg_attribute a join pg_type t on t.oid = a.atttypid where a.attrelid = ${view} and a.attnum > 0) as collations,
-           (select coalesce(jsonb_agg(jsonb_build_array(a.attrelid::int8, a.attname)), '[]') from pg_attribute a where a.attrelid in (select id from below) and a.attgenerated = 'v') as computed,
            (select coalesce(jsonb_agg(jsonb_build_object('id', r.oid::int8, 'name', r.name,
               'relations', (select jsonb_agg(jsonb_build_object('id', e.oid::int8, 'name', e.name) order by e.oid) from parts p join named e on e.oid = p.id where p.root = r.oid),
               'columns', (select coalesce(jsonb_object_agg(a.attname, jsonb_build_object('declared', format_type(a.atttypid, null),
-                  'isRead', has_schema_privilege(o.owner, r.relnamespace, 'usage') and has_column_privilege(o.owner, r.oid, a.attnum, 'select'), 'type', (
+                  'isRead', has_schema_privilege(o.owner, r.relnamespace, 'usage') and has_column_privilege(o.owner, r.oid, a.attnum, 'select'), 'unseen', format('%s.%I ', r.name, a.attname) || (case a.attgenerated when 'v' then 'is not stored; make it a stored generated column' when 's' then
+                    -- It is computed for the partition. The triggers of a parent with another layout see the row that was to be inserted, without it.
+                    (select format('is generated, and %s has its columns in other places, so the server does not tell what is inserted', e.name) from parts p
+                       join named e on e.oid = p.id and e.relispartition join layout l on l.id = e.oid join pg_inherits i on i.inhrelid = e.oid join layout m on m.id = i.inhparent
+                      where p.root = r.oid and l.has <> m.has order by 1 limit 1) end), 'type', (
                   with recursive base(type) as (select a.atttypid union select d.typbasetype from base b join pg_type d on d.oid = b.type and d.typtype = 'd')
                   select format_type(b.type, null) from base b join pg_type d on d.oid = b.type where d.typtype <> 'd'))), '{}')
                 from pg_attribute a where a.attrelid = r.oid and a.attname in (

@@ -4,8 +4,8 @@ import type { QualifiedName } from '../../words/names.ts'
 /** A kept table, as the statement needs it that makes it like its query. */
 export interface KeptTable extends QualifiedName {
   columns: string[]
-  /** The columns of its only unique index, each with the operator that compares it; none: whole rows are compared. */
-  key: { column: string; equals: string }[]
+  /** The columns of its only unique index, each with the operator that compares it, and a cast to what that takes if it is not the server's own; none: whole rows are compared. */
+  key: { column: string; cast: string; equals: string }[]
 }
 
 /** Which rows: conditions on a column of a row, of which each row meets at most one, and what they need in WITH. Null: all of them. */
@@ -21,7 +21,7 @@ export function writeDifference(table: KeptTable, query: QualifiedName, some: So
   const columns = table.columns.map(quoteIdentifier)
   const rowOf = (of: string) => `row(${columns.map((column) => `${of}.${column}`).join(', ')})::${relation}`
   const isByKey = table.key.length > 0
-  const keys = table.key.map(({ column }) => quoteIdentifier(column))
+  const keys = table.key.map(({ column, cast }) => `${quoteIdentifier(column)}${cast}`)
   const from = (what: string, chosen: string) => {
     const parts = (some?.conditions ?? [() => 'true']).map(
       (condition) =>

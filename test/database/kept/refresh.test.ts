@@ -71,6 +71,21 @@ describe('a refresh of a kept table', () => {
     expect(row).toEqual({ n: 179, same: true })
   })
 
+  test('compares a key of a domain by its index, and by no operator that somebody has made beside that', async () => {
+    await sql.unsafe(`
+      create schema "an Ext"; create extension citext schema "an Ext"; create domain app.mail as "an Ext".citext; create sequence app.calls;
+      create function app.spy(app.mail, app.mail) returns boolean language sql as 'select nextval(''app.calls'') > 0';
+      create operator "an Ext".= (leftarg = app.mail, rightarg = app.mail, function = app.spy);
+      create view app.mails_query as select id, region::app.mail as mail from app.orders;
+      comment on view app.mails_query is '${keptMark}'; create table app.mails as select * from app.mails_query with no data; create unique index on app.mails (id, mail)`)
+    for (const written of ['200 rows', '1 row']) {
+      expect(await done({ view: 'app.mails' })).toContain(`${written} written`)
+      await sql`update app.orders set region = 'R1' where id = 1`
+    }
+    expect(await sql`select is_called from app.calls`).toEqual([{ is_called: false }])
+    await sql`drop schema "an Ext" cascade`
+  })
+
   test('is refused with another strategy, by name', async () => {
     for (const strategy of ['regular', 'concurrent', 'swap'] as const)
       expect(sentence(await request({ strategy }))).toBe(

@@ -65,9 +65,11 @@ describe('who may write a kept table besides its owner and superusers', () => {
     expect(await drift()).toEqual([])
   })
 
-  test('is everybody, and whoever may write one column', async () => {
-    await sql.unsafe(`grant update (id) on app.daily to ${loader}; grant truncate on app.daily to public`)
-    expect(await found()).toEqual([told(loader!, 'update (id)'), told('public', 'truncate')])
+  test('is everybody, whoever may write one column, and whoever may put a trigger on it, which refreshes would execute as its owner', async () => {
+    await sql.unsafe(
+      `grant update (id) on app.daily to ${loader}; grant trigger, truncate on app.daily to public`,
+    )
+    expect(await found()).toEqual([told(loader!, 'update (id)'), told('public', 'trigger, truncate')])
     expect((await drift()).map(({ message }) => message)).toEqual([
       expect.stringContaining(`${loader} may write`),
       expect.stringContaining('public may write'),

@@ -270,6 +270,25 @@ test('a time that the query itself cannot compute, or another TimeZone, puts no 
   await sql`alter database ${sql(name)} reset timezone`
 })
 
+test('a generated key is none where a partition has its columns in other places: the server shows an inserted row without it', async () => {
+  await sql.unsafe(`
+    create table app.parts (id int, at timestamp, k date generated always as (at::date) stored) partition by list (id);
+    create table app.one partition of app.parts for values in (1);
+    create table app.two (k date generated always as (at::date) stored, gone int, at timestamp, id int); alter table app.two drop gone;
+    insert into app.parts select 1, timestamp '2026-02-01' + i * interval '1 day' from generate_series(1, 9) i`)
+  const log = await make('select k, count(*) as n from app.parts group by k')
+  const insert = (id: number) => computes(`insert into app.parts values (${id}, '2026-03-0${id}')`)
+  expect(await insert(1)).toBe(1)
+  await sql`alter table app.parts attach partition app.two for values in (2)`
+  // As freeze would, if the layout did not matter.
+  for (const statement of [dropLog(daily), ...makeLog(log)]) await sql.unsafe(statement)
+  expect(await insert(2)).toBe('all')
+  expect(await insert(2)).toBe('all')
+  await expect(planned()).rejects.toThrow(
+    'app.parts.k is generated, and app.two has its columns in other places',
+  )
+})
+
 test('a key that a parent of its table lacks is no variable of the trigger', async () => {
   await sql.unsafe(`create table app.parent (id int); create table app.child (found boolean) inherits (app.parent);
     insert into app.child values (1, true), (2, false), (3, null)`)

@@ -102,6 +102,12 @@ test.each([
   ],
   ['table app.log', 'truncate app.log'],
   ['table app.log', 'drop table app.log; create table app.log (id int primary key)'],
+  [
+    'table pg_catalog.pg_subscription_rel',
+    `create subscription s connection 'dbname=none' publication p with (connect = false);
+     insert into pg_subscription_rel (srsubid, srrelid, srsubstate) select oid, 'app.t'::regclass, 'r' from pg_subscription where subname = 's';
+     alter subscription s set (slot_name = none); drop subscription s; select pg_stat_force_next_flush()`,
+  ],
   ['setting TimeZone', `set timezone = 'Asia/Tokyo'`],
   [
     'setting IntervalStyle',

@@ -100,6 +100,16 @@ describe('a refresh of all slices that is due once a day', () => {
     ).toEqual([])
   })
 
+  test('is made, too, after the clock of the server was set back', async () => {
+    await make(totals)
+    const meta = sql`jsonb_set(meta, '{response,slices,wholeAt}', to_jsonb(now() + interval '1 year'))`
+    await updateRows(sql, 'runs', { id: sql`(select max(id) from viewkeeper.runs)` }, { meta })
+    expect((await refreshed()).because).toMatch(
+      /^computes all of about 11 slices of day anew: once a day all are/,
+    )
+    expect((await refreshed()).because).toMatch(/^computes 0 of about 11 slices of day anew/)
+  })
+
   test('that finds some is told by lists, mails and events, and no log is believed until it is made anew', async () => {
     await make(totals)
     await look()

@@ -122,9 +122,9 @@ const wrong: [input: string, field: string | null, message: RegExp][] = [
     /compares a view that is made anew/,
   ],
   [
-    `storage: 'table', grants: [{ privileges: ['select', 'insert'], to: 'app' }]`,
+    `storage: 'table', grants: [{ privileges: ['select', 'insert', 'trigger'], to: 'app' }]`,
     'grants.0.privileges',
-    /must not have insert: only refreshes write a table/,
+    /must not have insert, trigger: only refreshes write a table/,
   ],
   ["targetLagSeconds: 900, schedule: '0 6 * * *', timeZone: 'UTC'", 'targetLagSeconds', /go with schedule/],
   ["schedule: 'none', timeZone: 'UTC'", 'timeZone', /cannot go with schedule "none"/],
