@@ -226,16 +226,15 @@ function ask(form: HTMLFormElement): void {
   go(place.href, 'replace')
 }
 
-/** Asks for what is typed, once what else was sent is answered; what stood on another page is not asked for. */
-function askTyped(form: HTMLFormElement): void {
-  if (sent.size > 0) askSoon(form)
-  else if (form.isConnected) ask(form)
-}
-
 let typing: ReturnType<typeof setTimeout> | undefined
+
+/** Asks for what is typed, once what was sent before is answered. What stands on a page that is gone is not asked for. */
 function askSoon(form: HTMLFormElement): void {
   clearTimeout(typing)
-  typing = setTimeout(askTyped, typingMs, form)
+  typing = setTimeout(() => {
+    if (sent.size > 0) askSoon(form)
+    else if (form.isConnected) ask(form)
+  }, typingMs)
 }
 
 addEventListener('input', ({ target }) => {
