@@ -115,7 +115,7 @@ test('a log is made, and believed only as long as it is exactly that', async () 
     'alter table viewkeeper_logs."public.sales_1" drop id',
     'alter table viewkeeper_logs."public.sales_1" alter id type bigint',
     'alter table products owner to pg_monitor',
-    "create subscription s connection 'dbname=none' publication p with (connect = false); insert into pg_subscription_rel (srsubid, srrelid, srsubstate) select oid, 'orders_1'::regclass, 'r' from pg_subscription where subname = 's'",
+    "create subscription s connection 'dbname=none' publication p with (connect = false); insert into pg_subscription_rel (srsubid, srrelid, srsubstate) select oid, 'orders_1'::regclass, 'r' from pg_subscription where subname = 's'; select pg_stat_force_next_flush()",
   ])
     await sql
       .begin(async (part) => {
