@@ -207,7 +207,9 @@ begin
       from viewkeeper.definitions d
      cross join lateral (
        select r.status, r.finished_at, r.finished_at - r.started_at as took, r.meta #> '{response,logUnused}' as unused
-         from viewkeeper.runs r where r.definition_id = d.id and r.status <> 'skipped' order by r.id desc limit 1) last
+         from viewkeeper.runs r where r.definition_id = d.id and r.status <> 'skipped'
+          -- Who asked for it by hand was told why it was refused.
+          and (r.status <> 'failed' or r.started_at is not null or r.trigger not in ('http', 'cli', 'program')) order by r.id desc limit 1) last
      where d.target_lag_seconds < below and d.storage = 'table' and d.slices is not null and d.schedule is null
        and d.paused_at is null and d.removed_at is null and last.status = 'success' and last.unused is null
        and last.finished_at + greatest(make_interval(secs => d.min_interval_seconds),

@@ -126,6 +126,15 @@ describe('a kept table with a target lag of a second', () => {
     await shows('daily', 2)
   })
 
+  test('follows on after a refresh by hand that was refused', async () => {
+    const refused = await refresh({ view: 'app.daily', strategy: 'swap' }, callOn(database))
+    expect([refused.status, refused.error?.class]).toEqual(['error', 'InvalidRequest'])
+    follow()
+    await write('orders', 1)
+    await shows('daily', 1)
+    expect(await runsOf('daily')).toEqual([followed])
+  })
+
   test('is left to the looks while its log is not used, and its minimum interval holds', async () => {
     await write('orders', 1)
     await write('events', 1)
