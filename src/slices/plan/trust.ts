@@ -15,7 +15,7 @@ export function whyNotBelieved(known: Known, { by, computes }: ReadLog): string 
   if (computes === 'zones' && !/^[a-z_]+(\/[a-z_-]+)*$/i.test(world.TimeZone ?? ''))
     return `TimeZone ${world.TimeZone} may give another meaning to names of zones`
   if (!mark?.world) return 'the last refresh has not read the log'
-  if (!isOurs) return 'somebody has refreshed it, or granted privileges on it, outside of the record'
+  if (!isOurs) return 'it was altered, granted or refreshed since the last refresh on record'
   return mark.by === by ? changed : 'the log is a new one'
 }
 
