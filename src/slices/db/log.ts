@@ -181,8 +181,8 @@ async function readLogKeys(sql: Sql, view: LoggedView) {
       }),
     }),
     joined: (by: string, there: ReadLog | null) =>
-      tables.flatMap(({ name }, at) => {
-        const join = joinOf(by, at, there)
+      tables.flatMap(({ id, name }, at) => {
+        const join = keyIn(by, id) === null ? joinOf(by, at, there) : undefined
         if (join === undefined) return []
         const { column, joined } = join
         const { table, column: to, key } = joined
