@@ -15,7 +15,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/groups.ts': { files: 71, lines: 7204 },
   'src/batch/shadows.ts': { files: 70, lines: 6748 },
   'functions/api.ts': { files: 51, lines: 4849 },
-  'all files': { files: 447, lines: 47795 },
+  'all files': { files: 447, lines: 47799 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }

@@ -118,11 +118,12 @@ async function compareLog(
   if (because === null)
     return [difference(displayName(definition), 'unchecked', `it has a log of changes: ${unchecked}`)]
   const words = because ?? 'there is no log'
+  const next = newLog(displayName(definition), words)
   return [
     difference(
       displayName(definition),
       'log',
-      `its changes are not logged as its slices need: ${words}. To make the log anew: npx ${newLog(displayName(definition))}`,
+      `its changes are not logged as its slices need: ${words}${words.endsWith(next) ? '' : `. To make the log anew: npx ${next}`}`,
     ),
   ]
 }

@@ -12,8 +12,12 @@ export function command(words: string[], target: CommandTarget): string {
   return [line, ...flagsOf(line, target)].join(' ')
 }
 
-/** The command that freezes a view, so that the next migration makes the log of its changes anew. */
-export const newLog = (view: string): string => command(['freeze', view, '-m', 'a new log'], null)
+/**
+ * The command that freezes a view, so that the next migration makes the log of its changes anew; the SQL at the end of the reason why the log
+ * is not used, if a table has the wrong owner, because freeze is refused until then.
+ */
+export const newLog = (view: string, because = ''): string =>
+  because.match(/: (alter table .* owner to .*)$/)?.[1] ?? command(['freeze', view, '-m', 'a new log'], null)
 
 /** Adds the target to a command that an API has suggested without knowing its own address. A target in the command stays. */
 export const aimed = (suggested: string, target: CommandTarget): string =>

@@ -19,7 +19,7 @@ import {
 import { readView } from '../../record/definitions/look.ts'
 import type { Database, Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
-import { quoteIdentifier } from '../../sql/names.ts'
+import { queryViewOf, quoteIdentifier } from '../../sql/names.ts'
 import type { Seal } from '../../sql/run-plan.ts'
 import { tokensIn } from '../../sql/sql-tokens.ts'
 import { command } from '../../words/commands.ts'
@@ -76,14 +76,15 @@ export const findBadRow = (
     (sql) =>
       withTransaction(sql, async (part) => {
         await seeTheSame(part)
-        const { view, owner, counting } = await readView(part, name)
+        const { view, owner, counting, query } = await readView(part, name)
         if (counting === null && unquoted(owner) !== trusted && !(await isAsMighty(part, owner)))
           throw new Problem(
             'InsufficientPrivilege',
             `The query of ${view} is code of ${owner}, and your login, which may do more, would execute it. Log in as ${owner}; ` +
               `or, if you trust that role: ${command(['bad-row', displayName(name), '--trust', unquoted(owner)], null)}`,
           )
-        const culprit = await look(part, counting, name, Date.now() + mostMs)
+        const searched = query === null ? name : queryViewOf(name)
+        const culprit = await look(part, counting, searched, Date.now() + mostMs)
         return culprit ?? { works: true, as: counting === null ? 'login' : 'owner', owner }
       }),
     { startUp: { application_name: 'viewkeeper bad-row' }, deadline: Date.now() + mostMs + 30_000 },

@@ -181,8 +181,8 @@ async function readLogKeys(sql: Sql, view: LoggedView) {
       }),
     }),
     joined: (by: string, there: ReadLog | null) =>
-      tables.flatMap(({ name }, at) => {
-        const join = joinOf(by, at, there)
+      tables.flatMap(({ id, name }, at) => {
+        const join = keyIn(by, id) === null ? joinOf(by, at, there) : undefined
         if (join === undefined) return []
         const { column, joined } = join
         const { table, column: to, key } = joined
@@ -306,7 +306,8 @@ async function readLoggable(
                 from pg_attribute a where a.attrelid = r.oid and a.attname in (
                   select jsonb_array_elements_text(k -> 1) from jsonb_array_elements(${literal(keys)}::jsonb) k where (k ->> 0)::oid = r.oid)),
               'odd', coalesce(
-                (select format('%s belongs to %s, and %s, whose rows it shares, to %s', r.name, r.relowner::regrole, e.name, e.relowner::regrole)
+                (select format('%s belongs to %s, and %s, whose rows it shares, to %s: alter table %s', r.name, r.relowner::regrole, e.name, e.relowner::regrole,
+                          case when exists (select from below b where b.root = r.oid and b.id = e.oid) then format('%s owner to %s', e.name, r.relowner::regrole) else format('%s owner to %s', r.name, e.relowner::regrole) end)
                    from parts p join named e on e.oid = p.id where p.root = r.oid and e.relowner <> r.relowner order by e.oid limit 1),
                 (select format('who writes to %s may write to %s, of which no trigger of a statement sees rows', r.name, e.name)
                    from written p join named e on e.oid = p.id where p.root = r.oid and e.relkind = 'f' order by e.oid limit 1)))), '[]')

@@ -305,7 +305,7 @@ const logUnused: Rule = ({ view: { unusedLog }, name }) =>
     : cause(
         'LogUnused',
         `Each refresh computes all rows of ${name}: the log of its changes is not used, because ${unusedLog}.`,
-        newLog(name),
+        newLog(name, unusedLog),
       )
 
 /** In this order they are told. */

@@ -6,6 +6,7 @@ import { findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { deep, eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
+import { makeKept } from '../../support/slices/kept-table.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const { database, sql, url, as } = useDatabase()
@@ -106,6 +107,18 @@ eachCase(
   { quick: 2 },
 )('the bad row is found in %s', async (_, query, sqlstate, columns, rows) => {
   expect(await found(query)).toMatchObject({ sqlstate, columns, rows })
+})
+
+test('the bad row is found in the query of a kept table', async () => {
+  const query = 'select id, price / nullif(qty, 0) as each from "My Shop".orders where id > 12300'
+  await sql.unsafe(makeKept('"My Shop".sold', query))
+  await sql.unsafe(`create or replace view "My Shop".sold_query as ${query.replace('nullif(qty, 0)', 'qty')}`)
+  expect(await findBadRow(database, { schema: 'My Shop', name: 'sold' }, { mostMs: 60_000 })).toMatchObject({
+    failure: { sqlstate: '22012' },
+    columns: ['each'],
+    rows: [{ values: [{ column: 'id', value: '12345' }, {}, {}, {}, {}] }],
+    doubts: [],
+  })
 })
 
 test('what no row decides is said', deep, async () => {

@@ -116,6 +116,14 @@ describe('of a change of a joined table the doctor says what a refresh computes'
     expect(await slicesRefreshed(/computes all/)).toBe(computes)
   })
 
+  test('nothing of a table that has the key itself', async () => {
+    const query =
+      'select p.at as day, count(o.id) as n from app.products p left join shop.orders o on o.day = p.at group by p.at'
+    await sql.unsafe(makeKept('app.daily', query))
+    await makeOwnLog()
+    expect((await said()).filter((line) => line.includes(': a row of '))).toEqual([])
+  })
+
   test('a log that is there and does not note the join', async () => {
     await sql.unsafe(makeKept('app.daily', joining('o.product_id = p.id')))
     const log = await planned()

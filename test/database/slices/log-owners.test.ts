@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { readView } from '../../../src/record/definitions/look.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { readLogged } from '../../../src/slices/db/kept.ts'
@@ -15,6 +16,7 @@ import { deleteRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
 import { callAlter } from '../../support/views/alter.ts'
+import { definition } from '../../support/views/frozen.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
@@ -156,6 +158,28 @@ describe('a log of a table', () => {
     })
   })
 
+  test('says who has to own a partition of another owner, because freeze is refused until then', async () => {
+    await sql.unsafe(`
+      drop table shop.orders; set role log_seller; create table shop.orders (day date, x int) partition by list (day);
+      create table shop.most partition of shop.orders default; grant select on shop.orders to log_viewer; reset role`)
+    await makeView()
+    await makeItsLog()
+    await sql.unsafe(`
+      create table shop.july partition of shop.orders for values in ('2026-07-01'); alter table shop.july owner to log_app`)
+    await because()
+    const cure = 'alter table shop.july owner to log_seller'
+    const { causes } = await getWhy(database, 'app.v', { schedules: unscheduled, typed: null })
+    expect(causes).toContainEqual({ code: 'LogUnused', text: expect.stringContaining(cure), next: cure })
+    const frozen = { ...definition('v', query, { schema: 'app', storage: 'table' }), slices: { by: 'day' } }
+    const drift = await readDrift(database, [frozen])
+    expect(drift.find(({ kind }) => kind === 'log')?.message).toMatch(new RegExp(`: ${cure}$`))
+    await expect(makeItsLog()).rejects.toThrow(cure)
+    await sql.unsafe(cure)
+    await sql.unsafe(dropLog(view))
+    await makeItsLog()
+    expect(await because()).toContain('the last refresh has not read the log')
+  })
+
   test('has a key that the doctor names as freeze does, or the same reason against it', async () => {
     await sql.unsafe(
       "alter table shop.orders add at timestamptz default '2026-01-01', add kind text default 'a'",
@@ -249,7 +273,7 @@ describe('a log of a table', () => {
       ])
       await sql`alter table shop.base owner to log_app`
       await expect(makeItsLog({ schema: 'app', name: 'w' })).rejects.toThrow(
-        'shop.child belongs to log_seller, and shop.base, whose rows it shares, to log_app',
+        'shop.child belongs to log_seller, and shop.base, whose rows it shares, to log_app: alter table shop.child owner to log_app',
       )
     },
   )
