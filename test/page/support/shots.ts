@@ -81,7 +81,7 @@ async function bottomOf(page: Page): Promise<number> {
   return bottom
 }
 
-/** What does not depend on the moment: titles, tabs, columns, labels and buttons, without figures. */
+/** What does not depend on the moment: titles, tabs, columns, labels and buttons, without figures and the months of days. */
 export async function wordsOf(page: Page): Promise<string> {
   const told = await page
     .locator('header a, h1, h2, h3, th, dt, label, main button, nav a')
@@ -89,7 +89,7 @@ export async function wordsOf(page: Page): Promise<string> {
     .allInnerTexts()
   const words = told.map((text) =>
     text
-      .replaceAll(/\S*\d\S*/g, '')
+      .replaceAll(/\S*\d\S*(\s(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b)?/g, '')
       .replaceAll(/\s+/g, ' ')
       .trim(),
   )
