@@ -47,7 +47,7 @@ export async function curl(
   }
   for (const [name, value] of Object.entries(headers)) args.push('--header', `${name}: ${value}`)
   if (body !== undefined) args.push('--data', body)
-  const { stdout } = await promisify(execFile)('curl', [...args, url])
+  const { stdout } = await promisify(execFile)('curl', [...args, url], { maxBuffer: 2 ** 26 })
   const end = stdout.lastIndexOf('\n')
   return { status: Number(stdout.slice(end + 1)), body: stdout.slice(0, end) }
 }
