@@ -82,7 +82,7 @@ comment on table viewkeeper.last_ends is 'Of each view the run, the success, the
 -- Writes the last ends of these views as their history has them. One writes at a time: so no row goes back to an older state, and two monitors wait
 -- for each other in no circle. Readers do not wait.
 create function viewkeeper.find_last_ends(of_definitions integer[]) returns void
-language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
   found viewkeeper.last_ends[];
 begin
@@ -114,7 +114,7 @@ end $$;
 -- After an end was published or changed, the last ends of its view are written anew; after runs were removed, those that name one of them. With the
 -- owner's rights: a login that may write runs needs no further right.
 create function viewkeeper.keep_last_ends() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 begin
   if tg_level = 'ROW' then
     perform viewkeeper.find_last_ends(array[old.definition_id, new.definition_id]);

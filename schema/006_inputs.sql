@@ -7,7 +7,7 @@
 create function viewkeeper.reached(relations oid[], every_column boolean) returns table (class oid, id oid)
 language plpgsql stable set search_path = pg_catalog, pg_temp
 -- Each step is a look-up by an index, whatever statistics the catalog has. The plan is made once in a session: it takes longer than the walk.
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
 #variable_conflict use_column
 declare
   ids oid[];
@@ -111,7 +111,7 @@ end $$;
 -- itself is not in it: an exchange writes it anew.
 create function viewkeeper.world(relation oid, logs oid[], fillings boolean) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
   ids oid[]; -- of all catalogs together: what has the OID of another object is marked, too, which does no harm
   more boolean;
@@ -272,7 +272,7 @@ return tree ~ ':(op)?funcid (292[3-9]|293[03-8]|3685|3689|3690) ';
 -- late or through which, `to_follow` what may tell how old its data are, or hide that: functions, operators and types of users, also where only its
 -- values have them; other views; row security; tables abroad, also far below a table as its heirs; the SQL of a text.
 create function viewkeeper.reads(relation oid, out to_lock boolean, out to_follow boolean)
-language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
   rule oid;
   tree text;
@@ -341,7 +341,7 @@ end $$;
 -- `known` says the same of what this transaction has filled, by OID; `of_batch` is the batch whose built shadows the query may read.
 create function viewkeeper.seen(relation oid, of_schema text, of_name text, known jsonb default '{}', of_batch text default null)
 returns jsonb
-language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
   declared constant text[] := coalesce((
     select d.depends_on from viewkeeper.definitions d where d.schema_name = of_schema and d.name = of_name and d.removed_at is null), '{}');
@@ -535,7 +535,7 @@ end $$;
 -- What a run has to know of a view before it computes its rows, by the OID of what it fills: how old the data will be, from what, and what they
 -- replace. `target`: `fills` of a statement. `known`: the same of views that the run has filled before.
 create function viewkeeper.noted(target jsonb, counts boolean, known jsonb, of_batch text) returns jsonb
-language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp set jit = off as $$
 declare
   made constant oid := (target ->> 'relation')::regclass;
   source constant oid := coalesce(target ->> 'query', target ->> 'relation')::regclass;
@@ -564,7 +564,7 @@ end $$;
 -- As of when the data of a view are by now, if a refresh would change nothing, and everything in the query of `relation` is known:
 -- {asOf, heldBackBy, relation}. Null: refresh.
 create function viewkeeper.unchanged(of_definition integer) returns jsonb
-language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
   known record;
   horizon timestamptz;

@@ -44,15 +44,19 @@ const own = (set: 'set' | 'set local'): string =>
  * executes nobody's code on any path. Start-up settings would come earlier, but then the server tells nobody what the login, the
  * database or the whole server had set.
  *
+ * Nothing of this is compiled, whatever `jit` the login has.
+ *
  * The last ones undo defaults of a role or database. transaction_timeout (since 17; older servers refuse it at start-up) would end a long
  * fill. With synchronous_commit off, a crash could lose what was answered; stronger values stay. In a session of kind `replica`,
  * the triggers of schema viewkeeper would not fire.
  */
 export const makeSafe = `
+  set jit_above_cost to -1;
   select pg_catalog.set_config('${rolePathSetting}', pg_catalog.current_setting('search_path'), false),
          pg_catalog.set_config('search_path', '${safePath}', false);
   select set_config('${loginSettings}', json_object_agg(n, current_setting(n))::text, false) from unnest('{${Object.keys(settings)}}'::text[]) n;
   ${own('set')};
+  reset jit_above_cost;
   select set_config('transaction_timeout', '0', false) where current_setting('transaction_timeout', true) <> '0';
   select set_config('synchronous_commit', 'local', false) where current_setting('synchronous_commit') = 'off';
   select set_config('session_replication_role', 'origin', false)

@@ -131,7 +131,8 @@ begin
         begin
           if stage = 'prepare' then
             seen := '{}';
-            for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
+            -- Only what computes rows is compiled.
+            for setting_name, setting_value in select * from jsonb_each_text((work -> 'settings') - 'jit') loop
               perform set_config(setting_name, setting_value, true);
             end loop;
             role_path := coalesce(work #>> '{settings,viewkeeper.role_path}', role_path);

@@ -1,12 +1,6 @@
 -- Executes one statement of the plan. What fills a view leaves in `seen` how old its data are, and how many rows were written.
 -- Its twin, for statements that are no run, is src/rebuild/db/statements.ts: a kind that one of them knows, the other knows, too.
 
--- Queries of others are executed under the settings of our login: see src/sql/settings.ts. With all identifiers quoted
--- the server cannot read its own SQL of a concurrent refresh.
-if statement ? 'computesRows' then
-  perform set_config(key, value, true) from jsonb_each_text(login_settings || (work -> 'settings'))
-    where key <> 'quote_all_identifiers' or statement ->> 'sql' !~ '^refresh materialized view concurrently ';
-end if;
 target := statement -> 'fills';
 made := (target ->> 'relation')::regclass;
 written := pg_stat_get_xact_tuples_inserted(made) - pg_stat_get_xact_tuples_deleted(made);
@@ -33,12 +27,19 @@ perform set_config('lock_timeout', ceil(1000 * extract(epoch from greatest('1ms'
   nullif(current_setting('lock_timeout')::interval, '0'), deadline - began,
   case when statement ? 'locksReaders' and statement ->> 'phase' = 'locking' then locked_since + patience - began end))))::text, true);
 
+-- Queries of others are executed under the settings of our login: see src/sql/settings.ts. With all identifiers quoted
+-- the server cannot read its own SQL of a concurrent refresh.
+if statement ? 'computesRows' then
+  perform set_config(key, value, true) from jsonb_each_text(login_settings || (work -> 'settings'))
+    where key <> 'quote_all_identifiers' or statement ->> 'sql' !~ '^refresh materialized view concurrently ';
+end if;
+
 -- The kinds are those of Statement in src/sql/run-plan.ts. Any other fails the run (20000).
 case statement ->> 'kind'
 when 'command' then
   execute command;
 when 'userCode' then
-  perform set_config('search_path', role_path, true);
+  role_path := set_config('search_path', role_path, true); -- as an expression, which is not compiled
   execute command;
   set local search_path to pg_catalog, pg_temp;
 when 'sealed', 'asked' then
@@ -83,6 +84,7 @@ when 'newer' then
   end if;
 end case;
 if statement ? 'computesRows' then
+  set local jit to off;
   perform set_config(key, value, true) from jsonb_each_text(own_settings);
 end if;
 

@@ -27,7 +27,7 @@ const body =
 begin
   begin
     if reads is null then
-      perform pg_catalog.set_config('search_path', path, true); execute command; return null;
+      path := pg_catalog.set_config('search_path', path, true); execute command; return null;
     end if;
     perform set_config('standard_conforming_strings', 'on', true);
     if reads <> '' then
@@ -80,7 +80,7 @@ begin
   execute format('create materialized view %s as select %s(%L, %L, %L, %L)', room, room, ${command}, ${path}, ${reads}, room);
   execute format('drop materialized view %s', room);
   execute format('drop function %s', room);
-  perform set_config('role', acting, true);
+  acting := set_config('role', acting, true);
 exception when sqlstate '${answered}' then
   get stacked diagnostics answer = pg_exception_detail;
 when sqlstate '${unbound}' then
