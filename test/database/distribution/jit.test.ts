@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
+import { updateRows } from '../../support/record/rows.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
@@ -19,7 +20,7 @@ const { database, sql } = await startOwnServer({
 })
 
 /** Queries of views, the server's own SQL of a concurrent refresh, and the statements of this file. */
-const ofViews = '"?app"?\\.|newdata|pg_stat_statements|^update viewkeeper.definitions set settings'
+const ofViews = '"?app"?\\.|newdata|pg_stat_statements|^update "viewkeeper"."definitions" set "settings"='
 
 /** What the server has compiled, but for those. */
 const compiled = async (): Promise<string[]> => {
@@ -44,7 +45,8 @@ test('no statement of ours is compiled, whatever the server, the database and a 
     for (const strategy of ['auto', 'regular', 'concurrent', 'swap'] as const)
       if (view !== 'app.daily' || strategy === 'auto')
         statuses.push((await refresh({ view, strategy }, callOn(database))).status)
-  await sql`update viewkeeper.definitions set settings = '{"jit": "on"}'`
+  for (const name of ['low', 'top', 'daily'])
+    await updateRows(sql, 'definitions', { name }, { settings: { jit: 'on' } })
   await refresh({ view: 'app.top', strategy: 'regular' }, callOn(database))
   await refresh({ view: 'app.daily' }, callOn(database))
   await monitor(database, {
