@@ -18,6 +18,7 @@ import {
   makeRoles,
   ownerRole,
   roleExists,
+  viewsRole,
 } from './db/role.ts'
 
 /** What to do with the administrator's own views, of whose owner nobody can become a member. */
@@ -49,7 +50,7 @@ export interface RoleMade {
 
 /**
  * Makes the roles of Viewkeeper, or brings them up to date, and grants what the login needs to work on the views of
- * `owners`, as far as this administrator may grant it. It hands over what the steps in `folder` made as another role before.
+ * `owners`, as far as this administrator may grant it, but nothing on what belongs to neither the grantee nor ourselves. It hands over what the steps in `folder` made as another role before.
  * What is done, is done in two transactions, each whole or not at all; nothing is done while others have a hand in the schema
  * or the roles (MigrationFailed), nor if the administrator would be locked out (InvalidRequest). Safe to repeat.
  */
@@ -77,9 +78,10 @@ export async function createRole(sql: Sql, folder: URL, request: RoleRequest): P
   const granted = await settingUp(sql, async (transaction) => {
     const work = await AdministratorWork.in(transaction)
     const found = await examine(transaction, request.login, isOurs, swaps)
-    const grantees = [ownerRole, found.role, ...found.views.map(({ owner }) => owner)]
     const fixes = found.missing.filter((fix) =>
-      fix.membership === undefined ? isGrantTo(grantees, fix) : mayJoin(fix.membership, me, request),
+      fix.membership === undefined
+        ? isOfGrantee(fix) || (request.ownViews === 'give' && isOfGiver(fix, work.own))
+        : mayJoin(fix.membership, me, request),
     )
     // Role viewkeeper has the rights of the owners by now, so it can also grant what belongs to them.
     await work.actingAs(ownerRole, async () => {
@@ -139,10 +141,17 @@ async function insistOnWayBack(sql: Sql, { iam, acceptsTokensOnly }: RoleRequest
 const mayJoin = (role: string, me: string, { owners }: RoleRequest): boolean =>
   unquoted(role) !== me || (owners?.includes(me) ?? false)
 
-/** Gives nobody else anything, lets nobody execute a function, and gives no object to another owner. */
-const isGrantTo = (grantees: string[], { sql }: Fix): boolean =>
-  /^grant (usage|create|select|insert|delete|temporary) on /.test(sql) &&
-  grantees.some((role) => sql.endsWith(` to ${role};`))
+// Anybody can make a view of a table of others, so what a view lacks is no reason to grant it: only the owner of the table decides.
+
+const grant = /^grant (usage|create|select|insert|delete|temporary) on /
+
+/** Whether a fix gives a role a right on what is its own. */
+const isOfGrantee = ({ sql, by }: Fix): boolean =>
+  grant.test(sql) && by.length === 1 && sql.endsWith(` to ${by[0]};`)
+
+/** Whether a fix gives the new owner of the administrator's views a right on what belongs to the administrator. */
+const isOfGiver = ({ sql, by }: Fix, own: string[]): boolean =>
+  grant.test(sql) && sql.endsWith(` to ${viewsRole};`) && by.every((role) => own.includes(role))
 
 const isOwnedBy =
   (owners: string[] | null) =>

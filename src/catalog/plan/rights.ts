@@ -18,6 +18,9 @@ export interface Fix {
   instead?: string
 }
 
+/** A grant on an object, which its owner decides: a superuser who runs it for a view may give the table of somebody else away. */
+const onObject = /^grant \w+ on /
+
 /** One reason, for people, why an operation is impossible, and the SQL that removes it; null if none does. */
 export interface Obstacle {
   because: string
@@ -221,10 +224,11 @@ obstacles as materialized (
     from (select distinct on (${eachOnce}) * from found l order by ${eachOnce}, l.at) o),
 fixes as materialized (
   select min(o.at) as at, o.fix ->> 'sql' as sql, o.fix ->> 'instead' as instead,
-         (select string_agg(b, ' or ') from jsonb_array_elements_text((o.fix -> 'by') || '["a superuser"]') b) as givers
+         case when o.fix ->> 'sql' ~ '${onObject.source}' then coalesce(o.fix -> 'by' ->> 0, 'a superuser') || ' decides whether to run:'
+           else (select string_agg(b, ' or ') || ' has to run:' from jsonb_array_elements_text((o.fix -> 'by') || '["a superuser"]') b) end as givers
     from obstacles o where o.fix ->> 'sql' is not null group by 2, 3, 4),
 givers as materialized (
-  select min(f.at) as at, concat(chr(10), chr(10), f.givers, ' has to run:', string_agg(concat(chr(10), '  ', f.sql), '' order by f.at),
+  select min(f.at) as at, concat(chr(10), chr(10), f.givers, string_agg(concat(chr(10), '  ', f.sql), '' order by f.at),
                                  string_agg(distinct chr(10) || f.instead, '')) as text
     from fixes f group by f.givers)
 select jsonb_strip_nulls(jsonb_build_object(${Object.entries({ '42501': lacking, ...others })
@@ -258,12 +262,16 @@ export const readable = `('r', 'p', 'v', 'm', 'f', 'S')`
 export const namedBy = (of: string): string => `pg_rewrite w on w.ev_class = ${of}.oid and w.ev_type = '1'
     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refobjid <> ${of}.oid`
 
-/** Lines for people: who has to run which SQL, an empty line before each group of roles. */
+/** Lines for people: who has to run which SQL, or decides whether to, an empty line before each group of roles. */
 export function fixLines(fixes: Fix[]): string[] {
-  const byGiver = Map.groupBy(fixes, ({ by }) => [...by, 'a superuser'].join(' or '))
+  const byGiver = Map.groupBy(fixes, ({ sql, by }) =>
+    onObject.test(sql)
+      ? `${by[0] ?? 'a superuser'} decides whether to run:`
+      : `${[...by, 'a superuser'].join(' or ')} has to run:`,
+  )
   return [...byGiver].flatMap(([givers, same]) => [
     '',
-    `${givers} has to run:`,
+    givers,
     ...same.map(({ sql }) => `  ${sql}`),
     ...new Set(same.flatMap(({ instead }) => instead ?? [])),
   ])

@@ -74,10 +74,14 @@ export async function grantMaintain(sql: Sql, work: AdministratorWork, owner: st
   }
 }
 
+/** SQL for who may grant a right on schema `n`. */
+const schemaOwner = `case n.nspowner when 'pg_database_owner'::regrole
+  then (select datdba from pg_catalog.pg_database where datname = current_database()) else n.nspowner end::regrole::text`
+
 /** The views of a role. */
 export const readViewsOf = (sql: Sql, owner: string): Promise<OwnedView[]> => sql<OwnedView[]>`
   select 'materialized view ' || c.oid::regclass as object, c.oid::regclass::text as view,
-         c.relowner::regrole::text as owner, quote_ident(n.nspname) as schema, n.nspowner::regrole::text as "schemaOwner"
+         c.relowner::regrole::text as owner, quote_ident(n.nspname) as schema, ${sql.unsafe(schemaOwner)} as "schemaOwner"
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
     join pg_catalog.pg_roles r on r.oid = c.relowner
    where c.relkind = 'm' and c.relpersistence = 'p' and r.rolname = ${owner} order by n.nspname, c.relname`
@@ -90,11 +94,12 @@ const onSchema = (
   sql: `grant ${privilege} on schema ${schema} to ${role}`,
   holds: `has_schema_privilege('${role}', ${literal(schema)}::regnamespace, '${privilege}')`,
   by: [schemaOwner],
+  owner: schemaOwner,
 })
 
 /** The schemas of what the views of a role read. */
 const readSchemasBelow = (sql: Sql, owner: string) => sql<Pick<OwnedView, 'schema' | 'schemaOwner'>[]>`
-  select distinct quote_ident(n.nspname) as schema, n.nspowner::regrole::text as "schemaOwner"
+  select distinct quote_ident(n.nspname) as schema, ${sql.unsafe(schemaOwner)} as "schemaOwner"
     from pg_catalog.pg_class c join pg_catalog.pg_roles r on r.oid = c.relowner
     join pg_catalog.pg_rewrite w on w.ev_class = c.oid
     join pg_catalog.pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass

@@ -179,26 +179,31 @@ interface Wanted {
   by?: string[]
   /** The role of which the statement makes somebody a member. */
   membership?: string
+  /** The owner of what the statement grants, who alone decides. */
+  owner?: string
 }
 
 /** What an administrator does in a transaction: only what is needed, and only what the server allows. */
 export class AdministratorWork {
   private readonly sql: Sql
   readonly hasMembershipOptions: boolean
+  /** The roles whose objects this administrator may grant: itself and ours, as SQL writes them. */
+  readonly own: string[]
   /** The statements that changed something, in order. */
   readonly done: string[] = []
   /** The statements that this administrator may not execute. */
   readonly refused: Fix[] = []
 
-  private constructor(sql: Sql, hasMembershipOptions: boolean) {
+  private constructor(sql: Sql, hasMembershipOptions: boolean, me: string) {
     this.sql = sql
     this.hasMembershipOptions = hasMembershipOptions
+    this.own = [me, ownerRole, viewsRole]
   }
 
   static async in(sql: Sql): Promise<AdministratorWork> {
-    const [server] =
-      await sql`select current_setting('server_version_num')::integer >= 160000 as "hasOptions"`
-    return new AdministratorWork(sql, server?.hasOptions)
+    const [server] = await sql<[{ hasOptions: boolean; me: string }]>`
+      select current_setting('server_version_num')::integer >= 160000 as "hasOptions", quote_ident(current_user) as me`
+    return new AdministratorWork(sql, server.hasOptions, server.me)
   }
 
   /** Executes a statement that has to succeed. `shown` is the statement without its secret. */
@@ -207,11 +212,12 @@ export class AdministratorWork {
     this.done.push(shown)
   }
 
-  /** Executes a statement if it is needed. If the server does not allow it, the statement is refused. */
-  async ensure({ sql, holds, by = [], ...ofWhom }: Wanted): Promise<void> {
+  /** Executes a statement if it is needed. If the server does not allow it, or others decide, the statement is refused. */
+  async ensure({ sql, holds, by = [], owner, ...ofWhom }: Wanted): Promise<void> {
     if (await this.is(holds)) return
+    const decides = owner === undefined || this.own.includes(owner)
     // A grant by somebody who may not grant can be a mere warning.
-    if ((await this.try([sql])) && (await this.is(holds))) this.done.push(sql)
+    if (decides && (await this.try([sql])) && (await this.is(holds))) this.done.push(sql)
     else this.refused.push({ sql: `${sql};`, grants: true, by, ...ofWhom })
   }
 

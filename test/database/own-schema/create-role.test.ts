@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { fixLines } from '../../../src/catalog/plan/rights.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole, type RoleMade, type RoleRequest } from '../../../src/own-schema/create-role.ts'
 import { settingUp } from '../../../src/own-schema/db/apply-steps.ts'
@@ -157,14 +158,52 @@ describe('what an administrator may not grant', () => {
       create materialized view shop.past as select id, shop.secret() from shop.between join shop.notes using (id) with no data;
       alter materialized view shop.past owner to app_owner`)
     const { missing, done } = await make(rds)
-    expect(done).toContain('grant select on shop.notes to app_owner')
+    expect(done.filter((sql) => sql.includes(' on shop.'))).toEqual([])
     expect(missing).toEqual([
+      { sql: 'grant select on shop.notes to app_owner;', grants: true, by: ['analyst'] },
       { sql: 'grant select on shop.orders to outsider;', grants: true, by: ['app_owner'] },
       { sql: 'grant execute on function shop.secret() to app_owner;', grants: true, by: ['analyst'] },
     ])
     for (const { sql, by } of missing) await rds.run(by[0] ?? '', sql)
     expect(await make(rds, again)).toMatchObject({ done: [], missing: [] })
   })
+
+  test.each(['master', 'a superuser'])(
+    'is what belongs to others, whatever a view of a thief names: %s only prints it',
+    async (who) => {
+      const rds = await fresh()
+      await oneRoleDatabase(rds)
+      await rds.run('master', `create role eve login password 'hunter2'; grant create on database app to eve`)
+      await rds.run(
+        'app_owner',
+        `grant usage on schema shop to eve; create table shop.secret as select 'word' as word;
+       create function shop.fn() returns int language sql return 1; revoke execute on function shop.fn() from public`,
+      )
+      await rds.run(
+        'eve',
+        `create schema e; create materialized view e.steal as select word from shop.secret with no data;
+       create table e.mine as select 1 as id; create materialized view e.own as select id from e.mine;
+       revoke select on e.mine from eve; create view e.plain as select total from shop.orders;
+       create materialized view e.behind as select total, shop.fn() from e.plain with no data`,
+      )
+      const request = { login: 'keeper_app', password: 'hunter2', owners: null, ownViews: null }
+      const { done, missing, findings } =
+        who === 'master' ? await make(rds) : await createRole(rds.sql, schemaFolder, request)
+      expect(done).toContain('grant select on e.mine to eve')
+      expect(missing.map(({ sql, by }) => [by[0], sql])).toEqual([
+        ['app_owner', 'grant select on shop.orders to eve;'],
+        ['app_owner', 'grant execute on function shop.fn() to eve;'],
+        ['app_owner', 'grant select on shop.secret to eve;'],
+      ])
+      const steal = findings.views.find(({ view }) => view === 'e.steal')
+      expect(steal?.refresh.map(({ because }) => because)).toEqual([
+        'its owner, eve, lacks select on shop.secret',
+      ])
+      expect(fixLines(missing)[1]).toBe('app_owner decides whether to run:')
+      for (const query of ['select from shop.secret', 'select from e.plain', 'select shop.fn()'])
+        await expect(rds.run('eve', query)).rejects.toThrow('permission denied')
+    },
+  )
 
   test('is left as it is if the server refuses the statement, and the rest goes on', async () => {
     const rds = await fresh()
@@ -315,14 +354,19 @@ describe('a database that somebody has worked on as the administrator first', ()
     await rds.sql`alter materialized view shop.ours owner to viewkeeper`
     const { missing, done } = await make(rds, again)
     const owner = () => rds.sql`select matviewowner as owner from pg_matviews where matviewname = 'ours'`
-    expect(missing).toEqual([])
-    // The schema and the table belong to app_owner, and viewkeeper may act as app_owner.
-    expect(done).toEqual([
-      'grant usage on schema shop to viewkeeper_views',
-      'grant create on schema shop to viewkeeper_views',
-      'alter materialized view shop.ours owner to viewkeeper_views',
-      'grant select on shop.orders to viewkeeper_views',
+    // The schema and the table belong to app_owner, who decides, although viewkeeper may act as app_owner.
+    expect(done).toEqual([])
+    const ofOwner = missing.filter(({ by }) => by[0] === 'app_owner').map(({ sql }) => sql)
+    expect(ofOwner).toEqual([
+      'grant usage on schema shop to viewkeeper_views;',
+      'grant create on schema shop to viewkeeper_views;',
     ])
+    const select = 'grant select on shop.orders to viewkeeper_views;'
+    for (const sql of [...ofOwner, select]) await rds.run('app_owner', sql)
+    expect(await make(rds, again)).toMatchObject({
+      done: ['alter materialized view shop.ours owner to viewkeeper_views'],
+      missing: [],
+    })
     expect(await owner()).toEqual([{ owner: 'viewkeeper_views' }])
     await migrate(rds.as('keeper_app').database, schemaFolder)
     expect(await refreshBy(rds, 'shop.ours', 'swap')).toMatchObject({ status: 'updated' })

@@ -206,7 +206,7 @@ test('migrating a new view, another query and own SQL works after what each mess
   const migrations = await frozen.read()
   const verified = await untilCured(() => verifyFrozen(database, [], migrations.slice(0, 2)))
   expect(verified.join('\n')).toContain(
-    `${boss} or a superuser has to run:\n  grant usage on schema ${schema} to keeper_${suffix}_views;\n` +
+    `${boss} decides whether to run:\n  grant usage on schema ${schema} to keeper_${suffix}_views;\n` +
       `  grant create on schema ${schema} to keeper_${suffix}_views;\n\nNothing was written.`,
   )
   expect(await untilCured(() => migrateUp(migrateCall(database), migrations))).toEqual([

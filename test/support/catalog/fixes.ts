@@ -2,7 +2,7 @@
 export function fixesIn(message: string): { statement: string; roles: string[] }[] {
   let roles: string[] = []
   return message.split('\n').flatMap((line) => {
-    const givers = /^(?:or, without swap, )?(.+) has to run:$/.exec(line)?.[1]
+    const givers = /^(?:or, without swap, )?(.+) (?:has|decides whether) to run:$/.exec(line)?.[1]
     if (givers !== undefined) roles = givers.split(' or ').filter((role) => role !== 'a superuser')
     return /^ {2}.*; *$/.test(line) ? [{ statement: line.trim(), roles }] : []
   })
