@@ -156,8 +156,19 @@ function moreOf(view: string | null, [first, ...others]: [ToldSubject, ...ToldSu
   return ['ls', ...(kind === 'stale' || kind === 'missing' || kind === 'paused' ? [`--${kind}`] : [])]
 }
 
-/** What keeps most views from being fresh comes first. */
+/** What readers feel most comes first: an error, then old or wrong data. */
+const feltFirst: IncidentKind[] = ['missing', 'aside', 'stale', 'wrong', 'failing']
+const feltAt = (kinds: IncidentKind[]): number =>
+  Math.min(...kinds.map((kind) => (feltFirst.indexOf(kind) + 1 || feltFirst.length + 1)))
+/** An error is worse than what keeps data old, and that is worse than the rest. */
+const gravity = ({ subjects }: ToldCause): number => {
+  const at = feltAt(subjects.flatMap(({ kinds }) => kinds))
+  return at <= 2 ? 0 : at <= feltFirst.length ? 1 : 2
+}
+
+/** What readers feel most comes first, then what keeps most views from being fresh. */
 const mostFirst = (a: ToldCause, b: ToldCause): number =>
+  gravity(a) - gravity(b) ||
   b.subjects.length + b.holdsBack.length - (a.subjects.length + a.holdsBack.length) ||
   (a.key < b.key ? -1 : 1)
 
@@ -234,43 +245,58 @@ function onOneLine(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, onOneLine(each)]))
 }
 
-/** A text that SNS takes as a subject, whatever it says: ASCII, one line, not too long. */
-function asSubject(text: string, longest: number): string {
-  const plain = text.replace(/[^\x20-\x7e]+/g, '?').trim()
-  return plain.length <= longest ? plain : `${plain.slice(0, longest - 3)}...`
+/** A text in characters that SNS takes in a subject: ASCII, one line. */
+const plain = (text: string): string => text.replace(/[^\x20-\x7e]+/g, '?').trim()
+
+/** A text that is not too long, cut between words if that is possible. */
+function shortened(text: string, longest: number): string {
+  if (text.length <= longest) return text
+  const begin = text.slice(0, longest - 2)
+  return `${(/^(.*?)[\s,;:]+\S*$/.exec(begin)?.[1] ?? '') || begin.slice(0, -1)}...`
 }
 
 function subjectOf(notice: Notice): string {
   const { environment, kind } = notice
-  const said = kind === 'over' ? `OK: ${overLine(notice)}` : headline(notice)
-  const place = ` [${asSubject(environment, longestPlace)}]`
-  return asSubject(`${kind === 'reminder' ? 'reminder: ' : ''}${said}`, longestSubject - place.length) + place
+  const place = ` [${shortened(plain(environment), longestPlace)}]`
+  const lead = kind === 'reminder' ? 'reminder: ' : ''
+  const longest = longestSubject - place.length
+  const lines = kind === 'over' ? [`OK: ${overLine(notice)}`] : headlines(notice)
+  const said = lines.map((line) => plain(`${lead}${line}`))
+  return (said.find((line) => line.length <= longest) ?? shortened(said.at(-1) ?? '', longest)) + place
 }
 
-/** `public.sales failed, division by zero; 3 views are stale` */
-function headline(notice: Notice): string {
-  const said = wrong(notice)
-  const briefs = [...new Set(notice.causes.flatMap((cause) => brief(cause) ?? []))].join(', ')
-  if (said === '') return briefs
-  return briefs === '' ? said : `${briefs}; ${said}`
+/** `3 views are stale: public.sales failed, division by zero`, and the same with fewer causes. */
+function headlines({ causes }: Notice): string[] {
+  const said = wrong(causes)
+  const isOne = causes.flatMap(({ subjects }) => subjects).length === 1
+  // A name alone, if the kinds say the rest.
+  const briefs = [...new Set(causes.flatMap((cause) => brief(cause) ?? (isOne ? [] : (cause.view ?? []))))]
+  if (briefs.length === 0) return [said]
+  return briefs.map((_, left) => {
+    const shown = briefs.slice(0, briefs.length - left).join('; ')
+    return `${said === '' ? '' : `${said}: `}${shown}${left === 0 ? '' : '; ...'}`
+  })
 }
 
-/** `3 views are stale, public.old is missing`, without what the causes say; empty if they say all. */
-function wrong({ kind, causes }: Notice): string {
-  const still = kind === 'reminder' ? 'still ' : ''
-  const isTold = (name: string) => causes.some((cause) => cause.view === name && brief(cause) !== null)
-  return viewKinds
-    .flatMap((each) => {
-      const told = causes.flatMap(({ view, subjects }) =>
-        subjects.filter(
-          ({ subject, kinds }) => kinds.includes(each) && !(each === 'failing' && subject === view),
-        ),
-      )
-      const [first, ...others] = told
-      if (first === undefined || (others.length === 0 && isTold(first.subject))) return []
-      return [
-        `${others.length === 0 ? `${first.subject} is` : `${told.length} views are`} ${still}${words[each]}`,
-      ]
+/** `1 view is missing, 3 stale`, each view once; empty if the causes say all. */
+function wrong(causes: ToldCause[]): string {
+  const told = causes.flatMap((cause) =>
+    cause.subjects
+      .filter(({ kinds }) => kinds.some(isOfView))
+      .map(({ subject, kinds }) => ({
+        subject,
+        kind: kinds.toSorted((a, b) => feltAt([a]) - feltAt([b]))[0]!,
+        isSaid: subject === cause.view && brief(cause) !== null,
+      })),
+  )
+  const [first] = told
+  if (first === undefined) return ''
+  if (told.length === 1) return first.isSaid ? '' : `${first.subject} is ${words[first.kind]}`
+  return [...Map.groupBy(told, ({ kind }) => kind)]
+    .sort(([a], [b]) => feltAt([a]) - feltAt([b]))
+    .map(([kind, { length }], at) => {
+      const views = at === 0 ? `${count(length, 'view')} ${length === 1 ? 'is' : 'are'}` : length
+      return `${views} ${words[kind]}`
     })
     .join(', ')
 }

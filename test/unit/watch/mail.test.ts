@@ -39,8 +39,35 @@ test('a name with line breaks makes no line of its own, wherever the mail names 
 describe('the subject', () => {
   test('says how many views, and why', () => {
     expect(mail(salesFailed()).subject).toBe(
-      'public.sales failed, division by zero; 3 views are stale [production]',
+      '3 views are stale: public.sales failed, division by zero [production]',
     )
+  })
+
+  test('says first what readers feel, and counts each view once', () => {
+    const slow = { id: 7, view: 'public.a', durationMs: 600_000, usualMs: 120_000, changed: [] }
+    const views = [view('public.a'), ...failing(['public.b']), view('public.c', { missing: true })]
+    const { subject, text } = mail({ views, slow: [slow] })
+    expect(subject).toBe('1 view is missing, 1 failing, 1 slow: public.c; ... [production]')
+    expect(text.split('\n\n').map((part) => part.slice(0, 20))).toEqual([
+      'In production, 2026-',
+      'public.c is authored',
+      '  Next: viewkeeper m',
+      'Run 812 of public.b ',
+      '  Next: viewkeeper b',
+      'public.a took 10 min',
+      '  Next: viewkeeper r',
+    ])
+  })
+
+  test('is never cut inside a word', () => {
+    const long = 'a rather long and winding message about quarterly settlements'
+    for (let more = 0; more < 30; more++) {
+      const views = failing([`public.${'v'.repeat(more + 1)}`], { error: error('ViewSqlFailed', long) })
+      const said = mail({ views }).subject.replace(' [production]', '')
+      expect(said.length).toBeLessThanOrEqual(57)
+      const words = said.replace(/\.\.\.$/, '').split(/,? /)
+      expect(`public.${'v'.repeat(more + 1)} failed ${long}`.split(' ').slice(0, words.length)).toEqual(words)
+    }
   })
 
   test('says of a pause of everything only what it keeps from being fresh; the text says who', () => {
