@@ -269,6 +269,8 @@ export interface HeldLock {
   statement: string | null
   /** SQL that ends the session; null if the session is a run of Viewkeeper: cancel the run. */
   end: string | null
+  /** Who may execute it. */
+  endBy: string | null
   /** The run whose session it is, if it is Viewkeeper's. */
   runId?: number
 }

@@ -197,7 +197,12 @@ const Locks: FC<{ locks: ToldLock[]; told: (string | null)[] }> = ({ locks, told
             {lock.runId && <a href={hrefOf('run', lock.runId)}>run {lock.runId}</a>}
           </p>
           {lock.statement && <pre>{lock.statement}</pre>}
-          {lock.end && !told.includes(lock.end) && <Command line={lock.end} />}
+          {lock.end && !told.includes(lock.end) && (
+            <>
+              <p>To end it, as {lock.endBy}:</p>
+              <Command line={lock.end} />
+            </>
+          )}
         </li>
       ))}
     </ul>

@@ -368,6 +368,7 @@ const heldLock = named('HeldLock', 'A lock of another session that is in the way
   end: textOrNull.describe(
     'SQL that ends the session; null if the session is a run of Viewkeeper: cancel the run.',
   ),
+  endBy: textOrNull.describe('Who may execute it.').meta({ example: 'a superuser' }),
   runId: int.optional().describe("The run whose session it is, if it is Viewkeeper's."),
 })
 

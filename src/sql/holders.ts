@@ -78,7 +78,7 @@ export const withItsQuery = (oid: string): string =>
 export const holdersOf = (views: string, wanted: WantedLock): string => `
 with recursive ${locksInTheWay(views, wanted)},
 holders as (
-  select l.pid, format('%s holds %s on %s', case
+  select l.pid, coalesce((select rolsuper from pg_catalog.pg_roles where oid = a.usesysid), true) as is_super, format('%s holds %s on %s', case
            when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'
            when a.usesysid is null then format('process %s of the server, such as autovacuum,', l.pid)
            else format('process %s (%s)', l.pid, concat_ws(', ', 'role ' || a.usesysid::regrole,
@@ -89,7 +89,7 @@ holders as (
    order by a.xact_start, l.pid limit 3)
 select jsonb_build_object('who', string_agg(who, '; '), 'advice', concat_ws(' ',
          'Try again when that is done.',
-         'To end it, as its role or a member of pg_signal_backend: '
+         format('To end it, as %s: ', case when bool_or(is_super) filter (where pid is not null) then 'a superuser' else 'its role or a member of pg_signal_backend' end)
            || string_agg(format('select pg_terminate_backend(%s);', pid), ' ') filter (where pid is not null)))
   from holders having count(*) > 0`
 

@@ -230,7 +230,7 @@ const heldLines = ({ holdsBack = [] }: Partial<Why>, { width, paint }: Output): 
       )
 
 function lockLines(lock: Why['locks'][number], now: Date, { width, paint }: Output): string[] {
-  const { pid, role, application, state, since, mode, relation, statement, end } = lock
+  const { pid, role, application, state, since, mode, relation, statement, end, endBy } = lock
   const who = [
     pid === null ? 'a prepared transaction' : `session ${pid}`,
     role === null ? '' : `of ${role}`,
@@ -250,6 +250,6 @@ function lockLines(lock: Why['locks'][number], now: Date, { width, paint }: Outp
       : wrap(harmless(statement), width - 4)
           .slice(0, 4)
           .map((line) => paint('dim', `    ${line}`))),
-    ...(end === null ? [] : [`  ${paint('dim', 'to end it:')} ${harmless(end)}`]),
+    ...(end === null ? [] : [`  ${paint('dim', `to end it, as ${harmless(endBy ?? 'its role')}:`)} ${harmless(end)}`]),
   ]
 }

@@ -26,6 +26,8 @@ export interface HeldLock {
   statement: string | null
   /** SQL that ends the session or the prepared transaction; null for a run of Viewkeeper. */
   end: string | null
+  /** Who may execute it. */
+  endBy: string | null
   /** The run of Viewkeeper that the session executes. */
   runId?: number
 }

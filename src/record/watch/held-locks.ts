@@ -138,7 +138,11 @@ async function read(
              case when a.state is not null and ${withStatements} then left(a.query, ${longestStatement}) end as statement,
              case when run.id is not null then null
                   when p.gid is not null then format('rollback prepared %L;', p.gid)
-                  when a.usesysid is not null then format('select pg_terminate_backend(%s);', f.pid) end as ends
+                  when a.usesysid is not null then format('select pg_terminate_backend(%s);', f.pid) end as ends,
+             case when run.id is not null then null
+                  when p.gid is not null then format('role %s or a superuser', quote_ident(p.owner))
+                  when (select rolsuper from pg_catalog.pg_roles where oid = a.usesysid) then 'a superuser'
+                  else format('role %s or a member of pg_signal_backend', a.usesysid::regrole) end as ends_by
         from found f
         left join pg_stat_get_activity(f.pid) a on f.pid is not null
         left join pg_catalog.pg_locks x on f.pid is null and x.virtualtransaction = f.holder and x.locktype = 'transactionid'
@@ -151,7 +155,7 @@ async function read(
            (select coalesce(jsonb_agg(jsonb_build_object(
               'pid', pid, 'role', role, 'application', application, 'state', state,
               'since', to_char(since at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'mode', mode, 'relation', relation,
-              'statement', statement, 'end', ends, 'runId', run) order by since, pid), '[]')
+              'statement', statement, 'end', ends, 'endBy', ends_by, 'runId', run) order by since, pid), '[]')
               from shown where not pg_is_in_recovery()) as locks`
   return {
     waits: row.waits,

@@ -345,7 +345,7 @@ function locked({ view, name, run, last, clock, type }: Facts): Cause {
     others.length === 0 ? '' : `, and ${others.length} more ${others.length === 1 ? 'is' : 'are'} in the way`
   return cause(
     'Locked',
-    `${holder(first, clock)} holds ${first.mode} on ${first.relation}${more}: ${waiting}.${first.runId === undefined ? ' Let it end, or end it.' : ''}`,
+    `${holder(first, clock)} holds ${first.mode} on ${first.relation}${more}: ${waiting}.${first.runId !== undefined ? '' : first.end === null ? ' Let it end.' : ` Let it end, or end it as ${first.endBy}.`}`,
     first.runId === undefined ? first.end : type('runs', String(first.runId)),
     { id: (running ?? gaveUp)?.id },
   )

@@ -173,7 +173,7 @@ describe('a view that waits for a lock', () => {
             text: expect.stringMatching(
               new RegExp(
                 `^Process ${reader.pid} \\(role \\w+, application "a long report", idle in transaction, transaction began .*\\) ` +
-                  `holds AccessShareLock on app\\.top: run ${runId} waits for it\\. Let it end, or end it\\.$`,
+                  `holds AccessShareLock on app\\.top: run ${runId} waits for it\\. Let it end, or end it as a superuser\\.$`,
               ),
             ),
             next: end,
@@ -318,6 +318,7 @@ describe('a view that waits for a lock', () => {
           relation: 'app.numbers',
           statement: null,
           end: `select pg_terminate_backend(${pid});`,
+          endBy: 'a superuser',
         },
       ])
     })

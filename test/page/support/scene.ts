@@ -406,6 +406,7 @@ const whyOf = (view: SceneView) => ({
           relation: view.view,
           statement: `select product, sum(total) from ${view.view} where day > … group by product`,
           end: 'select pg_terminate_backend(4711);',
+          endBy: 'role reporting or a member of pg_signal_backend',
         },
       ]
     : [],

@@ -32,6 +32,7 @@ const lock = {
   relation: 'public.orders',
   statement: null,
   end: 'select pg_terminate_backend(4711);',
+  endBy: 'role etl or a member of pg_signal_backend',
 }
 const waiting = {
   ...ended('success'),
@@ -312,6 +313,7 @@ const nights: [string, Look[], string[]][] = [
   ],
 ]
 
+const byAdmin = { ...lock, role: 'postgres', endBy: 'a superuser' }
 const hidden = { ...lock, state: null, since: null, application: 'etl nightly' }
 const slow = {
   id: 7,
@@ -381,13 +383,22 @@ const firsts: [string, Partial<Look>, string, RegExp, string | null][] = [
     'select pg_terminate_backend(4711);',
   ],
   [
+    'the session of a superuser is in the way: who may end it',
+    {
+      views: failing(['public.a'], { error: error('LockTimeout', 'no lock', '55P03'), locks: [byAdmin] }),
+    },
+    'public.a got no lock, a lock was not granted in time',
+    /run 812 gave up waiting for it\. Let it end, or end it as a superuser\.$/m,
+    'select pg_terminate_backend(4711);',
+  ],
+  [
     'a run has waited for a lock for a minute: who holds it',
     {
       views: [view('public.a', { runs: [waiting], locks: [lock], waits: true })],
       waits: ['public.a'],
     },
     'public.a got no lock',
-    /holds AccessExclusiveLock on public\.orders: run 812 waits for it\. Let it end, or end it\.$/m,
+    /holds AccessExclusiveLock on public\.orders: run 812 waits for it\. Let it end, or end it as role etl or a member of pg_signal_backend\.$/m,
     'select pg_terminate_backend(4711);',
   ],
   [

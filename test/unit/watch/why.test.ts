@@ -53,6 +53,7 @@ const reader = (since: Date | null): HeldLock => ({
   relation: 'app.top',
   statement: null,
   end: 'select pg_terminate_backend(4711);',
+  endBy: 'role report or a member of pg_signal_backend',
 })
 const why = (view: ExaminedView, upstream: ExaminedView[] = [], allPaused: Date | null = null) =>
   inBrief(
