@@ -128,7 +128,7 @@ export function addBadRow(program: Command): void {
   program
     .command('bad-row')
     .argument('<view>')
-    .description("find the rows with which a view's query fails")
+    .description("find the rows with which a view's query fails, or that its unique index refuses")
     .option('--trust <role>', "execute this role's query, though your login may do more")
     .option('--seconds <n>', 'how long to look at most', positive, 600)
     .addHelpText(
@@ -145,10 +145,23 @@ async function badRow({ view, trust, seconds }: BadRowOptions): Promise<void> {
     mostMs: seconds * 1000,
   })
   if ('works' in culprit) {
-    const { as, owner } = culprit
+    const { as, owner, equal } = culprit
+    if (equal.length > 0) {
+      process.exitCode = 1
+      for (const { index, rows, values } of equal) {
+        report.line(
+          harmless(`${count(rows, 'row')} of the query of ${view} are equal by unique index ${index}`),
+        )
+        for (const line of columnLines(values.map(({ column, value }) => [column, value ?? 'null'])))
+          report.line(`  ${harmless(line)}`)
+      }
+      return report.line(
+        `next: let the query return one of them, or drop the index; then ${command(['refresh', view], null)}`,
+      )
+    }
     report.line(
       as === 'owner'
-        ? `the query of ${view} works now, as its owner ${harmless(owner)}; a unique index and checks are not tried`
+        ? `the query of ${view} works now, as its owner ${harmless(owner)}; no unique index refuses its rows; checks are not tried`
         : `the query of ${view} works for your login; a refresh executes it as ${harmless(owner)}, who may see other rows, by row security, and has other rights. Your login may not act as ${harmless(owner)}: doctor says what it lacks`,
     )
     return report.line(`next: ${command([as === 'owner' ? 'refresh' : 'doctor', view], null)}`)
@@ -158,7 +171,7 @@ async function badRow({ view, trust, seconds }: BadRowOptions): Promise<void> {
   report.line(
     culprit.rows.length > 0
       ? `next: correct what is wrong there, or change the query; then ${command(['refresh', view], null)}`
-      : `next: ${command(['why', view], null)}`,
+      : `next: correct what the error names; then ${command(['refresh', view], null)}`,
   )
 }
 

@@ -250,6 +250,8 @@ function lockLines(lock: Why['locks'][number], now: Date, { width, paint }: Outp
       : wrap(harmless(statement), width - 4)
           .slice(0, 4)
           .map((line) => paint('dim', `    ${line}`))),
-    ...(end === null ? [] : [`  ${paint('dim', `to end it, as ${harmless(endBy ?? 'its role')}:`)} ${harmless(end)}`]),
+    ...(end === null
+      ? []
+      : [`  ${paint('dim', `to end it, as ${harmless(endBy ?? 'its role')}:`)} ${harmless(end)}`]),
   ]
 }

@@ -66,12 +66,64 @@ export async function tryQuery(
     })
     return null
   } catch (error) {
-    const sqlstate = sqlstateOf(error)
-    if (sqlstate === undefined) throw error
-    const { message, detail, hint, where } = error as QueryFailure
-    const [within = ''] = (where ?? '').split(`SQL statement "${explain}`)
-    return { sqlstate, message, detail, hint, ...(within && { where: within.trim() }) }
+    return failureOf(error)
   }
+}
+
+/** How a query failed; throws what is no error of the server. */
+function failureOf(error: unknown): QueryFailure {
+  const sqlstate = sqlstateOf(error)
+  if (sqlstate === undefined) throw error
+  const { message, detail, hint, where } = error as QueryFailure
+  const [within = ''] = (where ?? '').split(/SQL statement "(?:explain|select jsonb_build_object)/)
+  return { sqlstate, message, detail, hint, ...(within && { where: within.trim() }) }
+}
+
+/** Rows of a query that are equal in the columns of a unique index. */
+export interface EqualRows {
+  index: string
+  rows: number
+  /** Up to 200 characters of each value. */
+  values: { column: string; value: string | null }[]
+}
+
+/** The unique indexes of a relation, and for each the query for some rows of `query` that are equal by it. */
+const readUniqueIndexes = (sql: Sql, { schema, name }: QualifiedName, query: string) => sql<
+  { index: string; equal: string }[]
+>`
+  select i.indexrelid::regclass::text as index, format(
+           'select jsonb_build_object(''rows'', (select to_jsonb(e) from (select count(*) as rows, jsonb_build_array(%s) as values from (%s) q where true%s%s group by %s having count(*) > 1 limit 1) e))',
+           string_agg(format('jsonb_build_object(''column'', %L::text, ''value'', left((%s)::text, 200))', k.key, k.key), ', ' order by k.at),
+           ${query}::text,
+           case when not i.nulls_differ then '' else string_agg(format(' and (%s) is not null', k.key), '' order by k.at) end,
+           ' and (' || pg_get_expr(i.indpred, i.indrelid) || ')', string_agg(format('(%s)', k.key), ', ' order by k.at)) as equal
+    from (select x.*, not x.indnullsnotdistinct as nulls_differ from pg_catalog.pg_index x) i
+    join pg_catalog.pg_class c on c.oid = i.indrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   cross join lateral (select pg_get_indexdef(i.indexrelid, a, false) as key, a as at from generate_series(1, i.indnkeyatts) a) k
+   where n.nspname = ${schema} and c.relname = ${name} and i.indisunique
+   group by i.indexrelid, i.indrelid, i.indpred, i.nulls_differ order by 1`
+
+/** The first rows of a query that are equal by each unique index of a relation; or how the search for them failed. */
+export async function readEqualRows(
+  sql: Sql,
+  seal: Seal | null,
+  relation: QualifiedName,
+  query: string,
+  until: number,
+): Promise<EqualRows[] | QueryFailure> {
+  const found: EqualRows[] = []
+  for (const { index, equal } of await readUniqueIndexes(sql, relation, query)) {
+    try {
+      const { rows } = await undone(sql, async (part) => {
+        await part`select set_config('statement_timeout', ${String(Math.max(1, until - Date.now()))}, true)`
+        return ask<{ rows: Omit<EqualRows, 'index'> | null }>(part, seal, equal)
+      })
+      if (rows !== null) found.push({ index, ...rows })
+    } catch (error) {
+      return { ...failureOf(error), hint: `The query works; this is of a search by unique index ${index}.` }
+    }
+  }
+  return found
 }
 
 /** Up to 200 characters of each value of a row; null if who asks may not read the row. */

@@ -1,7 +1,9 @@
 import { entries, parse } from '../../authored/sql/read.ts'
 import { isAsMighty } from '../../catalog/db/owner.ts'
 import {
+  type EqualRows,
   type QueryFailure,
+  readEqualRows,
   readLeaves,
   readRelation,
   readRow,
@@ -37,6 +39,8 @@ interface BadRow {
 /** Who executed a query that works; a refresh executes it as the owner of the view. */
 export interface Works {
   works: true
+  /** Rows that a unique index of the view refuses. */
+  equal: EqualRows[]
   as: 'owner' | 'login'
   owner: string
 }
@@ -62,7 +66,8 @@ class OutOfTime extends Error {}
 const timeIsUp = 'The time is up.'
 
 /**
- * Finds what makes a view's query fail: the columns, and the fewest rows of each table with which it still fails. Executes the
+ * Finds what makes a view's query fail: the columns, and the fewest rows of each table with which it still fails; or, if it does not, rows
+ * of the query that a unique index of the view refuses. Executes the
  * query again and again, each time with half of the rows of one table, in one transaction that only reads: sealed as its owner, or, if
  * that is not possible, as our login. Then a query of a role that may do less than our login is refused
  * (InsufficientPrivilege), unless the role is `trusted`.
@@ -84,8 +89,13 @@ export const findBadRow = (
               `or, if you trust that role: ${command(['bad-row', displayName(name), '--trust', unquoted(owner)], null)}`,
           )
         const searched = query === null ? name : queryViewOf(name)
-        const culprit = await look(part, counting, searched, Date.now() + mostMs)
-        return culprit ?? { works: true, as: counting === null ? 'login' : 'owner', owner }
+        const until = Date.now() + mostMs
+        const culprit = await look(part, counting, searched, until)
+        if (culprit !== null) return culprit
+        const { query: text } = await readRelation(part, searched)
+        const equal = await readEqualRows(part, counting, name, text as string, until)
+        if (!Array.isArray(equal)) return { failure: equal, columns: null, rows: [], doubts: [] }
+        return { works: true, equal, as: counting === null ? 'login' : 'owner', owner }
       }),
     { startUp: { application_name: 'viewkeeper bad-row' }, deadline: Date.now() + mostMs + 30_000 },
   )

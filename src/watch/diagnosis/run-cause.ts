@@ -3,7 +3,7 @@ import type { RunFacts, SlowRun } from '../../record/plan/watch.ts'
 import type { CauseCode } from '../../words/causes.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
 import { cut, duration, utc } from '../../words/phrases.ts'
-import { mayRetry, type ProblemCode, problemCodes, sentences } from '../../words/problem.ts'
+import { mayRetry, problemCodes, sentences } from '../../words/problem.ts'
 import type { Cause, ExaminedView, Surroundings } from './cause.ts'
 
 const longestMessage = 600
@@ -65,18 +65,27 @@ export function runCause(
     )
   }
   const what = operation === 'refresh' ? `of ${view} failed` : `could not ${operation} ${view}`
+  const grant = grantIn(error?.hint)
+  const toDo =
+    grant !== null
+      ? `${grant.missing} ${grant.by} has to run the next line.`
+      : error?.class === 'DiskFull'
+        ? (error.hint ?? '')
+        : ''
   const why = error === null ? '' : ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})`
   const failed = `Run ${id} ${what}${at}`
   return ended(
     'Failed',
     sentences(
       endsTyped.test(message) ? `${failed}${why}: ${message}` : `${failed}: ${withoutEnd(message)}${why}`,
+      toDo,
       after.trim(),
     ),
-    // Class 22: some row is wrong for the query.
-    operation === 'refresh' && error?.sqlstate?.startsWith('22')
-      ? command(['bad-row', view], null)
-      : type(...wordsAfter(error?.class, view, id)),
+    grant !== null
+      ? grant.sql
+      : operation === 'refresh' && error?.class === 'ViewSqlFailed'
+        ? command(['bad-row', view], null)
+        : type(...wordsAfter(error, view, id)),
   )
 }
 
@@ -89,14 +98,38 @@ export const adviceOf = (
   { class: why, detail, hint }: Partial<Record<'class' | 'detail' | 'hint', string | null>>,
   next: string | null | undefined,
 ): (string | null | undefined)[] =>
-  why === 'CheckFailed' ? [queryIn(hint) === (next ?? '') ? null : hint] : [detail, hint]
+  why === 'CheckFailed'
+    ? [queryIn(hint) === (next ?? '') ? null : hint]
+    : [detail, why === 'DiskFull' || secondsIn(hint) !== null || grantIn(hint)?.isAll ? null : hint]
+
+/** The time that a run may need which ended at its time-out. */
+const secondsIn = (hint: string | null | undefined): string | null =>
+  /^Give it more time once: option timeout, (\d+) seconds$/.exec(hint ?? '')?.[1] ?? null
+
+/**
+ * The rights that are missing by a hint: why, who may grant the first ones, the SQL of these, and whether that is all. Null: no right is,
+ * or a name has line breaks.
+ */
+function grantIn(hint: string | null | undefined) {
+  const found = /^(Missing: .*\.)\n\n(.*) has to run:((?:\n {2}grant .*;)+)(?=\n|$)/.exec(hint ?? '')
+  if (found === null) return null
+  const [whole, missing = '', by = '', lines = ''] = found
+  const grants = lines.trim().split('\n')
+  return grants.every((line) => line.split('"').length % 2 === 1)
+    ? { missing, by, sql: grants.map((line) => line.trim()).join(' '), isAll: whole === hint }
+    : null
+}
 
 /** The query, or the command, that shows what a check found; null if no line can hold it. */
 const queryIn = (hint: string | null | undefined): string | null =>
   hint?.startsWith(toSeeThem) ? oneLine(hint.slice(toSeeThem.length)) : null
 
-/** What to type after a failure of this class. */
-function wordsAfter(why: ProblemCode | undefined, view: string, id: number): string[] {
+/** What to type after such a failure. */
+function wordsAfter(error: EndedWith | null, view: string, id: number): string[] {
+  const { class: why, hint } = error ?? {}
+  const seconds = secondsIn(hint)
+  if (why === 'StatementTimeout' && seconds !== null) return ['refresh', view, '--timeout', seconds]
+  if (why === 'EventTriggerFailed') return ['refresh', view, '--strategy', 'concurrent']
   if (why === 'InsufficientPrivilege' || why === 'SwapImpossible') return ['doctor', view]
   if (why === 'UniqueIndexRequired') return ['refresh', view, '--strategy', 'auto']
   // A newer version may have written a class that this one does not know.
@@ -109,7 +142,7 @@ function wordsAfter(why: ProblemCode | undefined, view: string, id: number): str
 export function slowCause({ id, view, durationMs, usualMs, changed }: SlowRun, typed: CommandTarget): Cause {
   const differs = changed.map(([what, before, now]) => `${what} ${now}, ${before} before`).join('; ')
   const text = `${view} took ${duration(durationMs)}; it usually takes ${duration(usualMs)}${differs === '' ? '' : ` (${differs})`}.`
-  return cause('Slow', text, command(['runs', String(id)], typed), { id })
+  return cause('Slow', text, command(['runs', view], typed), { id })
 }
 
 /** A cause, with the run and the batch that it is about. */

@@ -226,7 +226,7 @@ function judgeBatch({ id, error, finishedAt }: FailedBatch, typed: CommandTarget
     cause: {
       ...plain('Failed'),
       text: `Batch ${id} failed at ${utc(finishedAt)}: ${error.message.replace(/\.?$/, '.')}`,
-      next: command(['batches', id], typed),
+      next: command(['retry', id], typed),
       error: briefly(error),
       batchId: id,
       runbook: isLost ? 'BatchLost' : 'failed-batches',

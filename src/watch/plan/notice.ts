@@ -159,7 +159,7 @@ function moreOf(view: string | null, [first, ...others]: [ToldSubject, ...ToldSu
 /** What readers feel most comes first: an error, then old or wrong data. */
 const feltFirst: IncidentKind[] = ['missing', 'aside', 'stale', 'wrong', 'failing']
 const feltAt = (kinds: IncidentKind[]): number =>
-  Math.min(...kinds.map((kind) => (feltFirst.indexOf(kind) + 1 || feltFirst.length + 1)))
+  Math.min(...kinds.map((kind) => feltFirst.indexOf(kind) + 1 || feltFirst.length + 1))
 /** An error is worse than what keeps data old, and that is worse than the rest. */
 const gravity = ({ subjects }: ToldCause): number => {
   const at = feltAt(subjects.flatMap(({ kinds }) => kinds))

@@ -198,3 +198,36 @@ test('code of a role that may do less is executed only if the role is trusted', 
   expect(await refusalOf(look(null))).toMatchObject({ code: 'InsufficientPrivilege' })
   expect(await look(seller)).toMatchObject({ failure: { sqlstate: '22012' } })
 })
+
+test('of rows that a unique index refuses: the index, the key, and how many they are', async () => {
+  const name = { schema: 'My Shop', name: 'twice' }
+  await sql.unsafe(`
+    create materialized view "My Shop".twice as
+      select id % 4999 as "the key", case when id < 4999 then id end as low, upper(id::text) as text from "My Shop".moves;
+    create unique index by_text on "My Shop".twice (lower(text)) where text <> '77';
+    create unique index by_low on "My Shop".twice (low)`)
+  const look = () => findBadRow(database, name, { mostMs: 60_000 })
+  expect(await look()).toMatchObject({ works: true, equal: [] })
+  await sql.unsafe(`insert into "My Shop".moves values (77, 1, 1), (78, 1, 1), (78, 1, 1)`)
+  const equal = [
+    { index: '"My Shop".by_low', rows: 2, values: [{ column: 'low', value: '77' }] },
+    { index: '"My Shop".by_text', rows: 3, values: [{ column: 'lower(text)', value: '78' }] },
+  ]
+  expect(await look()).toMatchObject({
+    equal: [expect.objectContaining({ index: equal[0]!.index }), equal[1]],
+  })
+  await sql.unsafe(`delete from "My Shop".moves where id = 78`)
+  expect(await look()).toMatchObject({ equal: [equal[0]] })
+  await sql.unsafe(`delete from "My Shop".moves where id = 77; drop materialized view "My Shop".twice`)
+})
+
+test('a unique index whose expression fails with a row of the query is named', async () => {
+  await sql.unsafe(`
+    create materialized view "My Shop".tried as select id from "My Shop".moves where id > 1;
+    create unique index by_quotient on "My Shop".tried ((id + 0 / (id - 500000)))`)
+  await sql.unsafe('insert into "My Shop".moves values (500000, 1, 1)')
+  expect(await findBadRow(database, { schema: 'My Shop', name: 'tried' }, { mostMs: 60_000 })).toMatchObject({
+    failure: { sqlstate: '22012', hint: expect.stringContaining('"My Shop".by_quotient') },
+  })
+  await sql.unsafe('delete from "My Shop".moves where id = 500000; drop materialized view "My Shop".tried')
+})

@@ -48,13 +48,24 @@ beforeAll(async () => {
     create materialized view app.divides as select a / b from app.t;
     create materialized view app.checked as select a from app.t;
     create materialized view app.locked as select a from app.t;
+    create materialized view app.twice as select 1 as a from app.t; create unique index twice_key on app.twice (a);
     create materialized view app.plain as select a from app.t;
     create materialized view app.unread as select a from app.t;
     create view app.reader as select a from app.plain;`)
   const gated = ['canceled', 'lost']
   for (const name of gated) await makeGatedView(sql, name)
   await define(sql, 'app.checked', { checks: { small: 'select a from checked where a > 1' } })
-  for (const name of ['late', 'raises', 'lacking', 'divides', 'checked', 'locked', 'plain', 'unread'])
+  for (const name of [
+    'late',
+    'raises',
+    'lacking',
+    'divides',
+    'twice',
+    'checked',
+    'locked',
+    'plain',
+    'unread',
+  ])
     await keeper.refreshView({ view: `app.${name}` })
   for (const view of gated) await keeper.refreshView({ view })
   await sql.unsafe(`
@@ -74,11 +85,12 @@ interface Failure {
   code: string
   next: RegExp
   body?: object
+  /** In its cause. */
+  says?: RegExp
   /** What makes a refresh fail that has been asked for. */
   during?: (asked: () => Promise<unknown>) => Promise<unknown>
 }
 
-const shown = /^viewkeeper runs \d+ --env production$/
 const again = /^viewkeeper refresh \S+ --env production$/
 const atGate = (view: string, then: (pid: number) => Promise<unknown>) => (asked: () => Promise<unknown>) =>
   withGateClosed(sql, view, async () => {
@@ -88,8 +100,25 @@ const atGate = (view: string, then: (pid: number) => Promise<unknown>) => (asked
   })
 
 const failures: Failure[] = [
-  { name: 'an exception of the query', view: 'app.raises', code: 'ViewSqlFailed', next: shown },
-  { name: 'a column that is missing', view: 'app.lacking', code: 'ViewSqlFailed', next: shown },
+  {
+    name: 'an exception of the query',
+    view: 'app.raises',
+    code: 'ViewSqlFailed',
+    next: /^viewkeeper bad-row app.raises$/,
+  },
+  {
+    name: 'a column that is missing',
+    view: 'app.lacking',
+    code: 'ViewSqlFailed',
+    next: /^viewkeeper bad-row app.lacking$/,
+  },
+  {
+    name: 'two rows with one key',
+    view: 'app.twice',
+    code: 'ViewSqlFailed',
+    next: /^viewkeeper bad-row app.twice$/,
+    says: /unique violation in index twice_key \(a\)/,
+  },
   {
     name: 'a row that is wrong',
     view: 'app.divides',
@@ -106,7 +135,10 @@ const failures: Failure[] = [
     name: 'a missing right',
     view: 'app.unread',
     code: 'InsufficientPrivilege',
-    next: /^viewkeeper doctor app.unread/,
+    next: new RegExp(`^grant select on app\\.t to ${reporter};$`),
+    says: new RegExp(
+      `Missing: its owner, ${reporter}, lacks select on app\\.t\\. .*a superuser has to run the next line\\.`,
+    ),
   },
   {
     name: 'no unique index',
@@ -128,7 +160,8 @@ const failures: Failure[] = [
     view: 'app.late',
     code: 'StatementTimeout',
     body: { timeoutSeconds: 3 },
-    next: shown,
+    next: /^viewkeeper refresh app.late --timeout \d+ --env production$/,
+    says: /canceled after 3 s in phase building: timeoutSeconds of the request/,
   },
   {
     name: 'a cancel',
@@ -165,7 +198,7 @@ const causeOf = async (view: string, runId: number) =>
   (await ask<Why>(routes.getWhy, { view })).body.causes.find((cause) => cause.runId === runId)
 
 eachCase(failures, { quick: 2 })('a refresh that fails for $name is answered alike', async (failure) => {
-  const { view, code, body = {}, next, during = (asked) => asked() } = failure
+  const { view, code, body = {}, next, says, during = (asked) => asked() } = failure
   let answer: Awaited<ReturnType<typeof http>> | undefined
   await during(async () => {
     answer = await http(view, body)
@@ -175,6 +208,7 @@ eachCase(failures, { quick: 2 })('a refresh that fails for $name is answered ali
   const cause = await causeOf(view, runId)
   expect(cause?.text).toMatch(new RegExp(`^Run ${runId}\\b.* UTC`))
   expect(cause?.next).toMatch(next)
+  if (says !== undefined) expect(cause?.text).toMatch(says)
   const text = timeless(cause!.text)
   expect(problem).toMatchObject({ code, next: cause?.next })
   expect(timeless(problem.detail).startsWith(text)).toBe(true)

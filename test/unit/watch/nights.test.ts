@@ -313,6 +313,8 @@ const nights: [string, Look[], string[]][] = [
   ],
 ]
 
+const lacks =
+  'Missing: its owner, app, lacks select on public.orders.\n\nsales or a superuser has to run:\n  grant select on public.orders to app;'
 const byAdmin = { ...lock, role: 'postgres', endBy: 'a superuser' }
 const hidden = { ...lock, state: null, since: null, application: 'etl nightly' }
 const slow = {
@@ -338,7 +340,7 @@ const firsts: [string, Partial<Look>, string, RegExp, string | null][] = [
     },
     'public.a failed, check violation of constraint...',
     /check violation of constraint positive of app\.price \(ViewSqlFailed, 23514\)/,
-    'viewkeeper runs 812 --env production',
+    'viewkeeper bad-row public.a',
   ],
   [
     'a function lacks a column: its name and the name of the function',
@@ -349,29 +351,82 @@ const firsts: [string, Partial<Look>, string, RegExp, string | null][] = [
     },
     'public.a failed, undefined column absent in function...',
     /undefined column absent in function public\.rate\(\) \(ViewSqlFailed, 42703\)/,
-    'viewkeeper runs 812 --env production',
+    'viewkeeper bad-row public.a',
   ],
   [
-    'a time-out: the limit, where it comes from, and what is usual',
+    'a time-out: the limit, where it comes from, its phase, and what is usual; more time for once',
     {
       views: failing(['public.a'], {
-        error: error(
-          'StatementTimeout',
-          'canceled after 3 s: `timeoutSeconds` of the definition; it usually takes 41 s',
-          '57014',
-        ),
+        error: {
+          ...error(
+            'StatementTimeout',
+            'canceled after 3 s in phase building: timeoutSeconds of the definition; it usually takes 41 s',
+            '57014',
+          ),
+          hint: 'Give it more time once: option timeout, 82 seconds',
+        },
       }),
     },
-    'public.a failed, canceled after 3 s: `timeoutSeconds`...',
-    /canceled after 3 s: `timeoutSeconds` of the definition; it usually takes 41 s/,
-    'viewkeeper runs 812 --env production',
+    'public.a failed, canceled after 3 s in phase building...',
+    /canceled after 3 s in phase building: timeoutSeconds of the definition; it usually takes 41 s/,
+    'viewkeeper refresh public.a --timeout 82 --env production',
+  ],
+  [
+    'two rows have one key: the index with its columns, and what shows the rows',
+    {
+      views: failing(['public.a'], {
+        error: error('ViewSqlFailed', 'unique violation in index a_key (day, shop)', '23505'),
+      }),
+    },
+    'public.a failed, unique violation in index a_key (day...',
+    /unique violation in index a_key \(day, shop\) \(ViewSqlFailed, 23505\)/,
+    'viewkeeper bad-row public.a',
+  ],
+  [
+    'a right is missing: which, who grants it, and the grant',
+    {
+      views: failing(['public.a'], {
+        error: { ...error('InsufficientPrivilege', 'insufficient privilege', '42501'), hint: lacks },
+      }),
+    },
+    'public.a failed, a privilege is missing',
+    /\. Missing: its owner, app, lacks select on public\.orders\. sales or a superuser has to run the next line\. Readers/,
+    'grant select on public.orders to app;',
+  ],
+  [
+    'a right is missing, and the name of a table holds SQL on a line of its own: no SQL of it is told',
+    {
+      views: failing(['public.a'], {
+        error: {
+          ...error('InsufficientPrivilege', 'no', '42501'),
+          hint: lacks.replace('public.orders to', '"x;\n  grant app to y;" to'),
+        },
+      }),
+    },
+    'public.a failed, a privilege is missing',
+    /failed at/,
+    'viewkeeper doctor public.a --env production',
+  ],
+  [
+    'the disk is full: of which tablespace',
+    {
+      views: failing(['public.a'], {
+        error: {
+          ...error('DiskFull', 'could not extend file', '53100'),
+          hint: 'The rows of public.a are in tablespace fast (/fast), and what is computed for a moment in pg_default: make room there.',
+        },
+      }),
+    },
+    "public.a failed, the server's disk is full",
+    /are in tablespace fast \(\/fast\), and what is computed for a moment in pg_default: make room there\./,
+    'viewkeeper refresh public.a --env production',
   ],
   [
     'a view became slow: how much, and what is not as before',
     { views: well('public.a'), slow: [slow] },
     'public.a is slow',
     /^public\.a took 54 s; it usually takes 0\.09 s \(since the last analyze, rows of public\.orders 900000, 1000 before\)\.$/m,
-    'viewkeeper runs 7 --env production',
+    'viewkeeper runs public.a --env production',
   ],
   [
     'somebody holds a lock: who, and the command that ends it',

@@ -167,7 +167,7 @@ describe('a view that failed and is paused', () => {
   test('keeps its cause, before the pause, and every command passes the pause', () => {
     const causes = why(view)
     expect(causes.map(({ code, next }) => [code, next])).toEqual([
-      ['Failed', 'viewkeeper runs 7 --env production'],
+      ['Failed', 'viewkeeper bad-row app.top'],
       ['Paused', 'viewkeeper resume app.top --env production'],
       ['UnknownAge', 'viewkeeper refresh app.top --force --env production'],
     ])
