@@ -204,7 +204,21 @@ export const writeAll = (view: ViewFacts, facts: KeptFacts): Statement[] => [
   lockWhatIsRead(queryViewOf(view)),
   ...(forgets(view) ? [look] : []),
   writing(view, facts, { some: null }),
+  insistOnFacts(view, facts),
 ]
+
+/** The statement that fails a run if the table is not as its plan was made for; by now nobody can alter it until the commit. */
+const insistOnFacts = ({ view }: ViewFacts, { now, is }: KeptFacts): Statement => ({
+  kind: 'check',
+  phase: 'building',
+  sql: `select ${now}`,
+  check: {
+    is,
+    else: 'CatalogChanged',
+    message: `${view} was altered while it was refreshed. Nothing was written: refresh again.`,
+  },
+  hidden: true,
+})
 
 /** Whether what a refresh has read leaves the log, whatever that is worth. */
 const forgets = ({ logs }: ViewFacts, keeps = false) => logs && !keeps
@@ -254,6 +268,7 @@ function planOf(
         writing(view, facts, { some, keeps }),
         ...(some === null && !facts.isAnalyzed ? inPlaceOf(view.owner, [analyze(view)]) : []),
         noteWritten(view.oid),
+        insistOnFacts(view, facts),
         ...ask(asks.after),
         ...checkData({ view, relation: view, query, seal }, checking),
         ...(log?.isBelieved ? [insistOnHolds(view, log.holds)] : []),

@@ -8,7 +8,7 @@ import type { KeptTable } from '../plan/difference.ts'
 import { findsOf, type ReadLog } from '../plan/rows.ts'
 
 /** What a refresh of a kept table goes by. */
-export interface KeptFacts extends Pick<KeptTable, 'columns' | 'key'> {
+export interface KeptFacts extends Pick<KeptTable, 'columns' | 'key' | 'others'> {
   /** Whether its query has the columns of the table. */
   fits: boolean
   /** Whether the server has statistics of its rows. */
@@ -28,22 +28,31 @@ const shape = (of: string): string =>
  */
 export async function readKept(
   sql: Sql,
-  { oid, query, owner, view }: ViewFacts,
+  { oid, query, owner, view, name }: ViewFacts,
 ): Promise<KeptFacts | undefined> {
   const now = `concat_ws(' ', ${shape(String(oid))}, ${shape(String(query))},
-    (select string_agg(concat(i.indexrelid, ' ', i.indkey), ',' order by i.indexrelid) from pg_index i where i.indrelid = ${oid} and i.indisunique),
+    (select string_agg(concat(i.indexrelid, ' ', i.indkey, i.indisvalid), ',' order by i.indexrelid) from pg_index i where i.indrelid = ${oid} and (i.indisunique or i.indisexclusion)),
+    (select string_agg(concat(k.oid, k.confupdtype, k.confdeltype), ',' order by k.oid) from pg_constraint k where k.contype = 'f' and ${oid} in (k.conrelid, k.confrelid)),
     ${queryOfKept(String(oid))})`
   const [row] = await sql.unsafe<(KeptFacts & { odd: string | null })[]>(`
+    with strict as (select * from pg_index i where i.indrelid = ${oid} and (i.indisunique or i.indisexclusion) and i.indimmediate and i.indisready),
+    -- Of those by which rows can be told apart, the one that foreign keys refer to, else that of \`uniqueKey\`.
+    chosen as (
+      select i.* from strict i join pg_class x on x.oid = i.indexrelid
+       where i.indisunique and not i.indisexclusion and i.indisvalid and num_nonnulls(i.indpred, i.indexprs) = 0
+       order by exists (select from pg_constraint k where k.confrelid = i.indrelid and k.conindid = i.indexrelid) desc, x.relname = ${literal(`${name}_key`)} desc, i.indisprimary desc, x.oid limit 1)
     select to_jsonb(array(select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)) as columns,
            coalesce((
              select jsonb_agg(jsonb_build_object('column', a.attname, 'cast', case when n.nspname = 'pg_catalog' or y.typtype = 'p' then '' else format('::%s.%I', y.typnamespace::regnamespace, y.typname) end, 'equals', format('operator(%I.%s)', n.nspname, o.oprname)) order by k.at)
-               from pg_index i cross join lateral unnest(i.indkey::int2[], i.indclass::oid[]) with ordinality k(attnum, class, at)
+               from chosen i cross join lateral unnest(i.indkey::int2[], i.indclass::oid[]) with ordinality k(attnum, class, at)
                join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
                join pg_opclass p on p.oid = k.class join pg_type y on y.oid = p.opcintype
                join pg_amop m on m.amopfamily = p.opcfamily and m.amoplefttype = p.opcintype and m.amoprighttype = p.opcintype and m.amopstrategy = 3
                join pg_operator o on o.oid = m.amopopr join pg_namespace n on n.oid = o.oprnamespace
-              where i.indrelid = c.oid and i.indisunique and i.indisvalid and i.indimmediate and num_nonnulls(i.indpred, i.indexprs) = 0 and k.at <= i.indnkeyatts
-                and not exists (select from pg_index more where more.indrelid = c.oid and more.indisunique and more.indexrelid <> i.indexrelid)), '[]') as key,
+              where k.at <= i.indnkeyatts), '[]') as key,
+           to_jsonb(array(select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and exists (
+             select from strict i where i.indexrelid not in (select indexrelid from chosen) and (a.attnum = any (i.indkey::int2[]) or exists (
+               select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid in (0, a.attnum)))) order by a.attnum)) as others,
            ${shape('c.oid')} is not distinct from ${shape(String(query))} as fits, c.reltuples > 0 as "isAnalyzed",
            case when c.relforcerowsecurity then format('it forces its policies on its owner, %s, who writes its rows: alter table %s no force row level security', ${literal(owner)}, ${literal(view)})
                 when exists (select from pg_rewrite w where w.ev_class = c.oid) then 'it has rules, which would write something else: drop them.'
@@ -53,10 +62,19 @@ export async function readKept(
                   union all select from pg_publication_namespace s where s.pnnspid = c.relnamespace)
                   then format('it is published, and has no replica identity, so the server refuses its changes: alter table %s replica identity full', ${literal(view)})
                 when exists (select from pg_inherits h where c.oid in (h.inhrelid, h.inhparent)) then 'it inherits, or is inherited from.'
+                when ref.why is not null then ref.why
                 else (select format('its trigger %I is deferred, and would be executed at the commit, as another role than its owner: let it be immediate.', t.tgname)
                         from pg_trigger t where t.tgrelid = c.oid and t.tginitdeferred limit 1) end as odd,
            ${literal(now)} as now, ${now} as is
-      from pg_class c where c.oid = ${oid} and ${queryOfKept('c.oid')} = ${query}`)
+      from pg_class c left join lateral (
+        select format(case when k.conrelid = c.oid then 'foreign key %I of it writes its rows when %s is written'
+                      else 'foreign key %I of %s changes or deletes rows there when one of its rows is deleted and inserted' end || ': let it be on update no action, on delete no action',
+                      k.conname, case when k.conrelid = c.oid then k.confrelid else k.conrelid end::regclass) as why
+          from pg_constraint k
+         where k.contype = 'f' and (k.conrelid = c.oid and array[k.confupdtype, k.confdeltype] && '{c,n,d}'
+               or k.confrelid = c.oid and (k.confupdtype in ('n', 'd') or array[k.confupdtype, k.confdeltype] && '{c,n,d}' and (select count(*) from strict) > 1))
+         order by k.oid limit 1) ref on true
+     where c.oid = ${oid} and ${queryOfKept('c.oid')} = ${query}`)
   if (row?.odd) throw notWritten(view, row.odd)
   return row
 }

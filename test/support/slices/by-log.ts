@@ -30,7 +30,7 @@ export async function fillByLog(
            to_jsonb(array(select attname from pg_attribute where attrelid = '${kept}'::regclass and attnum > 0 order by attnum)) as columns`)) as unknown as [
     { found: { compared: number; wrong: number }; columns: string[] },
   ]
-  await sql.unsafe(writeDifference({ ...log.view, columns, key: [] }, query, touchedRows(read)))
+  await sql.unsafe(writeDifference({ ...log.view, columns, key: [], others: [] }, query, touchedRows(read)))
   const [row] = await sql.unsafe(`
     select (select count(*)::int from ((table ${kept} except all table ${of}) union all (table ${of} except all table ${kept})) d) as different,
            (${countTouched(read, null)}) ->> 'anew' as anew`)
