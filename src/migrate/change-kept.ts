@@ -12,7 +12,7 @@ import type { RunOptions } from '../rebuild/plan/fill.ts'
 import { besideReaders } from '../rebuild/plan/locks.ts'
 import { recordChecks } from '../record/plan/work.ts'
 import type { Sql } from '../server/database.ts'
-import { readKept } from '../slices/db/kept.ts'
+import { type KeptFacts, readKept } from '../slices/db/kept.ts'
 import { writeAll } from '../slices/keep.ts'
 import { keptMark, queryViewOf, quoteName } from '../sql/names.ts'
 import type { Statement } from '../sql/run-plan.ts'
@@ -52,7 +52,10 @@ export async function planKeptChange(
 ): Promise<PlannedChange | null> {
   const { view, snapshot, given, after } = change
   const { live } = snapshot
-  const rows = needsRebuild(live, shadow) ? await newQuery(sql, change, isTrial) : []
+  const facts = await readKept(sql, view)
+  if (facts === undefined)
+    throw new Problem('CatalogChanged', `${view.view} was altered while its change was planned. Try again.`)
+  const rows = needsRebuild(live, shadow) ? newQuery(change, facts, isTrial) : []
   const alteration = planAlteration(change, shadow, runs)
   if (rows.length === 0 && alteration === null) return null
   const handedOver = given === live ? [] : [ownerStatement(queryViewMade(after), given.view.owner)]
@@ -82,20 +85,17 @@ export async function planKeptChange(
 }
 
 /** The statements that give a kept table another query, and write the rows that differ by it. */
-async function newQuery(
-  sql: Sql,
+function newQuery(
   { view, snapshot: { live }, after }: LiveChange,
+  facts: KeptFacts,
   isTrial: boolean,
-): Promise<Statement[]> {
+): Statement[] {
   const query = queryViewMade(after)
   const replaced: Statement = {
     kind: 'userCode',
     phase: 'building',
     sql: `create or replace view ${quoteName(query)} as\n${queryOf(after.sql)}`,
   }
-  const facts = await readKept(sql, view)
-  if (facts === undefined)
-    throw new Problem('CatalogChanged', `${view.view} was altered while its change was planned. Try again.`)
   const checked = { view, relation: view, query, seal: insistOnChecking(view) }
   const work = isTrial ? [] : [...writeAll(view, facts), ...checkData(checked, checkingOf(after))]
   return [...inPlaceOf(live.view.owner, sealAll(live.view.owner, query, [replaced])), ...work]

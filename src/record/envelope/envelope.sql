@@ -109,6 +109,8 @@ begin
       failure text;
       -- The event triggers that have refused it.
       triggers text;
+      -- What of a kept table has.
+      refused text;
       why text; st text; msg text; det text; hnt text; ctx text; con text;
       raised boolean;
       quotes_rows boolean;

@@ -23,9 +23,16 @@ finished := clock_timestamp();
 triggers := case when failure is null and st not in ('57014', '55P03', '40P01') then (
   select string_agg(quote_ident(t.evtname), ' or ' order by t.evtname) from pg_event_trigger t join pg_proc p on p.oid = t.evtfoid
    where position(format(' %I() line ', p.proname) in replace(ctx, '.', ' ')) > 0) end;
+-- What hangs on a kept table, and not the view's own SQL, has failed. The context names the function of a trigger as above.
+refused := case when failure is null and statement #> '{fills,query}' is not null then coalesce(
+  (select string_agg(format('trigger %I of %s', t.tgname, made), ' or ' order by t.tgname) from pg_trigger t join pg_proc p on p.oid = t.tgfoid
+    where t.tgrelid = made and not t.tgisinternal and position(format(' %I() line ', p.proname) in replace(ctx, '.', ' ')) > 0),
+  (select format('%s %I of %s', case k.contype when 'f' then 'foreign key' else 'constraint' end, k.conname, k.conrelid::regclass) from pg_constraint k
+    where st in ('23001', '23503', '23514', '23P01') and not raised and k.conname = con and made in (k.conrelid, k.confrelid) limit 1)) end;
 why := case
   when failure is not null then failure
   when triggers is not null then 'EventTriggerFailed'
+  when refused is not null then 'TableRefused'
   when raised or st = '2BP01' and (statement ->> 'kind' = 'userCode' or statement ? 'rolePath') then 'ViewSqlFailed'
   -- Whatever depended on the view at planning follows the exchange. What does not was made in the last moment.
   when st = '2BP01' and statement ->> 'phase' in ('exchange', 'cut-over') and work ->> 'basis' is not null then 'CatalogChanged'

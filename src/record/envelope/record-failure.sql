@@ -57,11 +57,12 @@ for try in 1..2 loop
                 then concat_ws(': ', 'The run did not get a lock in time', holders ->> 'who')
                 when quotes_rows
                 then coalesce(case when lacking is not null then 'out of locks' end, standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2))
-                  || coalesce(' in index ' || violated, ' ' || (unfound ->> 'what'), '')
+                  || coalesce(' in index ' || violated, ' in ' || refused, ' ' || (unfound ->> 'what'), '')
                 else msg end,
              'detail', case when not quotes_rows then nullif(det, '') end,
              'hint', case when violated is not null
                  then 'The query returns rows that are equal in these columns. Change the query so that it returns one of them, or drop the index.'
+               when refused is not null then 'Change that, or the query.'
                when unfound is not null then unfound ->> 'hint'
                -- src/watch/diagnosis/run-cause.ts reads the number.
                when why = 'StatementTimeout' then format('Give it more time once: option timeout, %s seconds', ceil(2 * greatest(extract(epoch from statement_limit),

@@ -6,6 +6,7 @@ import type { QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import type { KeptTable } from '../plan/difference.ts'
 import { findsOf, type ReadLog } from '../plan/rows.ts'
+import { odd, seen } from '../plan/stands-on.ts'
 
 /** What a refresh of a kept table goes by. */
 export interface KeptFacts extends Pick<KeptTable, 'columns' | 'key' | 'others'> {
@@ -28,12 +29,9 @@ const shape = (of: string): string =>
  */
 export async function readKept(
   sql: Sql,
-  { oid, query, owner, view, name }: ViewFacts,
+  { oid, query, view, name }: ViewFacts,
 ): Promise<KeptFacts | undefined> {
-  const now = `concat_ws(' ', ${shape(String(oid))}, ${shape(String(query))},
-    (select string_agg(concat(i.indexrelid, ' ', i.indkey, i.indisvalid), ',' order by i.indexrelid) from pg_index i where i.indrelid = ${oid} and (i.indisunique or i.indisexclusion)),
-    (select string_agg(concat(k.oid, k.confupdtype, k.confdeltype), ',' order by k.oid) from pg_constraint k where k.contype = 'f' and ${oid} in (k.conrelid, k.confrelid)),
-    ${queryOfKept(String(oid))})`
+  const now = `(select concat_ws(' ', ${shape('c.oid')}, ${shape(String(query))}, ${queryOfKept('c.oid')}, ${seen}) from pg_class c where c.oid = ${oid})`
   const [row] = await sql.unsafe<(KeptFacts & { odd: string | null })[]>(`
     with strict as (select * from pg_index i where i.indrelid = ${oid} and (i.indisunique or i.indisexclusion) and i.indimmediate and i.indisready),
     -- Of those by which rows can be told apart, the one that foreign keys refer to, else that of \`uniqueKey\`.
@@ -54,27 +52,9 @@ export async function readKept(
              select from strict i where i.indexrelid not in (select indexrelid from chosen) and (a.attnum = any (i.indkey::int2[]) or exists (
                select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = i.indexrelid and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid and d.refobjsubid in (0, a.attnum)))) order by a.attnum)) as others,
            ${shape('c.oid')} is not distinct from ${shape(String(query))} as fits, c.reltuples > 0 as "isAnalyzed",
-           case when c.relforcerowsecurity then format('it forces its policies on its owner, %s, who writes its rows: alter table %s no force row level security', ${literal(owner)}, ${literal(view)})
-                when exists (select from pg_rewrite w where w.ev_class = c.oid) then 'it has rules, which would write something else: drop them.'
-                when c.relreplident in ('d', 'n') and not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary) and exists (
-                  select from pg_publication p where p.puballtables and (p.pubupdate or p.pubdelete)
-                  union all select from pg_publication_rel r where r.prrelid = c.oid
-                  union all select from pg_publication_namespace s where s.pnnspid = c.relnamespace)
-                  then format('it is published, and has no replica identity, so the server refuses its changes: alter table %s replica identity full', ${literal(view)})
-                when exists (select from pg_inherits h where c.oid in (h.inhrelid, h.inhparent)) then 'it inherits, or is inherited from.'
-                when ref.why is not null then ref.why
-                else (select format('its trigger %I is deferred, and would be executed at the commit, as another role than its owner: let it be immediate.', t.tgname)
-                        from pg_trigger t where t.tgrelid = c.oid and t.tginitdeferred limit 1) end as odd,
+           ${odd} as odd,
            ${literal(now)} as now, ${now} as is
-      from pg_class c left join lateral (
-        select format(case when k.conrelid = c.oid then 'foreign key %I of it writes its rows when %s is written'
-                      else 'foreign key %I of %s changes or deletes rows there when one of its rows is deleted and inserted' end || ': let it be on update no action, on delete no action',
-                      k.conname, case when k.conrelid = c.oid then k.confrelid else k.conrelid end::regclass) as why
-          from pg_constraint k
-         where k.contype = 'f' and (k.conrelid = c.oid and array[k.confupdtype, k.confdeltype] && '{c,n,d}'
-               or k.confrelid = c.oid and (k.confupdtype in ('n', 'd') or array[k.confupdtype, k.confdeltype] && '{c,n,d}' and (select count(*) from strict) > 1))
-         order by k.oid limit 1) ref on true
-     where c.oid = ${oid} and ${queryOfKept('c.oid')} = ${query}`)
+      from pg_class c where c.oid = ${oid} and ${queryOfKept('c.oid')} = ${query}`)
   if (row?.odd) throw notWritten(view, row.odd)
   return row
 }

@@ -155,8 +155,10 @@ describe('a kept table', () => {
       alter table app.daily owner to ${owner}; alter view app.daily_query owner to ${owner};
       create function app.leaves() returns trigger language plpgsql as $$ begin
         perform set_config('role', 'none', true); return new; end $$;
-      create trigger leaves before insert on app.daily for each row execute function app.leaves()`)
-    expect(sentence(await request())).toMatch(/^InsufficientPrivilege: /)
+      create trigger leaves after insert on app.daily for each row execute function app.leaves()`)
+    expect(sentence(await request())).toMatch(
+      /^TableRefused: insufficient privilege in trigger leaves of app\.daily$/,
+    )
     await sql.unsafe(`drop trigger leaves on app.daily`)
     expect(await request()).toMatchObject({ status: 'updated' })
     await sql.unsafe(`drop owned by ${owner} cascade; drop role ${owner}`)

@@ -6,6 +6,7 @@ import { addCommands, termOf } from '../../../cli/program.ts'
 import { eventsAsJsonSchema } from '../../../src/api/events.ts'
 import { type AnyRoute, routeKey } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
+import { standsOn } from '../../../src/slices/plan/stands-on.ts'
 import { codes } from '../../../src/words/problem.ts'
 import { alarmTable } from './alarms.ts'
 import { controlTable } from './controls.ts'
@@ -83,6 +84,15 @@ async function commandTable(): Promise<string> {
     .join('\n')
 }
 
+/** What the rows of a kept table stand on. */
+const factTable = () =>
+  [
+    '| of a kept table | may be changed by | a refresh |',
+    '|---|---|---|',
+    ...standsOn.map(({ what, who, refresh }) => `| ${what} | ${who} | ${refresh} |`),
+    '',
+  ].join('\n')
+
 export const madeParts: MadePart[] = [
   {
     page: page('events.schema.json'),
@@ -110,6 +120,7 @@ export const madeParts: MadePart[] = [
   { page: new URL('../../../src/methods.ts', import.meta.url), name: null, text: await methodTypes() },
   { page: page('http.md'), name: 'routes', text: routeTable() },
   { page: page('http.md'), name: 'problems', text: problemTable() },
+  { page: page('slices.md'), name: 'facts', text: factTable() },
   { page: page('cli.md'), name: 'commands', text: await commandTable() },
   { page: page('views.md'), name: 'fields', text: fieldTable() },
   { page: new URL('../../../src/authored/view-input.ts', import.meta.url), name: null, text: viewInput() },
