@@ -2,10 +2,10 @@ import type { BatchDetails, Run, ToldBatchView } from '../../src/api/answers.ts'
 import { type Fact, viewsCell } from '../../src/resources/cell.ts'
 import { askedFor, lockOf, rowsText, runFacts, timeText } from '../../src/resources/run-facts.ts'
 import type { Paint } from '../../src/terminal/report.ts'
-import { wholeCause } from '../../src/watch/diagnosis/run-cause.ts'
+import { lackingIn, wholeCause } from '../../src/watch/diagnosis/run-cause.ts'
 import { aimed, type CommandTarget, command, isCommand } from '../../src/words/commands.ts'
 import { bytes, count, duration, elapsed, names, roughly } from '../../src/words/phrases.ts'
-import { runbookOf } from '../../src/words/problem.ts'
+import { runbookOf, sentences } from '../../src/words/problem.ts'
 import { batchViewOrder } from '../../src/words/run.ts'
 import { factLines } from './table.ts'
 import {
@@ -77,7 +77,7 @@ export function failureLines(
   if (error === null) return []
   const why = [error.class, error.sqlstate].filter(Boolean).join(', ')
   const { text, next } = cause ?? {
-    text: `${error.message} (${why})`,
+    text: sentences(`${error.message} (${why})`, lackingIn(error.hint)),
     next: command(['runs', String(id)], null),
   }
   return [

@@ -113,17 +113,16 @@ async function compareLog(
   view: ViewFacts,
 ): Promise<Difference[]> {
   if (slices === null) return []
-  const { log, because } = await readLog(sql, view, slices.by)
+  const { log, because, next } = await readLog(sql, view, slices.by)
   if (because === null && log?.exact !== null) return []
   if (because === null)
     return [difference(displayName(definition), 'unchecked', `it has a log of changes: ${unchecked}`)]
   const words = because ?? 'there is no log'
-  const next = newLog(displayName(definition), words)
   return [
     difference(
       displayName(definition),
       'log',
-      `its changes are not logged as its slices need: ${words}${words.endsWith(next) ? '' : `. To make the log anew: npx ${next}`}`,
+      `its changes are not logged as its slices need: ${words}${next ? '' : `. To make the log anew: npx ${newLog(displayName(definition))}`}`,
     ),
   ]
 }

@@ -12,27 +12,30 @@ export function command(words: string[], target: CommandTarget): string {
   return [line, ...flagsOf(line, target)].join(' ')
 }
 
-/**
- * The command that freezes a view, so that the next migration makes the log of its changes anew; the SQL at the end of the reason why the log
- * is not used, if a table has the wrong owner, because freeze is refused until then.
- */
-export const newLog = (view: string, because = ''): string =>
-  because.match(/: (alter table .* owner to .*)$/)?.[1] ?? command(['freeze', view, '-m', 'a new log'], null)
+/** The command that freezes a view, so that the next migration makes the log of its changes anew. */
+export const newLog = (view: string): string => command(['freeze', view, '-m', 'a new log'], null)
 
 /** Adds the target to a command that an API has suggested without knowing its own address. A target in the command stays. */
 export const aimed = (suggested: string, target: CommandTarget): string =>
-  named.test(suggested) ? suggested : [suggested, ...flagsOf(suggested, target)].join(' ')
+  named.test(suggested.replace(inQuotes, ''))
+    ? suggested
+    : [suggested, ...flagsOf(suggested, target)].join(' ')
 
 /** Does the same with the command at the end of a line, after a colon. */
 export const aimedLine = (line: string, target: CommandTarget): string =>
   line.replace(/(?<=: )viewkeeper [a-z].*$/, (suggested) => aimed(suggested, target))
 
 /** Whether a command line consists of these words, whatever its target. */
-export const isCommand = (line: string, words: string[]): boolean =>
-  line.split(named)[0] === command(words, null)
+export const isCommand = (line: string, words: string[]): boolean => {
+  const bare = command(words, null)
+  return line === bare || (line.startsWith(bare) && line.slice(bare.length).search(named) === 0)
+}
 
 /** Matches the beginning of a target in a command line. */
 const named = / --(?:env|url) /
+
+/** Matches the words of a command line that \`quoted\` has quoted: a name may look like a flag. */
+const inQuotes = /'[^']*'|\\./g
 
 /** The commands that ask an API. All others work on DATABASE_URL; those in `onEnvironment` take an environment in AWS, too. */
 const asksApi =

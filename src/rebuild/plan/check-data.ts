@@ -108,7 +108,8 @@ const toSee = (
   { atMost, query }: DataCheck,
 ): string =>
   atMost === undefined
-    ? `${literal(`${toSeeThem}with ${quoteIdentifier(view.name)} as (`)} || rtrim(pg_get_viewdef(${regclass(onShadows === undefined ? shown : view)}), '; ')
+    ? `format('To see them, log in as %s, the owner of the view: ', (select relowner::regrole from pg_class where oid = ${regclass(onShadows === undefined ? shown : view)}))
+    || ${literal(`with ${quoteIdentifier(view.name)} as (`)} || rtrim(pg_get_viewdef(${regclass(onShadows === undefined ? shown : view)}), '; ')
     || ${literal(`)\n${query}`)}`
     : literal(`${toSeeThem}${command(['diff', displayName(view)], null)}`)
 
@@ -177,5 +178,5 @@ export const ours = (sql: string, relation: QualifiedName): Statement => ({
   hidden: true,
 })
 
-/** What comes before the query that shows the rows, in the hint of a run that a check failed. */
+/** What comes before the command that shows the rows, in the hint of a run that a check failed. */
 export const toSeeThem = 'To see them: '

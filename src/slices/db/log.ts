@@ -33,10 +33,14 @@ export async function planLog(
       : plans.keys.includes(by)
         ? null
         : (plans.whyNot.get(by) ?? `it does not fall into slices of ${displayPart(by)}, but of ${several}`))
-  if (because !== null)
-    throw new Problem('InvalidRequest', `${displayName(view)} has no log of changes: ${because}`, {
+  if (because !== null) {
+    const next = because === plans.because ? plans.next : undefined
+    const more = next === undefined ? '' : `: ${next}`
+    throw new Problem('InvalidRequest', `${displayName(view)} has no log of changes: ${because}${more}`, {
       field: 'by',
+      next,
     })
+  }
   return plans.of(by ?? plans.keys[0]!, there)
 }
 
@@ -121,6 +125,7 @@ async function readLogKeys(sql: Sql, view: LoggedView) {
         ),
     ),
   )
+  const odd = read.tables.find((table) => table.odd !== null)?.odd ?? null
   const because =
     found === undefined
       ? 'it is gone'
@@ -131,7 +136,7 @@ async function readLogKeys(sql: Sql, view: LoggedView) {
             found.instead)
           : Buffer.byteLength(logName(view)) > longestLogged
             ? `its name with its schema is longer than ${longestLogged} bytes, and begins those of triggers`
-            : (read.tables.find(({ odd }) => odd !== null)?.odd ?? null)))
+            : (odd?.because ?? null)))
   const keyIn = (by: string, table: number) => {
     const proof = proofs.find((each) => each.table === table)!
     const slice = proof.slices.find((each) => each.by === by && isKept(proof, each))
@@ -167,6 +172,8 @@ async function readLogKeys(sql: Sql, view: LoggedView) {
   return {
     keys,
     because,
+    /** What to type first if \`because\` can be mended. */
+    next: because === odd?.because ? (odd?.next ?? undefined) : undefined,
     whyNot,
     of: (by: string, there: ReadLog | null): ChangeLog => ({
       view: { schema: view.schema, name: view.name },
@@ -214,8 +221,9 @@ export async function readLoggability(
   sql: Sql,
   view: LoggedView,
 ): Promise<{ noLog: string[]; joined: Map<string, JoinedTable> }> {
-  const { because, keys, whyNot, joined } = await readLogKeys(sql, view)
-  if (because !== null) return { noLog: [because], joined: new Map() }
+  const { because, next, keys, whyNot, joined } = await readLogKeys(sql, view)
+  if (because !== null)
+    return { noLog: [next === undefined ? because : `${because}: ${next}`], joined: new Map() }
   const there = await readLogged(sql, view)
   const found = new Map<string, JoinedTable>()
   for (const by of keys.filter((key) => there === null || key === there.by))
@@ -229,20 +237,30 @@ export async function readLog(
   sql: Sql,
   view: LoggedView,
   by: string | undefined,
-): Promise<{ log: ChangeLog; because: string | null | undefined } | { log: null; because: string }> {
+): Promise<
+  ({ log: ChangeLog; because: string | null | undefined } | { log: null; because: string }) & {
+    /** What to type first, because a new log would not be used either. */
+    next?: string | undefined
+  }
+> {
   try {
     const log = await planLog(sql, view, by, await readLogged(sql, view))
     return { log, because: await whyNoLog(sql, log) }
   } catch (error) {
-    if (error instanceof Problem) return { log: null, because: error.message }
+    if (error instanceof Problem) return { log: null, because: error.message, next: error.details.next }
     throw error
   }
 }
 
-/** Why the log that a view has to have is not used; null: it is. */
-export async function whyUnused(sql: Sql, view: LoggedView): Promise<string | null> {
+/** Why the log that a view has to have is not used, and what to type first, if not `newLog`; null: it is used. */
+export async function whyUnused(
+  sql: Sql,
+  view: LoggedView,
+): Promise<{ because: string; next?: string | undefined } | null> {
   const logged = await readLogged(sql, view)
-  return logged === null ? noLog : ((await readLog(sql, view, logged.by)).because ?? null)
+  if (logged === null) return { because: noLog }
+  const { because, next } = await readLog(sql, view, logged.by)
+  return typeof because === 'string' ? { because, next } : null
 }
 
 /** What people have to know of the log that a view has: why it is not used, or that nothing checks it; null: nothing, or there is none. */
@@ -263,8 +281,8 @@ interface Loggable {
   relations: { id: number; name: string }[]
   /** The types of the columns that may be keys, or joined: as declared, and without domains and lengths; whether the owner of the view may read them; why no trigger sees them. */
   columns: Record<string, { declared: string; type: string; isRead: boolean; unseen: string | null }>
-  /** Why its writes cannot be logged. */
-  odd: string | null
+  /** Why its writes cannot be logged, and the SQL that mends it, of our words and quoted names. */
+  odd: { because: string; next: string | null } | null
 }
 
 /** What a log needs to know of the tables of a view; its owner; the collations of its columns that are not those of the types. */
@@ -306,10 +324,10 @@ async function readLoggable(
                 from pg_attribute a where a.attrelid = r.oid and a.attname in (
                   select jsonb_array_elements_text(k -> 1) from jsonb_array_elements(${literal(keys)}::jsonb) k where (k ->> 0)::oid = r.oid)),
               'odd', coalesce(
-                (select format('%s belongs to %s, and %s, whose rows it shares, to %s: alter table %s', r.name, r.relowner::regrole, e.name, e.relowner::regrole,
-                          case when exists (select from below b where b.root = r.oid and b.id = e.oid) then format('%s owner to %s', e.name, r.relowner::regrole) else format('%s owner to %s', r.name, e.relowner::regrole) end)
+                (select jsonb_build_object('because', format('%s belongs to %s, and %s, whose rows it shares, to %s', r.name, r.relowner::regrole, e.name, e.relowner::regrole),
+                          'next', case when exists (select from below b where b.root = r.oid and b.id = e.oid) then format('alter table %s owner to %s', e.name, r.relowner::regrole) else format('alter table %s owner to %s', r.name, e.relowner::regrole) end)
                    from parts p join named e on e.oid = p.id where p.root = r.oid and e.relowner <> r.relowner order by e.oid limit 1),
-                (select format('who writes to %s may write to %s, of which no trigger of a statement sees rows', r.name, e.name)
+                (select jsonb_build_object('because', format('who writes to %s may write to %s, of which no trigger of a statement sees rows', r.name, e.name))
                    from written p join named e on e.oid = p.id where p.root = r.oid and e.relkind = 'f' order by e.oid limit 1)))), '[]')
               from named r where r.oid = any (${ids})) as tables
       from (select relowner as owner from pg_class where oid = ${view}) o`)

@@ -7,6 +7,7 @@ import type { Uncounted } from '../../record/plan/watch.ts'
 import type { Sql } from '../../server/database.ts'
 import { whyNotKnown } from '../../slices/db/read-queries.ts'
 import { batchPlaces, isView, literal, queryOfKept } from '../../sql/names.ts'
+import type { ExaminedView } from '../diagnosis/cause.ts'
 
 /** A view whose rights are looked at, and why it cannot be refreshed concurrently. */
 export interface ViewToExamine {
@@ -98,8 +99,8 @@ export async function readUncounted(sql: Sql, definitionId: number): Promise<Unc
   return { ...row, because, hidden }
 }
 
-/** Why a view's log of changes is not used; null: it is, or there is none. What proves slices is loaded only for a view that has one. */
-export async function readUnusedLog(sql: Sql, definitionId: number): Promise<string | null> {
+/** Why a view's log of changes is not used, and what to type; null: it is, or there is none. What proves slices is loaded only for a view that has one. */
+export async function readUnusedLog(sql: Sql, definitionId: number): Promise<ExaminedView['unusedLog']> {
   const view = await findLogged(sql, definitionId)
   return view === undefined ? null : (await import('../../slices/db/log.ts')).whyUnused(sql, view)
 }

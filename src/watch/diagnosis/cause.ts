@@ -69,8 +69,8 @@ export interface ExaminedView extends Standing {
   unseen: string | null
   /** What keeps its refreshes from being left out; null: nothing, or nobody has asked. */
   uncounted: Uncounted | null
-  /** Why its log of changes is not used; null: it is, there is none, or nobody has asked. */
-  unusedLog: string | null
+  /** Why its log of changes is not used, and what to type first, if not to make it anew; null: it is, there is none, or nobody has asked. */
+  unusedLog: { because: string; next?: string | undefined } | null
 }
 
 /** What all views of an environment have in common. */

@@ -304,8 +304,8 @@ const logUnused: Rule = ({ view: { unusedLog }, name }) =>
     ? null
     : cause(
         'LogUnused',
-        `Each refresh computes all rows of ${name}: the log of its changes is not used, because ${unusedLog}.`,
-        newLog(name, unusedLog),
+        `Each refresh computes all rows of ${name}: the log of its changes is not used, because ${unusedLog.because}.`,
+        unusedLog.next ?? newLog(name),
       )
 
 /** In this order they are told. */

@@ -7,7 +7,6 @@ import { mayRetry, problemCodes, sentences } from '../../words/problem.ts'
 import type { Cause, ExaminedView, Surroundings } from './cause.ts'
 
 const longestMessage = 600
-const longestQuery = 900
 
 /** A run that has ended, as far as it is known. */
 type EndedRunFacts = Pick<RunFacts, 'id' | 'operation' | 'status'> &
@@ -61,17 +60,11 @@ export function runCause(
     return ended(
       'CheckFailed',
       `Run ${id}${at}: ${withoutEnd(message)}${found.length === 0 ? '' : ` (${found.join('; ')})`}.${after}`,
-      queryIn(error.hint) ?? type('runs', String(id)),
+      differs(error.hint) ? command(['diff', view], null) : type('runs', String(id)),
     )
   }
   const what = operation === 'refresh' ? `of ${view} failed` : `could not ${operation} ${view}`
-  const grant = grantIn(error?.hint)
-  const toDo =
-    grant !== null
-      ? `${grant.missing} ${grant.by} has to run the next line.`
-      : error?.class === 'DiskFull'
-        ? (error.hint ?? '')
-        : ''
+  const toDo = error?.class === 'DiskFull' ? (error.hint ?? '') : lackingIn(error?.hint)
   const why = error === null ? '' : ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})`
   const failed = `Run ${id} ${what}${at}`
   return ended(
@@ -81,17 +74,15 @@ export function runCause(
       toDo,
       after.trim(),
     ),
-    grant !== null
-      ? grant.sql
-      : operation === 'refresh' && error?.class === 'ViewSqlFailed'
-        ? command(['bad-row', view], null)
-        : type(...wordsAfter(error, view, id)),
+    operation === 'refresh' && error?.class === 'ViewSqlFailed'
+      ? command(['bad-row', view], null)
+      : type(...wordsAfter(error, view, id)),
   )
 }
 
 /** A cause with what was found and advised besides, for a reader who has nothing else. */
 export const wholeCause = ({ text, next }: Pick<Cause, 'text' | 'next'>, error: EndedWith): string =>
-  sentences(text, ...adviceOf(error, next))
+  sentences(text, ...adviceOf(error, next)).replace(/ (?=\n)/g, '')
 
 /** What an error says besides its cause and what to type next. What a check found stands in the cause. */
 export const adviceOf = (
@@ -99,30 +90,20 @@ export const adviceOf = (
   next: string | null | undefined,
 ): (string | null | undefined)[] =>
   why === 'CheckFailed'
-    ? [queryIn(hint) === (next ?? '') ? null : hint]
-    : [detail, why === 'DiskFull' || secondsIn(hint) !== null || grantIn(hint)?.isAll ? null : hint]
+    ? [differs(hint) && next !== null ? null : hint]
+    : [detail, why === 'DiskFull' || secondsIn(hint) !== null ? null : hint?.slice(lackingIn(hint).length)]
 
 /** The time that a run may need which ended at its time-out. */
 const secondsIn = (hint: string | null | undefined): string | null =>
   /^Give it more time once: option timeout, (\d+) seconds$/.exec(hint ?? '')?.[1] ?? null
 
-/**
- * The rights that are missing by a hint: why, who may grant the first ones, the SQL of these, and whether that is all. Null: no right is,
- * or a name has line breaks.
- */
-function grantIn(hint: string | null | undefined) {
-  const found = /^(Missing: .*\.)\n\n(.*) has to run:((?:\n {2}grant .*;)+)(?=\n|$)/.exec(hint ?? '')
-  if (found === null) return null
-  const [whole, missing = '', by = '', lines = ''] = found
-  const grants = lines.trim().split('\n')
-  return grants.every((line) => line.split('"').length % 2 === 1)
-    ? { missing, by, sql: grants.map((line) => line.trim()).join(' '), isAll: whole === hint }
-    : null
-}
+/** What is missing by a hint, as its cause says it; the hint goes on with who may grant it. To type is what `doctor` says: a name in a hint may look like SQL. */
+export const lackingIn = (hint: string | null | undefined): string =>
+  /^Missing: .*\.$/m.exec(hint ?? '')?.[0] ?? ''
 
-/** The query, or the command, that shows what a check found; null if no line can hold it. */
-const queryIn = (hint: string | null | undefined): string | null =>
-  hint?.startsWith(toSeeThem) ? oneLine(hint.slice(toSeeThem.length)) : null
+/** Whether `diff` shows what a check found. A query does if it does not: that is the owner's to execute, and nothing to type as somebody else. */
+const differs = (hint: string | null | undefined): boolean =>
+  hint?.startsWith(`${toSeeThem}viewkeeper diff `) ?? false
 
 /** What to type after such a failure. */
 function wordsAfter(error: EndedWith | null, view: string, id: number): string[] {
@@ -158,10 +139,6 @@ export const cause = (
   ...(run?.id === undefined ? {} : { runId: run.id }),
   ...(run?.batchId == null ? {} : { batchId: run.batchId }),
 })
-
-/** A query as one line; null if that would be long, or another query. */
-const oneLine = (query: string): string | null =>
-  query.length > longestQuery || query.includes('--') ? null : query.replace(/\s*\n\s*/g, ' ')
 
 /** A last line that is to be typed, and so stays as it is. */
 const endsTyped = /\n {2}.*$/

@@ -83,7 +83,7 @@ describe('a kept table', () => {
       class: 'CheckFailed',
       detail: 'Found: 1 row.',
       hint: expect.stringMatching(
-        /^To see them: with "daily" as \( SELECT (clean\.)?day,\s+count\(\*\) AS n/i,
+        /^To see them, log in as \S+, the owner of the view: with "daily" as \( SELECT (clean\.)?day,\s+count\(\*\) AS n/i,
       ),
     })
     expect(await sql`select * from app.daily order by 1`).toEqual(before)

@@ -283,7 +283,7 @@ describe('schema viewkeeper_logs', () => {
       for (const statement of makeLog(await planLog(sql, await readView(sql, view))))
         await sql.unsafe(statement)
     })
-    const whyNot = async () => whyUnused(rds.sql, await readView(rds.sql, view))
+    const whyNot = async () => (await whyUnused(rds.sql, await readView(rds.sql, view)))?.because ?? null
     expect(await whyNot()).toBeNull()
     return { rds, whyNot, examined: () => doctor(rds.as('keeper_app').database, { views: [], role: null }) }
   }

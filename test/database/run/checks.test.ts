@@ -73,15 +73,15 @@ describe('a check that finds rows', () => {
           message: `check "notNull(day)" holds the new data of ${schema}.v back: readers keep the data from before.`,
           detail: 'Found: 1 row.',
           hint: expect.stringMatching(
-            /^To see them: with "v" as \([\s\S]*\)\nselect \* from "v" where "day" is null$/,
+            /^To see them, log in as \S+, the owner of the view: with "v" as \([\s\S]*\)\nselect \* from "v" where "day" is null$/,
           ),
         },
       })
     })
     expect(seen).toEqual([[{ rows: 1 }]])
     await run(`${schema}.v`, { strategy })
-    const [first] =
-      await sql`select finished_at from viewkeeper.runs where schema_name = ${schema} order by id`
+    const [first, second] =
+      await sql`select id, finished_at, error ->> 'hint' as hint from viewkeeper.runs where schema_name = ${schema} order by id`
     const [listed] = (await readFacts(sql, { only: { schema, name: 'v' } })).views
     expect(listed?.checkFailedSince).toEqual(first?.finished_at)
     const why = await getWhy(database, `${schema}.v`, {
@@ -93,7 +93,8 @@ describe('a check that finds rows', () => {
       code: 'CheckFailed',
       text: expect.stringMatching(/before \(the check found 1 row; it has failed since .*\)\.$/),
     })
-    expect(await sql.unsafe(why.causes[0]?.next ?? '')).toHaveLength(1)
+    expect(why.causes[0]?.next).toBe(`viewkeeper runs ${second?.id}`)
+    expect(await sql.unsafe(first?.hint.replace(/^.*?view: /, ''))).toHaveLength(1)
     await sql.unsafe(`update ${schema}.t set day = '2026-01-02' where id = 2`)
     const { runId } = await run(`${schema}.v`, { strategy })
     const checks = [
@@ -418,7 +419,7 @@ describe('put-back and alter', () => {
     expect(await refusalOf(callAlter(database, widen))).toMatchObject({
       code: 'CheckFailed',
       message: expect.stringMatching(
-        /^check "notNull\(day\)" holds the new data of alter_held\.v back: .*\nFound: 1 row\.\nTo see them: with "v" as \(.*alter_held\.t/s,
+        /^check "notNull\(day\)" holds the new data of alter_held\.v back: .*\nFound: 1 row\.\nTo see them, log in as \S+, the owner of the view: with "v" as \(.*alter_held\.t/s,
       ),
     })
     expect(
@@ -453,7 +454,9 @@ describe('put-back and alter', () => {
           class: 'CheckFailed',
           message: 'check "notNull(day)" holds the new data of put_held.v back: the view stays aside.',
           detail: 'Found: 1 row.',
-          hint: expect.stringMatching(/^To see them: with "v" as \(.*put_held\.t/s),
+          hint: expect.stringMatching(
+            /^To see them, log in as \S+, the owner of the view: with "v" as \(.*put_held\.t/s,
+          ),
         },
       },
     ])

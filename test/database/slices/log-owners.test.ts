@@ -4,7 +4,7 @@ import { readDrift } from '../../../src/migrate/drift.ts'
 import { readView } from '../../../src/record/definitions/look.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { readLogged } from '../../../src/slices/db/kept.ts'
-import { planLog } from '../../../src/slices/db/log.ts'
+import { planLog, whyUnused } from '../../../src/slices/db/log.ts'
 import { foldLogs } from '../../../src/slices/db/long.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { viewOfLog } from '../../../src/sql/names.ts'
@@ -275,6 +275,13 @@ describe('a log of a table', () => {
       await expect(makeItsLog({ schema: 'app', name: 'w' })).rejects.toThrow(
         'shop.child belongs to log_seller, and shop.base, whose rows it shares, to log_app: alter table shop.child owner to log_app',
       )
+      // What to type is made of names, and not found in the sentence.
+      const table = 'shop."x: alter table evil owner to evil;--"'
+      await sql.unsafe(`alter table shop.child rename to ${table.slice(5)}`)
+      const unused = async () => whyUnused(sql, await readView(sql, { schema: 'app', name: 'w' }))
+      expect((await unused())?.next).toBe(`alter table ${table} owner to log_app`)
+      await sql.unsafe(`alter table shop.base owner to log_seller; alter table ${table} disable trigger user`)
+      expect(await unused()).toMatchObject({ because: expect.stringContaining(table), next: undefined })
     },
   )
 

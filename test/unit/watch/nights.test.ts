@@ -314,7 +314,7 @@ const nights: [string, Look[], string[]][] = [
 ]
 
 const lacks =
-  'Missing: its owner, app, lacks select on public.orders.\n\nsales or a superuser has to run:\n  grant select on public.orders to app;'
+  'Missing: its owner, app, lacks select on public.orders.\n\nsales decides whether to run:\n  grant select on public.orders to app;'
 const byAdmin = { ...lock, role: 'postgres', endBy: 'a superuser' }
 const hidden = { ...lock, state: null, since: null, application: 'etl nightly' }
 const slow = {
@@ -383,15 +383,15 @@ const firsts: [string, Partial<Look>, string, RegExp, string | null][] = [
     'viewkeeper bad-row public.a',
   ],
   [
-    'a right is missing: which, who grants it, and the grant',
+    'a right is missing: which; doctor says who decides, and the grant',
     {
       views: failing(['public.a'], {
         error: { ...error('InsufficientPrivilege', 'insufficient privilege', '42501'), hint: lacks },
       }),
     },
     'public.a failed, a privilege is missing',
-    /\. Missing: its owner, app, lacks select on public\.orders\. sales or a superuser has to run the next line\. Readers/,
-    'grant select on public.orders to app;',
+    /\. Missing: its owner, app, lacks select on public\.orders\. Readers/,
+    'viewkeeper doctor public.a --env production',
   ],
   [
     'a right is missing, and the name of a table holds SQL on a line of its own: no SQL of it is told',
