@@ -385,6 +385,11 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
       (select format('%s may not read %s: grant select on %2$s to %1$s', p.reader::regrole, p.log) from part p where not has_table_privilege(p.reader, p.oid, 'SELECT') limit 1),
       (select format('%s may not use schema ${logSchema}: grant usage on schema ${logSchema} to %1$s', r.role::regrole) from part p cross join lateral (values (p.reader), (p.writer)) r(role)
         where p.oid is not null and not has_schema_privilege(r.role, p.relnamespace, 'usage') limit 1),
+      -- By a membership, or as a superuser, they would come and go without a trace in between.
+      (select format('%s may write %s by no right of its own: grant usage on schema ${logSchema} to %1$s; grant insert on %2$s to %1$s', p.writer::regrole, p.log) from part p join schema n on true
+        where p.oid is not null and not (
+          exists (select from aclexplode(coalesce(p.relacl, acldefault('r', p.relowner))) a where a.grantee = p.writer and a.privilege_type = 'INSERT')
+          and exists (select from aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a where a.grantee in (0, p.writer) and a.privilege_type = 'USAGE')) limit 1),
       (select format('%s may not execute %s: grant execute on function %2$s to %1$s', f.reader::regrole, f.called) from ours f
         where f.value ->> 'arguments' <> '' and not has_function_privilege(f.reader, f.is, 'EXECUTE') limit 1),
       (select format('%s may write all tables, and so the log: revoke pg_write_all_data from %1$s', m.member::regrole) from pg_auth_members m join pg_roles r on r.oid = m.member

@@ -144,6 +144,11 @@ export const standsOn: Fact[] = [
     who: 'owners of these',
     refresh: 'computes all rows',
   },
+  {
+    what: 'the log: its tables, functions and triggers, and what lets them write',
+    who: 'owners of the tables and of schema `viewkeeper_logs`',
+    refresh: 'computes all rows, and says what to grant or to make anew',
+  },
 ]
 
 /** SQL for what of these is seen to change, beside `c`. */

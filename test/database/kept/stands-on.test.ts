@@ -237,6 +237,17 @@ describe('after any action of alter table, a refresh writes what the query gives
     } else expect(answer).toMatch(says)
   })
 
+  test('and once it is unlogged, its age is unknown: the server empties it after a crash', async () => {
+    const age = async () =>
+      (await sql`select as_of from viewkeeper.view_status where name = 'daily'`)[0]?.as_of
+    await request()
+    expect(await age()).toBeInstanceOf(Date)
+    await sql.unsafe(alter('set unlogged'))
+    expect(await age()).toBeNull()
+    await request()
+    expect(await age()).toBeNull()
+  })
+
   test('and what a trigger of the table raises is told with its name', async () => {
     await sql.unsafe(`
       create function app.fails() returns trigger language plpgsql as $$ begin raise 'secret %', new.n; end $$;

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { readView } from '../../../src/record/definitions/look.ts'
@@ -460,4 +460,50 @@ test('no writer fails whose table has a log in a schema that nobody may use any 
   await as('log_app', `insert into shop.orders values (101, '2026-01-01', 1)`)
   await because()
   expect(await different()).toBe(0)
+})
+
+describe('what lets the triggers write is part of what a log stands on: also what comes and goes in between is seen', () => {
+  const asGroup = `do $$ begin create role log_group; exception when duplicate_object then null; end $$`
+
+  test.each([
+    [
+      'insert',
+      '',
+      `revoke insert on ${log} from log_seller`,
+      'select 1',
+      /log_seller may write \S+ by no right of its own: grant /,
+    ],
+    [
+      'usage by a membership',
+      `${asGroup}; revoke usage on schema viewkeeper_logs from public; grant usage on schema viewkeeper_logs to log_group, log_viewer; grant log_group to log_seller`,
+      'revoke log_group from log_seller',
+      'grant log_group to log_seller',
+      /log_seller may (write|not use) .*: grant usage on schema viewkeeper_logs to log_seller/,
+    ],
+    [
+      'insert by a membership',
+      `${asGroup}; revoke insert on ${log} from log_seller; grant insert on ${log} to log_group; grant log_group to log_seller`,
+      'revoke log_group from log_seller',
+      'grant log_group to log_seller',
+      /log_group has the right to insert/,
+    ],
+    [
+      'insert as a superuser',
+      `revoke insert on ${log} from log_seller; alter role log_seller superuser`,
+      'alter role log_seller nosuperuser',
+      'alter role log_seller superuser',
+      /log_seller may write \S+ by no right of its own: grant /,
+    ],
+  ])('%s', async (_, given, taken, back, says) => {
+    onTestFinished(() => void sql.unsafe('alter role log_seller nosuperuser'))
+    await started()
+    await sql.unsafe(given || taken)
+    for (const changes of [[], [], [taken], [], [back, taken, back], []]) {
+      for (const change of [...changes, '']) {
+        await sql.unsafe(`update shop.orders set x = x + 1 where id = 7; ${change}`)
+      }
+      expect(await because()).toMatch(says)
+      expect(await different()).toBe(0)
+    }
+  })
 })
