@@ -49,7 +49,7 @@ export interface ViewkeeperProps extends CommonOptions {
   readonly network?: 'database' | 'all'
   /**
    * `secret`: a password. `iam`: [a token](iam.md); needs `loginUser` or `adminSecret`, and 300 to 1,000 MiB of the server's memory.
-   * The construct switches IAM on for a server of the app.
+   * A cluster of the app needs `iamAuthentication: true`.
    * @default 'secret'
    */
   readonly authentication?: 'secret' | 'iam'

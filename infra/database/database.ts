@@ -82,8 +82,9 @@ export class Database extends Construct implements IConnectable {
     this.endpointSubnets = props.addSecretsManagerEndpoint ? firstOfEachZone(this.subnets) : []
     this.insistOnSubnets(refuse)
     const { securityGroups } = this.connections
-    if (isOfRds(database) && securityGroups.length === 0)
-      refuse(
+    // An error that is thrown would end the app before CDK learns what to look up.
+    if (isOfRds(database) && securityGroups.length === 0 && this.host !== notLookedUp)
+      Annotations.of(this).addError(
         `database: ${database.node.path} has no security group that could let the functions in; import it with securityGroups`,
       )
     // A function reaches AWS when the NAT of its subnet is there, or an endpoint that the app adds later on.
@@ -114,7 +115,10 @@ export class Database extends Construct implements IConnectable {
   }
 }
 
-/** Refuses the props of the construct, with one line. */
+/** The host that CDK gives a server until it has looked it up. */
+const notLookedUp = 'TESTADDRESS'
+
+/** Refuses the props of the construct, with one line. Only what does not depend on a look-up may be refused. */
 type Refuse = (problem: string) => never
 
 type OfRds = IDatabaseInstance | IDatabaseCluster
@@ -184,7 +188,7 @@ function iamLoginOf(database: OfRds | Server, user: string, refuse: Refuse): Iam
     refuse(
       `authentication: 'iam' needs the resource id of ${database.node.path}; import it with instanceResourceId`,
     )
-  switchIamOn(database, refuse)
+  insistOnIam(database, refuse)
   const server = database.node.defaultChild
   // CDK knows it when the app is synthesized, and before only by this.
   const size = server instanceof CfnDBInstance ? String(Stack.of(server).resolve(server.dbInstanceClass)) : ''
@@ -197,15 +201,13 @@ function iamLoginOf(database: OfRds | Server, user: string, refuse: Refuse): Iam
   return { user, grantConnect: (grantee) => void database.grantConnect(grantee, user) }
 }
 
-/** Switches IAM on for a cluster of the app. CDK's `grantConnect` does so for an instance only. */
-function switchIamOn(database: OfRds, refuse: Refuse): void {
+/** Refuses a cluster of the app without IAM. CDK's `grantConnect` switches it on for an instance only. */
+function insistOnIam(database: OfRds, refuse: Refuse): void {
   const cluster = database.node.defaultChild
-  if (!(cluster instanceof CfnDBCluster)) return
-  if (cluster.enableIamDatabaseAuthentication === false)
+  if (cluster instanceof CfnDBCluster && !cluster.enableIamDatabaseAuthentication)
     refuse(
-      `authentication: 'iam' needs a server with IAM, and ${database.node.path} has iamAuthentication: false`,
+      `authentication: 'iam' needs a server with IAM; give ${database.node.path} iamAuthentication: true`,
     )
-  cluster.enableIamDatabaseAuthentication = true
 }
 
 /**

@@ -5,6 +5,7 @@ import { mustStop } from '../deploy/support/cleanup.ts'
 import { stage } from '../deploy/support/transcript.ts'
 import { administrator } from '../support/servers/database.ts'
 import { type Cloud, startCloud } from './cloud.ts'
+import { synthFirst } from './first-synth.ts'
 import { startFromNothing } from './from-nothing.ts'
 import { addToOwnApp } from './own-app.ts'
 import { checkReport, lintPackage, pack, type Tarball } from './pack.ts'
@@ -15,6 +16,8 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
 /** What strangers do with the package: each by itself, with what it needs. */
 const ways = {
+  /** The first `cdk synth`, in a clone and in an empty folder. */
+  'first-synth': synthFirst,
   /** From an empty folder to a deployed view. */
   'from-nothing': async (tarball, place) =>
     startFromNothing(tarball, { ...place, cloud: await place.cloud(), environment: 'from-nothing' }),

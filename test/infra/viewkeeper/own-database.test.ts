@@ -6,6 +6,7 @@ import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import {
   InstanceType,
   InterfaceVpcEndpointAwsService,
+  type IVpc,
   Peer,
   SecurityGroup,
   SubnetType,
@@ -148,7 +149,7 @@ test('a server of another stack gets its rule from the stack of Viewkeeper', dee
 
 describe.each([
   ['an instance', instanceIn],
-  ['a cluster', clusterIn],
+  ['a cluster', (scope: Stack, vpc: IVpc) => clusterIn(scope, vpc, { iamAuthentication: true })],
 ])('%s of another stack, whose authentication changes', (_, make) => {
   const deploy = (more: Parameters<typeof viewkeeperOn>[2]) => {
     const app = ownApp()
@@ -197,6 +198,11 @@ const importedCluster = (stack: Stack, more: Partial<DatabaseClusterAttributes> 
     port: 5432,
     ...more,
   })
+
+const errorsOf = (stack: Stack) =>
+  Annotations.fromStack(stack)
+    .findError('*', Match.anyValue())
+    .map(({ entry }) => entry.data)
 
 describe('on an imported server', () => {
   const on = (
@@ -273,10 +279,11 @@ describe('on an imported server', () => {
     expect(variablesOf(stack, 'migrate').DATABASE_ADMIN_SECRET_ARN.Ref).toMatch(/^Admin/)
   })
 
-  test('a server without a security group is refused: nothing could let the functions in', () => {
-    expect(() => on((own) => ({ loginSecret: new Secret(own, 'Login') }), importedCluster)).toThrow(
-      / {2}database: Own\/Db has no security group that could let the functions in/,
-    )
+  test('a server without a security group is an error of the synthesis: nothing could let the functions in', () => {
+    const { stack } = on((own) => ({ loginSecret: new Secret(own, 'Login') }), importedCluster)
+    expect(errorsOf(stack)).toEqual([
+      'database: Own/Db has no security group that could let the functions in; import it with securityGroups',
+    ])
   })
 
   test('a server that is no PostgreSQL is refused', () => {
@@ -324,15 +331,16 @@ describe('with IAM', () => {
     expect(warningsOn('t4g.small')).toEqual([])
   })
 
-  test('a cluster of the app lets the role in, unless the app forbids it', () => {
+  test('a cluster of the app lets the role in if the app says so: nobody else changes it', () => {
     const on = (iamAuthentication?: boolean) => {
       const { stack, vpc } = ownStack()
       const database = clusterIn(stack, vpc, { iamAuthentication })
       viewkeeperOn(stack, { database, vpc }, { authentication: 'iam', loginUser: 'views' })
       return new Synthesized(stack)
     }
-    expect(on().one('AWS::RDS::DBCluster')[1].Properties.EnableIAMDatabaseAuthentication).toBe(true)
-    expect(() => on(false)).toThrow(/Own\/Cluster has iamAuthentication: false/)
+    expect(on(true).one('AWS::RDS::DBCluster')[1].Properties.EnableIAMDatabaseAuthentication).toBe(true)
+    for (const without of [false, undefined])
+      expect(() => on(without)).toThrow(/give Own\/Cluster iamAuthentication: true/)
   })
 })
 
