@@ -45,10 +45,14 @@ export function insistOnHere(scope: Construct, given: Record<string, unknown>): 
     !Token.isUnresolved(there) && !Token.isUnresolved(here) && there !== here
   const problems = Object.entries(given).flatMap(([name, value]) => {
     const { env } = (value ?? {}) as Partial<IResource>
-    if (env === undefined || !(elsewhere(env.account, account) || elsewhere(env.region, region))) return []
-    return [
-      `${name}: is in ${env.account}/${env.region}, and the environment in ${account}/${region}; both have to be in one`,
-    ]
+    if (env === undefined) return []
+    // Another account may share subnets of its network with this one.
+    const isHere = (name === 'vpc' || !elsewhere(env.account, account)) && !elsewhere(env.region, region)
+    return isHere
+      ? []
+      : [
+          `${name}: is in ${env.account}/${env.region}, and the environment in ${account}/${region}; both have to be in one`,
+        ]
   })
   if (problems.length > 0) refuseProps(scope.node.path, problems)
 }
