@@ -53,37 +53,36 @@ export async function synthFirst({ path }: Tarball, place: Place): Promise<void>
   await stage('git clone, npm ci', async () => {
     await clone.types(`git clone --quiet ${repository} . && npm ci && rm cdk.context.json`)
   })
-  await synthesize(clone, 'infra/app.ts')
+  await synthesize(clone, 'infra/app.ts', 'an instance')
 
   const empty = new Team('first-synth-of-the-package', place)
   await stage('npm install in an empty folder, viewkeeper init', async () => {
     await empty.types(`npm install --save-dev ${path}`)
     await empty.types(/^ +(npm install .+)$/m.exec(await empty.types('npx viewkeeper init'))![1]!)
   })
-  await synthesize(empty, 'bin/app.mts')
+  for (const server of ['an instance', 'a cluster', 'a cluster in the VPC of another account'] as const)
+    await synthesize(empty, 'bin/app.mts', server)
 }
 
-async function synthesize(team: Team, app: string): Promise<void> {
-  const asWritten = team.read(app)
-  for (const [server, { asked, answers }] of Object.entries(servers))
-    await stage(`… cdk synth for ${server}, before and after the look-ups`, async () => {
-      if (server !== 'an instance')
-        team.write(
-          app,
-          asWritten.replaceAll('DatabaseInstance', 'DatabaseCluster').replace('instanceId', 'clusterId'),
-        )
-      const refused = await team.types('npx cdk synth --quiet --no-lookups -c env=production', { expect: 1 })
-      assert.deepEqual(/Missing context keys: '(.+)'/.exec(refused)?.[1]?.split(', '), asked)
-      assert.doesNotMatch(refused, /\bERROR\b/)
-      team.write('cdk.context.json', JSON.stringify(answers))
-      await team.types('npx cdk synth --quiet -c env=production && rm cdk.context.json')
-      const template = JSON.parse(team.read('cdk.out/viewkeeper-production.template.json'))
-      const rules = Object.values(template.Resources as Record<string, { Type: string; Properties: object }>)
-        .filter(({ Type }) => Type === 'AWS::EC2::SecurityGroupIngress')
-        .map(({ Properties }) => Properties)
-      assert.deepEqual(
-        rules.map((rule) => (rule as { GroupId: string }).GroupId),
-        ['sg-0123456789abcdef0'],
-      )
-    })
+async function synthesize(team: Team, app: string, server: keyof typeof servers): Promise<void> {
+  const { asked, answers } = servers[server]
+  if (server !== 'an instance')
+    team.write(
+      app,
+      team.read(app).replaceAll('DatabaseInstance', 'DatabaseCluster').replace('instanceId', 'clusterId'),
+    )
+  await stage(`… cdk synth for ${server}, before and after the look-ups`, async () => {
+    const refused = await team.types('npx cdk synth --quiet --no-lookups -c env=production', { expect: 1 })
+    assert.deepEqual(/Missing context keys: '(.+)'/.exec(refused)?.[1]?.split(', '), asked)
+    assert.doesNotMatch(refused, /\bERROR\b/)
+    team.write('cdk.context.json', JSON.stringify(answers))
+    await team.types('npx cdk synth --quiet -c env=production && rm cdk.context.json')
+    const { Resources } = JSON.parse(team.read('cdk.out/viewkeeper-production.template.json'))
+    const groups = Object.values(
+      Resources as Record<string, { Type: string; Properties: { GroupId: string } }>,
+    )
+      .filter(({ Type }) => Type === 'AWS::EC2::SecurityGroupIngress')
+      .map(({ Properties }) => Properties.GroupId)
+    assert.deepEqual(groups, ['sg-0123456789abcdef0'])
+  })
 }
