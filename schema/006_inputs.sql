@@ -193,34 +193,42 @@ $$;
 -- whose log is not used, is left to the looks of the monitor. Nothing of an owner of a log is executed. The planner would execute expressions of
 -- indexes, statistics, constraints and partitions: a log that has any of these is not asked, and the lock, which is let go at once and in no writer's
 -- way, keeps others from making one. A policy would be an error. A log that cannot be locked, or that holds more than a refresh would go by, has no
--- rows here.
-create function viewkeeper.behind_logs(below integer) returns table (id integer, view text, lag_seconds integer)
+-- rows here. If `looks`, those are told, too, of which something else that the rows depend on has changed, such as a partition that was dropped or
+-- detached: that writes no row into a log.
+create function viewkeeper.behind_logs(below integer, looks boolean) returns table (id integer, view text, lag_seconds integer, is_changed boolean)
 language plpgsql volatile set search_path = pg_catalog, pg_temp set row_security = off as $$
 declare
   name text;
   log regclass;
+  logs oid[];
+  world jsonb;
+  query oid;
   behind boolean;
 begin
-  for id, view, lag_seconds, name in
+  for id, view, lag_seconds, name, world, query in
     select d.id, format('%I.%I', d.schema_name, d.name), d.target_lag_seconds,
-           concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name)
+           concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name), last.world, k.query
       from viewkeeper.definitions d
      cross join lateral (
-       select r.status, r.finished_at, r.finished_at - r.started_at as took, r.meta #> '{response,logUnused}' as unused
+       select r.status, r.finished_at, r.finished_at - r.started_at as took, r.meta #> '{response,logUnused}' as unused, r.meta #> '{response,slices,world}' as world
          from viewkeeper.runs r where r.definition_id = d.id and r.status <> 'skipped'
           -- Who asked for it by hand was told why it was refused.
           and (r.status <> 'failed' or r.started_at is not null or r.trigger not in ('http', 'cli', 'program')) order by r.id desc limit 1) last
+      left join viewkeeper.kept() k on k.relation = to_regclass(format('%I.%I', d.schema_name, d.name))
      where d.target_lag_seconds < below and d.storage = 'table' and d.slices is not null and d.schedule is null
        and d.paused_at is null and d.removed_at is null and last.status = 'success' and last.unused is null
        and last.finished_at + greatest(make_interval(secs => d.min_interval_seconds),
              case when 2 * last.took > make_interval(secs => d.target_lag_seconds) then last.took end) <= clock_timestamp()
        and not exists (select from viewkeeper.switches s where s.key = 'paused')
   loop
+    behind := false;
+    is_changed := false;
+    logs := '{}';
     for part in 0..1000 loop
-      behind := false;
       begin
         log := to_regclass(format('viewkeeper_logs.%I', concat(name, '_', part)));
         exit when log is null;
+        logs := logs || log::oid;
         execute format('lock table only %s in share update exclusive mode nowait', log);
         if exists (select from pg_class c where c.oid = log and c.relkind = 'r' and not c.relispartition and not c.relhasindex and c.relchecks = 0)
             and not exists (select from pg_statistic_ext s where s.stxrelid = log) and pg_relation_size(log) < 16777216 then
@@ -232,11 +240,20 @@ begin
       when others then
         behind := false;
       end;
-      if behind then
-        return next;
-        exit;
-      end if;
+      exit when behind;
     end loop;
+    if looks and not behind and world is not null then
+      begin
+        is_changed := exists (
+          select from jsonb_each(world) b(key, was) full join jsonb_each(viewkeeper.world(query, logs, true)) n(key, is_now) using (key)
+           where key ~ '/' and b.was is distinct from n.is_now);
+      exception when others then
+        null;
+      end;
+    end if;
+    if behind or is_changed then
+      return next;
+    end if;
   end loop;
 end $$;
 

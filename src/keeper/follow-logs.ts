@@ -9,6 +9,9 @@ import type { Leader } from './lead.ts'
 /** So often the logs of changes are asked for rows, all by one statement. */
 const askLogsEveryMs = 500
 
+/** Every so many questions also ask for changes of anything but rows, which no log has. */
+const looksEach = 10
+
 /** The answer to a refresh is waited for so long; then the record tells whether it goes on. */
 const waitMs = 5000
 
@@ -46,7 +49,7 @@ export function followLogs(
       throw error
     }
   }
-  let asksAgainAt = 0
+  let [asksAgainAt, questions] = [0, 0]
   /** What the server refuses to answer is no reason to lead no longer: the looks of the monitor go on. */
   const leave = (error: unknown) => {
     if (sqlstateOf(error) === undefined) throw error
@@ -58,13 +61,16 @@ export function followLogs(
     for (let asked = 0; asked < forMs; asked += askLogsEveryMs) {
       await wait(askLogsEveryMs)
       if (performance.now() < asksAgainAt) continue
-      const behind = await ask((sql) => readBehindLogs(sql, lagOfLooks)).catch(leave)
+      const behind = await ask((sql) => readBehindLogs(sql, lagOfLooks, questions++ % looksEach === 0)).catch(
+        leave,
+      )
       const now = performance.now()
       for (const id of since.keys()) if (!behind.some((each) => each.id === id)) since.delete(id)
-      for (const { id, view, lagMs } of behind) {
+      for (const { id, view, lagMs, isChanged } of behind) {
         const waits = since.get(id) ?? now
         since.set(id, waits)
-        const isDue = now - waits >= lagMs / 2 - askLogsEveryMs && now >= (restsUntil.get(id) ?? 0)
+        const isDue =
+          (isChanged || now - waits >= lagMs / 2 - askLogsEveryMs) && now >= (restsUntil.get(id) ?? 0)
         if (isDue) aside(`the refresh of ${view}`, () => refreshOne(id, view))
       }
     }

@@ -8,10 +8,14 @@ export const hasShortLags = async (sql: Sql, below: number): Promise<boolean> =>
   return found.length > 0
 }
 
-/** Those whose logs have rows, and which may be refreshed now. One cheap statement, however many there are. */
+/**
+ * Those whose logs have rows, and which may be refreshed now; if it `looks`, also those of which something else has changed that their rows depend on.
+ * One cheap statement, however many there are.
+ */
 export const readBehindLogs = (
   sql: Sql,
   below: number,
-): Promise<{ id: number; view: string; lagMs: number }[]> =>
-  sql<{ id: number; view: string; lagMs: number }[]>`
-    select id, view, lag_seconds::int8 * 1000 as "lagMs" from viewkeeper.behind_logs(${below})`
+  looks: boolean,
+): Promise<{ id: number; view: string; lagMs: number; isChanged: boolean }[]> =>
+  sql<{ id: number; view: string; lagMs: number; isChanged: boolean }[]>`
+    select id, view, lag_seconds::int8 * 1000 as "lagMs", is_changed as "isChanged" from viewkeeper.behind_logs(${below}, ${looks})`

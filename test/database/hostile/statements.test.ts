@@ -217,7 +217,7 @@ async function doEverything(database: Database): Promise<void> {
   await listOpenBatches(database)
   await database.withConnection(readScheduled)
   await database.withConnection((sql) => hasShortLags(sql, 120))
-  await database.withConnection((sql) => readBehindLogs(sql, 120))
+  await database.withConnection((sql) => readBehindLogs(sql, 120, true))
 
   const waiting = { dryRun: false, huntMs: 60_000, requestedBy: 'test' }
   await setAside(database, { reading: ['a.base'], ...waiting })

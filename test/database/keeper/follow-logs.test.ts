@@ -28,16 +28,19 @@ beforeEach(async () => {
     create table app.orders (day int, amount int); create table app.events (day int, amount int);
     ${makeKept('app.daily', 'select day, sum(100 / amount) as parts from app.orders group by day')}; create unique index on app.daily (day);
     ${makeKept('app.other', 'select day, count(*) as n from app.events group by day')}; create unique index on app.other (day)`)
-  for (const name of ['daily', 'other']) {
-    const [{ oid, query }] = await sql<[{ oid: number; query: number }]>`
-      select ${`app.${name}`}::regclass::oid::int8 as oid, ${`app.${name}_query`}::regclass::oid::int8 as query`
-    for (const statement of makeLog(await planLog(sql, { oid, query, schema: 'app', name })))
-      await sql.unsafe(statement)
-    const columns = { target_lag_seconds: 1, storage: 'table', slices: { by: 'day' }, retries: 0 }
-    await define(sql, `app.${name}`, columns)
-    expect(await refresh({ view: `app.${name}` }, callOn(database))).toMatchObject({ status: 'updated' })
-  }
+  for (const name of ['daily', 'other']) await makeItsLog(name)
 })
+
+/** Makes the log of a kept table, and refreshes it. */
+async function makeItsLog(name: string) {
+  const [{ oid, query }] = await sql<[{ oid: number; query: number }]>`
+      select ${`app.${name}`}::regclass::oid::int8 as oid, ${`app.${name}_query`}::regclass::oid::int8 as query`
+  for (const statement of makeLog(await planLog(sql, { oid, query, schema: 'app', name })))
+    await sql.unsafe(statement)
+  const columns = { target_lag_seconds: 1, storage: 'table', slices: { by: 'day' }, retries: 0 }
+  await define(sql, `app.${name}`, columns)
+  expect(await refresh({ view: `app.${name}` }, callOn(database))).toMatchObject({ status: 'updated' })
+}
 
 /** Keeps views fresh as the leader does, without its monitor, until the test ends. */
 function follow(): void {
@@ -69,7 +72,7 @@ async function followsOther(from: number, times = 3) {
     await shows('other', day)
   }
 }
-const askLogs = (on = database) => on.withConnection((asked) => readBehindLogs(asked, 120))
+const askLogs = (on = database) => on.withConnection((asked) => readBehindLogs(asked, 120, false))
 const runsOf = (view: string) =>
   sql`select status, trigger, requested_by, batch_id from viewkeeper.runs where view_name = ${view} and trigger <> 'http' order by id`
 const followed = { status: 'success', trigger: 'schedule', requested_by: 'target lag', batch_id: null }
@@ -85,6 +88,25 @@ describe('a kept table with a target lag of a second', () => {
     expect(await runsOf('daily')).toEqual([followed])
     expect((await runsOf('other')).length).toBeGreaterThanOrEqual(3)
     expect(await sql`table viewkeeper_logs."app.other_0"`).toEqual([])
+  })
+
+  test('shows that a partition was dropped or detached, which writes no row into a log, and is not refreshed for it twice', async () => {
+    await sql.unsafe(`
+      create table app.sales (day int, amount int) partition by list (day); ${[1, 2, 3].map((day) => `create table app.sales_${day} partition of app.sales for values in (${day})`).join('; ')};
+      insert into app.sales values (1, 1), (2, 1), (3, 1);
+      ${makeKept('app.sold', 'select day, count(*) as n from app.sales group by day')}`)
+    await makeItsLog('sold')
+    follow()
+    const days = async () => (await sql`select array_agg(day order by day) as days from app.sold`)[0]?.days
+    for (const [change, left] of [
+      ['drop table app.sales_1', [2, 3]],
+      ['alter table app.sales detach partition app.sales_2', [3]],
+    ] as const) {
+      await sql.unsafe(change)
+      await until(`app.sold shows that after ${change}`, async () => (await days())?.join() === left.join())
+    }
+    expect(await database.withConnection((asked) => readBehindLogs(asked, 120, true))).toEqual([])
+    expect(await runsOf('sold')).toEqual([followed, followed])
   })
 
   test('is said to be refreshed when its log has rows, where logs are followed', async () => {
