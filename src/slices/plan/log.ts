@@ -315,7 +315,9 @@ export const dropLog = (view: QualifiedName): string => {
   return block(
     `each pg_catalog.record; ${locking}`,
     `
-  tables := array(select distinct t.tgrelid from pg_trigger t join pg_proc p on p.oid = t.tgfoid where p.pronamespace = to_regnamespace('${logSchema}') and ${ours('p.proname')});
+  tables := array(
+    select t.tgrelid from pg_trigger t join pg_proc p on p.oid = t.tgfoid where p.pronamespace = to_regnamespace('${logSchema}') and ${ours('p.proname')}
+    union select c.oid from pg_class c where c.relnamespace = to_regnamespace('${logSchema}') and c.relkind = 'r' and ${ours('c.relname')});
   ${lockTogether('access exclusive', "('')")}
   for each in
     select pg_get_userbyid(p.proowner) as owner, format('function %s cascade', p.oid::regprocedure) as what from pg_proc p

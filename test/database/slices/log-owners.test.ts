@@ -17,9 +17,10 @@ import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
 import { callAlter } from '../../support/views/alter.ts'
 import { definition } from '../../support/views/frozen.ts'
+import { holdLocks } from '../../support/waiting/holder.ts'
 import { until } from '../../support/waiting/until.ts'
 
-const { database, sql } = useDatabase()
+const { database, sql, url } = useDatabase()
 const log = 'viewkeeper_logs."app.v_0"'
 const view = { schema: 'app', name: 'v' }
 
@@ -460,6 +461,27 @@ test('no writer fails whose table has a log in a schema that nobody may use any 
   await as('log_app', `insert into shop.orders values (101, '2026-01-01', 1)`)
   await because()
   expect(await different()).toBe(0)
+})
+
+test('a log is dropped together with its triggers, or not at all: while somebody reads it, nobody waits for more than a moment', async () => {
+  await started()
+  const holder = await holdLocks(url, `select count(*) from ${log}`)
+  const dropped = sql.begin(async (own) =>
+    own.unsafe(`set local application_name = 'the drop'; ${dropLog(view)}`),
+  )
+  const waits = () =>
+    sql`select from pg_stat_activity where application_name = 'the drop' and wait_event_type in ('Lock', 'Timeout')`
+  for (let written = 0; written < 30; written++) {
+    await until('it waits', async () => (await waits()).length > 0)
+    await as(
+      'log_app',
+      `set local lock_timeout = '1s'; insert into shop.orders values (${200 + written}, '2026-01-01', 1)`,
+    )
+    await as('log_viewer', `set local lock_timeout = '1s'; select count(*) from shop.orders`)
+  }
+  await holder.commit()
+  await dropped
+  expect(await sql`select to_regclass(${log}) as there`).toEqual([{ there: null }])
 })
 
 describe('what lets the triggers write is part of what a log stands on: also what comes and goes in between is seen', () => {
