@@ -10,12 +10,12 @@ begin atomic
    where d.classoid = 'pg_catalog.pg_class'::regclass and d.objsubid = 0 and d.description = 'Viewkeeper keeps the rows of this query in a table.';
 end;
 
--- What identifies the data in a view: server and database, OID and file; the transaction that wrote the catalog's row of the view last, as every
--- refresh does, whoever asks for it; and a hash of the privileges, because a grant writes that row, too. Of any relation:
+-- What identifies the data in a view: server and database, OID and file; and the transaction that wrote the catalog's row of the view last, as every
+-- refresh does, whoever asks for it. A grant writes that row, too: what it hides, nobody can know. Of any relation:
 create function viewkeeper.filling(relation oid) returns text
 language sql stable
 begin atomic
-  select format('%s/%s %s %s %s %s', s.system_identifier, d.oid, c.oid, c.relfilenode, c.xmin, hash_array_extended(coalesce(c.relacl, '{}'), 0))
+  select format('%s/%s %s %s %s', s.system_identifier, d.oid, c.oid, c.relfilenode, c.xmin)
     from pg_catalog.pg_class c, pg_catalog.pg_control_system() s, pg_catalog.pg_database d
    where c.oid = relation and d.datname = current_database();
 end;
@@ -27,16 +27,10 @@ language sql stable
 begin atomic
   select c.oid, n.oid, n.nspname, c.relname, c.relispopulated,
          case c.relkind when 'm' then c.oid else (select k.query from viewkeeper.kept() k where k.relation = c.oid) end, c.xmin::text,
-         format('%s/%s %s %s %s %s', s.system_identifier, d.oid, c.oid, c.relfilenode, c.xmin, hash_array_extended(coalesce(c.relacl, '{}'), 0))
+         format('%s/%s %s %s %s', s.system_identifier, d.oid, c.oid, c.relfilenode, c.xmin)
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace, pg_catalog.pg_control_system() s, pg_catalog.pg_database d
    where d.datname = current_database() and (c.relkind = 'm' or c.relkind = 'r' and c.oid in (select k.relation from viewkeeper.kept() k));
 end;
-
--- Whether a view holds the data with which it was filled: nobody has written its row since, or somebody has changed its privileges.
-create function viewkeeper.is_filling(filled text, now text) returns boolean
-language sql immutable parallel safe
-return filled = now or (string_to_array(filled, ' '))[1:3] = (string_to_array(now, ' '))[1:3]
-                       and split_part(filled, ' ', 5) not in ('', split_part(now, ' ', 5));
 
 -- Whether a run was left out because it would have changed nothing: then its as_of says how old the data of the view are.
 create function viewkeeper.is_unneeded(status text, as_of timestamptz, error jsonb, built_at timestamptz) returns boolean
@@ -63,8 +57,8 @@ begin atomic
     from (select s.value #>> '{view,0}' as schema, s.value #>> '{view,1}' as name, s.value ->> 'replaces' as replaces from jsonb_each(seen) s
           union all
           select r.schema_name, r.view_name, r.replaces from viewkeeper.runs r where r.id = any (runs) and r.built_at is not null) x
-   where not viewkeeper.is_filling(x.replaces, viewkeeper.filling((
-     select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = x.schema and c.relname = x.name)));
+   where x.replaces <> viewkeeper.filling((
+     select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = x.schema and c.relname = x.name));
 end;
 
 -- The last ends of each view are kept, so that a look at all views reads no run of most of them. Nobody who ends a run waits for these rows: the
@@ -205,7 +199,7 @@ create view viewkeeper.standings as
     left join viewkeeper.ends failure on failure.definition_id = d.id and failure.kind = 'failure'
     left join viewkeeper.live() present on present.schema_name = d.schema_name and present.name = d.name,
          -- Commas: a join would list all columns of what stands before it in the catalog, which each session reads.
-         lateral (select coalesce(viewkeeper.is_filling(success.filled, present.filling), false) as is_there,
+         lateral (select coalesce(success.filled = present.filling, false) as is_there,
                          coalesce(proof.as_of, success.as_of) as as_of) told,
          -- Otherwise each use of these columns computes them again: hence offset 0.
          lateral (select case when told.is_there and (told.as_of <= clock_timestamp() or pg_is_in_recovery()) then told.as_of end as as_of,
@@ -241,7 +235,7 @@ create view viewkeeper.ages as
        where r.definition_id = d.id and r.id > success.id and r.finished_at > success.finished_at
          and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)
        order by r.id desc limit 1) proof on true
-   cross join lateral (select coalesce(viewkeeper.is_filling(filler.filled, l.filling), false) as is_there) there
+   cross join lateral (select coalesce(filler.filled = l.filling, false) as is_there) there
    cross join lateral (
      select there.is_there, coalesce(proof.finished_at, success.finished_at, '-infinity') as since,
             case when there.is_there and (coalesce(proof.as_of, filler.as_of) <= clock_timestamp() or pg_is_in_recovery())

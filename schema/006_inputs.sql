@@ -440,7 +440,7 @@ begin
               where r.definition_id = d.id and r.id >= success.id
                 and (r.id = success.id or r.finished_at > success.finished_at and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at))
               order by r.id desc limit 1) last
-           where d.schema_name = l.schema_name and d.name = l.name and viewkeeper.is_filling(success.filled, l.filling)
+           where d.schema_name = l.schema_name and d.name = l.name and success.filled = l.filling
            limit 1) found on true
        where l.relation = any (ids) and l.relation <> seen.relation) p
    order by p.as_of nulls first limit 1;

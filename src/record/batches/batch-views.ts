@@ -79,7 +79,7 @@ export const readRefreshed = (sql: Sql, batchId: string, views: BatchView[]) =>
       join viewkeeper.batches b on b.id = ${batchId} and r.started_at >= b.requested_at
       join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', d.schema_name, d.name))
      where r.as_of is not null and d.id in (select value::integer from jsonb_array_elements_text(${sql.json(views.map(({ id }) => id))}))
-       and viewkeeper.is_filling(r.filled, viewkeeper.filling(c.oid))
+       and r.filled = viewkeeper.filling(c.oid)
        and not exists (
          select from viewkeeper.batch_views v cross join unnest(v.parents) p(id) cross join viewkeeper.last_success(p.id) s(id)
            join viewkeeper.runs read on read.id = s.id and read.finished_at > r.started_at and read.finished_at <> r.finished_at

@@ -119,7 +119,7 @@ const outside: [what: string, part: number][] = [
   ['the database was restored or copied', 0],
   ['it was dropped and made again', 1],
   ['it was refreshed without Viewkeeper, or its file was rewritten, as by vacuum full,', 2],
-  ['it was refreshed concurrently without Viewkeeper, altered, or granted again,', 3],
+  ['it was refreshed concurrently without Viewkeeper, altered, or granted,', 3],
 ]
 
 /** That the record is of another server or database, if it is. */

@@ -204,7 +204,7 @@ describe('schema viewkeeper, which is ours', () => {
       'keep_last_ends last_ends migrations note_action runs_id_seq schema_steps standings tokens',
     'everybody: execute, viewkeeper: all':
       'age_of as_of behind_logs changed executes_text expect_anew filling find_last_ends first_run_since followed_log has_turn ' +
-      'has_waited hiding horizon inputs insist_on_owner is_awaited is_filling is_fresh is_unneeded keep_ages kept ' +
+      'has_waited hiding horizon inputs insist_on_owner is_awaited is_fresh is_unneeded keep_ages kept ' +
       'last_success live lock_read lost mend_ends newer not_fresh note_planner noted reached reads require_fresh restored seen unchanged ' +
       'usual_duration view_metrics world',
   }

@@ -140,7 +140,8 @@ describe('a batch of views that read each other', () => {
         revoke select on granted_base from granted_lost;
         grant select (n) on granted_plain to granted_other`),
     )
-    expect(statuses).toEqual(succeeded('granted'))
+    // What a grant may hide is refreshed once more.
+    expect(Object.values(statuses)).toEqual(Array(3).fill(['skipped', 'success']))
     const [now] = await sql`
       select has_table_privilege('granted_other', 'granted_base', 'select') as other,
              has_table_privilege('granted_lost', 'granted_base', 'select') as lost,
