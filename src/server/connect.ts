@@ -109,8 +109,11 @@ async function untilAwake<T>(
   }
 }
 
-/** Gives the connection options; `fresh` reads them again from their source, because the server refused the last ones, or we its certificate. */
-export type ConnectionSource = (options: { fresh: boolean }) => Promise<ConnectionOptions>
+/**
+ * Gives the connection options; `fresh` reads them again from their source, because the server `refused` the password of the last ones, or we
+ * its certificate.
+ */
+export type ConnectionSource = (options: { fresh: boolean; refused?: string }) => Promise<ConnectionOptions>
 
 const usualDeadlineMs = 20_000
 
@@ -159,7 +162,7 @@ export function connectTo(
     } catch (error) {
       if (!credentialsRefused(error) && !isUntrusted(error)) throw problemOfConnecting(error, options)
     }
-    const fresh = await source({ fresh: true })
+    const fresh = await source({ fresh: true, refused: options.password })
     try {
       return await connect(fresh, startUp, insisted, deadline, onNotify)
     } catch (error) {

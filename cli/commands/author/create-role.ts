@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { type Command, Option } from 'commander'
-import { clientSettings } from '../../../src/api/lambda/aws-client.ts'
-import { fromUrl } from '../../../src/keeper/database-url.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { fromUrl, isLoopback } from '../../../src/keeper/database-url.ts'
 import {
   createRole as createDatabaseRole,
   type OwnViewsWay,
@@ -14,6 +13,7 @@ import type { Sql } from '../../../src/server/database.ts'
 import { examine } from '../../../src/watch/doctor.ts'
 import { docsOf, Problem } from '../../../src/words/problem.ts'
 import { harmless } from '../../output/terminal.ts'
+import { readLoginSecret, secretText, writeLoginSecret } from '../../project/login-secret.ts'
 import { commaSeparated, positive } from '../asking.ts'
 import { findingsLines } from './doctor.ts'
 
@@ -27,6 +27,8 @@ interface CreateRoleOptions {
   connectionLimit?: number
   ownViews?: 'keep' | OwnViewsWay
   createSecret?: string
+  kmsKey?: string
+  tag?: Record<string, string>
 }
 
 /** Text for people goes to standard error, because standard output takes the secret. */
@@ -63,6 +65,8 @@ export function addTo(program: Command): void {
       '--create-secret <name>',
       'keep the login in this secret of AWS Secrets Manager, made if it is not there',
     )
+    .option('--kms-key <id>', 'the customer key of a new secret: id, ARN or alias (default: the one of AWS)')
+    .option('--tag <key=value>', 'a tag of a new secret; as often as you want', tagged)
     .addOption(
       new Option('--own-views <way>', 'what to do with the views that belong to your own login').choices([
         'keep',
@@ -81,7 +85,8 @@ thing that it changed. If it could not do everything, it prints the SQL that is 
 and exits with 1. It changes nothing if others have a hand in schema viewkeeper or in Viewkeeper's roles.
 
 The password of a new login is VIEWKEEPER_PASSWORD. If that is not set, a password is generated, and put into
-the secret of --create-secret, whose ARN is written to standard output. Without --create-secret the login is written
+the secret of --create-secret, whose ARN is written to standard output. It has the fields that the rotations of AWS read, with host and port
+of DATABASE_URL; --rotate keeps each field but user name and password. Without --create-secret the same is written
 there as JSON; standard output must then not be a terminal.
 
   npx viewkeeper create-role --create-secret viewkeeper/production
@@ -116,13 +121,23 @@ export async function createRole(options: CreateRoleOptions): Promise<void> {
       { field: 'DATABASE_URL' },
     )
   }
+  if (options.createSecret === undefined && (options.kmsKey !== undefined || options.tag !== undefined))
+    throw new Problem(
+      'InvalidRequest',
+      '--kms-key and --tag are for the secret of --create-secret: name it.',
+      {
+        field: '--create-secret',
+      },
+    )
   await connectTo(fromUrl(url)).withConnection(
     async (sql) => {
       const login = options.login ?? (options.iam ? 'viewkeeper_iam' : 'viewkeeper_app')
       const situation = await readSituation(sql, login)
       insistOnWay(situation, login, options)
       const missing =
-        options.ownViews === 'keep' ? await keep(sql, situation) : await make(sql, situation, login, options)
+        options.ownViews === 'keep'
+          ? await keep(sql, situation)
+          : await make(sql, situation, login, { ...options, url })
       if (missing > 0) process.exitCode = 1
     },
     { deadline: Date.now() + 600_000, writes: true },
@@ -142,10 +157,15 @@ async function make(
     ownViews,
     connectionLimit,
     createSecret,
+    kmsKey,
+    tag,
     acceptTokensOnly,
-  }: CreateRoleOptions,
+    url,
+  }: CreateRoleOptions & { url: string },
 ): Promise<number> {
-  const { password, secret } = newPassword(login, iam || (loginExists && !rotate), createSecret)
+  const { password, isKept } = newPassword(iam || (loginExists && !rotate), createSecret)
+  const server = await fromUrl(url)({ fresh: false })
+  const present = isKept && createSecret !== undefined ? await readLoginSecret(createSecret) : null
   const way = ownViews === 'keep' ? null : (ownViews ?? null)
   const request = {
     login,
@@ -162,8 +182,18 @@ async function make(
     schemaFolder,
     request,
   )
-  if (secret !== null)
-    process.stdout.write(createSecret === undefined ? secret : await keepSecret(createSecret, secret))
+  if (password !== null && isKept) {
+    const secret = secretText(server, { username: login, password }, present ?? {})
+    process.stdout.write(
+      createSecret === undefined
+        ? secret
+        : await writeLoginSecret({ name: createSecret, kmsKey, tags: tag }, present !== null, secret),
+    )
+    if (present === null && isLoopback(server.hostaddr ?? server.host))
+      say(
+        `host and port in the secret are ${server.host}:${server.port}, as you reach the server: a rotation of AWS needs those of the server itself`,
+      )
+  }
   if (joined.length > 0) {
     say(`${login} has all rights of ${joined.join(', ')}: it can read, change and drop everything of theirs`)
     say('')
@@ -181,15 +211,14 @@ async function make(
   return missing.length
 }
 
-/** The password to set, null to keep the present one; and the secret to write, null if the caller knows the password. */
+/** The password to set, null to keep the present one; and whether it has to be written down, because the caller does not know it. */
 function newPassword(
-  login: string,
   keeps: boolean,
   createSecret: string | undefined,
-): { password: string | null; secret: string | null } {
-  if (keeps) return { password: null, secret: null }
+): { password: string | null; isKept: boolean } {
+  if (keeps) return { password: null, isKept: false }
   const { VIEWKEEPER_PASSWORD: given } = process.env
-  if (given !== undefined && createSecret === undefined) return { password: given, secret: null }
+  if (given !== undefined && createSecret === undefined) return { password: given, isKept: false }
   if (process.stdout.isTTY && createSecret === undefined) {
     throw new Problem(
       'InvalidRequest',
@@ -197,32 +226,14 @@ function newPassword(
         '--create-secret <name>.',
     )
   }
-  const password = given ?? randomBytes(24).toString('base64url')
-  return { password, secret: JSON.stringify({ username: login, password }) }
+  return { password: given ?? randomBytes(24).toString('base64url'), isKept: true }
 }
 
-/** Puts the login into a secret; returns its ARN. */
-async function keepSecret(name: string, SecretString: string): Promise<string> {
-  const { CreateSecretCommand, PutSecretValueCommand, SecretsManagerClient } = await import(
-    '@aws-sdk/client-secrets-manager'
-  )
-  const client = new SecretsManagerClient(clientSettings({ requestMs: 10_000, attempts: 2 }))
-  try {
-    const made = await client
-      .send(new CreateSecretCommand({ Name: name, SecretString }))
-      .catch((error: Error) => {
-        if (error.name !== 'ResourceExistsException') throw error
-        return client.send(new PutSecretValueCommand({ SecretId: name, SecretString }))
-      })
-    return `${made.ARN}\n`
-  } catch (cause) {
-    throw new Problem(
-      'InternalError',
-      `The role is made, and its password is lost: secret ${name} was not written (${(cause as Error).message}). ` +
-        'Once your AWS credentials may write it, run the command again with --rotate.',
-      { cause },
-    )
-  }
+/** Adds a tag that was typed to the others. */
+function tagged(text: string, others: Record<string, string> = {}): Record<string, string> {
+  const [, key, value] = /^([^=]+)=(.*)$/.exec(text) ?? []
+  if (key === undefined || value === undefined) throw new InvalidArgumentError('Write key=value.')
+  return { ...others, [key]: value }
 }
 
 /** Makes nothing, and looks whether the administrator's own login is enough. */

@@ -70,17 +70,15 @@ const secretShape = z.object({
 /**
  * Connection options from a secret in AWS Secrets Manager. Environment variables say where the database is; the secret
  * gives what they leave out, because it may be the secret of a server with several databases. If the server refused the
- * present password, a rotation may be half-way: then the pending version is given.
+ * present password, a rotation is half-way: then the pending version is given, or the one that has become present meanwhile.
  */
-export const fromSecret = (arn: string, env: NodeJS.ProcessEnv): ConnectionSource => {
-  const given = new Set<string>()
-  return async ({ fresh }) => {
-    const current = await fetchSecret(arn, fresh)
-    const text = fresh && given.has(current) ? ((await fetchPending(arn)) ?? current) : current
-    given.add(text)
-    return connectionOf(text, env, fresh)
+export const fromSecret =
+  (arn: string, env: NodeJS.ProcessEnv): ConnectionSource =>
+  async ({ fresh, refused }) => {
+    const present = await connectionOf(await fetchSecret(arn, fresh), env, fresh)
+    if (refused === undefined || present.password !== refused) return present
+    return connectionOf((await fetchPending(arn)) ?? (await fetchSecret(arn, true)), env, fresh)
   }
-}
 
 /** Connection options from the text of a secret. */
 export async function connectionOf(

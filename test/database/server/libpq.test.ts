@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createRole } from '../../../cli/commands/author/create-role.ts'
 import { takeLogin } from '../../../cli/program.ts'
@@ -116,10 +116,13 @@ test('a host with a slash is the folder of a socket', async () => {
 describe("with the secret of a master user, as RDS makes it, and an administrator's DATABASE_URL without a password", () => {
   const arn = 'arn:aws:secretsmanager:eu-central-1:000000000000:secret:rds!db-1-AbCdEf'
   const kept: unknown[] = []
+  /** The text of the secret that is there. */
+  let present: string | undefined
   let out: string
   beforeEach(() => {
     out = ''
     kept.length = 0
+    present = undefined
     vi.stubEnv(
       'DATABASE_URL',
       `postgres://${name}:${server.port}/app?hostaddr=127.0.0.1&sslmode=verify-full&sslrootcert=${roots}`,
@@ -127,9 +130,14 @@ describe("with the secret of a master user, as RDS makes it, and an administrato
     for (const variable of ['PGUSER', 'PGPASSWORD', 'VIEWKEEPER_PASSWORD']) vi.stubEnv(variable, undefined)
     // There is no Secrets Manager on this machine: the test notes what is sent, and makes up the answer.
     vi.spyOn(SecretsManagerClient.prototype, 'send').mockImplementation(async (command: unknown) => {
-      if (!(command instanceof CreateSecretCommand))
+      const { input } = command as { input: { SecretId?: string; SecretString?: string } }
+      if (input.SecretString === undefined && input.SecretId === arn)
         return { SecretString: JSON.stringify({ username: 'master', password }) }
-      kept.push(JSON.parse(command.input.SecretString!))
+      if (input.SecretString === undefined) {
+        if (present !== undefined) return { SecretString: present }
+        throw Object.assign(new Error('there is none'), { name: 'ResourceNotFoundException' })
+      }
+      kept.push({ ...input, SecretString: JSON.parse(input.SecretString) })
       return { ARN: 'arn:of:viewkeeper' }
     })
     vi.spyOn(process.stderr, 'write').mockReturnValue(true)
@@ -145,9 +153,51 @@ describe("with the secret of a master user, as RDS makes it, and an administrato
 
   test('create-role works through the tunnel, and keeps the login in a secret of its own', async () => {
     await takeLogin({ secret: arn })
-    await createRole({ createSecret: 'viewkeeper/production' })
+    await createRole({ createSecret: 'viewkeeper/production', kmsKey: 'alias/shop', tag: { team: 'data' } })
     expect(out).toBe('arn:of:viewkeeper\n')
-    expect(kept).toEqual([{ username: 'viewkeeper_app', password: expect.any(String) }])
+    const login = {
+      engine: 'postgres',
+      host: name,
+      port: server.port,
+      dbname: 'app',
+      username: 'viewkeeper_app',
+      password: expect.any(String),
+    }
+    const [made] = kept
+    expect(made).toEqual({
+      Name: 'viewkeeper/production',
+      KmsKeyId: 'alias/shop',
+      Tags: [{ Key: 'team', Value: 'data' }],
+      SecretString: login,
+    })
+    // Somebody adds what alternating users need, and the address within the network.
+    present = JSON.stringify({
+      ...(made as { SecretString: object }).SecretString,
+      host: 'db.internal',
+      masterarn: 'arn:x',
+    })
+    await createRole({ createSecret: 'viewkeeper/production', rotate: true })
+    expect(kept[1]).toEqual({
+      SecretId: 'viewkeeper/production',
+      SecretString: { ...login, host: 'db.internal', masterarn: 'arn:x' },
+    })
+    expect(kept[1]).not.toMatchObject({ SecretString: { password: JSON.parse(present).password } })
+  })
+
+  test('a secret that cannot be read, or is no JSON, is refused before the role is made', async () => {
+    await takeLogin({ secret: arn })
+    present = 'no JSON'
+    await expect(
+      createRole({ createSecret: 'viewkeeper/production', login: 'nobody_yet' }),
+    ).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /viewkeeper\/production cannot be read \(it is no JSON object\)\. Nothing was changed/,
+      ),
+    })
+    const [{ found }] = (await connectTo(fromUrl(server.url)).withConnection(
+      (sql) => sql`select count(*)::int as found from pg_roles where rolname = 'nobody_yet'`,
+    )) as unknown as [{ found: number }]
+    expect(found).toBe(0)
   })
 
   test.runIf(major >= 16)(
