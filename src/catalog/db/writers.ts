@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { keptTables } from '../../sql/names.ts'
 
-/** Who may write a kept table, which only refreshes write, and what takes that right away. Without a name: all of them. */
+/** Who may write a kept table, which only refreshes write, or read its query although it has policies, and what takes that right away. Without a name: all of them. */
 export interface Writers {
   schema: string | null
   name: string | null
@@ -9,10 +9,10 @@ export interface Writers {
   next: string
 }
 
-/** Who may write kept tables besides their owners and superusers: by grants on each, and by membership in `pg_write_all_data`. Needs no right on them. */
+/** Who may write kept tables, or read past their policies, besides their owners and superusers: by grants on each, and by membership in `pg_write_all_data`. Needs no right on them. */
 export const readWriters = (sql: Sql): Promise<Writers[]> => sql<Writers[]>`
   with kept as (
-    select c.oid, c.relacl, c.relowner, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) as view
+    select c.oid, k.query, c.relacl, c.relowner, c.relrowsecurity, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) as view
       from (${sql.unsafe(keptTables)}) k join pg_catalog.pg_class c on c.oid = k.oid join pg_catalog.pg_namespace n on n.oid = c.relnamespace),
   granted as (
     select k.oid, x.grantee, lower(x.privilege_type) as privilege, '' as columns from kept k cross join lateral aclexplode(k.relacl) x
@@ -28,6 +28,16 @@ export const readWriters = (sql: Sql): Promise<Writers[]> => sql<Writers[]>`
      group by 1, 2, 3, 4)
   select nspname as schema, relname as name, format('%s may write %s, which only refreshes write: %s.', who, view, what) as text,
          format('revoke %s on %s from %s cascade;', what, view, who) as next from writers
+  union all
+  select k.nspname, k.relname, format('%s may read %s, which shows the rows that policies of %s hide.', x.who, k.query::regclass, k.view),
+         format('revoke select on %s from %s cascade;', k.query::regclass, x.who)
+    from kept k join pg_catalog.pg_class q on q.oid = k.query
+   cross join lateral (
+     select distinct case grantee when 0 then 'public' else grantee::regrole::text end as who from (
+       select grantee, privilege_type from aclexplode(q.relacl)
+       union all select a.grantee, a.privilege_type from pg_catalog.pg_attribute c cross join lateral aclexplode(c.attacl) a where c.attrelid = q.oid) g
+      where g.privilege_type = 'SELECT' and g.grantee <> k.relowner and not exists (select from pg_catalog.pg_roles r where r.oid = g.grantee and (r.rolsuper or r.rolbypassrls))) x
+   where k.relrowsecurity
   union all
   select null, null, format('%s may write kept tables, which only refreshes write: it is a member of pg_write_all_data.', m.member::regrole),
          format('revoke pg_write_all_data from %s;', m.member::regrole)

@@ -98,7 +98,7 @@ export function planCreate(
           ...createStatements(definition, names),
         ]),
       ),
-      ...(definition.kind === 'table' ? [withdrawWriting(view)] : []),
+      ...(definition.kind === 'table' ? [withdrawWriting(view, undefined, options.below === undefined)] : []),
       ...(withData ? [lockWhatIsRead(view)] : []),
       ...(withData ? filled(definition, view, names, owner) : []),
       ...checkData(

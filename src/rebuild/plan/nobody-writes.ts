@@ -7,17 +7,24 @@ import { isApart, type Rebuild, shadowName, shadowQuery, wantedOf } from './scop
 
 /**
  * Takes from everybody but the owner what lets them write a kept table that was made just now, or through its query the tables below, or have its refreshes
- * execute a trigger of theirs as its owner: default privileges have given it, or the view that becomes a table had it.
+ * execute a trigger of theirs as its owner: default privileges have given it, or the view that becomes a table had it. A new query is for its owner
+ * alone, because it shows rows that policies of the table hide; `given`: who has privileges on it was given them by somebody.
  */
-export const withdrawWriting = (table: QualifiedName, query = queryViewOf(table)): Statement => ({
+export const withdrawWriting = (
+  table: QualifiedName,
+  query = queryViewOf(table),
+  given = false,
+): Statement => ({
   phase: 'building',
   kind: 'statements',
   hidden: true,
   sql: `
-select format('set local role %s; revoke insert, update, delete, truncate, trigger on %s from %s cascade; reset role', relowner::regrole, c.oid::regclass,
+select format('set local role %s; revoke %s on %s from %s cascade; reset role', relowner::regrole,
+         case when c.oid = ${regclass(query)} and ${!given} then 'all' else 'insert, update, delete, truncate, trigger' end, c.oid::regclass,
          string_agg(distinct case grantee when 0 then 'public' else grantee::regrole::text end, ', '))
   from pg_class c, aclexplode(relacl)
- where c.oid in (${regclass(table)}, ${regclass(query)}) and grantee <> relowner and privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER')
+ where c.oid in (${regclass(table)}, ${regclass(query)}) and grantee <> relowner
+   and (privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER') or c.oid = ${regclass(query)} and ${!given})
  group by c.oid, relowner`,
 })
 
@@ -32,7 +39,7 @@ export const carryUnwritten = (rebuild: Rebuild): Statement[] => [
       const oid = regclass(queryViewOf({ schema, name }))
       return [
         ...(kind === 'table' ? [copyGrants([{ oid, shadow: query }], isApart(rebuild))] : []),
-        withdrawWriting(shadow, query),
+        withdrawWriting(shadow, query, kind === 'table'),
       ]
     }),
 ]

@@ -93,6 +93,8 @@ async function readLogKeys(sql: Sql, view: LoggedView) {
     [...times.values()].includes(typesOf(table, column)?.declared ?? '')
   const isKept = ({ table }: { table: number }, { by, isColumn, column, bySettings, sql }: SliceKey) =>
     isLoggable(table, column) &&
+    // Whoever may read the log reads the values: also of rows that a plain view of somebody else hides from him.
+    typesOf(table, column)!.isRead &&
     (isColumn || (sql !== null && !bySettings && isTime(table, column) && computed.get(by) !== undefined))
   const kept = proofs.flatMap((proof) =>
     proof.slices.filter((each) => isKept(proof, each)).map((key) => key.by),
@@ -118,9 +120,11 @@ async function readLogKeys(sql: Sql, view: LoggedView) {
               slice.by,
               kept.includes(slice.by)
                 ? isOwn(slice.by)
-                : slice.isColumn || typesOf(table, slice.column)?.unseen
-                  ? whyNoValues(table, slice.column, slice.by)
-                  : whyComputed(slice, nameOf(table)),
+                : isLoggable(table, slice.column) && !typesOf(table, slice.column)?.isRead
+                  ? whyUnread(table, [slice.column])!
+                  : slice.isColumn || typesOf(table, slice.column)?.unseen
+                    ? whyNoValues(table, slice.column, slice.by)
+                    : whyComputed(slice, nameOf(table)),
             ] as const,
         ),
     ),

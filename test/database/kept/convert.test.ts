@@ -170,7 +170,6 @@ describe('a materialized view becomes a kept table and a view again', () => {
         what: expect.stringMatching(/^(maintain, )?references, select$/),
       },
       { relname: 'daily', who: writer, what: 'select' },
-      { relname: 'daily_query', who: writer, what: 'select' },
     ])
 
     // Other columns: what was granted meanwhile, on the query, too, is carried.
@@ -185,7 +184,6 @@ describe('a materialized view becomes a kept table and a view again', () => {
     expect(await up(into)).toEqual(['create'])
     expect((await granted()).filter(({ relname }) => /anew/.test(relname))).toEqual([
       { relname: 'daily_anew', who: writer, what: 'select' },
-      { relname: 'daily_anew_query', who: writer, what: 'select' },
     ])
   })
 

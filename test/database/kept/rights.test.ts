@@ -24,7 +24,7 @@ beforeAll(() =>
     create schema app;
     create table app.plain (id int); grant insert on app.plain to ${etl}; create materialized view app.other as select 1 as id;
     create view app.daily_query as ${query}; comment on view app.daily_query is '${keptMark}';
-    alter default privileges in schema app grant select, insert, delete on tables to ${etl};
+    grant select on app.daily_query to ${etl}; alter default privileges in schema app grant select, insert, delete on tables to ${etl};
     create table app.daily as select * from app.daily_query with no data;
     grant select on app.daily to ${reader}; grant insert, truncate on app.daily to ${root}`),
 )
@@ -76,6 +76,22 @@ describe('who may write a kept table besides its owner and superusers', () => {
     ])
     for (const { next } of (await found())!) await sql.unsafe(next)
     expect(await found()).toBeUndefined()
+  })
+
+  test('and who may read its query, which shows what policies of the table hide', async () => {
+    await sql.unsafe(`grant select (id) on app.daily_query to ${reader}`)
+    const reads = (who: string) => ({
+      schema: 'app',
+      name: 'daily',
+      text: `${who} may read app.daily_query, which shows the rows that policies of app.daily hide.`,
+      next: `revoke select on app.daily_query from ${who} cascade;`,
+    })
+    expect(await found()).toBeUndefined()
+    await sql.unsafe('alter table app.daily enable row level security')
+    expect(await found()).toEqual([reads(etl!), reads(reader!)])
+    for (const { next } of (await found())!) await sql.unsafe(next)
+    expect(await found()).toBeUndefined()
+    await sql.unsafe('alter table app.daily disable row level security')
   })
 
   test('is a member of pg_write_all_data, which is said once', async () => {
