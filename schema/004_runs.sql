@@ -150,6 +150,60 @@ begin atomic
      order by r.id desc limit 20) l;
 end;
 
+-- What is said of a run that took longer than `allowed`. `asked`: the limit of the request, if that had one.
+create function viewkeeper.timed_out(allowed interval, phase text, asked text, usual_ms float8) returns text
+language sql stable
+return format('canceled after %s s in phase %s: timeoutSeconds of the %s', round(extract(epoch from allowed), 3)::float8, coalesce(phase, 'counting'),
+  case when asked is null then 'definition' else 'request' end) || coalesce('; it usually takes ' || round((usual_ms / 1000)::numeric, 1) || ' s', '');
+
+-- What to do about a run that took longer than `allowed`; src/watch/diagnosis/run-cause.ts reads the number.
+create function viewkeeper.more_time(allowed interval, usual_ms float8) returns text
+language sql immutable
+return format('Give it more time once: option timeout, %s seconds', ceil(2 * greatest(extract(epoch from allowed), usual_ms / 1000)));
+
+-- Where there has to be room for a relation, after the disk was full.
+create function viewkeeper.room_of(relation text) returns text
+language sql stable
+begin atomic
+  with known as (
+    select t.oid, t.spcname::text || coalesce(format(' (%s)', nullif(pg_tablespace_location(t.oid), '')), '') as name from pg_tablespace t)
+  select format('The rows of %s are in tablespace %s, and what is computed for a moment in %s: make room there.', relation,
+           coalesce((select k.name from known k join pg_class c on c.reltablespace = k.oid where c.oid = to_regclass(relation)), usual.name),
+           coalesce(nullif(current_setting('temp_tablespaces'), ''), usual.name))
+    from pg_database d join known usual on usual.oid = d.dattablespace where d.datname = current_database();
+end;
+
+-- Which constraint or trigger of others refused the rows of a kept table, as JSON: `what` in words after "check violation in", and a `hint`. Null: none. The
+-- names are those of the error, which may be row data, so only names that the catalog has too are told.
+create function viewkeeper.refuser_of(relation text, sqlstate text, at_schema text, at_table text, at_column text, at_constraint text, context text) returns jsonb
+language sql stable
+begin atomic
+  with there as (
+    select c.oid, c.oid::regclass as name, c.oid = to_regclass(relation) as is_view from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = at_schema and c.relname = at_table and sqlstate !~ '^(40|53|55|57|58)'),
+  refusers as (
+    select 1 as nr, format('%s %I of %s', case c.contype when 'f' then 'foreign key' else 'constraint' end, c.conname, t.name) as what, case
+             when t.is_view then format('The rows have to meet it, or: alter table %s drop constraint %I;', t.name, c.conname)
+             when c.confrelid = to_regclass(relation) then format('Rows of %s refer to rows that are no longer in %s: delete these first, or make the foreign key anew with "on delete cascade".', t.name, relation)
+             else format('The rows of %s have to meet it.', t.name) end as hint
+      from there t join pg_constraint c on c.conrelid = t.oid and c.conname = at_constraint and c.contype <> 'n' and not (t.is_view and c.contype in ('p', 'u'))
+    union all
+    select 1, format('index %s', i.indexrelid::regclass), format('No two rows of %s may be equal by it.', t.name)
+      from there t join pg_index i on i.indrelid = t.oid and not t.is_view join pg_class x on x.oid = i.indexrelid and x.relname = at_constraint
+     where not exists (select from pg_constraint c where c.conindid = x.oid)
+    union all
+    select 1, format('column %I of %s', a.attname, t.name), format('It may not be null. Change the query, or: alter table %s alter column %I drop not null;', t.name, a.attname)
+      from there t join pg_attribute a on a.attrelid = t.oid and a.attname = at_column and a.attnum > 0 where sqlstate = '23502'
+    union all (
+    select 2, format('trigger %I of %s', g.tgname, g.tgrelid::regclass), format('Correct its function %s, or: alter table %s disable trigger %I;', p.oid::regprocedure, g.tgrelid::regclass, g.tgname)
+      from pg_trigger g join pg_proc p on p.oid = g.tgfoid join pg_namespace n on n.oid = p.pronamespace
+     where not g.tgisinternal and g.tgenabled <> 'D' and n.nspname not in ('viewkeeper', 'viewkeeper_logs') and sqlstate !~ '^(40|53|55|57|58)'
+       and position(format(' %I() line ', p.proname) in replace(context, '.', ' ')) > 0
+       and (g.tgrelid = to_regclass(relation) or g.tgrelid in (select c.conrelid from pg_constraint c where c.confrelid = to_regclass(relation)))
+     order by g.tgrelid <> to_regclass(relation), g.tgname limit 1))
+  select jsonb_build_object('what', string_agg(what, ' in ' order by nr), 'hint', (array_agg(hint order by nr desc))[1]) from refusers having count(*) > 0;
+end;
+
 -- Whether somebody waits for the end of a requested run that exchanges several views: a request for a view that is exchanged together with one of
 -- them, or a batch without the first of them. While readers keep that one, the run gives way.
 create function viewkeeper.is_awaited(run bigint) returns boolean

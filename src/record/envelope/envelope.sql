@@ -109,9 +109,9 @@ begin
       failure text;
       -- The event triggers that have refused it.
       triggers text;
-      -- What of a kept table has.
-      refused text;
-      why text; st text; msg text; det text; hnt text; ctx text; con text;
+      -- What of a kept table has: viewkeeper.refuser_of.
+      refused jsonb;
+      why text; st text; msg text; det text; hnt text; ctx text; con text; sch text; tab text; col text;
       raised boolean;
       quotes_rows boolean;
       violated text;

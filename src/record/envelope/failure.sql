@@ -2,7 +2,8 @@
 -- once more, or by the other plan.
 
 get stacked diagnostics st = returned_sqlstate, msg = message_text, det = pg_exception_detail,
-  hnt = pg_exception_hint, ctx = pg_exception_context, con = constraint_name;
+  hnt = pg_exception_hint, ctx = pg_exception_context, con = constraint_name,
+  sch = schema_name, tab = table_name, col = column_name;
 -- Raised by a function in PL/pgSQL: the SQLSTATE says only what the function chose. The first line of the context then
 -- ends in RAISE, in every language of the server. Quoted names may hold any word.
 raised := failure is null and split_part(regexp_replace(ctx, '"[^"]*"', '', 'g'), E'\n', 1) ~ '\mRAISE\M';
@@ -24,11 +25,8 @@ triggers := case when failure is null and st not in ('57014', '55P03', '40P01') 
   select string_agg(quote_ident(t.evtname), ' or ' order by t.evtname) from pg_event_trigger t join pg_proc p on p.oid = t.evtfoid
    where position(format(' %I() line ', p.proname) in replace(ctx, '.', ' ')) > 0) end;
 -- What hangs on a kept table, and not the view's own SQL, has failed. The context names the function of a trigger as above.
-refused := case when failure is null and statement #> '{fills,query}' is not null then coalesce(
-  (select string_agg(format('trigger %I of %s', t.tgname, made), ' or ' order by t.tgname) from pg_trigger t join pg_proc p on p.oid = t.tgfoid
-    where t.tgrelid = made and not t.tgisinternal and position(format(' %I() line ', p.proname) in replace(ctx, '.', ' ')) > 0),
-  (select format('%s %I of %s', case k.contype when 'f' then 'foreign key' else 'constraint' end, k.conname, k.conrelid::regclass) from pg_constraint k
-    where st in ('23001', '23503', '23514', '23P01') and not raised and k.conname = con and made in (k.conrelid, k.confrelid) limit 1)) end;
+refused := case when failure is null and violated is null and statement #> '{fills,query}' is not null then
+  viewkeeper.refuser_of(made::text, st, sch, tab, col, case when not raised then con end, ctx) end;
 why := case
   when failure is not null then failure
   when triggers is not null then 'EventTriggerFailed'

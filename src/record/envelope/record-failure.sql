@@ -49,31 +49,20 @@ for try in 1..2 loop
              'class', why,
              'sqlstate', case when failure is null then st end,
              'message', case when statement ? 'view' and not (why = 'LockTimeout' and failure is null) then (statement ->> 'view') || ': ' else '' end
-               || case when why = 'StatementTimeout' then format('canceled after %s s in phase %s: timeoutSeconds of the %s%s', round(extract(epoch from statement_limit), 3)::float8,
-                    coalesce(statement ->> 'phase', 'counting'),
-                    case when r.meta #>> '{request,timeoutSeconds}' is null then 'definition' else 'request' end,
-                    (select '; it usually takes ' || round((u.ms / 1000)::numeric, 1) || ' s' from viewkeeper.usual_duration(r.definition_id, r.id) u where u.ms is not null))
+               || case when why = 'StatementTimeout' then viewkeeper.timed_out(statement_limit, statement ->> 'phase', r.meta #>> '{request,timeoutSeconds}', usual.ms)
                 when why = 'LockTimeout' and failure is null
                 then concat_ws(': ', 'The run did not get a lock in time', holders ->> 'who')
                 when quotes_rows
                 then coalesce(case when lacking is not null then 'out of locks' end, standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2))
-                  || coalesce(' in index ' || violated, ' in ' || refused, ' ' || (unfound ->> 'what'), '')
+                  || coalesce(' in index ' || violated, ' in ' || (refused ->> 'what'), ' ' || (unfound ->> 'what'), '')
                 else msg end,
              'detail', case when not quotes_rows then nullif(det, '') end,
              'hint', case when violated is not null
                  then 'The query returns rows that are equal in these columns. Change the query so that it returns one of them, or drop the index.'
-               when refused is not null then 'Change that, or the query.'
+               when refused is not null then refused ->> 'hint'
                when unfound is not null then unfound ->> 'hint'
-               -- src/watch/diagnosis/run-cause.ts reads the number.
-               when why = 'StatementTimeout' then format('Give it more time once: option timeout, %s seconds', ceil(2 * greatest(extract(epoch from statement_limit),
-                 (select u.ms / 1000 from viewkeeper.usual_duration(r.definition_id, r.id) u))))
-               when st = '53100' and not raised then (
-                 select format('The rows of %s are in tablespace %s, and what is computed for a moment in %s: make room there.', the_view,
-                          coalesce((select t.spcname || coalesce(format(' (%s)', nullif(pg_tablespace_location(t.oid), '')), '') from pg_class c join pg_tablespace t on t.oid = c.reltablespace
-                                     where c.oid = to_regclass(the_view)), usual.name),
-                          coalesce(nullif(current_setting('temp_tablespaces'), ''), usual.name))
-                   from (select t.spcname::text || coalesce(format(' (%s)', nullif(pg_tablespace_location(t.oid), '')), '') as name
-                           from pg_database d join pg_tablespace t on t.oid = d.dattablespace where d.datname = current_database()) usual)
+               when why = 'StatementTimeout' then viewkeeper.more_time(statement_limit, usual.ms)
+               when st = '53100' and not raised then viewkeeper.room_of(the_view)
                when lacking is not null then format('The table of locks is full: raise %s, which is %s, and restart the server, or let the view read fewer partitions.', lacking, current_setting(lacking))
                when not raised and (st in ('42501', '55000') or obstacles ? st) then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st), '')
                when why = 'CatalogChanged' and st = '2BP01' then 'It was made in the last moment. Nothing was exchanged: refresh again.'
@@ -89,8 +78,9 @@ for try in 1..2 loop
                         -- The envelope of a batch's connection is a function, too.
                         where l.lanname = 'plpgsql' and p.pronamespace <> pg_my_temp_schema()) f
                    on c.place[1] in (f.name, f.bare))), ''))) where value is not null)
-      from (select failures::jsonb -> 'texts' as texts) standard
-     where (r.id = run or r.group_run_id = run) and r.backend_pid = pg_backend_pid() and r.backend_start = me_since
+      from (select failures::jsonb -> 'texts' as texts) standard,
+           viewkeeper.runs own, viewkeeper.usual_duration(own.definition_id, own.id) usual
+     where own.id = r.id and (r.id = run or r.group_run_id = run) and r.backend_pid = pg_backend_pid() and r.backend_start = me_since
        and r.status in ('running');
     exit;
   exception when query_canceled then

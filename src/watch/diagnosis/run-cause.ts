@@ -64,7 +64,7 @@ export function runCause(
     )
   }
   const what = operation === 'refresh' ? `of ${view} failed` : `could not ${operation} ${view}`
-  const toDo = error?.class === 'DiskFull' ? (error.hint ?? '') : lackingIn(error?.hint)
+  const toDo = isHintInCause(error?.class) ? (error?.hint ?? '') : lackingIn(error?.hint)
   const why = error === null ? '' : ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})`
   const failed = `Run ${id} ${what}${at}`
   return ended(
@@ -91,7 +91,9 @@ export const adviceOf = (
 ): (string | null | undefined)[] =>
   why === 'CheckFailed'
     ? [differs(hint) && next !== null ? null : hint]
-    : [detail, why === 'DiskFull' || secondsIn(hint) !== null ? null : hint?.slice(lackingIn(hint).length)]
+    : [detail, isHintInCause(why) || secondsIn(hint) !== null ? null : hint?.slice(lackingIn(hint).length)]
+
+const isHintInCause = (why: string | null | undefined) => why === 'DiskFull' || why === 'TableRefused'
 
 /** The time that a run may need which ended at its time-out. */
 const secondsIn = (hint: string | null | undefined): string | null =>
@@ -112,6 +114,7 @@ function wordsAfter(error: EndedWith | null, view: string, id: number): string[]
   if (why === 'StatementTimeout' && seconds !== null) return ['refresh', view, '--timeout', seconds]
   if (why === 'EventTriggerFailed') return ['refresh', view, '--strategy', 'concurrent']
   if (why === 'InsufficientPrivilege' || why === 'SwapImpossible') return ['doctor', view]
+  if (why === 'TableRefused') return ['refresh', view]
   if (why === 'UniqueIndexRequired') return ['refresh', view, '--strategy', 'auto']
   // A newer version may have written a class that this one does not know.
   return why !== undefined && problemCodes.includes(why) && mayRetry(why)

@@ -150,3 +150,74 @@ describe('a refresh of a kept table', () => {
     expect(await sql`select to_regclass('app.daily') as there`).toEqual([{ there: null }])
   })
 })
+
+describe('what others have put on a kept table is named, with what to do, if it refuses the rows', () => {
+  const raising = (what: string) => `
+    create function app.audit() returns trigger language plpgsql as $$ begin ${what} return new; end $$;
+    create trigger "Audit" after insert or update on app.daily for each row execute function app.audit()`
+  const disabled = 'Correct its function app.audit(), or: alter table app.daily disable trigger "Audit";'
+  test.each([
+    [
+      '23514',
+      'alter table app.daily add constraint small check (total < 100000)',
+      'check violation in constraint small of app.daily',
+      'The rows have to meet it, or: alter table app.daily drop constraint small;',
+    ],
+    [
+      '23502',
+      'alter table app.daily alter day set not null',
+      'not null violation in column day of app.daily',
+      'It may not be null. Change the query, or: alter table app.daily alter column day drop not null;',
+    ],
+    [
+      '23503',
+      'create table app."Days" (day date primary key); insert into app."Days" select day from app.daily; alter table app.daily add constraint known foreign key (day) references app."Days"',
+      'foreign key violation in foreign key known of app.daily',
+      'The rows have to meet it, or: alter table app.daily drop constraint known;',
+    ],
+    [
+      '23503',
+      "create table app.notes (day date references app.daily (day)); insert into app.notes values ('2026-11-03')",
+      'foreign key violation in foreign key notes_day_fkey of app.notes',
+      'Rows of app.notes refer to rows that are no longer in app.daily: delete these first, or make the foreign key anew with "on delete cascade".',
+    ],
+    [
+      '23P01',
+      'alter table app.daily add constraint apart exclude (total with =)',
+      'exclusion violation in constraint apart of app.daily',
+      'The rows have to meet it, or: alter table app.daily drop constraint apart;',
+    ],
+    [
+      'P0001',
+      raising("raise exception 'secret %', new.total;"),
+      'a function raised an exception in trigger "Audit" of app.daily',
+      disabled,
+    ],
+    [
+      '22012',
+      raising('perform new.total / (new.total - new.total);'),
+      'division by zero in trigger "Audit" of app.daily',
+      disabled,
+    ],
+    [
+      '23514',
+      `create table app.log (n bigint constraint positive check (n < 100000)); ${raising('insert into app.log values (new.total);')}`,
+      'check violation in constraint positive of app.log in trigger "Audit" of app.daily',
+      disabled,
+    ],
+  ])('%s, by %s', async (sqlstate, made, what, hint) => {
+    await done()
+    await sql.unsafe(made)
+    await sql.unsafe(`
+      insert into app.orders (day, amount) values (null, 123456), ('2026-12-24', 777777);
+      update app.orders set amount = 777777 - (select sum(amount) from app.orders where day = '2026-11-05') + amount where id = (select min(id) from app.orders where day = '2026-11-05');
+      delete from app.orders where day = '2026-11-03'`)
+    const before = await sql`select * from app.daily order by day`
+    const result = await request()
+    expect(result).toMatchObject({ status: 'error' })
+    expect(sentence(result)).toBe(`TableRefused: ${what}`)
+    expect(result.error).toMatchObject({ sqlstate, hint })
+    expect(JSON.stringify(result.error)).not.toMatch(/secret|777777|123456/)
+    expect(await sql`select * from app.daily order by day`).toEqual(before)
+  })
+})
