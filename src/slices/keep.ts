@@ -5,7 +5,7 @@ import { checkData, insistOnChecking } from '../rebuild/plan/check-data.ts'
 import { analyze, filling, type RunOptions, uniqueOf } from '../rebuild/plan/fill.ts'
 import { besideReaders } from '../rebuild/plan/locks.ts'
 import { type Patience, untilUnlocked } from '../record/definitions/look.ts'
-import { recordSlices } from '../record/plan/slice-marks.ts'
+import { type Known, recordSlices } from '../record/plan/slice-marks.ts'
 import { lockWhatIsRead, recordChecks } from '../record/plan/work.ts'
 import { noteWrong } from '../record/plan/wrong-slices.ts'
 import { holdsOf, insistOnHolds, readKnown } from '../record/runs/known-slices.ts'
@@ -43,7 +43,12 @@ interface Part {
   /** A query about the table, and its query, for what the run tells of itself, before or after it writes; and one about its log, before that. */
   asks?: { before?: string; after?: string; log?: string }
   answer?: object
-  log?: { holds: NonNullable<RunPlan['basis']>; isBelieved: boolean; logOid: number }
+  log?: {
+    holds: NonNullable<RunPlan['basis']>
+    isBelieved: boolean
+    logOid: number
+    last: Known['mark']
+  }
 }
 
 interface KeepOptions extends RunOptions, Pick<Patience, 'until'> {
@@ -146,12 +151,15 @@ async function readState(sql: Sql, view: ViewFacts, facts: KeptFacts, logged: Re
 
 type State = Exclude<Awaited<ReturnType<typeof readState>>, 'gone'>
 
+/** What the last success has noted, if no refresh has failed since. */
+const lastOf = ({ mark, hasFailed }: Known): Known['mark'] => (hasFailed ? null : mark)
+
 /** What slices that were asked for leave to the next refresh: the log as it was, if it could have been believed and its proof holds; and that it cannot be used. */
 function passOn(view: ViewFacts, logged: ReadLog, { known, world }: State) {
   const { mark, proof, logOid } = known
   if (overflows(known)) return { answer: { slices: { overflows: logOid } } }
   if (whyNotBelieved(known, logged) !== null || proof === null || proof !== mark?.proof) return {}
-  const log = { holds: holdsOf(view, world, known, []), isBelieved: true, logOid }
+  const log = { holds: holdsOf(view, world, known, []), isBelieved: true, logOid, last: lastOf(known) }
   return { answer: { slices: markOf(known, logged.by, null, mark.joins) }, log }
 }
 
@@ -195,7 +203,12 @@ async function touchedOf(
     some: because === null ? touchedRows(log, most) : null,
     asks: because === null ? { log: countTouched(log, most) } : { ...before, after: countAll(log) },
     answer: { slices: markOf(known, by, because, joins) },
-    log: { holds: holdsOf(view, world, known, schemas), isBelieved: changed === null, logOid: known.logOid },
+    log: {
+      holds: holdsOf(view, world, known, schemas),
+      isBelieved: changed === null,
+      logOid: known.logOid,
+      last: lastOf(known),
+    },
   }
 }
 
@@ -267,7 +280,7 @@ function planOf(
         ...ask(asks.before),
         writing(view, facts, { some, keeps }),
         ...(some === null && !facts.isAnalyzed ? inPlaceOf(view.owner, [analyze(view)]) : []),
-        noteWritten(view.oid),
+        noteWritten(view.oid, log?.last),
         insistOnFacts(view, facts),
         ...ask(asks.after),
         ...checkData({ view, relation: view, query, seal }, checking),

@@ -22,6 +22,14 @@ export interface Mark {
   /** If a whole refresh compared: how many slices that no change has touched, and how many of them were wrong. */
   compared?: number
   wrong?: number
+  /**
+   * How many rows of the table, by its OID, the refresh has written, the server had counted by then, and others had written since all rows were computed
+   * last, as far as it is known; negative: the server had not yet counted all.
+   */
+  table?: number
+  written?: number
+  seen?: number
+  others?: number
   /** The log, by its OID, by which a refresh met a time beyond the range of its type. */
   overflows?: number
 }
@@ -68,6 +76,8 @@ export interface Known {
   isOurs: boolean
   /** Whether a refresh since then met a time beyond the range of its type. */
   hasOverflown: boolean
+  /** Whether a refresh has failed since then, whose rows the server has counted. */
+  hasFailed: boolean
   /** How the world differs from that of the mark, in words. */
   changed: string | null
   /** What a refresh found wrong, and of which log. */
@@ -85,6 +95,7 @@ export const recordSlices: Statement = {
     'because', regexp_replace(r.meta #>> '{response,because}', '^computes (all )?slices',
       concat('computes ', coalesce(it ->> 'anew', 'all'), ' of about ' || (it ->> 'of'), ' slices'))
       || case when it ? 'compared' then format('; of %s slices that no change has touched, %s differed', it ->> 'compared', it ->> 'wrong') else '' end
+      || case when (it ->> 'wrong')::int8 > 0 and (it ->> 'others')::int8 > 0 then format('; others had written %s of its rows', it ->> 'others') else '' end
       || case it ->> 'written' when '1' then '; 1 row written' else coalesce('; ' || (it ->> 'written') || ' rows written', '') end))
   from (select nullif(current_setting('${found}', true), '')::jsonb) found(it)
  where r.id = current_setting('viewkeeper.run')::bigint and r.status = 'running' and it is not null`,

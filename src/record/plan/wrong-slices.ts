@@ -27,14 +27,14 @@ export const tellWrong = ({ view, run, wrong, compared }: Wrong) => ({
   next: newLog(view),
 })
 
-/** Notes that slices were wrong, for as long as the log of this OID stands: nobody believes it any more. */
+/** Notes that slices were wrong, for as long as the log of this OID stands: nobody believes it any more. Unless others have written the table itself. */
 export const noteWrong = (log: number): Statement => ({
   kind: 'command',
   phase: 'counting',
   sql: `insert into viewkeeper.switches as s (key, value)
 select '${wrongSlices}', jsonb_build_object(r.definition_id, jsonb_build_object('log', ${log}, 'run', r.id) || it)
   from viewkeeper.runs r cross join (select nullif(current_setting('${found}', true), '')::jsonb) found(it)
- where r.id = current_setting('viewkeeper.run')::bigint and r.definition_id is not null and (it ->> 'wrong')::int8 > 0
+ where r.id = current_setting('viewkeeper.run')::bigint and r.definition_id is not null and (it ->> 'wrong')::int8 > 0 and (it ->> 'others')::int8 > 0 is not true
     on conflict (key) do update set value = s.value || excluded.value, updated_at = clock_timestamp()`,
   hidden: true,
 })

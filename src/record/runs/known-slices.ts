@@ -48,6 +48,7 @@ export const insistOnHolds = ({ view }: ViewFacts, { sql, is }: ReturnType<typeo
 const lastSuccess = (sql: Sql, { schema, name }: QualifiedName) => sql`
   select d.id, d.slices ->> 'wholeEvery' as every, r.meta #> '{response,slices}' as mark, (r.meta #>> '{response,fillMs}')::float8 as fill_ms,
          coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours,
+         exists (select from viewkeeper.runs f where f.definition_id = d.id and f.id > r.id and f.status in ('failed', 'canceled')) as has_failed,
          exists (select from viewkeeper.runs f where f.definition_id = d.id and f.id > r.id and f.status = 'failed' and f.error ->> 'sqlstate' = '22008'
             and f.meta #>> '{response,because}' like 'computes slices %') as has_overflown
     from viewkeeper.definitions d cross join viewkeeper.last_success(d.id) f(id) join viewkeeper.runs r on r.id = f.id
@@ -63,7 +64,7 @@ const lately = (sql: Sql) => sql`
 export async function readKnown(sql: Sql, view: ViewFacts, log: Logged): Promise<Known | undefined> {
   const [known] = await sql<Known[]>`
     select now.world, now.world::text as text, ${sql.unsafe(log.proof)} as proof, c.xmin::text as toucher, to_jsonb(clock_timestamp()) #>> '{}' as now, l.oid::int8 as "logOid",
-           last.mark, ${sql.unsafe(log.finds)} as finds, last.fill_ms as "fillMs", last.every, coalesce(last.is_ours, false) as "isOurs", last.has_overflown is true as "hasOverflown",
+           last.mark, ${sql.unsafe(log.finds)} as finds, last.fill_ms as "fillMs", last.every, coalesce(last.is_ours, false) as "isOurs", last.has_overflown is true as "hasOverflown", last.has_failed is true as "hasFailed",
            ((last.mark ->> 'wholeAt')::timestamptz not between clock_timestamp() - coalesce(last.every, '1 day')::interval and clock_timestamp()) is true as "isDue",
            case when last.mark ? 'world' then viewkeeper.changed(last.mark -> 'world', now.world) end as changed,
            (select s.value -> last.id::text from viewkeeper.switches s where s.key = ${wrongSlices}) as wrong,

@@ -100,6 +100,34 @@ describe('a refresh of all slices that is due once a day', () => {
     ).toEqual([])
   })
 
+  const byHand = (statements: string) =>
+    sql.begin((own) => own.unsafe(`${statements}; select pg_stat_force_next_flush()`))
+
+  eachCase(
+    [
+      ['an update', "update app.daily set n = 0 where day = '2026-11-05'"],
+      ['a delete', "delete from app.daily where day = '2026-11-05'"],
+      ['a row', "insert into app.daily values ('2027-01-01', 1, 1)"],
+    ],
+    { quick: 2 },
+  )('corrects what others have written, and goes on to believe the log: %s', async (_, statement) => {
+    await make(totals)
+    await refreshed()
+    await sql`update app.orders set amount = amount + 1 where day = '2026-11-03'`
+    await refreshed()
+    await byHand(statement)
+    await refreshed()
+    expect((await refreshedOnceADay()).because).toMatch(
+      /, 1 differed; others had written 1 of its rows; \d rows? written$/,
+    )
+    await sql`update app.orders set amount = amount + 1 where day = '2026-11-03'`
+    expect((await refreshed()).slices).toMatchObject({ anew: 1 })
+    await changeUnheard("update app.orders set amount = 0 where day = '2026-11-05'")
+    await refreshed()
+    expect((await refreshedOnceADay()).because).toMatch(/, 1 differed; \d rows? written$/)
+    expect((await refreshed()).because).toContain('nobody believes it')
+  })
+
   test('is made, too, after the clock of the server was set back', async () => {
     await make(totals)
     const meta = sql`jsonb_set(meta, '{response,slices,wholeAt}', to_jsonb(now() + interval '1 year'))`
