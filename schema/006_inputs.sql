@@ -589,7 +589,7 @@ declare
   inputs jsonb;
 begin
   select r.id, r.inputs, r.finished_at, l.query, r.filled = l.filling and r.touched = l.touched as is_ours,
-         d.schema_name, d.name, d.max_staleness_seconds,
+         d.schema_name, d.name, d.max_staleness_seconds, d.promised_lag_seconds,
          coalesce(d.skip_unchanged, nullif(current_setting('viewkeeper.skip_unchanged', true), '')::boolean, false) as may_count
     into known
     from viewkeeper.definitions d
@@ -610,6 +610,8 @@ begin
     horizon := viewkeeper.horizon();
     if horizon is null or horizon <= (known.inputs ->> 'began')::timestamptz
        or horizon < clock_timestamp() - make_interval(secs => known.max_staleness_seconds)
+       -- The next look comes in a minute, or later if the lag is long, and needs some seconds.
+       or horizon < clock_timestamp() - make_interval(secs => least(known.promised_lag_seconds - 70, known.promised_lag_seconds / 2))
        or horizon <= (select max(r.as_of) from viewkeeper.runs r where r.definition_id = of_definition and r.id > known.id
                          and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)) then
       return null;

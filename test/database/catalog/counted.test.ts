@@ -182,6 +182,19 @@ describe('a scheduled refresh of a view that reads tables', () => {
     await updateRows(sql, 'definitions', { view: 'still.v' }, { maxStalenessSeconds: null })
   })
 
+  test.each([
+    { lag: 120, status: 'updated' },
+    { lag: 150, status: 'skipped' },
+  ])(
+    'with a target lag of $lag s is $status: counters tell what was so a minute ago',
+    async ({ lag, status }) => {
+      await filled('base', 'v')
+      await updateRows(sql, 'definitions', { view: 'still.v' }, { promisedLagSeconds: lag })
+      expect(await scheduled('v')).toBe(status)
+      await updateRows(sql, 'definitions', { view: 'still.v' }, { promisedLagSeconds: null })
+    },
+  )
+
   test('is left out of a batch, too', async () => {
     await filled('base', 'v')
     const batchId = await begin(saving, { pattern: 'still.v', exchange: 'each' })
