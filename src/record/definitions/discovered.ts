@@ -17,6 +17,7 @@ const onlyRefreshes = String.raw`^\s*(?:${refresh}\s*(?:;\s*|$))+$`
 
 /** Gives a discovered definition to every view in the catalog that has no definition; whether there was any. What pg_cron refreshes is left to it. */
 export async function discoverDefinitions(sql: Sql): Promise<boolean> {
+  await (await import('./kept-marks.ts')).markAgain(sql)
   const { count } = await sql`
     insert into viewkeeper.definitions as d (schema_name, name, source)
     select n.nspname, c.relname, 'discovered'

@@ -138,9 +138,14 @@ export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts
   return view
 }
 
-/** As findView, which refuses a table: a kept table whose query is set aside or dropped is refused with that. */
+/**
+ * As findView, which refuses a table: a kept table whose query is set aside or dropped is refused with that. One whose query has lost its comment is on
+ * record, and gets it back.
+ */
 export const findKnown = (sql: Sql, name: QualifiedName): Promise<ViewFacts | undefined> =>
   findView(sql, name).catch(async (error) => {
+    const { markAgain } = await import('./kept-marks.ts')
+    if (await markAgain(sql, name)) return findView(sql, name)
     throw await unknownView(sql, name, error)
   })
 
@@ -158,6 +163,8 @@ export async function sinceAside(sql: Sql, { schema, name }: QualifiedName): Pro
  */
 export async function unknownView(sql: Sql, name: QualifiedName, refused?: unknown): Promise<unknown> {
   if (refused !== undefined && !(refused instanceof Problem && refused.code === 'UnknownView')) return refused
+  const unmarked = refused && (await (await import('./kept-marks.ts')).sinceUnmarked(sql, name))
+  if (unmarked) return new Problem('UnknownView', unmarked, { field: 'view' })
   const aside = await sinceAside(sql, name)
   const gone = aside === '' ? await (await import('../runs/went-wrong.ts')).sinceGone(sql, name) : null
   if (gone !== null)

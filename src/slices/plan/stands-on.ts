@@ -135,6 +135,11 @@ export const standsOn: Fact[] = [
       'nothing, if rows stay; its age is unknown until the next refresh if the server writes the table anew',
   },
   {
+    what: 'the comment on its query',
+    who: owner,
+    refresh: 'puts it back by the record, or says what to type',
+  },
+  {
     what: 'rows that others write, also by triggers',
     who: 'whom `doctor` names',
     refresh: 'of all rows corrects and counts them',

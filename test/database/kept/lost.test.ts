@@ -1,10 +1,12 @@
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
+import { refresh } from '../../../src/run/refresh.ts'
 import { keptMark } from '../../../src/sql/names.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { deleteRows, emptyTables, updateRows } from '../../support/record/rows.ts'
-import { useDatabase } from '../../support/servers/database.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const { database, sql } = useDatabase()
 const look = () => monitor(database, { schedules: unscheduled, publish: unheard, people: null })
@@ -74,4 +76,54 @@ test('the plain view of its query comes back with its mark if a view below was m
   expect(await sql`select relation::regclass::text as kept from viewkeeper.kept()`).toEqual([
     { kept: 'app.daily' },
   ])
+})
+
+describe('a query that has lost the comment by which it is known', () => {
+  const mark = `comment on view app.daily_query is '${keptMark}'`
+  const comment = async () =>
+    (await sql`select obj_description('app.daily_query'::regclass, 'pg_class') as is`)[0]?.is
+  const request = () => refresh({ view: 'app.daily' }, callOn(database))
+
+  beforeEach(async () => {
+    await sql.unsafe(
+      `create view app.daily_query as select day, count(*) as n from app.orders group by day; ${table}`,
+    )
+    await sql.unsafe(mark)
+    expect(await request()).toMatchObject({ status: 'updated' })
+  })
+
+  test.each(["'the query of daily'", 'null'])(
+    'gets it back with a refresh, and with a look: %s',
+    async (lost) => {
+      await sql.unsafe(`comment on view app.daily_query is ${lost}`)
+      expect(await request()).toMatchObject({ status: 'updated' })
+      expect(await comment()).toBe(keptMark)
+      await sql.unsafe(`comment on view app.daily_query is ${lost}`)
+      await look()
+      expect(await comment()).toBe(keptMark)
+      expect(await incidents()).toEqual([])
+    },
+  )
+
+  test('and is told with what to type where no record knows the table, as after a restore without comments', async () => {
+    await sql.unsafe(
+      `drop table app.daily; drop view app.daily_query; create view app.daily_query as select day, count(*) as n from app.orders group by day; ${table}`,
+    )
+    const { code, message } = await refusalOf(request())
+    expect([code, message]).toEqual([
+      'UnknownView',
+      expect.stringContaining('comment on view "app"."daily_query" is '),
+    ])
+    await sql.unsafe(message.slice(message.indexOf('comment on view ')))
+    expect(await request()).toMatchObject({ status: 'updated' })
+  })
+
+  test('and another table that has taken its name stays what it is', async () => {
+    await sql.unsafe(
+      `comment on view app.daily_query is null; drop table app.daily; create table app.daily (day date, n bigint)`,
+    )
+    expect(await refusalOf(request())).toMatchObject({ code: 'UnknownView' })
+    await look()
+    expect(await comment()).toBeNull()
+  })
 })
