@@ -105,6 +105,17 @@ interface PlannedFacts {
   /** Of the log of one with a target lag, as `viewkeeper.followed_log` has it. */
   followed?: { tookMs: number | null; unused: boolean; owner: string | null; asker: string } | null
   limitMs: number | null
+  /** The last attempt of an open batch, if no other run has failed since the last success. */
+  attempt?: Attempt | null
+}
+
+/** An attempt of a batch at a view, which it makes once more up to so many times. */
+interface Attempt {
+  status: RunStatus
+  attempt: number
+  class: string | null
+  sqlstate: string | null
+  retries: number
 }
 
 /** What decides how a view stands: its facts, and who holds it back. */

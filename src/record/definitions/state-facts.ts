@@ -31,6 +31,15 @@ const failedInARow = (sql: Sql) => sql`
     join viewkeeper.batches b on b.id = r.batch_id and b.trigger = 'schedule'
    where not r.mended`
 
+/** The last attempt of an open batch at definition d, if no other run of it has failed since its last success. */
+const lastAttempt = (sql: Sql) => sql`(
+  select jsonb_build_object('status', r.status, 'attempt', r.attempt, 'class', r.error ->> 'class', 'sqlstate', r.error ->> 'sqlstate', 'retries', o.retries)
+    from open_batches o join viewkeeper.runs r on r.batch_id = o.batch_id and r.definition_id = o.definition_id
+   where o.definition_id = d.id and not exists (
+     select from viewkeeper.runs f where f.definition_id = d.id and f.status = 'failed' and f.batch_id is distinct from o.batch_id
+        and f.finished_at > coalesce(d.last_success_at, '-infinity'))
+   order by r.attempt desc limit 1)`
+
 /**
  * The facts of every view of the catalog, of every authored view even if it is missing in the database, and of every view that is set
  * aside, by name; or of the one with this name, or of those `among` definitions. Temporary views are left out, here and
@@ -56,7 +65,7 @@ export async function readFacts(
     with targets as materialized (
       select exists (select from viewkeeper.definitions where target_lag_seconds is not null and removed_at is null) as any),
     open_batches as materialized (
-      select v.definition_id, v.batch_id from viewkeeper.batches b join viewkeeper.batch_views v on v.batch_id = b.id
+      select v.definition_id, v.batch_id, v.retries from viewkeeper.batches b join viewkeeper.batch_views v on v.batch_id = b.id
        where b.status in ('pending', 'running')),
     known as (
       select d.*, failure.finished_at as failed_at, failure.class as failure_class,
@@ -74,7 +83,7 @@ export async function readFacts(
                              where r.definition_id = d.id and r.id > d.last_success_id and ${sql.unsafe(isUnneeded('r'))}))) * 1000)::float8,
                         'usualMs', usual.ms, 'failures', failed.times, 'failedAt', (extract(epoch from failed.last) * 1000)::float8,
                         'suspendAfter', d.suspend_after_failures, 'intervalMs', d.scheduled_interval_seconds::int8 * 1000, 'byLog', d.storage = 'table' and d.slices is not null,
-                        'followed', viewkeeper.followed_log(d.id),
+                        'followed', viewkeeper.followed_log(d.id), 'attempt', ${lastAttempt(sql)},
                         'limitMs', (extract(epoch from d.max_staleness) * 1000)::float8)
                  from viewkeeper.usual_duration(d.id) usual cross join lateral (${failedInARow(sql)}) failed) end as planned
         from (select d.*, latest.*, d.schema_name as schema

@@ -1,5 +1,7 @@
+import { retryDelayOf } from '../../batch/plan/next.ts'
 import { fails, type ViewStateFacts } from '../../catalog/plan/state.ts'
 import { type IncidentKind, incidentKinds } from '../../words/event.ts'
+import { isEnded } from '../../words/run.ts'
 
 /** Something that a look finds wrong. */
 export interface Finding {
@@ -32,7 +34,7 @@ export function findWrong(
   const namesOf = (which: (view: ViewStateFacts) => boolean): string[] =>
     tried.filter(which).map(({ view }) => view)
   const found = {
-    failing: namesOf((view) => !view.missing && fails(view)),
+    failing: namesOf((view) => !view.missing && fails(view) && !isRetried(view)),
     missing: namesOf(({ missing }) => missing),
     lag: lag.toSorted(),
     suspended: namesOf(({ view, missing }) => !missing && suspended.includes(view)),
@@ -49,6 +51,15 @@ export function findWrong(
         }))
       : found[kind].map((name) => ({ kind, name, ageSeconds: null, maxStalenessSeconds: null })),
   )
+}
+
+/** Whether the first failure may be mended by itself: the batch makes another attempt, or is about to. */
+const isRetried = ({ planned }: ViewStateFacts): boolean => {
+  const last = planned?.attempt
+  if (!last) return false
+  return last.status === 'failed'
+    ? retryDelayOf({ ...last, retryDelaySeconds: 0 }, last) !== null
+    : last.attempt > 1 && !isEnded(last.status)
 }
 
 const seconds = (ms: number | null): number | null => (ms === null ? null : Math.round(ms / 1000))

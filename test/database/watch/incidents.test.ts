@@ -215,7 +215,7 @@ describe('an incident', () => {
     await look()
     const message = await tell()
     expect(message?.subject).toBe('batch b-2 failed, nobody advanced the batch [production]')
-    expect(message?.text).toContain('Next: viewkeeper batches b-2 --env production')
+    expect(message?.text).toContain('Next: viewkeeper retry b-2 --env production')
     await updateRows(sql, 'batches', {}, { finishedAt: sql`now() - interval '1 hours'` })
     await writePast([{ view: 'quiet', ago: '1 minutes' }])
     await pass('6 minutes')

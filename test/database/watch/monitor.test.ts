@@ -44,6 +44,56 @@ describe('the monitor', () => {
     await sql`drop materialized view failing`
   })
 
+  test('tells of no failure whose next attempt is on its way, as after a restart, unless the view failed before', async () => {
+    const failing = async () => namesByKind(await monitor({}, context)).failing
+    const ends = (more: Record<string, unknown>) =>
+      insertRow(sql, 'runs', {
+        view: 'steady',
+        batchId: 'open',
+        trigger: 'schedule',
+        startedAt: sql`clock_timestamp()`,
+        status: 'failed',
+        finishedAt: sql`clock_timestamp()`,
+        ...more,
+      })
+    await insertRow(sql, 'batches', { id: 'open', status: 'running', advancedAt: sql`clock_timestamp()` })
+    await insertRow(sql, 'batchViews', { batchId: 'open', view: 'steady', retries: 1 })
+    const { id } = await ends({ error: { class: 'RunLost', message: 'lost' } })
+    expect(await failing()).toEqual([])
+    await updateRows(
+      sql,
+      'runs',
+      { id },
+      { error: { class: 'ViewSqlFailed', sqlstate: '22012', message: 'bad' } },
+    )
+    expect(await failing()).toEqual(['public.steady'])
+    await updateRows(sql, 'runs', { id }, { error: { class: 'RunLost', message: 'lost' } })
+    const again = await ends({
+      attempt: 2,
+      status: 'pending',
+      startedAt: null,
+      finishedAt: null,
+      notBefore: sql`now()`,
+    })
+    expect(await failing()).toEqual([])
+    const { id: before } = await ends({ batchId: null, error: { class: 'LockTimeout', message: 'no lock' } })
+    expect(await failing()).toEqual(['public.steady'])
+    await deleteRows(sql, 'runs', { id: before })
+    expect(await failing()).toEqual([])
+    await updateRows(
+      sql,
+      'runs',
+      { id: again.id },
+      {
+        status: 'failed',
+        startedAt: sql`clock_timestamp()`,
+        finishedAt: sql`clock_timestamp()`,
+        error: { class: 'RunLost', message: 'lost' },
+      },
+    )
+    expect(await failing()).toEqual(['public.steady'])
+  })
+
   test('counts a view as failed until a run makes its data fresh, it is paused, or it is dropped', async () => {
     const failing = async () => {
       lines.length = 0
