@@ -84,13 +84,23 @@ const sameSignalMs = 500
 /** The longest wait for the start to end after everything was stopped. */
 const settleMs = 1000
 
+/** Who sends a signal, usually: the system does not say who has. */
+const senders = {
+  SIGINT: 'Ctrl-C',
+  SIGTERM: 'what runs the process, as systemd, Docker or Kubernetes do, or kill',
+  SIGHUP: 'the terminal, which has ended',
+}
+
 /**
  * Runs `start`, and goes on until Ctrl-C, SIGTERM or the end of the terminal. This signal stops what was
  * started, in reverse order, also in the middle of the start, and then ends the process with 0. A second
  * signal ends the process at once. If the start or something that was started fails, everything is stopped
- * and the reason is thrown.
+ * and the reason is thrown. The log says that the process stops, by which signal, and last that it ends.
  */
-export async function untilSignal(start: (life: Life) => Promise<void>): Promise<never> {
+export async function untilSignal(
+  start: (life: Life) => Promise<void>,
+  logger?: ProcessLogger,
+): Promise<never> {
   const { promise: failed, reject: fail } = Promise.withResolvers<never>()
   const stops: (() => Promise<void>)[] = []
   let stoppingSince: number | undefined
@@ -108,18 +118,23 @@ export async function untilSignal(start: (life: Life) => Promise<void>): Promise
       throw new Error('everything is being stopped')
     },
   })
-  const onSignal = async () => {
+  const end = (signal: NodeJS.Signals, exit: number): never => {
+    logger?.info('ends', { signal, exit, stoppedForMs: Date.now() - (stoppingSince ?? 0) })
+    process.exit(exit)
+  }
+  const onSignal = async (signal: keyof typeof senders) => {
     if (stoppingSince !== undefined) {
-      if (Date.now() - stoppingSince > sameSignalMs) process.exit(130)
+      if (Date.now() - stoppingSince > sameSignalMs) end(signal, 130)
       return
     }
+    logger?.info('stops', { signal, sentBy: senders[signal], pid: process.pid, parentPid: process.ppid })
     await stopAll()
     // A start that is still going on loses its database or calls onStop, and so ends soon. It may hang
     // instead: postgres.js can lose a query when its connection breaks.
     await Promise.race([started.catch(() => {}), pause(settleMs)])
-    process.exit(0)
+    end(signal, 0)
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal)
+  for (const signal of Object.keys(senders) as (keyof typeof senders)[]) process.on(signal, onSignal)
   // If the server ends in the middle of a transaction or a copy, postgres.js 3.4.9 still writes to the closed
   // socket. Its error cannot be caught anywhere else. Whoever called ends the process: what is thrown to nobody comes back here.
   process.off('uncaughtException', endOn)

@@ -56,7 +56,7 @@ interface Serving {
 export async function serve(serving: Serving): Promise<never> {
   const logger = makeLogger(levelIn(process.env) ?? serving.options.logLevel ?? 'INFO')
   try {
-    return await untilSignal((life) => start(life, serving, logger))
+    return await untilSignal((life) => start(life, serving, logger), logger)
   } catch (error) {
     if (error instanceof LocalProblem || error instanceof Problem) throw error
     logger.error('ended by a defect', safeError(error))

@@ -155,4 +155,13 @@ test('a database that is away at the start is waited for, with one line', async 
   copy.process.kill('SIGTERM')
   expect(await copy.exit).toBe(0)
   expect(copy.lines.filter(({ message }) => message.startsWith('waits'))).toHaveLength(1)
+  // By which signal it stops, and last that it ends.
+  const stops = {
+    message: 'stops',
+    signal: 'SIGTERM',
+    sentBy: expect.stringMatching(/systemd.*kill/),
+    parentPid: process.pid,
+  }
+  expect(copy.lines).toContainEqual(expect.objectContaining(stops))
+  expect(copy.printed().trim().split('\n').at(-1)).toMatch(/"message":"ends".*"signal":"SIGTERM","exit":0/)
 })
