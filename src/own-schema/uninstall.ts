@@ -1,5 +1,8 @@
 import type { Sql } from '../server/database.ts'
+import { undone } from '../server/transactions.ts'
 import { batchPlaces, logSchema } from '../sql/names.ts'
+import { printed, unquoted } from '../words/names.ts'
+import { Problem } from '../words/problem.ts'
 import { ownerRole, viewsRole } from './db/role.ts'
 
 /** What takes Viewkeeper away from one database. */
@@ -12,16 +15,26 @@ export interface Removal {
 
 /**
  * What was made in this database: its schemas, with the logs of changes and their triggers, and what the roles and `logins` were
- * granted here; what they own goes to `heir`, written as in SQL. The roles go if nothing else on the server uses them. Changes nothing.
+ * granted here. What they own goes to the owner in its definition, or else to `heir`, and to no superuser, who would execute its code with all
+ * rights. The roles go if nothing else on the server uses them. Throws DependentsExist if something of others would go with the schemas, unless
+ * `dropDependents` says so, and InvalidRequest without a good heir. Changes nothing.
  */
-export async function planRemoval(sql: Sql, logins: string[], heir: string): Promise<Removal> {
+export async function planRemoval(
+  sql: Sql,
+  logins: string[],
+  { giveTo, dropDependents }: { giveTo: string | null; dropDependents: boolean },
+): Promise<Removal> {
   const roles = [...logins, ownerRole, viewsRole]
+  if (!dropDependents) await refuseDependents(sql)
   const [found] = await sql<
     [
       {
         roles: string[]
         joins: boolean
         me: string
+        heir: string | null
+        isSuper: boolean
+        owned: string[]
         elsewhere: string[]
         schemas: string[]
         revokes: string[]
@@ -32,12 +45,17 @@ export async function planRemoval(sql: Sql, logins: string[], heir: string): Pro
       select oid, quote_ident(rolname) as name from pg_catalog.pg_roles where rolname in (select jsonb_array_elements_text(${sql.json(roles)}))),
     here as materialized (select oid, datname from pg_catalog.pg_database where datname = current_database()),
     schemas as materialized (
-      select nspname from pg_catalog.pg_namespace where nspname in ('viewkeeper', ${logSchema}) or nspname ~ ${batchPlaces}),
+      select nspname from pg_catalog.pg_namespace where ${sql.unsafe(isOurs)}),
     used as materialized (
       select ours.name as role, d.*, coalesce(nullif(d.dbid, 0), case when d.classid = 'pg_database'::regclass then d.objid end) as database
         from pg_catalog.pg_shdepend d join ours on d.refclassid = 'pg_authid'::regclass and d.refobjid = ours.oid)
     select to_jsonb(array(select name from ours order by 1)) as roles,
-           quote_ident(current_user) as me, not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) as joins,
+           current_user::text as me, not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) as joins,
+           (select quote_ident(rolname) from pg_catalog.pg_roles where rolname = ${giveTo}) as heir,
+           coalesce((select rolsuper from pg_catalog.pg_roles where rolname = ${giveTo}), false) as "isSuper",
+           to_jsonb(array(select distinct i.type || ' ' || i.identity from used u join here on here.oid = u.database,
+                                 pg_catalog.pg_identify_object(u.classid, u.objid, 0) i
+                  where u.deptype = 'o' and coalesce(i.schema, i.name) not in (select quote_ident(nspname) from schemas) order by 1)) as owned,
            to_jsonb(array(select distinct quote_ident(b.datname) from used u join pg_catalog.pg_database b on b.oid = u.database
                   where b.datname <> current_database() order by 1)) as elsewhere,
            to_jsonb(array(select quote_ident(nspname) from schemas order by nspname desc)) as schemas,
@@ -52,15 +70,30 @@ export async function planRemoval(sql: Sql, logins: string[], heir: string): Pro
                 where u.deptype = 'a' and u.classid <> 'pg_default_acl'::regclass
                   and coalesce(i.schema, i.name) not in (select quote_ident(nspname) from schemas)) o
               order by 1)) as revokes`
+  const { heir } = found
+  const given = await readGivenBack(sql, found)
+  const kept = found.owned.filter((each) => !given.some(({ object }) => object === each))
+  if (heir === null ? giveTo !== null || kept.length > 0 : found.isSuper || found.roles.includes(heir))
+    throw new Problem(
+      'InvalidRequest',
+      giveTo === null
+        ? `${printed(kept.join(', '))} belongs to Viewkeeper's roles. Nothing was changed. Name the role that gets it in --give-to: no superuser, because a refresh executes the code of a view as its owner.`
+        : `${printed(giveTo)} ${heir === null ? 'is no role' : found.isSuper ? 'is a superuser, and a refresh would execute the code of a view with all rights' : "is one of Viewkeeper's own roles"}. Nothing was changed. Name another role in --give-to.`,
+      { field: '--give-to' },
+    )
   const all = found.roles.join(', ')
   const goes = found.elsewhere.length === 0
+  const heirs = [...new Set([...(heir === null ? [] : [heir]), ...given.map(({ owner }) => owner)])]
   return {
     statements: [
       ...(found.joins && all !== ''
-        ? [`grant ${[...found.roles, ...(heir === found.me ? [] : [heir])].join(', ')} to current_user`]
+        ? [
+            `grant ${[...found.roles, ...heirs.filter((each) => unquoted(each) !== found.me)].join(', ')} to current_user`,
+          ]
         : []),
       ...found.schemas.map((schema) => `drop schema ${schema} cascade`),
-      ...(all === '' ? [] : [`reassign owned by ${all} to ${heir}`]),
+      ...given.map(({ object, owner }) => `alter ${object} owner to ${owner}`),
+      ...(all === '' || heir === null ? [] : [`reassign owned by ${all} to ${heir}`]),
       // `drop owned` also revokes what the roles were granted on other databases.
       ...(!goes ? found.revokes : all === '' ? [] : [`drop owned by ${all}`, `drop role ${all}`]),
     ],
@@ -70,4 +103,69 @@ export async function planRemoval(sql: Sql, logins: string[], heir: string): Pro
           `${found.elsewhere.join(', ')} of this server ${found.elsewhere.length === 1 ? 'uses' : 'use'} ${all}, too: the roles stay. The last uninstall drops them.`,
         ],
   }
+}
+
+/** SQL for whether a schema of pg_namespace is Viewkeeper's. */
+const isOurs = `(nspname in ('viewkeeper', '${logSchema}') or nspname ~ '${batchPlaces}')`
+
+/**
+ * The views that belong to our roles, with the owners that their definitions name. An administrator who is no superuser reads them as a member
+ * of our roles, and undoes that. A schema `viewkeeper` of somebody else may execute anything, and is not read.
+ */
+const readGivenBack = (
+  sql: Sql,
+  { roles, joins }: { roles: string[]; joins: boolean },
+): Promise<{ object: string; owner: string }[]> =>
+  undone(sql, async (part) => {
+    if (joins && roles.length > 0) await part.unsafe(`grant ${roles.join(', ')} to current_user`)
+    const ours = await part`
+      select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+       where n.nspname = 'viewkeeper' and c.relname = 'definitions' and c.relkind = 'r' and not c.relrowsecurity
+         and c.relowner in (to_regrole(${ownerRole}), current_user::regrole)`
+    if (ours.length === 0) return []
+    return await part<{ object: string; owner: string }[]>`
+      select i.type || ' ' || i.identity as object, quote_ident(r.rolname) as owner
+        from viewkeeper.definitions d
+        join pg_catalog.pg_namespace n on n.nspname = d.schema_name
+        join pg_catalog.pg_class c on c.relnamespace = n.oid and (c.relname = d.name and c.relkind in ('m', 'r')
+                                      or c.relname = d.name || '_query' and c.relkind = 'v' and d.storage = 'table')
+        join pg_catalog.pg_roles o on o.oid = c.relowner and quote_ident(o.rolname) in (select jsonb_array_elements_text(${sql.json(roles)}))
+        join pg_catalog.pg_roles r on r.rolname = d.owner and not r.rolsuper and quote_ident(r.rolname) not in (select jsonb_array_elements_text(${sql.json(roles)}))
+       cross join lateral pg_catalog.pg_identify_object('pg_class'::regclass, c.oid, 0) i
+       where d.removed_at is null order by 1`
+  })
+
+const mostNamed = 50
+
+/** Refuses to take along what others have made of our schemas: views, columns, functions, and what hangs on them. */
+async function refuseDependents(sql: Sql): Promise<void> {
+  const dependents = await sql<{ described: string }[]>`
+    with recursive gone(class, id, sub, kind) as (
+      select 'pg_namespace'::regclass::oid, oid, 0, 'n'::"char" from pg_catalog.pg_namespace where ${sql.unsafe(isOurs)}
+       union
+      -- What hangs on the rule of a view is the view.
+      select case when w.oid is null then d.classid else 'pg_class'::regclass end, coalesce(w.ev_class, d.objid), case when w.oid is null then d.objsubid else 0 end, d.deptype
+        from gone g join pg_catalog.pg_depend d on d.refclassid = g.class and d.refobjid = g.id and (g.sub = 0 or d.refobjsubid = g.sub)
+        left join pg_catalog.pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+       where d.deptype in ('n', 'a', 'i'))
+    select distinct pg_catalog.pg_describe_object(g.class, g.id, g.sub) as described
+      from gone g cross join lateral pg_catalog.pg_identify_object(g.class, g.id, g.sub) i
+     cross join lateral pg_catalog.pg_identify_object_as_address(g.class, g.id, g.sub) a
+     where g.kind = 'n' and g.class <> 'pg_namespace'::regclass
+       -- The triggers of our logs stand on tables of others.
+       and not (g.class = 'pg_trigger'::regclass and exists (
+         select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+          where t.oid = g.id and n.nspname = ${logSchema}))
+       and not exists (select from pg_catalog.pg_namespace where ${sql.unsafe(isOurs)} and (quote_ident(nspname) = i.schema or i.schema is null and nspname = a.object_names[1]))
+     order by 1 limit ${mostNamed + 1}`
+  if (dependents.length === 0) return
+  const more = dependents.length > mostNamed ? '\n  and more' : ''
+  throw new Problem(
+    'DependentsExist',
+    `What others have made depends on Viewkeeper's schemas, and would be dropped with them:\n\n` +
+      `${dependents
+        .slice(0, mostNamed)
+        .map(({ described }) => `  ${printed(described)}`)
+        .join('\n')}${more}\n\nNothing was changed. Change these, or type --drop-dependents.`,
+  )
 }

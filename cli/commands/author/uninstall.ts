@@ -10,6 +10,7 @@ import { commaSeparated, yes } from '../asking.ts'
 interface UninstallOptions {
   login: string[]
   giveTo?: string
+  dropDependents?: true
   yes?: true
 }
 
@@ -22,27 +23,33 @@ export function addTo(program: Command): void {
       'viewkeeper_app',
       'viewkeeper_iam',
     ])
-    .option('--give-to <role>', 'who gets the views that Viewkeeper created (default: you)')
+    .option('--give-to <role>', 'who gets the views that Viewkeeper created: no superuser')
+    .option('--drop-dependents', 'also drop what others have made of schema viewkeeper')
     .option(yes[0], 'execute it')
     .addHelpText(
       'after',
       `
-DATABASE_URL has to name an administrator. Your views stay, with data and grants. Stop serve, or remove the stack, first.`,
+DATABASE_URL has to name an administrator. Your views stay, with data and grants; a view whose definition names an
+owner goes to that one. Stop serve, or remove the stack, first.`,
     )
     .action((options: UninstallOptions) => uninstall(options))
 }
 
 /** Prints what takes away what was made in this database, or executes it: all or nothing. */
-const uninstall = ({ login, giveTo, yes }: UninstallOptions): Promise<void> =>
+const uninstall = ({ login, giveTo, dropDependents, yes }: UninstallOptions): Promise<void> =>
   databaseFromUrl(null).withConnection(
     async (sql) => {
-      const [{ heir }] = await sql<[{ heir: string }]>`
-        select quote_ident(coalesce(${giveTo ?? null}, current_user)) as heir`
-      const { statements, left } = await planRemoval(sql, login, heir)
+      const { statements, left } = await inTransaction(sql, async (transaction) => {
+        const removal = await planRemoval(transaction, login, {
+          giveTo: giveTo ?? null,
+          dropDependents: dropDependents ?? false,
+        })
+        if (yes && removal.statements.length > 0) await transaction.unsafe(removal.statements.join(';\n'))
+        return removal
+      })
       if (statements.length === 0) return report.line('nothing of Viewkeeper is in this database')
       if (!yes) print(...statements.map((each) => `${each};`), ...left.map((each) => `-- ${each}`))
       else {
-        await inTransaction(sql, (transaction) => transaction.unsafe(statements.join(';\n')))
         report.success(
           `${count(statements.length, 'statement')} executed: nothing of Viewkeeper is in this database`,
         )

@@ -211,7 +211,9 @@ describe('a database of an administrator who is no superuser, as on RDS', () => 
     const before = await made()
     await asAdmin(`grant create on schema public to ${owner}; grant select on public.orders to ${owner}`)
     const admin = as(names.admin, 'admin').database
-    const { statements } = await admin.withConnection((sql) => planRemoval(sql, [login], owner))
+    const { statements } = await admin.withConnection((sql) =>
+      planRemoval(sql, [login], { giveTo: owner, dropDependents: false }),
+    )
     await asAdmin(statements.join(';'))
     expect(await made()).toEqual(before.map((view) => ({ ...view, owner })))
     expect(await sql`select proowner::regrole::text as owner from pg_proc where proname = 'own'`).toEqual([

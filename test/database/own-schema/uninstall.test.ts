@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole } from '../../../src/own-schema/create-role.ts'
@@ -7,15 +7,17 @@ import { connectTo } from '../../../src/server/connect.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
 import { makeLog } from '../../../src/slices/plan/log.ts'
+import { define, updateRows } from '../../support/record/rows.ts'
 import { schemaFolder } from '../../support/servers/database.ts'
-import { oneRoleDatabase, useRds } from '../../support/servers/rds.ts'
+import { oneRoleDatabase, type RdsDatabase, useRds } from '../../support/servers/rds.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const fresh = useRds()
 
 const remove = (database: Database) =>
   database.withConnection(
     async (sql) => {
-      const removal = await planRemoval(sql, ['keeper_app'], 'master')
+      const removal = await planRemoval(sql, ['keeper_app'], { giveTo: 'master', dropDependents: false })
       await sql.unsafe(`begin; ${removal.statements.join(';\n')}; commit`)
       return removal
     },
@@ -76,4 +78,77 @@ test('what was made in one database goes with its grants, logs and triggers; ano
   expect(
     await rds.sql`select from pg_roles where rolname like any (array['viewkeeper%', 'keeper%'])`,
   ).toHaveLength(0)
+  await rds.sql`drop database other with (force)`
+})
+
+describe('what others have', () => {
+  /** A database with schema viewkeeper. */
+  async function used() {
+    const rds = await fresh()
+    await oneRoleDatabase(rds)
+    const request = { login: 'keeper_app', password: 'hunter2', owners: null, ownViews: null }
+    await rds.as('master').database.withConnection((sql) => createRole(sql, schemaFolder, request))
+    await migrate(rds.as('keeper_app').database, schemaFolder)
+    return rds
+  }
+  const plan = (rds: RdsDatabase, more: { giveTo?: string | null; dropDependents?: boolean }) =>
+    rds
+      .as('master')
+      .database.withConnection((sql) =>
+        planRemoval(sql, ['keeper_app'], { giveTo: 'master', dropDependents: false, ...more }),
+      )
+
+  test('made of the schema is listed, and is dropped only if that is asked for', async () => {
+    const rds = await used()
+    await rds.sql.unsafe(`
+      grant usage on schema viewkeeper to app_owner; grant select on viewkeeper.freshness to app_owner; set role app_owner;
+      create view shop.shown as select *, viewkeeper.as_of('shop.sales') as at from shop.sales;
+      create view shop.above as select at from shop.shown;
+      create materialized view shop."Kept" as select viewkeeper.as_of('shop.sales') as at;
+      create table shop.plain (id int, at timestamptz default viewkeeper.as_of('shop.sales'));
+      create function shop.fr() returns timestamptz language sql begin atomic select viewkeeper.as_of('shop.sales'); end;
+      create view shop.fresh as select * from viewkeeper.freshness; create function shop.takes(viewkeeper.runs) returns int return 1; reset role`)
+    const refusal = await refusalOf(plan(rds, {}))
+    expect(refusal.message.split('\n').filter((line) => line.startsWith('  '))).toEqual([
+      '  default value for column at of table shop.plain',
+      '  function shop.fr()',
+      '  function shop.takes(viewkeeper.runs)',
+      '  materialized view shop."Kept"',
+      '  view shop.above',
+      '  view shop.fresh',
+      '  view shop.shown',
+    ])
+    const { statements } = await plan(rds, { dropDependents: true })
+    expect(statements).toContain('drop schema viewkeeper cascade')
+    await rds.sql.unsafe(
+      `drop view shop.fresh, shop.shown cascade; drop materialized view shop."Kept"; drop table shop.plain; drop function shop.fr, shop.takes`,
+    )
+    expect((await plan(rds, {})).statements).toEqual(statements)
+  })
+
+  test('goes to whom the definition names, or to the role that is named, and never to a superuser or to nobody', async () => {
+    const rds = await used()
+    expect((await plan(rds, { giveTo: null })).statements.join()).not.toContain('reassign')
+    await rds.sql.unsafe(`
+      create role alice; grant alice to master with admin option; grant usage, create on schema shop to alice;
+      create materialized view shop.hers as select 1 as id; alter materialized view shop.hers owner to viewkeeper_views;
+      create materialized view shop.ours as select 1 as id; alter materialized view shop.ours owner to viewkeeper_views`)
+    await define(rds.sql, 'shop.hers', { sql: 'select 1 as id' })
+    await updateRows(rds.sql, 'definitions', { view: 'shop.hers' }, { owner: 'alice' })
+    await expect(
+      planRemoval(rds.sql, ['keeper_app'], { giveTo: null, dropDependents: false }),
+    ).rejects.toThrow(
+      "materialized view shop.ours belongs to Viewkeeper's roles. Nothing was changed. Name the role that gets it in --give-to",
+    )
+    await expect(plan(rds, { giveTo: 'postgres' })).rejects.toThrow('postgres is a superuser')
+    await expect(plan(rds, { giveTo: 'viewkeeper' })).rejects.toThrow("is one of Viewkeeper's own roles")
+    await expect(plan(rds, { giveTo: 'nobody' })).rejects.toThrow('nobody is no role')
+    await remove(rds.as('master').database)
+    expect(
+      await rds.sql`select matviewname as name, matviewowner as owner from pg_matviews where matviewname in ('hers', 'ours') order by 1`,
+    ).toEqual([
+      { name: 'hers', owner: 'alice' },
+      { name: 'ours', owner: 'master' },
+    ])
+  })
 })
