@@ -79,7 +79,7 @@ export async function howToFit(sql: Sql, table: QualifiedName): Promise<string |
 export async function readLogged(sql: Sql, view: QualifiedName): Promise<ReadLog | null> {
   const rows = await sql<{ name: string; columns: string[]; computes: ReadLog['computes'] }[]>`
     select c.relname as name, to_jsonb(array(select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)) as columns,
-           (select case when p.prosrc ~ 'pg_catalog[.]timezone[(]' then 'zones' when p.prosrc ~ 'pg_catalog[.](date|timestamp|date_trunc)[(]' then 'times' end
+           (select case when p.prosrc ~ 'pg_catalog[.](timezone[(]|date_trunc[(][^()]*([(].*[)])?, ''[^'']*''[)])' then 'zones' when p.prosrc ~ 'pg_catalog[.](date|timestamp|date_trunc)[(]' then 'times' end
               from pg_proc p where p.pronamespace = c.relnamespace and p.proname = c.relname) as computes
       from pg_class c where c.relnamespace = to_regnamespace(${logSchema}) and ${sql.unsafe(ofLog('c.relname'))} = ${logName(view)} and c.relkind = 'r' order by c.oid`
   const isKeyed = ({ columns }: { columns: string[] }) => columns[1] === 'whole'

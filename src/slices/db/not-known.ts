@@ -50,7 +50,7 @@ export const notKnown = ({ tags, types, functions, operators }: NodeKinds): stri
               -- These are stable only because of the settings in the fingerprint, or of the types of their arguments:
               else p.oid <> all (
                    -- date_part, date_trunc, extract, generate_series, in_range, date_add, date_subtract, make_timestamptz, at local
-                   '{1171,1217,6203,939,4135,6221,6223,3462,3463,6334,6335,'
+                   '{1171,1217,1284,6203,939,4135,6221,6223,3462,3463,6334,6335,'
                    -- timestamptz as date, time, timetz, timestamp and back; with an interval: +, -, overlaps
                    '1178,2019,1388,2027,1174,1176,2028,1189,1190,2549,1305,1306,1307,'
                    -- timestamptz compared with date and timestamp

@@ -1,6 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { reached } from '../../sql/walks.ts'
 import type { SliceFacts } from '../plan/facts.ts'
+import { truncInZone } from '../plan/key.ts'
 import { allNodes, mentioned, parseTree, type Tree, type TreeNode } from '../plan/node-tree.ts'
 import { notKnown } from './not-known.ts'
 
@@ -166,7 +167,7 @@ async function readObjects(sql: Sql, trees: Tree[]): Promise<Omit<SliceFacts, 'r
       select p.oid as id, p.oid as function from pg_proc p where p.oid = any (${called})
       union all
       select o.oid, o.oprcode from pg_operator o where o.oid = any (${called}))
-    select to_jsonb(array(select c.id::int8 from called c join pg_proc p on p.oid = c.function where p.provolatile = 'i' and c.id < 10000)) as immutable,
+    select to_jsonb(array(select c.id::int8 from called c join pg_proc p on p.oid = c.function where (p.provolatile = 'i' or p.oid = ${truncInZone}) and c.id < 10000)) as immutable,
            to_jsonb(array(select p.oid::int8 from pg_proc p where p.oid = any (${called}) and p.oid < 10000 and p.prokind = 'a'
                     and (p.proname in ('count', 'bool_and', 'bool_or', 'every') or p.proname in ('min', 'max') and p.prorettype <> 'numeric'::regtype
                          or p.proname in ('sum', 'avg') and p.prorettype in ('int8'::regtype, 'numeric'::regtype)))) as unordered,

@@ -148,9 +148,13 @@ const zone = /^(utc|\w+(\/[\w+-]+)+)$/i
 const unit =
   /^(microseconds|milliseconds|second|minute|hour|day|week|month|quarter|year|decade|century|millennium)$/i
 
-/** The functions that a log computes by, and what their first argument may be, if they have two. */
-const computing = new Map<number, readonly [string, RegExp]>([
+/** The server takes it for stable, and `at time zone` for immutable, although both look up a name in the same way. */
+export const truncInZone = 1284
+
+/** The functions that a log computes by, and what their first argument may be, if they have two, and the third. */
+const computing = new Map<number, readonly [string, RegExp, RegExp?]>([
   [2020, ['date_trunc', unit]],
+  [truncInZone, ['date_trunc', unit, zone]],
   [1159, ['timezone', zone]],
   [2069, ['timezone', zone]],
   [2029, ['date', /^$/]],
@@ -159,18 +163,22 @@ const computing = new Map<number, readonly [string, RegExp]>([
 
 /**
  * An expression as SQL that calls nothing but functions of the server, which compute dates and times from these alone, whatever the settings of the session: date_trunc of a
- * `timestamp`, casts between that and `date`, and `at time zone`. What of it is text is ASCII that needs no escape. Null: another one.
+ * `timestamp`, or in a zone, casts between that and `date`, and `at time zone`. What of it is text is ASCII that needs no escape. Null: another one.
  */
 function sqlOf(node: TreeNode, columns: From['columns']): string | null {
   if (node.tag === 'VAR') {
     const carried = columns.get(placeOf(node))
     return carried && 'sql' in carried ? carried.sql : null
   }
-  const [name, takes] = (node.tag === 'FUNCEXPR' && computing.get(numberIn(node, 'funcid'))) || []
+  const [name, takes, takesLast] = (node.tag === 'FUNCEXPR' && computing.get(numberIn(node, 'funcid'))) || []
   if (name === undefined) return null
-  const [value, first] = nodesIn(node, 'args').reverse() as [TreeNode, TreeNode?]
+  const given = nodesIn(node, 'args')
+  const last = takesLast && textOfConstant(given.pop()!)
+  const [value, first] = given.reverse() as [TreeNode, TreeNode?]
   const [of, text] = [sqlOf(value, columns), first ? textOfConstant(first) : '']
-  return of !== null && takes!.test(text) ? `pg_catalog.${name}(${first ? `'${text}', ` : ''}${of})` : null
+  return of !== null && takes!.test(text) && (takesLast?.test(last!) ?? true)
+    ? `pg_catalog.${name}(${first ? `'${text}', ` : ''}${of}${last ? `, '${last}'` : ''})`
+    : null
 }
 
 /** The text of a constant of type text, if it is ASCII; else any other one. Its bytes follow their number, a bracket and the four of their length. */

@@ -263,9 +263,9 @@ const makeTableLog = (view: QualifiedName, { table, log, forget, columns, functi
   loop
     execute format('revoke all on %s from %s', granted.what, granted.role);
   end loop;
-  execute format('grant all on table ${percents(log)} to %I; grant all on function ${percents(noted)}, ${percents(forget)}(pg_snapshot) to %I', writer, writer);
+  execute format('grant all on table ${inFormat(log)} to %I; grant all on function ${inFormat(noted)}, ${inFormat(forget)}(pg_snapshot) to %I', writer, writer);
   if reader <> writer then
-    execute format('grant select on table ${percents(log)} to %I; grant execute on function ${percents(forget)}(pg_snapshot) to %I', reader, reader);
+    execute format('grant select on table ${inFormat(log)} to %I; grant execute on function ${inFormat(forget)}(pg_snapshot) to %I', reader, reader);
   end if;
   if writer <> keeper then
     perform set_config('role', keeper, true);
@@ -384,6 +384,9 @@ end
 }
 
 const oidOf = (name: string): string => `${literal(name)}::regclass::oid`
+
+/** In a text for `format`. */
+const inFormat = (sql: string): string => percents(sql).replaceAll("'", "''")
 
 /** As a text for `format`. */
 const percents = (sql: string): string => sql.replaceAll('%', '%%')

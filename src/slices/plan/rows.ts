@@ -34,7 +34,7 @@ export function findsOf(joins: string, { parts }: ReadLog, owner: string): strin
     left join (select format(' collate %I.%I', m.nspname, c.collname) from pg_attribute b join pg_collation c on c.oid = b.attcollation join pg_namespace m on m.oid = c.collnamespace
                 where b.attrelid = to_regclass(${keyed}) and b.attnum = 1) l(collates) on true
    -- By a B-tree with its collation, the server looks up each value; else it compares each row with all. Children have indexes of their own.
-   where j.computed ~ '^(pg_catalog[.][a-z_]+[(](''[a-zA-Z0-9_/+-]+'', )?)*%s[)]*$' and exists (select from pg_index i join pg_class x on x.oid = i.indexrelid and x.relam = 403
+   where j.computed ~ '^(pg_catalog[.][a-z_]+[(](''[a-zA-Z0-9_/+-]+'', )?)*%s((, ''[a-zA-Z0-9_/+-]+'')?[)])*$' and exists (select from pg_index i join pg_class x on x.oid = i.indexrelid and x.relam = 403
                   where i.indrelid = t.oid and i.indkey[0] = a.attnum and i.indcollation[0] = a.attcollation and i.indisvalid and i.indpred is null)
      and (t.relkind = 'p' or not exists (select from pg_inherits i where i.inhparent = t.oid))
      and has_schema_privilege(${role}, n.oid, 'usage') and has_column_privilege(${role}, t.oid, k.attnum, 'select') and has_column_privilege(${role}, t.oid, a.attnum, 'select'))`

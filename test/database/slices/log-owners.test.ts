@@ -314,7 +314,7 @@ describe('a log of a table', () => {
     expect(await because()).toMatch(/^computes 1 of about 5 slices/)
   })
 
-  test('of one view is another than that of a view whose name and schema have their dot elsewhere, or end a comment', async () => {
+  test('of one view is another than that of a view whose name and schema have their dot elsewhere, end a comment, or quote', async () => {
     const views = [
       ['app', 'rep.v'],
       ['app.rep', 'v'],
@@ -322,6 +322,7 @@ describe('a log of a table', () => {
       ['app', '.v'],
       ['app~', '*/v'],
       ['app', '/*v~.'],
+      ['app', "o'brien %s"],
     ].map(([schema, name]) => ({ schema: schema!, name: name! }))
     for (const { schema, name } of views) {
       await sql.unsafe(`create schema if not exists "${schema}" authorization log_viewer; set role log_viewer;
