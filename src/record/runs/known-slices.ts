@@ -72,6 +72,8 @@ export async function readKnown(sql: Sql, view: ViewFacts, log: Logged): Promise
       from pg_class c join pg_class l on l.oid = to_regclass(${log.logs[0]!})
      -- Asked once: without an offset, the server asks wherever the answer is used.
      cross join lateral (${sql.unsafe(worldOf(log))} offset 0) now(world)
+     -- Waits for who truncates what is read, as the refresh will: the world that he leaves is another one.
+     cross join lateral viewkeeper.lock_read(${log.query}) waited
       left join lateral (${lastSuccess(sql, view)}) last on true
      where c.oid = ${view.oid}::int8::oid`
   return known

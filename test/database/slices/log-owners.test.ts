@@ -478,6 +478,26 @@ test('no writer fails whose table has a log in a schema that nobody may use any 
   expect(await different()).toBe(0)
 })
 
+test.each([query, query.replace('shop.orders', 'app.between')])(
+  'a refresh waits for who truncates and loads a table, also below a plain view: %s',
+  async (of) => {
+    await sql.unsafe('set role log_viewer; create view app.between as select * from shop.orders; reset role')
+    await started(of)
+    const holder = await holdLocks(
+      url,
+      `truncate shop.orders; insert into shop.orders select i, date '2026-02-01' + i % 5, i from generate_series(1, 10) i`,
+    )
+    const refreshed = refresh({ view: 'app.v', force: true }, callOn(database))
+    await until('it waits', async () => {
+      const [row] = await sql`select from pg_locks where not granted and relation = 'shop.orders'::regclass`
+      return row
+    })
+    await holder.commit()
+    expect(await refreshed).toMatchObject({ status: 'updated' })
+    expect(await different()).toBe(0)
+  },
+)
+
 test('a log is dropped together with its triggers, or not at all: while somebody reads it, nobody waits for more than a moment', async () => {
   await started()
   const holder = await holdLocks(url, `select count(*) from ${log}`)
