@@ -3,13 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { AssetHashType, DockerImage, Duration, RemovalPolicy, Tags, Validations } from 'aws-cdk-lib'
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
-import {
-  type AddToPrincipalPolicyResult,
-  PolicyDocument,
-  PolicyStatement,
-  Role,
-  ServicePrincipal,
-} from 'aws-cdk-lib/aws-iam'
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import {
   Architecture,
   type CfnFunction,
@@ -127,7 +121,9 @@ export class ViewkeeperFunction extends Construct {
       // A log group that remains after the stack would make the next deploy fail: the name is taken.
       removalPolicy: RemovalPolicy.DESTROY,
     })
-    const role = new FunctionRole(this, this.logGroup, network)
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
+    this.logGroup.grantWrite(role)
+    if (network) allowInterfaces(role)
     this.lambda = new LambdaFunction(this, 'Function', {
       description,
       code: codeOf(name, { ...own, texts: worksAs && authorityBeside(database) }),
@@ -164,7 +160,6 @@ export class ViewkeeperFunction extends Construct {
     })
     if (worksAs) grantLogin(database.login, this.lambda)
     if (worksAs === 'role and administrator' && database.admin) grantLogin(database.admin, this.lambda)
-    role.complete()
     // CloudFormation makes up the function's name; people find the function by its tags.
     Tags.of(this.lambda).add('viewkeeper:function', name)
     if (options.tracing)
@@ -206,37 +201,6 @@ const longestWait = ({ reservedConcurrency, requestsPerSecond }: ValidProps): Re
   reservedConcurrency === undefined
     ? {}
     : { LONGEST_WAIT_SECONDS: String(Math.floor(reservedConcurrency / requestsPerSecond)) }
-
-/**
- * The role of a function. What the function is made with stands in the role itself, one resource less for each function, and
- * there before the function is. What the app grants later on may depend on the function, and stands beside the role.
- */
-class FunctionRole extends Role {
-  private readonly own: PolicyDocument
-  private isComplete = false
-
-  constructor(scope: Construct, logGroup: LogGroup, network: FunctionNetwork | undefined) {
-    const own = new PolicyDocument()
-    super(scope, 'Role', {
-      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
-      inlinePolicies: { own },
-    })
-    this.own = own
-    logGroup.grantWrite(this)
-    if (network) allowInterfaces(this)
-  }
-
-  /** From now on, what is granted stands beside the role. */
-  complete(): void {
-    this.isComplete = true
-  }
-
-  override addToPrincipalPolicy(statement: PolicyStatement): AddToPrincipalPolicyResult {
-    if (this.isComplete) return super.addToPrincipalPolicy(statement)
-    this.own.addStatements(statement)
-    return { statementAdded: true, policyDependable: this }
-  }
-}
 
 /**
  * Lets Lambda attach a function to its network. The key is in each request of the function's own code, and in none of Lambda itself:

@@ -1,7 +1,20 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { type CfnRole, Role } from 'aws-cdk-lib/aws-iam'
 import { describe, expect, test } from 'vitest'
 import { readConfiguration } from '../../../src/api/lambda/configuration.ts'
-import { imported, secretArn } from '../support/environments.ts'
-import { createStack, everyFunction, functionNames, kinds, outside, Synthesized } from '../support/synth.ts'
+import { imported, scheduledViews, secretArn } from '../support/environments.ts'
+import { ownApp } from '../support/own-app.ts'
+import {
+  createStack,
+  EnvironmentStack,
+  everyFunction,
+  functionNames,
+  kinds,
+  outside,
+  Synthesized,
+} from '../support/synth.ts'
 
 const timeouts: Record<string, number> = {
   create: 900,
@@ -29,10 +42,36 @@ test('a production environment has at most 11 functions and 143 resources, with 
   expect(Object.keys(created.template.toJSON().Resources).length).toBeLessThanOrEqual(143)
 })
 
-test('what a function is made with stands in its role; only rights to call others stand beside it', () => {
-  for (const stack of [kinds.created, kinds.imported])
-    expect(stack.resources('AWS::IAM::Policy')).toHaveLength(3)
+test('roles that somebody else makes need what the report of CDK lists: it has what our own roles may do', () => {
+  const app = ownApp()
+  Role.customizeRoles(app)
+  const { viewkeeper } = new EnvironmentStack(app, { ...imported, scheduledViews })
+  const report: {
+    roles: { roleConstructPath: string; identityPolicyStatements: { Action: string | string[] }[] }[]
+  } = JSON.parse(readFileSync(join(app.synth().directory, 'iam-policy-report.json'), 'utf8'))
+  const listed = report.roles.map(({ roleConstructPath, identityPolicyStatements }) => [
+    roleConstructPath.replace(`${viewkeeper.node.path}/`, ''),
+    actionsOf(identityPolicyStatements),
+  ])
+  const { stack } = kinds.imported
+  const roles = stack.node.findAll().filter((each) => each instanceof Role)
+  const ours = roles.map((role) => {
+    const Ref = stack.getLogicalId(role.node.defaultChild as CfnRole)
+    const within = kinds.imported.template.toJSON().Resources[Ref].Properties.Policies ?? []
+    const beside = kinds.imported
+      .properties('AWS::IAM::Policy')
+      .filter(({ Roles }) => Roles.some((used: object) => isDeepStrictEqual(used, { Ref })))
+    return [
+      role.node.path.replace('viewkeeper-test/Viewkeeper/', ''),
+      actionsOf([...within, ...beside].flatMap(({ PolicyDocument }) => PolicyDocument.Statement)),
+    ]
+  })
+  expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(ours))
+  expect(listed.length).toBeGreaterThan(12)
 })
+
+const actionsOf = (statements: { Action: string | string[] }[]) =>
+  [...new Set(statements.flatMap(({ Action }) => Action))].sort()
 
 describe.each(Object.entries(kinds))('%s', (kind, stack) => {
   test.each(Object.entries(timeouts))('%s runs on Node 24 and arm64 for at most %i s', (name, timeout) => {

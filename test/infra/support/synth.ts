@@ -170,7 +170,7 @@ export class Synthesized {
     const role = this.fn(name)[1].Properties.Role['Fn::GetAtt'][0]
     const within = this.resources('AWS::IAM::Role')
       .filter(([id]) => id === role)
-      .flatMap(([, { Properties }]) => Properties.Policies)
+      .flatMap(([, { Properties }]) => Properties.Policies ?? [])
     const beside = this.properties('AWS::IAM::Policy').filter(({ Roles }) =>
       Roles.some((used: { Ref: string }) => used.Ref === role),
     )
