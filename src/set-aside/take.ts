@@ -1,4 +1,4 @@
-import type { ViewDefinition } from '../catalog/plan/definition.ts'
+import type { Definition, ViewDefinition } from '../catalog/plan/definition.ts'
 import { fixesOf, fixLines, reasonsOf } from '../catalog/plan/rights.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { readAuthoredQueries } from '../record/definitions/authored.ts'
@@ -6,7 +6,7 @@ import { insistOnNoPause } from '../record/definitions/pauses.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { mayPass, sqlstateOf } from '../server/failures.ts'
 import { insistOnNoBackup } from '../server/standbys.ts'
-import { quoteName } from '../sql/names.ts'
+import { queryViewOf, quoteName } from '../sql/names.ts'
 import { describeShadow, isSameQuery } from '../trial/db/read-shadow.ts'
 import { parseName } from '../words/names.ts'
 import { Problem, sentences } from '../words/problem.ts'
@@ -15,7 +15,7 @@ import { findTouched, type TouchedRelation } from './db/in-the-way.ts'
 import { lockInTheWay, lookInTheWay } from './db/lock-hunt.ts'
 import { type MakeAgain, makeAgain, proveReturn, takeAway } from './db/make-again.ts'
 import type { WithoutReaders } from './db/own-sql.ts'
-import { type AsideView, type InTheWay, readersOf, type Touched } from './plan/items.ts'
+import { type AsideView, type InTheWay, readersOf, type Touched, tableOfQuery } from './plan/items.ts'
 
 /** The longest time: filling big views may take hours. */
 const longestMs = 86_400_000
@@ -178,13 +178,17 @@ export const withoutReaders =
     if (items.length > 0) await insistOnNoBackup(sql)
   }
 
+/** A definition as that of the item which it changes: of a kept table that is its query. */
+export const ofItem = (definition: Definition): Definition =>
+  definition.storage === 'table' ? { ...definition, ...queryViewOf(definition) } : definition
+
 /** Refuses (InvalidRequest) a definition of a view that is not among the items: it would be ignored. */
 export function insistOnKnown(given: ViewDefinition[], items: AsideView[]): void {
   const unknown = given.find(
     ({ schema, name }) =>
       !items.some(
         (item) =>
-          item.live.view.kind === 'materialized view' &&
+          (item.live.view.kind === 'materialized view' || tableOfQuery(item.live.view) !== undefined) &&
           item.live.view.schema === schema &&
           item.live.view.name === name,
       ),
@@ -192,7 +196,7 @@ export function insistOnKnown(given: ViewDefinition[], items: AsideView[]): void
   if (unknown !== undefined) {
     throw new Problem(
       'InvalidRequest',
-      `--with: ${unknown.schema}.${unknown.name} is no materialized view that is made again. Leave its definition out.`,
+      `--with: ${unknown.schema}.${unknown.name} is no materialized view, or query of a kept table, that is made again. Leave its definition out.`,
       { field: '--with' },
     )
   }

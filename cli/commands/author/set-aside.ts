@@ -13,6 +13,7 @@ import {
   setAside as performSetAside,
   putBackAdvice,
 } from '../../../src/set-aside/set-aside.ts'
+import { ofItem } from '../../../src/set-aside/take.ts'
 import { count, person, report, seconds, timed } from '../../../src/terminal/report.ts'
 import { describeItem } from '../../../src/trial/plan/copy.ts'
 import { viewArgument } from '../../../src/words/commands.ts'
@@ -248,7 +249,7 @@ const readGiven = (files: string[]): Promise<Definition[]> => Promise.all(files.
 
 async function readOne(file: string): Promise<Definition> {
   const { change } = frozenText(basename(file), (await readText(file, '--with')).replaceAll('\r\n', '\n'))
-  if (change.does === 'define') return change.definition
+  if (change.does === 'define') return ofItem(change.definition)
   throw new Problem(
     'InvalidRequest',
     `--with: ${file} defines no view. Give the up file of a frozen migration that does.`,

@@ -60,7 +60,8 @@ export async function makeItem(
   if (definition !== undefined) {
     const path = await readRolePath(sql)
     await takePath(sql, definition)
-    const performed = await performMaking(sql, item, makeFrom(item, definition), advice)
+    const making = view.kind === 'view' ? makeView(item, definition.sql) : makeFrom(item, definition)
+    const performed = await performMaking(sql, item, making, advice)
     await takePath(sql, { settings: { search_path: path } })
     return { how: 'made', sql: performed }
   }

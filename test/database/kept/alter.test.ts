@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
+import { ofItem } from '../../../src/set-aside/take.ts'
 import { keptMark } from '../../../src/sql/names.ts'
 import { define, emptyTables } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
+import { definition } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const { database, sql, as, url } = useDatabase()
@@ -118,4 +120,21 @@ describe('the columns of a kept table get the types of its query', () => {
     await callAlter(database, `drop table app.daily; ${change}`)
     expect(await types('app.daily_query')).toEqual(['date', 'app.unit'])
   })
+})
+
+test('a kept table whose query does not fit any more is made by the definition that is given along', async () => {
+  const drop = 'alter table app.orders drop column qty'
+  const next = definition(
+    'daily',
+    'select day, sum(price) as pieces, min(price) as least from app.orders group by day',
+    {
+      schema: 'app',
+      storage: 'table',
+    },
+  )
+  expect((await refusalOf(callAlter(database, drop))).message).toContain('--with <migration>.up.sql')
+  await callAlter(database, drop, { given: [ofItem(next)] })
+  await sql`insert into app.orders (day, price) values ('2026-12-01', 0.5)`
+  expect(await refreshed()).toMatch(/^computes all rows/)
+  expect(await rows('app.daily')).toEqual(await rows('app.daily_query'))
 })
