@@ -151,6 +151,7 @@ const authoring: Group = {
   token: async () => (await import('./commands/author/token.ts')).addTo,
   alter: async () => (await import('./commands/author/set-aside.ts')).addAlter,
   'set-aside': async () => (await import('./commands/author/set-aside.ts')).addSetAside,
+  restore: async () => (await import('./commands/author/restore.ts')).addTo,
   'put-back': async () => (await import('./commands/author/set-aside.ts')).addSetAside,
 }
 

@@ -38,10 +38,6 @@ update viewkeeper.runs
 export const toJournal = ({ number, name, checksum }: Journaled): string =>
   `insert into viewkeeper.migrations (number, name, checksum) values (${number}, '${name}', '${checksum}');`
 
-/** For people: reads what a view lacks since somebody else has made it again. */
-export const toReadLost = (view: string): string =>
-  `select sql from viewkeeper.lost() where view = ${literal(view)};`
-
 /** Marks a definition that nobody has authored as removed. */
 export const markRemoved = (definitionId: number): Statement => ({
   kind: 'command',

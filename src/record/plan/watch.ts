@@ -117,11 +117,11 @@ export interface FoundWrong {
   next: string
 }
 
-/** A view that somebody else has dropped and made again without some of its parts, each with the SQL that restores it. */
+/** A view that somebody else has dropped and made again without some of its parts: views, indexes, comments, grants. */
 export interface LostParts {
   view: string
   since: Date
-  parts: { what: string; sql: string }[]
+  parts: string[]
 }
 
 // Looks of the monitor open, change and resolve incidents. Everything that tells people what is wrong reads them.

@@ -2,6 +2,7 @@ import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { unlessLocked } from '../../server/transactions.ts'
 import { batchPlaces, isView } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import type { LostParts } from '../plan/watch.ts'
 
 /** How often all is looked at; in between only what has come or gone. */
@@ -35,9 +36,27 @@ export async function lookForLost(sql: Sql, all: boolean): Promise<LostParts[]> 
   if (isSeen === null && everything)
     await sql`update viewkeeper.switches set updated_at = '-infinity' where key = 'parts'`
   return sql<LostParts[]>`
-    select view, since, jsonb_agg(jsonb_build_object('what', what, 'sql', sql) order by at) as parts
-      from viewkeeper.lost() with ordinality as l(view, since, what, sql, at) group by view, since order by view`
+    select view, since, jsonb_agg(what order by at) as parts
+      from viewkeeper.lost() with ordinality as l(view, since, name, what, sql, owner, at) group by view, since order by view`
 }
+
+/** Something that a view has lost, with the SQL that makes it, which executes code of its owner. */
+export interface LostPart {
+  what: string
+  /** The relation that it hangs on, or that it is, as SQL writes it. */
+  name: string
+  sql: string
+  /** Who owned it; null: the role is gone. */
+  owner: string | null
+  /** Who owns the relation now; null: it is not there. */
+  ownerNow: string | null
+}
+
+/** What a view has lost, in the order in which it can come back. */
+export const readLost = (sql: Sql, { schema, name }: QualifiedName): Promise<LostPart[]> => sql<LostPart[]>`
+  select l.what, l.name, l.sql, r.rolname as owner, (select pg_get_userbyid(c.relowner) from pg_catalog.pg_class c where c.oid = to_regclass(l.name)) as "ownerNow"
+    from viewkeeper.lost() with ordinality as l(view, since, name, what, sql, owner, at) left join pg_catalog.pg_roles r on r.oid = l.owner
+   where l.view = format('%I.%I', ${schema}::text, ${name}::text) order by l.at`
 
 const see = (sql: Sql, all: boolean) => sql`
   with recursive above(oid) as (
@@ -56,7 +75,7 @@ const see = (sql: Sql, all: boolean) => sql`
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^(pg_|information_schema$)'
      cross join lateral (select format('%I.%I', n.nspname, c.relname), case when c.relkind = 'r' and ${sql.unsafe(isView('c'))} then 'm' else c.relkind end,
                                  case c.relkind when 'm' then 'materialized view' when 'v' then 'view' else 'table' end) x(name, kind, word)
-      left join lateral (select jsonb_agg(jsonb_build_object('what', what, 'sql', sql) order by at, sql) from (${itemsOf(sql)}) i(at, what, sql)) i(items) on true)
+      left join lateral (select jsonb_agg(jsonb_build_object('what', what, 'sql', sql, 'owner', c.relowner::int8) order by at, sql) from (${itemsOf(sql)}) i(at, what, sql)) i(items) on true)
   insert into viewkeeper.parts as s (name, oid, kind, items, reads) select name, oid, kind, items, reads from now order by name
   on conflict (name) do update set (oid, kind, items, reads, gone_at, lost, lost_at) = (
     select excluded.oid, excluded.kind, excluded.items, excluded.reads, null::timestamptz, found.lost,
@@ -66,7 +85,7 @@ const see = (sql: Sql, all: boolean) => sql`
      cross join lateral (
        select coalesce(jsonb_agg(distinct was), '[]')
          from jsonb_array_elements(s.lost || case when is_new or excluded.kind in ('r', 'p') then s.items else '[]' end) was
-        where was ->> 'what' <> 'view' and not excluded.items @> jsonb_build_array(was)) found(lost))
+        where was ->> 'what' <> 'view' and not excluded.items @> jsonb_build_array(was - 'owner')) found(lost))
    where (s.oid, s.items, s.reads) is distinct from (excluded.oid, excluded.items, excluded.reads) or num_nonnulls(s.gone_at, s.lost_at) > 0`
 
 const readersOf = (sql: Sql) => sql`
@@ -84,10 +103,10 @@ const readBy = (sql: Sql) => sql`
   select distinct format('%I.%I', bn.nspname, b.relname) from (select c.oid) a cross join lateral (${belowOf(sql)}) r
     join pg_catalog.pg_class b on b.oid = r.oid join pg_catalog.pg_namespace bn on bn.oid = b.relnamespace order by 1`
 
-/** The statements that make relation `c` of name and kind `x` (a kept table is a view) and what hangs on it, in their order; a table is made by a migration. Whoever types them executes no query of somebody else. */
+/** The statements that make relation `c` of name and kind `x` (a kept table is a view) and what hangs on it, in their order, for its owner alone to execute; a table is made by a migration. */
 const itemsOf = (sql: Sql) => sql`
-  select 1, 'view', format(E'create %s %s%s as\n%s%s;\nalter %s %s owner to %s', x.word, x.name, ' with (' || array_to_string(c.reloptions, ', ') || ')',
-           rtrim(pg_get_viewdef(c.oid), ';'), case c.relkind when 'm' then E'\nwith no data' end, x.word, x.name, c.relowner::regrole)
+  select 1, 'view', format(E'create %s %s%s as\n%s%s', x.word, x.name, ' with (' || array_to_string(c.reloptions, ', ') || ')',
+           rtrim(pg_get_viewdef(c.oid), ';'), case c.relkind when 'm' then E'\nwith no data' end)
    where c.relkind in ('v', 'm')
   union all
   select 2, 'index', pg_get_indexdef(i.indexrelid) from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisvalid

@@ -1,5 +1,4 @@
 import { dependents, viewsAbove } from '../../catalog/plan/graph.ts'
-import { toReadLost } from '../../record/plan/journal-statements.ts'
 import type {
   FailedBatch,
   FailingChannel,
@@ -12,7 +11,6 @@ import type {
 import { type CauseCode, wordsOf } from '../../words/causes.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
 import { batchName, type IncidentKind, isOfView } from '../../words/event.ts'
-import { forPeople } from '../../words/for-people.ts'
 import { count, utc } from '../../words/phrases.ts'
 import { type ProblemCode, titleOf } from '../../words/problem.ts'
 import type { Cause, ExaminedView, Surroundings } from '../diagnosis/cause.ts'
@@ -198,25 +196,19 @@ const judgeWrong = (told: FoundWrong): Judgement => ({
 
 /** What was lost with a view that was dropped. */
 function judgeLost({ view, since, parts }: LostParts): Judgement {
-  const counts = [...Map.groupBy(parts, ({ what }) => what)].map(([what, of]) =>
+  const counts = [...Map.groupBy(parts, (what) => what)].map(([what, of]) =>
     count(of.length, what, what === 'index' ? 'indexes' : undefined),
   )
-  const sql = parts.map(({ sql }) => `${sql};`).join('\n')
   return {
     culprit: view,
     cause: {
       ...plain('Lost'),
       text: `${view} was dropped and made again outside of Viewkeeper, as the look of ${utc(since)} found. Missing since: ${counts.join(', ')}.`,
-      next: isTold(sql) ? sql : toReadLost(view),
+      next: command(['restore', view], null),
       view,
     },
   }
 }
-
-/** Whether SQL is told; else where it stands: if it is long, or a mail, which has it on one line, would change a text or a name in it. */
-const isTold = (sql: string): boolean =>
-  sql.length <= 2_000 &&
-  (sql.match(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g) ?? []).every((text) => forPeople(text) === text)
 
 /** Why a batch failed that no view of it explains. */
 function judgeBatch({ id, error, finishedAt }: FailedBatch, typed: CommandTarget): Judgement {

@@ -262,6 +262,7 @@ const covered: Record<string, (keyof typeof operations)[] | string> = {
   ),
   'create-role': 'is executed by an administrator, and tested in logins.test.ts and statements.test.ts',
   uninstall: 'is executed by an administrator, and tested in uninstall.test.ts',
+  restore: 'executes an index of an owner as the owner, and is tested in lost.test.ts',
   'function start-batch': 'has no database',
   'function send': 'has no database',
   'function deploy': 'has no database',

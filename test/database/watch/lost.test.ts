@@ -3,12 +3,14 @@ import { unscheduled } from '../../../src/due/schedules.ts'
 import { slowAmong } from '../../../src/record/watch/ended.ts'
 import { lookForLost } from '../../../src/record/watch/parts.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
+import { restore } from '../../../src/watch/restore.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { writePast } from '../../support/record/past.ts'
 import { deleteRows, emptyTables, updateRows } from '../../support/record/rows.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql } = useDatabase()
+const daily = { schema: 'app', name: 'daily' }
 
 const look = () => monitor(database, { schedules: unscheduled, publish: unheard, people: null })
 const incidents = () => sql`
@@ -42,7 +44,7 @@ const remake = (more = '') =>
     create materialized view app.daily as select day, sum(amount) as total from app.sale where day is not null group by day; ${more}`)
 
 describe('a view that another tool has dropped and made again', () => {
-  test('is told with the SQL that brings back what was lost with it, until that is done', async () => {
+  test('is told with the command that brings back what was lost with it, until that is done', async () => {
     await look()
     expect(await incidents()).toEqual([])
     await remake()
@@ -53,10 +55,13 @@ describe('a view that another tool has dropped and made again', () => {
     expect(incident?.text).toMatch(
       /^app\.daily was dropped and made again outside of Viewkeeper, as the look of .+ UTC found\. Missing since: 2 indexes, 2 comments, 3 grants, 2 views\.$/,
     )
-    await sql.unsafe(incident?.next)
+    expect(incident?.next).toBe('viewkeeper restore app.daily')
+    const dry = await restore(database, daily, true)
+    expect(await restore(database, daily, true)).toEqual(dry)
+    expect(await restore(database, daily, false)).toEqual(dry)
+    expect(dry.filter(({ because }) => because !== null)).toEqual([])
     await look()
     expect(await incidents()).toEqual([])
-    // An administrator who types it executes no query of somebody else.
     expect(await sql`select relispopulated from pg_class where relname = 'total'`).toEqual([
       { relispopulated: false },
     ])
@@ -117,20 +122,52 @@ describe('a view that another tool has dropped and made again', () => {
     expect(await incidents()).toEqual([])
   })
 
-  test.each([
-    ['long SQL', 'long '.repeat(500)],
-    ['a text of two lines, which a mail has on one,', 'one\ntwo'],
-  ])('of %s the incident says where it stands', async (_, comment) => {
-    await sql.unsafe(`comment on materialized view app.daily is '${comment}'`)
+  test('gets back only what its owner had, as its owner, whatever code that executes', async () => {
+    await sql.unsafe(`
+      create role "Lost owner"; create role lost_thief; grant usage, create on schema app to "Lost owner", lost_thief;
+      grant select on app.sale to "Lost owner", lost_thief; create table app.who (who text); grant all on app.who to public;
+      set role "Lost owner";
+      create function app.notes(int) returns bool language plpgsql as
+        $$ begin insert into app.who values (current_user); return true; end $$;
+      create domain app.noting as int check (app.notes(value));
+      create materialized view app.hers as select id from app.sale;
+      create materialized view app.above as select id from app.hers where id = any ('{1,2}'::app.noting[]::int[]);
+      create index above_index on app.above (id) where id = any ('{1,2}'::app.noting[]::int[]);
+      create index hers_index on app.hers (id) where id = any ('{1,2}'::app.noting[]::int[]);
+      grant select on app.hers to lost_reader; reset role`)
     await look()
-    await remake()
+    const hers = { schema: 'app', name: 'hers' }
+    const again = (owner: string) =>
+      sql.unsafe(`
+        drop materialized view if exists app.hers cascade; set role ${owner};
+        create materialized view app.hers as select id from app.sale; reset role`)
+    await again('lost_thief')
     await look()
-    const [incident] = await incidents()
-    expect(incident?.next).toBe("select sql from viewkeeper.lost() where view = 'app.daily';")
-    for (const { sql: text } of await sql.unsafe(incident?.next)) await sql.unsafe(text)
+    expect((await incidents())[0]?.next).toBe('viewkeeper restore app.hers')
+    const belongs = 'app.hers belongs to lost_thief now, and belonged to "Lost owner"'
+    expect((await restore(database, hers, false)).map(({ because }) => because)).toEqual(
+      Array(4).fill(belongs),
+    )
+    expect(await sql`select has_table_privilege('lost_reader', 'app.hers', 'select') as may`).toEqual([
+      { may: false },
+    ])
+    await again('"Lost owner"')
+    await look()
+    await sql`truncate app.who`
+    expect(await restore(database, hers, false)).toEqual(
+      [
+        ['index', 'app.hers'],
+        ['grant', 'app.hers'],
+        ['view', 'app.above'],
+        ['index', 'app.above'],
+      ].map(([what, name]) => ({ what, name, because: null })),
+    )
+    expect(await sql`select distinct who from app.who`).toEqual([{ who: 'Lost owner' }])
     await look()
     expect(await incidents()).toEqual([])
-    expect(await sql`select obj_description('app.daily'::regclass) as is`).toEqual([{ is: comment }])
+    await sql.unsafe(
+      'drop schema app cascade; drop owned by "Lost owner", lost_thief; drop role "Lost owner", lost_thief',
+    )
   })
 
   test('waits for nobody who locks a table below', async () => {
