@@ -126,6 +126,7 @@ const operating: Group = {
   cancel: async () => (await import('./commands/operate/cancel.ts')).addTo,
   pause: async () => (await import('./commands/operate/pause.ts')).addTo,
   resume: async () => (await import('./commands/operate/pause.ts')).addTo,
+  quiet: async () => (await import('./commands/operate/pause.ts')).addQuiet,
   metrics: async () => (await import('./commands/operate/metrics.ts')).addTo,
   plan: async () => (await import('./commands/operate/plan.ts')).addTo,
   graph: async () => (await import('./commands/operate/graph.ts')).addTo,

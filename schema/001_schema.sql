@@ -2,7 +2,7 @@
 -- runs, how old data are, what queries reach, what the monitor finds, and what everybody may ask. Beside a column stands what its name does not say;
 -- "null:" tells what null means there.
 
--- paused: since when nothing scheduled starts, and who paused it. monitored: since when the ends of runs and batches are published. looked: when the
+-- paused: since when nothing scheduled starts, and who paused it. quiet: from when until when nobody is told. monitored: since when the ends of runs and batches are published. looked: when the
 -- monitor last looked, and since when after an absence. noted: when what was read that was noted last. parts: when what hangs on views was last
 -- looked at. events: who is sending events and messages, and until when. due: whose turn it is to plan. leader and migrating: the session that leads
 -- the copies of a process, and that migrates views.
@@ -18,7 +18,7 @@ create table viewkeeper.actions (
   id bigint primary key generated always as identity,
   at timestamptz not null default clock_timestamp(),
   action text not null
-    check (action in ('pause', 'resume', 'cancel', 'force', 'create', 'drop', 'retry', 'set-aside', 'put-back', 'alter', 'without-checks')),
+    check (action in ('pause', 'resume', 'quiet', 'cancel', 'force', 'create', 'drop', 'retry', 'set-aside', 'put-back', 'alter', 'without-checks')),
   -- The caller as IAM knows it; `token:` or `program:` and a name; the user of the operating system, if the deed was done locally or with a login of
   -- one's own.
   requested_by text not null default '',

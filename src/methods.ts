@@ -6,7 +6,7 @@ import type { ProblemCode } from './words/problem.ts'
 export interface Action {
   id: number
   at: string
-  action: 'pause' | 'resume' | 'cancel' | 'force' | 'create' | 'drop' | 'retry' | 'set-aside' | 'put-back' | 'alter' | 'without-checks'
+  action: 'pause' | 'resume' | 'quiet' | 'cancel' | 'force' | 'create' | 'drop' | 'retry' | 'set-aside' | 'put-back' | 'alter' | 'without-checks'
   requestedBy: string
   /** Empty: the views of the batch, everything that is scheduled (`pause`, `resume`), or none. */
   views: string[]
@@ -332,6 +332,22 @@ export interface PlannedTurns {
     at: string
     views: string[]
   }[]
+}
+
+export interface QuietOptionsOfNow {
+  /** When it begins; by default now. */
+  from?: string
+  /** When it ends; by default it is over. */
+  until?: string
+}
+
+export interface QuietState {
+  /** Null: people are told. */
+  quiet: {
+    from: string
+    until: string
+    by: string
+  } | null
 }
 
 export interface RefreshOptions {
@@ -778,6 +794,12 @@ export interface ViewList {
     by: string
     until?: string | null
   } | null
+  /** From when until when nobody is told what is wrong, and who wants that; null: people are told. */
+  quiet?: {
+    from: string
+    until: string
+    by: string
+  } | null
   /** The channels of viewkeeper serve that do not take their messages. Empty on AWS, where SNS delivers. */
   failing?: {
     channel: string
@@ -927,7 +949,7 @@ export interface Methods {
   listActions(input?: {
     /** Only what concerns this view: also what was done to a batch with it, or to everything. */
     view?: string
-    action?: 'pause' | 'resume' | 'cancel' | 'force' | 'create' | 'drop' | 'retry' | 'set-aside' | 'put-back' | 'alter' | 'without-checks'
+    action?: 'pause' | 'resume' | 'quiet' | 'cancel' | 'force' | 'create' | 'drop' | 'retry' | 'set-aside' | 'put-back' | 'alter' | 'without-checks'
     /** Only actions at or after this moment. */
     since?: string
     /** Only actions before this moment. */
@@ -981,6 +1003,8 @@ export interface Methods {
     /** A view: its name as SQL reads it (`sales`, `app.sales`, `"Odd.Name"`), or its id. */
     view: string
   } & PauseOptions, options?: CallOptions): Promise<PauseState>
+  /** Lets nobody be told what is wrong, perhaps `from` a moment, `until` another; without `until`, that is over */
+  quiet(input?: QuietOptionsOfNow, options?: CallOptions): Promise<QuietState>
   /** Refreshes a view */
   refreshView(input: {
     /** A view: its name as SQL reads it (`sales`, `app.sales`, `"Odd.Name"`), or its id. */

@@ -325,6 +325,13 @@ export const viewList = named('ViewList', null, {
     .describe(
       'Since when everything scheduled is paused, who paused it, and when that ends by itself; null if it is not paused.',
     ),
+  quiet: z
+    .object({ from: time, until: time, by: text })
+    .nullable()
+    .optional()
+    .describe(
+      'From when until when nobody is told what is wrong, and who wants that; null: people are told.',
+    ),
   failing: z
     .array(
       z.object({
@@ -621,6 +628,10 @@ export const actionList = named('ActionList', 'Who did what. Refreshes without `
 })
 
 export const pauseState = named('PauseState', null, { paused: boolean, view: text.optional() })
+
+export const quietState = named('QuietState', null, {
+  quiet: z.object({ from: time, until: time, by: text }).nullable().describe('Null: people are told.'),
+})
 
 export const problem = named('Problem', 'RFC 9457 problem details.', {
   type: text,

@@ -39,7 +39,15 @@ const pauseOptions = named(
   }),
 )
 
-/** What the four routes of pauses have in common. */
+const quietOptions = named(
+  'QuietOptionsOfNow',
+  z.strictObject({
+    from: described(z.optional(moment), { description: 'When it begins; by default now.' }),
+    until: described(z.optional(moment), { description: 'When it ends; by default it is over.' }),
+  }),
+)
+
+/** What the routes of pauses have in common. */
 const pausing = {
   method: 'POST',
   policy: 'operate',
@@ -326,6 +334,21 @@ export const apiRoutes = {
       const { pauseAll } = await pauses()
       await pauseAll(database, false, requestedBy)
       return { paused: false }
+    },
+  }),
+
+  quiet: route({
+    ...pausing,
+    path: '/quiet',
+    says: 'Lets nobody be told what is wrong, perhaps `from` a moment, `until` another; without `until`, that is over',
+    takes: { body: quietOptions },
+    gives: async () => (await import('./answers.ts')).quietState,
+    async answer({ database }, { from, until }, { requestedBy }) {
+      const { quiet } = await pauses()
+      const window = { from: from === undefined ? null : new Date(from), until: endOf(until) }
+      if (window.from !== null && (window.until === null || window.until <= window.from))
+        throw new Problem('InvalidRequest', 'until: it has to come after `from`.', { field: 'until' })
+      return { quiet: await quiet(database, window.from, window.until, requestedBy) }
     },
   }),
 

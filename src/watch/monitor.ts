@@ -4,7 +4,7 @@ import { dropShadows } from '../record/batches/batch-groups.ts'
 import { type Batch, closeLostBatch, findUnadvancedBatches } from '../record/batches/batches.ts'
 import { discoverDefinitions } from '../record/definitions/discovered.ts'
 import { expectFrom, writeExpectations } from '../record/definitions/expectations.ts'
-import { endPauses } from '../record/definitions/pauses.ts'
+import { endPauses, readQuiet } from '../record/definitions/pauses.ts'
 import { readDependencies } from '../record/definitions/read-graph.ts'
 import { readUnwell } from '../record/definitions/state-facts.ts'
 import { forgetEvents, readWaitingSeconds } from '../record/events/outbox.ts'
@@ -109,7 +109,13 @@ export function monitor(
       const { lookForLost } = await import('../record/watch/parts.ts')
       const lost = await lookForLost(sql, (await discoverDefinitions(sql)) || suspects.length > 0)
       const pause = await readPause(sql)
-      const until = [pause?.until, telling.quiet && quietUntil(telling.quiet, await readClock(sql))]
+      const window = await readQuiet(sql)
+      const clock = window || telling.quiet ? await readClock(sql) : new Date()
+      const until = [
+        pause?.until,
+        window && window.from <= clock ? window.until : null,
+        telling.quiet && quietUntil(telling.quiet, clock),
+      ]
       const quiet = until.reduce<Date | null>(
         (latest, end) => (end && end > (latest ?? 0) ? end : latest),
         null,

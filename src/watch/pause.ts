@@ -1,7 +1,13 @@
 import { findView } from '../catalog/db/catalog.ts'
 import { ensureDefinition, findDefinitionId } from '../record/definitions/definitions.ts'
 import { unknownView } from '../record/definitions/look.ts'
-import { setPause, setViewPause } from '../record/definitions/pauses.ts'
+import {
+  type QuietWindow,
+  readQuiet,
+  setPause,
+  setQuiet,
+  setViewPause,
+} from '../record/definitions/pauses.ts'
 import { resolveName } from '../run/name.ts'
 import type { Database } from '../server/database.ts'
 import { displayName } from '../words/names.ts'
@@ -33,3 +39,15 @@ export const pauseAll = (
   by: string,
   until: Date | null = null,
 ): Promise<void> => database.withConnection((sql) => setPause(sql, paused, by, until), writing)
+
+/** Lets nobody be told what is wrong within a time, of which there is one; without an end, it is over. Refreshes go on. Returns it. */
+export const quiet = (
+  database: Database,
+  from: Date | null,
+  until: Date | null,
+  by: string,
+): Promise<QuietWindow | null> =>
+  database.withConnection(async (sql) => {
+    await setQuiet(sql, from, until, by)
+    return readQuiet(sql)
+  }, writing)

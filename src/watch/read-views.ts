@@ -3,7 +3,7 @@ import { dependents } from '../catalog/plan/graph.ts'
 import { timeOfDay } from '../catalog/plan/scheduled.ts'
 import { type Schedules, unscheduled } from '../due/schedules.ts'
 import { readView, unknownView } from '../record/definitions/look.ts'
-import { readPauseEnds } from '../record/definitions/pauses.ts'
+import { type QuietWindow, readPauseEnds } from '../record/definitions/pauses.ts'
 import type { FailingChannel, ListedIncident, Silence } from '../record/plan/watch.ts'
 import { readRuns } from '../record/runs/history.ts'
 import type { Pause } from '../record/runs/skip.ts'
@@ -76,6 +76,7 @@ export function listViews(
 ): Promise<{
   views: ListedView[]
   paused: Pause | null
+  quiet: QuietWindow | null
   failing: FailingChannel[]
   silence: Silence
 }> {
@@ -85,6 +86,7 @@ export function listViews(
     return {
       views: standings.views.map(listed),
       paused: standings.pause,
+      quiet: standings.quiet,
       failing: await readFailingChannels(sql),
       silence: silenceOf(await readSilence(sql), typed),
     }

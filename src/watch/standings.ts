@@ -1,6 +1,7 @@
 import type { ViewStateFacts } from '../catalog/plan/state.ts'
 import { lagsOf } from '../due/plan/lags.ts'
 import { nextScheduled, type Schedules, tooRare } from '../due/schedules.ts'
+import { type QuietWindow, readQuiet } from '../record/definitions/pauses.ts'
 import { readDependencies } from '../record/definitions/read-graph.ts'
 import { readFacts } from '../record/definitions/state-facts.ts'
 import { type Pause, readPause } from '../record/runs/skip.ts'
@@ -16,6 +17,7 @@ export interface Standings {
   /** Which views each view reads. */
   dependencies: Map<string, string[]>
   pause: Pause | null
+  quiet: QuietWindow | null
   /** What is planned: what the last look has noted, or else what this door was told. */
   schedules: Schedules
 }
@@ -26,6 +28,7 @@ export async function readStandings(sql: Sql, said: Schedules, { sizes = false }
   const facts = await readFacts(sql, { sizes })
   const dependencies = await readDependencies(sql)
   const pause = await readPause(sql)
+  const quiet = await readQuiet(sql)
   const { now } = facts
   const { short, suspended } = lagsOf(facts, dependencies, schedules.looks)
   const works = new Map(short.map(({ view, worksMs }) => [view, worksMs]))
@@ -47,7 +50,7 @@ export async function readStandings(sql: Sql, said: Schedules, { sizes = false }
         isPaused || tries === undefined ? null : { failures: tries.failures, until: new Date(tries.until) },
     }
   })
-  return { now, views, dependencies, pause, schedules }
+  return { now, views, dependencies, pause, quiet, schedules }
 }
 
 /** What refreshes a view next: a retry that waits, or what is due first. */

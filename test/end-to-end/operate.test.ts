@@ -241,6 +241,13 @@ test('pause and resume change views or everything, and ls says so', async () => 
   expect(await succeed('ls')).toMatch(/^! everything is paused since .*\n {2}next: viewkeeper resume --all\n/)
   await succeed('resume', '--all')
   expect(await succeed('ls', '--paused')).toBe('no paused view, of 6\n')
+  expect(await succeed('quiet', '--from', '2100-01-01T00:00Z', '--for', '2h')).toContain(
+    'from 2100-01-01 00:00 UTC until 2100-01-01 02:00 UTC: refreshes go on',
+  )
+  expect(await succeed('ls')).toMatch(
+    /^! nobody is told what is wrong from .*\n {2}next: viewkeeper quiet --end\n/,
+  )
+  expect(await succeed('quiet', '--end')).toBe('✓ people are told what is wrong\n')
 })
 
 test('drop asks on a terminal, and refuses to drop without one', async () => {

@@ -38,6 +38,55 @@ Examples:
     .action((views, { all, ...asking }) => change('resume', { views, all }, asking))
 }
 
+/** Declares `quiet`. */
+export function addQuiet(program: Command): void {
+  operating(program, 'quiet', [])
+    .description('tell nobody what is wrong for a while; refreshes go on')
+    .addOption(
+      new Option('--for <time>', 'how long: 30m, 24h, 3d').argParser(spanOf).conflicts(['until', 'end']),
+    )
+    .addOption(new Option('--until <moment>', 'until when: 2026-11-28T09:00Z').argParser(momentOf))
+    .addOption(new Option('--from <moment>', 'from when; otherwise from now').argParser(momentOf))
+    .addOption(new Option('--end', 'tell people again').conflicts(['until', 'from']))
+    .addHelpText(
+      'after',
+      `
+At its end, you are told what is still wrong.
+
+Examples:
+  viewkeeper quiet --for 1h                             from now
+  viewkeeper quiet --from 2026-11-28T22:00Z --for 4h    a window to come
+  viewkeeper quiet --end                                now people are told again`,
+    )
+    .action(({ for: span, from, until, end, ...asking }) => beQuiet({ span, from, until, end }, asking))
+}
+
+/** Opens or ends the window in which nobody is told. */
+async function beQuiet(
+  {
+    span,
+    from,
+    until,
+    end,
+  }: { span?: number | undefined; from?: Date | undefined; until?: Date | undefined; end?: true | undefined },
+  asking: Asking,
+): Promise<void> {
+  const ends = span === undefined ? until : new Date((from?.getTime() ?? Date.now()) + span)
+  if ((ends === undefined) === (end === undefined))
+    throw new Problem('InvalidRequest', 'Say how long: --for 1h, or --until <moment>; or --end.', {
+      field: 'until',
+    })
+  const api = await apiOf(asking)
+  const body = { ...(from && { from: from.toISOString() }), ...(ends && { until: ends.toISOString() }) }
+  const { quiet } = await ask(api, 'quiet', { body })
+  const done = paint('green', '✓')
+  if (quiet === null) return print(`${done} people are told what is wrong`)
+  print(
+    `${done} nobody is told what is wrong from ${utc(new Date(quiet.from))} until ${utc(new Date(quiet.until))}: refreshes go on, and then you are told what is still wrong`,
+    `  to end it before: ${command(['quiet', '--end'], api.typed)}`,
+  )
+}
+
 /** Pauses views, or all schedules and deploys; or ends that. */
 async function change(
   verb: 'pause' | 'resume',
@@ -85,11 +134,14 @@ async function change(
 const units: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** `24h` from now. */
-function untilOf(text: string): Date {
+const untilOf = (text: string): Date => new Date(Date.now() + spanOf(text))
+
+/** The milliseconds of `24h`. */
+function spanOf(text: string): number {
   const [, number, unit = ''] = /^(\d{1,5})([mhd])$/.exec(text) ?? []
   if (number === undefined || Number(number) === 0)
     throw new InvalidArgumentError('Write a number and a unit: 30m, 24h, 3d.')
-  return new Date(Date.now() + Number(number) * (units[unit] as number))
+  return Number(number) * (units[unit] as number)
 }
 
 /** A moment with its zone, in the future. */

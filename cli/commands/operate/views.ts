@@ -84,7 +84,7 @@ function matching(views: View[], patterns: string[]): View[] {
 }
 
 function listLines(
-  { views, paused, failing = [], silence }: Omit<ViewList, 'next'>,
+  { views, paused, quiet = null, failing = [], silence }: Omit<ViewList, 'next'>,
   { named, chosen }: { named: number; chosen: StateFilter[] },
   { api, now, output }: Printing,
 ): string[] {
@@ -107,6 +107,13 @@ function listLines(
       : [
           `${output.paint('yellow', '!')} everything is paused since ${moment(paused.since, now)} by ${harmless(paused.by)}${paused.until == null ? ', without an end' : `, until ${moment(paused.until, now)}`}: ${allPausedMeans}`,
           `  next: ${command(['resume', '--all'], api.typed)}`,
+          '',
+        ]),
+    ...(quiet === null
+      ? []
+      : [
+          `${output.paint('yellow', '!')} nobody is told what is wrong from ${moment(quiet.from, now)} until ${moment(quiet.until, now)}, by ${harmless(quiet.by)}`,
+          `  next: ${command(['quiet', '--end'], api.typed)}`,
           '',
         ]),
     ...loudly.map((line) => loud(line, output)),

@@ -24,6 +24,36 @@ export async function setPause(
       insert into viewkeeper.actions (action, requested_by) select 'resume', ${by} from done`
 }
 
+/** A time in which people are not told what is wrong, and who wants that. */
+export interface QuietWindow {
+  from: Date
+  until: Date
+  by: string
+}
+
+/** The window in which nobody is told, if it is not over; null: there is none. */
+export async function readQuiet(sql: Sql): Promise<QuietWindow | null> {
+  const [row] = await sql<QuietWindow[]>`
+    select (value ->> 'from')::timestamptz as from, (value ->> 'until')::timestamptz as until, value ->> 'by' as by
+      from viewkeeper.switches where key = 'quiet' and (value ->> 'until')::timestamptz > clock_timestamp()`
+  return row ?? null
+}
+
+/** Lets nobody be told from a moment (null: from now) until another; null for that: a window ends now. */
+export async function setQuiet(sql: Sql, from: Date | null, until: Date | null, by: string): Promise<void> {
+  await sql`
+    with gone as (
+      delete from viewkeeper.switches where key = 'quiet' and ${until}::timestamptz is null returning key),
+    done as (
+      insert into viewkeeper.switches (key, value)
+      select 'quiet', jsonb_build_object('from', coalesce(${from}::timestamptz, clock_timestamp()), 'until', ${until}::timestamptz, 'by', ${by}::text)
+       where ${until}::timestamptz is not null
+      on conflict (key) do update set value = excluded.value returning key)
+    insert into viewkeeper.actions (action, requested_by, request)
+    select 'quiet', ${by}, jsonb_strip_nulls(jsonb_build_object('from', ${from}::timestamptz, 'until', ${until}::timestamptz))
+      from (table gone union all table done) x`
+}
+
 /** Pauses or resumes one view, in force at once. */
 export async function setViewPause(
   sql: Sql,

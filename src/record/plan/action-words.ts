@@ -4,6 +4,7 @@ import { isEnded, type RunStatus } from '../../words/run.ts'
 export const actionNames = [
   'pause',
   'resume',
+  'quiet',
   'cancel',
   'force',
   'create',

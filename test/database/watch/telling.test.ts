@@ -3,7 +3,7 @@ import { handler as monitorHandler } from '../../../functions/monitor.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { monitor, type Publisher } from '../../../src/watch/monitor.ts'
-import { pauseAll } from '../../../src/watch/pause.ts'
+import { pauseAll, quiet } from '../../../src/watch/pause.ts'
 import { type Telling, usualTelling } from '../../../src/watch/plan/hearers.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { unheard } from '../../support/aws/publisher.ts'
@@ -100,12 +100,40 @@ test('until a pause ends that has an end, nobody is told; limits count from its 
   expect(await look()).toEqual({ stale: 1, told: ['steady'] })
 })
 
-test('in quiet hours nobody is told of a view that fails, and after them of one that still does', async () => {
-  const time = (hours: number) => new Date(Date.now() + hours * 3600_000).toISOString().slice(11, 16)
-  const quiet = { from: time(-1), to: time(1), timeZone: 'Etc/UTC', days: ['*'] }
+test('within a window that somebody has opened nobody is told, and at its end what is still wrong; another window replaces it', async () => {
+  const inHours = (hours: number) => new Date(Date.now() + hours * 3600_000)
   await becomesStale('steady')
   await writePast([{ view: 'shaky', ago: '1 minutes', status: 'failed' }])
-  expect(await look({ ...usualTelling, quiet })).toEqual({ stale: 0, told: [] })
+  const told = async () => (await look()).told
+  expect(await quiet(database, null, inHours(1), 'ann')).toMatchObject({ until: expect.any(Date), by: 'ann' })
+  expect(await told()).toEqual([])
+  expect(await sql`select 1 from viewkeeper.incidents where told_at is not null`).toEqual([])
+  await quiet(database, inHours(-2), inHours(-1), 'ann')
+  await expectForLong('steady')
+  expect(await told()).toEqual(['steady'])
+  expect(await sql`select subject from viewkeeper.incidents where told_at is not null order by 1`).toEqual([
+    { subject: 'public.shaky' },
+    { subject: 'public.steady' },
+  ])
+})
+
+test('a window to come keeps nobody from being told before; who ends it is on record', async () => {
+  const inHours = (hours: number) => new Date(Date.now() + hours * 3600_000)
+  await quiet(database, inHours(1), inHours(2), 'ann')
+  await becomesStale('steady')
+  expect((await look()).told).toEqual(['steady'])
+  expect(await quiet(database, null, null, 'ben')).toBeNull()
+  expect(
+    await sql`select requested_by from viewkeeper.actions where action = 'quiet' order by id desc limit 2`,
+  ).toEqual([{ requested_by: 'ben' }, { requested_by: 'ann' }])
+})
+
+test('in quiet hours nobody is told of a view that fails, and after them of one that still does', async () => {
+  const time = (hours: number) => new Date(Date.now() + hours * 3600_000).toISOString().slice(11, 16)
+  const hours = { from: time(-1), to: time(1), timeZone: 'Etc/UTC', days: ['*'] }
+  await becomesStale('steady')
+  await writePast([{ view: 'shaky', ago: '1 minutes', status: 'failed' }])
+  expect(await look({ ...usualTelling, quiet: hours })).toEqual({ stale: 0, told: [] })
   expect(await sql`select subject, told_at from viewkeeper.incidents`).toEqual([
     { subject: 'public.shaky', told_at: null },
   ])
