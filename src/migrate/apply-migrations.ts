@@ -18,13 +18,14 @@ import { type RunConnection, withRunConnection } from '../run/connections/run-co
 import { performRun } from '../run/execute.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
+import { readFix } from '../server/own-rights.ts'
 import { withTransaction } from '../server/transactions.ts'
 import { executeRecord, runPlainSql } from '../set-aside/db/own-sql.ts'
 import { withoutReadersOf } from '../set-aside/without-readers.ts'
 import { quoteName, withoutShadowNames } from '../sql/names.ts'
 import type { RunPlan, Statement } from '../sql/run-plan.ts'
 import { displayName, type QualifiedName } from '../words/names.ts'
-import { Problem } from '../words/problem.ts'
+import { Problem, sentences } from '../words/problem.ts'
 import type { Trigger } from '../words/run.ts'
 import { readMissing, whileOnlyOneMigrates } from './db/journal.ts'
 import { failed, runFailed, textOfRunError } from './migration-failures.ts'
@@ -303,7 +304,10 @@ async function makeAgain(
       (await planChange(sql, null, { does: 'define', definition }, { withData, deadline }))
     return work?.does === 'create' ? work : null // otherwise it is there by now
   }
-  const first = await plan().catch((error) => refusal(reasonOf(error, displayName(definition))))
+  const first = await plan().catch(async (error) => {
+    const fix = await readFix(sql, error instanceof StatementRefused ? error.cause : error)
+    return refusal(reasonOf(error, displayName(definition), fix))
+  })
   if (first !== null && 'because' in first) return first
   const record = [authorStatement(definition), adoptRunStatement(definition)]
   const run = { migration: migration.name, way: 'repair', view: definition, record } as const
@@ -318,10 +322,13 @@ async function makeAgain(
 const refusal = (because: string, isFinal = false): RefusedMigration => ({ because, isFinal })
 
 /** What the server says, or we do, about a view that cannot be made now. */
-function reasonOf(thrown: unknown, view: string): string {
+function reasonOf(thrown: unknown, view: string, fix: string | null): string {
   if (thrown instanceof StatementRefused)
-    return `${withoutShadowNames(thrown.message, view)} (${sqlstateOf(thrown.cause) ?? 'no SQLSTATE'}).`
-  const problem = problemOf(thrown)
+    return sentences(
+      `${withoutShadowNames(thrown.message, view)} (${sqlstateOf(thrown.cause) ?? 'no SQLSTATE'}).`,
+      fix,
+    )
+  const problem = problemOf(thrown, fix)
   if (problem instanceof Problem && problem.code !== 'InternalError') return problem.message
   throw problem
 }

@@ -226,6 +226,20 @@ describe('a missing view that cannot be made again is named with the reason, and
     expect(await up(frozen, true)).toMatchObject({ repaired: [], missing: [] })
   })
 
+  test('somebody holds a lock on what it reads: who, and what ends that', async () => {
+    const frozen = await applied([sales])
+    await sql`drop materialized view shop.sales cascade`
+    const missing = await sql.begin(async (holder) => {
+      await holder`lock table orders`
+      const [{ pid }] = await holder<[{ pid: number }]>`select pg_backend_pid() as pid`
+      const { because } = (await up(frozen, true)).missing[0]!
+      expect(because).toContain(`process ${pid} (`)
+      return because
+    })
+    expect(missing).toMatch(/holds AccessExclusiveLock on public\.orders\. .*pg_terminate_backend\(\d+\);$/)
+    expect(await repairedIn(frozen)).toEqual(['shop.sales'])
+  })
+
   test('a table under it is gone, and a view that reads it waits', deep, async () => {
     const frozen = await applied([sales, byShop, inShop('free', 'select 1 as id')])
     await sql`drop table orders cascade`
