@@ -204,6 +204,11 @@ begin atomic
   select jsonb_build_object('what', string_agg(what, ' in ' order by nr), 'hint', (array_agg(hint order by nr desc))[1]) from refusers having count(*) > 0;
 end;
 
+-- What refused rows with a key that was there, of slices that were asked for.
+create function viewkeeper.refuser_beside() returns jsonb
+language sql immutable
+return jsonb_build_object('hint', 'A row with such a key is in a slice that was not computed, as after a row has moved from there: refresh that slice, too, or all. Or the query returns two such rows, which bad-row shows.');
+
 -- Whether somebody waits for the end of a requested run that exchanges several views: a request for a view that is exchanged together with one of
 -- them, or a batch without the first of them. While readers keep that one, the run gives way.
 create function viewkeeper.is_awaited(run bigint) returns boolean

@@ -25,8 +25,9 @@ triggers := case when failure is null and st not in ('57014', '55P03', '40P01') 
   select string_agg(quote_ident(t.evtname), ' or ' order by t.evtname) from pg_event_trigger t join pg_proc p on p.oid = t.evtfoid
    where position(format(' %I() line ', p.proname) in replace(ctx, '.', ' ')) > 0) end;
 -- What hangs on a kept table, and not the view's own SQL, has failed. The context names the function of a trigger as above.
-refused := case when failure is null and violated is null and statement #> '{fills,query}' is not null then
-  viewkeeper.refuser_of(made::text, st, sch, tab, col, case when not raised then con end, ctx) end;
+refused := case when failure is null and statement #> '{fills,query}' is not null then case
+  when violated is null then viewkeeper.refuser_of(made::text, st, sch, tab, col, case when not raised then con end, ctx)
+  when statement #> '{fills,keeps}' is not null then viewkeeper.refuser_beside() end end;
 why := case
   when failure is not null then failure
   when triggers is not null then 'EventTriggerFailed'

@@ -57,9 +57,9 @@ for try in 1..2 loop
                   || coalesce(' in index ' || violated, ' in ' || (refused ->> 'what'), ' ' || (unfound ->> 'what'), '')
                 else msg end,
              'detail', case when not quotes_rows then nullif(det, '') end,
-             'hint', case when violated is not null
+             'hint', case when refused is not null then refused ->> 'hint'
+               when violated is not null
                  then 'The query returns rows that are equal in these columns. Change the query so that it returns one of them, or drop the index.'
-               when refused is not null then refused ->> 'hint'
                when unfound is not null then unfound ->> 'hint'
                when why = 'StatementTimeout' then viewkeeper.more_time(statement_limit, usual.ms)
                when st = '53100' and not raised then viewkeeper.room_of(the_view)

@@ -155,6 +155,24 @@ describe('a refresh of a kept table', () => {
   })
 })
 
+test('a row that has moved into slices that were asked for is told as that: the slice from which it came has it, too', async () => {
+  await sql.unsafe(`
+    drop view app.daily_query; drop table app.daily; create view app.daily_query as select id, day from app.orders;
+    comment on view app.daily_query is '${keptMark}';
+    create table app.daily as select * from app.daily_query with no data; create unique index daily_key on app.daily (id)`)
+  await done()
+  await sql`update app.orders set day = '2026-11-05' where id = 1`
+  const slices = { by: 'day', from: '2026-11-05', to: '2026-11-06' }
+  const failed = await request({ slices })
+  expect(sentence(failed)).toBe('TableRefused: unique violation in index daily_key (id)')
+  expect(failed.error?.hint).toMatch(
+    /^A row with such a key is in a slice that was not computed, .* bad-row shows\.$/,
+  )
+  await done()
+  expect(await request({ slices })).toMatchObject({ status: 'updated' })
+  expect(await differences()).toBe(0)
+})
+
 describe('what others have put on a kept table is named, with what to do, if it refuses the rows', () => {
   const raising = (what: string) => `
     create function app.audit() returns trigger language plpgsql as $$ begin ${what} return new; end $$;
