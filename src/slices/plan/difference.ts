@@ -1,4 +1,4 @@
-import { quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
 /** A kept table, as the statement needs it that makes it like its query. */
@@ -13,8 +13,11 @@ export interface KeptTable extends QualifiedName {
   others: string[]
 }
 
-/** Which rows: conditions on a column of a row, of which each row meets at most one, and what they need in WITH. Null: all of them. */
-export type SomeRows = { by: string; with?: string; conditions: ((key: string) => string)[] } | null
+/**
+ * Which rows: conditions on a column of a row, of which each row meets at most one. Null: all of them. `reads`: a query for one row that is asked before; in the
+ * conditions `$1` stands for the values of the column, `$2` for whether null is one, and `$3` for whether they are all.
+ */
+export type SomeRows = { by: string; reads?: string; conditions: ((key: string) => string)[] } | null
 
 /**
  * The statement that makes a kept table like its query, or some of its rows. It reads both at one moment, compares images of rows, and writes only what
@@ -23,6 +26,7 @@ export type SomeRows = { by: string; with?: string; conditions: ((key: string) =
  * names are the catalog's or have a schema.
  */
 export function writeDifference(table: KeptTable, query: QualifiedName, some: SomeRows): string {
+  if (some?.reads !== undefined) return afterReading(table, query, some as Required<typeof some>)
   const relation = quoteName(table)
   const columns = table.columns.map(quoteIdentifier)
   const rowOf = (of: string, from = columns) => `row(${from.map((column) => `${of}.${column}`).join(', ')})`
@@ -64,7 +68,7 @@ union all
 select n.r from new_rows as n join old_rows as o on ${on}
   join (select j.place from joined as j group by j.place having pg_catalog.count(*) operator(pg_catalog.>) 1) as j on j.place operator(pg_catalog.=) o.place
  where (select pg_catalog.count(j.place) from joined as j) operator(pg_catalog.>) (select pg_catalog.count(*) from old_rows)`
-  return `with ${some?.with ? `${some.with},\n` : ''}new_rows as materialized (
+  return `with new_rows as materialized (
   ${from(quoteName(query), '')}),
 old_rows as materialized (
   ${from(`only ${relation}`, 'x.ctid as place, ')}),
@@ -79,3 +83,18 @@ insert into ${relation} (${columns.join(', ')})
 select ${columns.map(of).join(', ')} from (
 select d.r from differing as d where d.is_new and not d.stays and (select pg_catalog.count(*) from gone) operator(pg_catalog.>=) 0${isByKey ? doubled : ''}) as d`
 }
+
+/**
+ * The server plans the statement for these values, as if they stood in it: how many they are decides whether it looks each up, or hashes them and reads all rows,
+ * and nothing is left of a condition that all rows meet.
+ */
+const afterReading = (
+  table: KeptTable,
+  query: QualifiedName,
+  { reads, ...some }: Required<NonNullable<SomeRows>>,
+): string =>
+  `do ${literal(`declare found pg_catalog.record;
+begin
+  ${reads} into strict found;
+  execute ${literal(writeDifference(table, query, some))} using found.keys, found.has_null, found.is_all;
+end`)}`

@@ -152,12 +152,11 @@ export function touchedRows(log: ReadLog, most: number | null = null): NonNullab
   const { all, none } = untouched(log, most)
   return {
     by: log.by,
-    with: touchedBy(log),
+    reads: `with ${touchedBy(log)} select ${all} as is_all, ${none} as has_null, array(select t.k from touched t where t.k is not null) as keys`,
     conditions: [
       // An array, because a condition with a subquery is not pushed below a GROUP BY.
-      (key) => `not ${all} and ${key} operator(pg_catalog.=) any (array(select t.k from touched t))`,
-      (key) => `not ${all} and ${none} and ${key} is null`,
-      () => all,
+      (key) => `($3 or ${key} operator(pg_catalog.=) any ($1))`,
+      (key) => `not $3 and $2 and ${key} is null`,
     ],
   }
 }
