@@ -3,15 +3,19 @@ import type { Construct, IConstruct } from 'constructs'
 import { refuseProps } from './props.ts'
 
 /**
- * Refuses a construct with an id that somebody may want to change. CDK makes logical ids of the constructs' ids; so under another one
- * everything would be new for CloudFormation, which makes the new resources before it removes the old ones, and fails: alarms,
- * topics, logs and policies have fixed names, which are taken.
+ * Refuses a construct with an id that somebody may want to change, its own or that of what wraps it. CDK makes logical ids of the
+ * constructs' ids; so under other ones everything would be new for CloudFormation, which makes the new resources before it removes the old
+ * ones, and fails: alarms, topics, logs and policies have fixed names, which are taken.
  */
-export function insistOnId({ node }: Construct, environmentName: string): void {
-  if (node.id !== 'Viewkeeper' && node.id !== environmentName)
-    refuseProps(node.path, [
-      `the id must be Viewkeeper or ${environmentName}, and not ${node.id}: under another id a later deploy would fail, because its ` +
-        'names are taken',
+export function insistOnId(construct: Construct, environmentName: string): void {
+  const inStack = construct.node.scopes.slice(Stack.of(construct).node.scopes.length)
+  const changing = inStack
+    .map(({ node }) => node.id)
+    .filter((id) => id !== 'Viewkeeper' && id !== environmentName)
+  if (changing.length > 0)
+    refuseProps(construct.node.path, [
+      `the id must be Viewkeeper or ${environmentName}, and so must that of what wraps it, and not ${changing.join(', ')}: under another id a ` +
+        'later deploy would fail, because its names are taken',
     ])
 }
 
@@ -35,9 +39,13 @@ export function insistOnOne(scope: Construct, environmentName: string): void {
   environments.set(root, ofApp.set(key, scope.node.path))
 }
 
+/** What another account may share: subnets of its network, and topics, whose policies say who publishes. */
+const topics = ['mail', 'notices', 'pager']
+const shared = ['vpc', ...topics]
+
 /**
  * Refuses what is in another account or region, as far as the app knows. A lookup across them would be synthesized, and its deploy
- * would fail half-way.
+ * would fail half-way; an alarm reaches no topic of another region.
  */
 export function insistOnHere(scope: Construct, given: Record<string, unknown>): void {
   const { account, region } = Stack.of(scope)
@@ -46,12 +54,16 @@ export function insistOnHere(scope: Construct, given: Record<string, unknown>): 
   const problems = Object.entries(given).flatMap(([name, value]) => {
     const { env } = (value ?? {}) as Partial<IResource>
     if (env === undefined) return []
-    // Another account may share subnets of its network with this one.
-    const isHere = (name === 'vpc' || !elsewhere(env.account, account)) && !elsewhere(env.region, region)
+    const isHere =
+      (shared.includes(name) || !elsewhere(env.account, account)) && !elsewhere(env.region, region)
     return isHere
       ? []
       : [
-          `${name}: is in ${env.account}/${env.region}, and the environment in ${account}/${region}; both have to be in one`,
+          `${name}: is in ${env.account}/${env.region}, and the environment in ${account}/${region}; ${
+            topics.includes(name)
+              ? 'alarms reach topics of their own region alone: leave it out, and subscribe yours to topics.mail of the construct'
+              : 'both have to be in one'
+          }`,
         ]
   })
   if (problems.length > 0) refuseProps(scope.node.path, problems)

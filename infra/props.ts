@@ -108,8 +108,8 @@ export interface ViewkeeperProps extends CommonOptions {
    */
   readonly scheduledViews?: ScheduledView[]
   /**
-   * Your topics for mails and for JSON, which environments may share. Subscribe people yourself. Both, and the key of an
-   * encrypted one, must let CloudWatch publish (`cloudwatch.amazonaws.com`).
+   * Your topics for mails and for JSON, which environments may share, of this region and any account. Subscribe people yourself. Both, and
+   * the key of an encrypted one, must let CloudWatch publish (`cloudwatch.amazonaws.com`), and those of another account its role of `send`.
    * @default - new topics, with `alarmEmails` subscribed
    */
   readonly topics?: PeopleTopics
@@ -212,7 +212,7 @@ const schema = z
           input ? 'must be the server itself: a proxy ends a run when the caller leaves' : 'is required',
       },
     ),
-    databaseName: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'must be a plain database name'),
+    databaseName: textOrToken(/^\P{Cc}{1,63}$/u, 'must be the name of a database'),
     vpc: isRequired,
     vpcSubnets: construct,
     network: z.enum(['database', 'all']).default('database'),
@@ -311,5 +311,16 @@ export function refuseProps(path: string, problems: string[]): never {
  */
 export function validProps(path: string, props: ViewkeeperProps): ValidProps {
   const result = schema.safeParse(props, inWords)
-  return result.success ? (result.data as ValidProps) : refuseProps(path, problemsOf(result.error))
+  if (result.success) return result.data as ValidProps
+  const isLater = (field = '') => Token.isUnresolved(props[field as keyof ViewkeeperProps])
+  return refuseProps(
+    path,
+    problemsOf(result.error).map((line) => {
+      const [field] = line.split(/[.:]/)
+      return isLater(field) ? `${field}: ${onlyLater}` : line
+    }),
+  )
 }
+
+const onlyLater =
+  'is known to the deploy alone, and the template depends on it: write the value out, or take it from the context (`-c name=value`, tryGetContext)'

@@ -1,3 +1,4 @@
+import { Construct } from 'constructs'
 import { expect, test } from 'vitest'
 import { Viewkeeper } from '../../infra/viewkeeper.ts'
 import { instanceIn, ownStack, viewkeeperOn } from './support/own-app.ts'
@@ -86,12 +87,15 @@ test('names are fixed only for a reason', () => {
 })
 
 test('a construct whose id somebody may want to change is refused: its names would be taken', () => {
-  const on = (id: string) => {
+  const on = (id: string, wrapper?: string) => {
     const { stack, vpc } = ownStack()
+    const scope = wrapper === undefined ? stack : new Construct(stack, wrapper)
     const props = { environmentName: 'test', database: instanceIn(stack, vpc), databaseName: 'shop', vpc }
-    return () => new Viewkeeper(stack, id, props)
+    return () => new Viewkeeper(scope, id, props)
   }
-  expect(on('Views')).toThrow('the id must be Viewkeeper or test, and not Views: under another id')
+  expect(on('Views')).toThrow(/the id must be Viewkeeper or test, .* and not Views: under another id/)
   expect(on('Viewkeeper')).not.toThrow()
   expect(on('test')).not.toThrow()
+  expect(on('Viewkeeper', 'Reports')).toThrow(/that of what wraps it, and not Reports:/)
+  expect(on('Viewkeeper', 'test')).not.toThrow()
 })

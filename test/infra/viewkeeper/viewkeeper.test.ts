@@ -1,4 +1,4 @@
-import { type App, Stack, Stage } from 'aws-cdk-lib'
+import { type App, CfnParameter, Fn, Stack, Stage } from 'aws-cdk-lib'
 import { SlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot'
 import { Peer } from 'aws-cdk-lib/aws-ec2'
 import {
@@ -15,7 +15,7 @@ import { describe, expect, test } from 'vitest'
 import type { ViewkeeperProps } from '../../../infra/props.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 import { eachCase } from '../../support/deep.ts'
-import { instanceIn, ownApp, ownVpc } from '../support/own-app.ts'
+import { instanceIn, ownApp, ownStack, ownVpc, viewkeeperOn } from '../support/own-app.ts'
 import { everyFunction, functionNames, type Permission, Synthesized } from '../support/synth.ts'
 
 /** Viewkeeper on a server that is there, in a stack of its own in somebody's app. */
@@ -93,6 +93,16 @@ describe('props that are not valid are refused, each by its name', () => {
         'quiet.to: must look like "09:00"',
       ],
       ['a domain of no API', { api: 'none', apiDomain: {} }, "apiDomain: must be left out with api: 'none'"],
+      [
+        'a number that only the deploy knows',
+        { requestsPerSecond: new CfnParameter(new Stack(), 'Rate', { type: 'Number' }).valueAsNumber },
+        'requestsPerSecond: is known to the deploy alone, and the template depends on it: write the value out',
+      ],
+      [
+        'a name that only the deploy knows',
+        { environmentName: Fn.importValue('Name') },
+        'environmentName: is known to the deploy alone',
+      ],
       ['a user without IAM', { loginUser: 'views' }, "loginUser: is only for authentication: 'iam'"],
     ],
     { quick: 3 },
@@ -304,4 +314,34 @@ describe('a secret of another account or region is refused at synth: its deploy 
     const loginSecret = Secret.fromSecretCompleteArn(stack, 'Given', arn({}))
     expect(() => create({ loginSecret }, stack)).not.toThrow()
   })
+})
+
+test('topics of another account are taken, and of another region refused, with the line to write', () => {
+  const topicsOf = (account: string, region: string) => {
+    const { stack, vpc } = ownStack({ env: { account: '123456789012', region: 'eu-central-1' } })
+    const topic = (name: string) =>
+      Topic.fromTopicArn(stack, name, `arn:aws:sns:${region}:${account}:${name}`)
+    viewkeeperOn(
+      stack,
+      { database: instanceIn(stack, vpc), vpc },
+      { topics: { mail: topic('mail'), notices: topic('notices') } },
+    )
+    return new Synthesized(stack)
+  }
+  const alarms = topicsOf('210987654321', 'eu-central-1').properties('AWS::CloudWatch::Alarm')
+  expect(alarms.flatMap(({ AlarmActions = [] }) => AlarmActions)).toContain(
+    'arn:aws:sns:eu-central-1:210987654321:mail',
+  )
+  expect(() => topicsOf('123456789012', 'eu-west-1')).toThrow(
+    /mail: is in 123456789012\/eu-west-1, .* alarms reach topics of their own region alone: leave it out/,
+  )
+})
+
+test('a database may have any name, and one that the deploy makes up', () => {
+  for (const databaseName of ['my-shop', Fn.importValue('Name')]) {
+    const { stack, vpc } = ownStack()
+    viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { databaseName })
+    const [, { Properties }] = new Synthesized(stack).fn('refresh')
+    expect(Properties.Environment.Variables.DATABASE_NAME).toEqual(stack.resolve(databaseName))
+  }
 })
