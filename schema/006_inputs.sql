@@ -188,6 +188,14 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    order by o.identity is null, x.key limit 1
 $$;
 
+-- Whether a refresh did not use the log of its table, or `anew`: there is another one since then. Null: it did.
+create function viewkeeper.unused_log(meta jsonb, schema_name name, name name) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when meta #>> '{response,unusedLog}' is not distinct from to_regclass(format('viewkeeper_logs.%I',
+              concat(replace(replace(schema_name, '~', '~~'), '.', '~.'), '.', name, '_0')))::oid::text then 'unused' else 'anew' end
+   where meta #> '{response,logUnused}' is not null
+$$;
+
 -- The kept tables with a target lag below so many seconds whose logs of changes have rows, if a refresh may begin now: not while the last one goes
 -- on, nor for as long as it took if that keeps no such lag anyway, nor before the minimum interval is over. One that is paused, or has failed, or
 -- whose log is not used, is left to the looks of the monitor. Nothing of an owner of a log is executed. The planner would execute expressions of
@@ -204,19 +212,20 @@ declare
   world jsonb;
   query oid;
   behind boolean;
+  unused text;
 begin
-  for id, view, lag_seconds, name, world, query in
+  for id, view, lag_seconds, name, unused, world, query in
     select d.id, format('%I.%I', d.schema_name, d.name), d.target_lag_seconds,
-           concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name), last.world, k.query
+           concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name), last.unused, last.world, k.query
       from viewkeeper.definitions d
      cross join lateral (
-       select r.status, r.finished_at, r.finished_at - r.started_at as took, r.meta #> '{response,logUnused}' as unused, r.meta #> '{response,slices,world}' as world
+       select r.status, r.finished_at, r.finished_at - r.started_at as took, viewkeeper.unused_log(r.meta, d.schema_name, d.name) as unused, r.meta #> '{response,slices,world}' as world
          from viewkeeper.runs r where r.definition_id = d.id and r.status <> 'skipped'
           -- Who asked for it by hand was told why it was refused.
           and (r.status <> 'failed' or r.started_at is not null or r.trigger not in ('http', 'cli', 'program')) order by r.id desc limit 1) last
       left join viewkeeper.kept() k on k.relation = to_regclass(format('%I.%I', d.schema_name, d.name))
      where d.target_lag_seconds < below and d.storage = 'table' and d.slices is not null and d.schedule is null
-       and d.paused_at is null and d.removed_at is null and last.status = 'success' and last.unused is null
+       and d.paused_at is null and d.removed_at is null and last.status = 'success' and last.unused is distinct from 'unused'
        and last.finished_at + greatest(make_interval(secs => d.min_interval_seconds),
              case when 2 * last.took > make_interval(secs => d.target_lag_seconds) then last.took end) <= clock_timestamp()
        and not exists (select from viewkeeper.switches s where s.key = 'paused')
@@ -242,7 +251,9 @@ begin
       end;
       exit when behind;
     end loop;
-    if looks and not behind and world is not null then
+    if looks and not behind and unused = 'anew' then
+      is_changed := true;
+    elsif looks and not behind and world is not null then
       begin
         is_changed := exists (
           select from jsonb_each(world) b(key, was) full join jsonb_each(viewkeeper.world(query, logs, true)) n(key, is_now) using (key)
@@ -262,7 +273,7 @@ end $$;
 create function viewkeeper.followed_log(definition integer) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp as $$
   select jsonb_build_object('asker', current_user, 'owner', l.owner,
-           'unused', l.parts = 0 or (select r.meta #> '{response,logUnused}' is not null
+           'unused', l.parts = 0 or (select viewkeeper.unused_log(r.meta, d.schema_name, d.name) is not distinct from 'unused'
                                        from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id),
            'tookMs', (select case when count(*) > 2 then percentile_disc(0.5) within group (order by r.duration_ms) end
                         from (select * from viewkeeper.runs r where r.definition_id = d.id order by r.id desc limit 20) r

@@ -134,9 +134,9 @@ async function partOf(
 
 const all = (why = '') => ({ words: `computes all rows, and writes those that differ${why}`, some: null })
 
-const unused = (why: string): Part => ({
+const unused = (why: string, logOid: number | null = null): Part => ({
   ...all(`; the log of its changes is not used: ${why}`),
-  answer: { logUnused: true },
+  answer: { logUnused: true, ...(logOid !== null && { unusedLog: logOid }) },
 })
 
 /** What is known of a log of changes and of its view, and what both stand on. */
@@ -183,7 +183,7 @@ async function touchedOf(
     const { joinsOf, readLog } = await import('./slices.ts')
     const { log: proved, because: why } = await readLog(sql, view, by)
     if (why === undefined) return 'gone'
-    if (why !== null) return unused(why)
+    if (why !== null) return unused(why, known.logOid)
     exact = proved!.exact
     joins = joinsOf(proved!)
     // Where nothing is believed, nothing is found by it.

@@ -6,7 +6,7 @@ import { termsOf } from '../../../src/keeper/terms.ts'
 import { readBehindLogs } from '../../../src/record/definitions/behind-logs.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
-import { makeLog } from '../../../src/slices/plan/log.ts'
+import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { planLog } from '../../../src/slices/slices.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
@@ -33,13 +33,17 @@ beforeEach(async () => {
 
 /** Makes the log of a kept table, and refreshes it. */
 async function makeItsLog(name: string) {
+  await makeOnlyItsLog(name)
+  const columns = { target_lag_seconds: 1, storage: 'table', slices: { by: 'day' }, retries: 0 }
+  await define(sql, `app.${name}`, columns)
+  expect(await refresh({ view: `app.${name}` }, callOn(database))).toMatchObject({ status: 'updated' })
+}
+
+async function makeOnlyItsLog(name: string) {
   const [{ oid, query }] = await sql<[{ oid: number; query: number }]>`
       select ${`app.${name}`}::regclass::oid::int8 as oid, ${`app.${name}_query`}::regclass::oid::int8 as query`
   for (const statement of makeLog(await planLog(sql, { oid, query, schema: 'app', name })))
     await sql.unsafe(statement)
-  const columns = { target_lag_seconds: 1, storage: 'table', slices: { by: 'day' }, retries: 0 }
-  await define(sql, `app.${name}`, columns)
-  expect(await refresh({ view: `app.${name}` }, callOn(database))).toMatchObject({ status: 'updated' })
 }
 
 /** Keeps views fresh as the leader does, without its monitor, until the test ends. */
@@ -130,6 +134,25 @@ describe('a kept table with a target lag of a second', () => {
     await pauseAll(database, false, 'test')
     await shows('daily', 1)
     expect(await runsOf('daily')).toEqual([followed])
+  })
+
+  test('is refreshed at once when its log, which was not used, is made anew, and nobody is told to make one', async () => {
+    await sql.unsafe(dropLog({ schema: 'app', name: 'daily' }))
+    expect((await refresh({ view: 'app.daily' }, callOn(database))).response?.because).toMatch(/is not used/)
+    const unused = async () =>
+      (
+        await getWhy(database, 'app.daily', { schedules: { nightly: null, views: true }, typed: null })
+      ).causes.map(({ next }) => next)
+    expect(await unused()).toContain("viewkeeper freeze app.daily -m 'a new log'")
+    const asked = () => database.withConnection((its) => readBehindLogs(its, 120, true))
+    expect(await asked()).toEqual([])
+    await makeOnlyItsLog('daily')
+    expect(await unused()).not.toContain("viewkeeper freeze app.daily -m 'a new log'")
+    expect(await asked()).toEqual([expect.objectContaining({ view: 'app.daily', isChanged: true })])
+    follow()
+    await until('the log is read', async () => (await asked()).length === 0)
+    await write('orders', 1)
+    await shows('daily', 1)
   })
 
   test('fails once, and is left to the looks of the monitor until it is mended', async () => {
