@@ -37,8 +37,8 @@ export const standsOn: Fact[] = [
     who: 'who has `references`',
     refresh: 'is refused if one writes the table, or could change rows that refer to one that stays',
     odd: `(select format(case when k.conrelid = c.oid then 'foreign key %I of it writes its rows when %s is written'
-                          else 'foreign key %I of %s changes or deletes rows there when one of its rows is deleted and inserted' end || ': let it be on update no action, on delete no action',
-                          k.conname, case when k.conrelid = c.oid then k.confrelid else k.conrelid end::regclass) from ${foreignKeys} k
+                          else 'foreign key %I of %s could change or delete rows there that refer to a row that stays' end || ': let it be on update no action, on delete no action%s',
+                          k.conname, case when k.conrelid = c.oid then k.confrelid else k.conrelid end::regclass, case when k.confrelid = c.oid and k.confupdtype not in ('n', 'd') then ', or make unique indexes that it does not refer to deferrable constraints' end) from ${foreignKeys} k
             where k.conrelid = c.oid and array[k.confupdtype, k.confdeltype] && '{c,n,d}' or k.confrelid = c.oid and (k.confupdtype in ('n', 'd')
                   or array[k.confupdtype, k.confdeltype] && '{c,n,d}' and (select count(*) from ${strict} and i.indimmediate) > 1) order by k.oid limit 1)`,
   },

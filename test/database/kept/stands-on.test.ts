@@ -91,7 +91,7 @@ const actions: Record<AlterTableType, readonly (readonly [sql: string, says?: Re
     ],
     [
       `${notes.slice(0, -1)} on update set null)`,
-      /foreign key noted of app\.notes changes or deletes rows there/,
+      /foreign key noted of app\.notes could change or delete rows there/,
     ],
   ],
   AT_ReAddConstraint: null,
