@@ -41,6 +41,13 @@ const own: Rule[] = [
     first: 'viewkeeper ls names the channel and says why; the log of the leading process has each try.',
   },
   {
+    name: 'failing-step',
+    expr: `time() - max by (environment, step) (viewkeeper_monitor_step_timestamp_seconds) > 600 unless on (environment) time() - max by (environment) (${lookedAt}) > 300`,
+    for: '2m',
+    happened: 'A step of the monitor has failed for ten minutes: what it finds is not told.',
+    first: 'The mails say why; the log of the server has the error.',
+  },
+  {
     name: 'unsent-messages',
     expr: `max by (environment) (viewkeeper_outbox_waiting_seconds) > ${mayWaitSeconds}`,
     for: '1m',

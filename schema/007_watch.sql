@@ -4,7 +4,7 @@
 create table viewkeeper.incidents (
   -- A view as people write it: app.sales; a function that was set aside with its arguments; batch and its id; a channel: mail ops@example.com.
   subject text primary key,
-  kinds text[] not null, -- failing, stale, missing, lag, suspended, aside, paused, slow, wrong, lost, batch, channel
+  kinds text[] not null, -- failing, stale, missing, lag, suspended, aside, paused, slow, wrong, lost, step, batch, channel
   opened_at timestamptz not null, -- when the monitor first saw it, since it was last well
   changed_at timestamptz not null, -- when its kinds or its cause last changed
   resolved_at timestamptz, -- when the monitor found it well again; null: the incident is open

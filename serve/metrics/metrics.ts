@@ -4,7 +4,7 @@ import { readFacts } from '../../src/record/definitions/state-facts.ts'
 import { type ChannelState, readChannels, readWaitingSeconds } from '../../src/record/events/outbox.ts'
 import { isSlow } from '../../src/record/plan/batch.ts'
 import { readViewIncidents } from '../../src/record/watch/incidents.ts'
-import { readLastLook } from '../../src/record/watch/looks.ts'
+import { readLastLook, readSteps } from '../../src/record/watch/looks.ts'
 import { openSockets } from '../../src/server/connection.ts'
 import type { Database } from '../../src/server/database.ts'
 import { version } from '../../src/version.ts'
@@ -51,11 +51,20 @@ export function makeMetrics(
     count('viewkeeper_batches_total', { status }, 0)
   gauge('viewkeeper_build_info').set({ version }, 1)
 
-  const show = ({ views, incidents, lookedAt, channels: states, waitingSeconds }: MeasuredDatabase) => {
+  const show = ({
+    views,
+    incidents,
+    lookedAt,
+    steps,
+    channels: states,
+    waitingSeconds,
+  }: MeasuredDatabase) => {
     const set = (name: PromMetric, labels: Record<string, string>, value: number | null) => {
       if (value !== null) gauge(name).set(labels, value)
     }
     set('viewkeeper_monitor_last_look_timestamp_seconds', {}, seconds(lookedAt?.getTime()))
+    for (const { step, at } of steps)
+      set('viewkeeper_monitor_step_timestamp_seconds', { step }, seconds(at.getTime()))
     set('viewkeeper_views', {}, views.length)
     set('viewkeeper_outbox_waiting_seconds', {}, waitingSeconds)
     for (const {
@@ -127,6 +136,7 @@ interface MeasuredDatabase {
   incidents: { view: string; kind: ViewIncidentKind }[]
   /** When the monitor last looked; null: never. */
   lookedAt: Date | null
+  steps: { step: string; at: Date }[]
   channels: ChannelState[]
   waitingSeconds: number
 }
@@ -137,6 +147,7 @@ const readMeasured = (database: Database, channels: string[]): Promise<MeasuredD
     views: (await readFacts(sql)).views,
     incidents: await readViewIncidents(sql),
     lookedAt: await readLastLook(sql),
+    steps: await readSteps(sql),
     channels: await readChannels(sql, channels),
     waitingSeconds: (await readWaitingSeconds(sql)) ?? 0,
   }))

@@ -15,6 +15,11 @@ export const promMetrics = {
     'When the monitor of the leader last looked.',
     [],
   ],
+  viewkeeper_monitor_step_timestamp_seconds: [
+    'gauge',
+    'When a look of the monitor last did the step.',
+    ['step'],
+  ],
   viewkeeper_view_data_age_seconds: ['gauge', 'How old the data of the view are.', ['view']],
   viewkeeper_view_data_age_limit_seconds: [
     'gauge',

@@ -226,7 +226,7 @@ export interface ChatOptions {
    * The kinds of incidents that it is told of: `failing`, `stale`.
    * @default - all
    */
-  readonly kinds?: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong' | 'lost' | 'batch' | 'channel')[]
+  readonly kinds?: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong' | 'lost' | 'step' | 'batch' | 'channel')[]
   /**
    * The views that it is told of, as globs: `sales.*`.
    * @default - all, and batches and channels

@@ -19,12 +19,20 @@ import {
   readSlowRuns,
 } from '../record/watch/ended.ts'
 import { isAnyUntold } from '../record/watch/incidents.ts'
-import { mendEnds, noteLook, readClock, readFailingChannels, readLasting } from '../record/watch/looks.ts'
+import {
+  mendEnds,
+  noteLook,
+  noteSteps,
+  readClock,
+  readFailingChannels,
+  readLasting,
+} from '../record/watch/looks.ts'
 import type { Database } from '../server/database.ts'
 import { foldLogs } from '../slices/db/long.ts'
-import { batchName, type ViewIncidentKind, viewKinds } from '../words/event.ts'
+import { batchName, stepName, type ViewIncidentKind, viewKinds } from '../words/event.ts'
 import { type Hearers, usualTelling } from './plan/hearers.ts'
 import { type Finding, findWrong } from './plan/wrong.ts'
+import { Steps } from './steps.ts'
 
 /** The monitor was away if its last look is longer ago than this, and than its telling lets expect. */
 const absentSeconds = 10 * 60
@@ -61,7 +69,7 @@ export interface Monitored {
  * missing, set aside or paused for long, and those that are due, if `looks` says how often somebody looks. In a quiet time limits count from its end,
  * and nothing is told before it. What is not well is an incident. Views without a definition get one here, so that a
  * view that is never refreshed is noticed too. After an outage, batches have some minutes to be advanced again before they are
- * closed. `programs` null: nothing becomes an event; `people` null: nobody takes messages.
+ * closed. What is a step fails alone, and is an incident if it does so twice. `programs` null: nothing becomes an event; `people` null: nobody takes messages.
  */
 export function monitor(
   database: Database,
@@ -86,8 +94,9 @@ export function monitor(
 ): Promise<Monitored> {
   return database.withConnection(
     async (sql) => {
-      await endPauses(sql)
-      await mendEnds(sql)
+      const steps = new Steps()
+      await steps.do('pauses', () => endPauses(sql), undefined)
+      await steps.do('clock', () => mendEnds(sql), undefined)
       const absent = Math.max(absentSeconds, telling.apartSeconds)
       const settled = await noteLook(sql, absent, {
         told,
@@ -95,19 +104,33 @@ export function monitor(
         typed: people?.typed ?? null,
         schedules: { ...schedules, looks },
       })
-      const closed = await closeLostRuns(sql)
-      if (settled) for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
-      await dropShadows(sql)
-      await foldLogs(sql)
+      const closed = await steps.do('lost-runs', () => closeLostRuns(sql), [])
+      const closeBatches = async () => {
+        for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
+      }
+      if (settled) await steps.do('lost-batches', closeBatches, undefined)
+      await steps.do('shadows', () => dropShadows(sql), undefined)
+      await steps.do('logs', () => foldLogs(sql), undefined)
       const suspects: string[] = []
       const publishRuns = (ended: EndedRun[]) => {
         publish.runs(ended)
         suspects.push(...ended.flatMap((run) => (isSlow(run.durationMs, run.usualMs) ? [run.view] : [])))
       }
-      const publishedRuns = await publishEndedRuns(sql, atOnce, publishRuns, programs !== null)
-      const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
-      const { lookForLost } = await import('../record/watch/parts.ts')
-      const lost = await lookForLost(sql, (await discoverDefinitions(sql)) || suspects.length > 0)
+      const publishedRuns = await steps.do(
+        'runs',
+        () => publishEndedRuns(sql, atOnce, publishRuns, programs !== null),
+        0,
+      )
+      const publishedBatches = await steps.do(
+        'batches',
+        () => publishEndedBatches(sql, atOnce, publish.batches, programs !== null),
+        0,
+      )
+      const isAnyNew = await steps.do('views', () => discoverDefinitions(sql), false)
+      // What views of others are made of may be of any size: what must happen does not wait for it.
+      const { lookForLost, readAllLost } = await import('../record/watch/parts.ts')
+      await steps.do('parts', () => lookForLost(sql, isAnyNew || suspects.length > 0), undefined)
+      const lost = await steps.do('lost-parts', () => readAllLost(sql), [])
       const pause = await readPause(sql)
       const window = await readQuiet(sql)
       const clock = window || telling.quiet ? await readClock(sql) : new Date()
@@ -133,15 +156,17 @@ export function monitor(
       // When a view is stale follows from what is expected of it.
       const facts = isNew ? await readUnwell(sql) : before
       const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
-      const slow = await readSlowRuns(sql, suspects)
+      const slow = await steps.do('slow-runs', () => readSlowRuns(sql, suspects), [])
       const { wrong, waits, ...lasting } = await readLasting(sql)
       const batches = await readFailedBatches(sql)
       const channels = await readFailingChannels(sql)
+      const failing = await noteSteps(sql, steps)
       const found = findWrong(facts.views, planned, {
         ...lasting,
         wrong: wrong.map(({ view }) => view),
         lost: lost.map(({ view }) => view),
         slow: [...new Set([...slow.map(({ view }) => view), ...waits])],
+        step: failing.map(({ step }) => stepName(step)),
         batch: batches.map(({ id }) => batchName(id)),
         channel: channels.map(({ channel }) => channel),
       })
@@ -154,7 +179,7 @@ export function monitor(
         hearing = await noteIncidents(
           sql,
           found,
-          { slow, waits, wrong, lost, batches, channels },
+          { slow, waits, wrong, lost, steps: failing, batches, channels },
           { ...hearers, ...at },
         )
       }

@@ -148,6 +148,7 @@ export const kindWords = {
   slow: 'slow',
   wrong: 'wrong in slices',
   lost: 'without what hung on it',
+  step: 'failing',
   batch: 'failed',
   channel: 'refused',
 } as const
@@ -155,12 +156,15 @@ export type IncidentKind = keyof typeof kindWords
 export const incidentKinds = Object.keys(kindWords) as IncidentKind[]
 
 /** What may be wrong with a view. */
-export type ViewIncidentKind = Exclude<IncidentKind, 'batch' | 'channel'>
+export type ViewIncidentKind = Exclude<IncidentKind, 'step' | 'batch' | 'channel'>
 /** Those of which there is a metric of how many views have it: not of what is told by mail alone, or counted by runs. */
 export type MeasuredKind = Exclude<ViewIncidentKind, 'paused' | 'slow' | 'wrong' | 'lost'>
 export const isOfView = (kind: IncidentKind): kind is ViewIncidentKind =>
-  kind !== 'batch' && kind !== 'channel'
+  kind !== 'step' && kind !== 'batch' && kind !== 'channel'
 export const viewKinds = incidentKinds.filter(isOfView)
+
+/** What a step of the monitor is called among them. */
+export const stepName = (step: string): string => `step ${step} of the monitor`
 
 /** What a batch is called among them. */
 export const batchName = (id: string): string => `batch ${id}`

@@ -117,6 +117,14 @@ export interface FoundWrong {
   next: string
 }
 
+/** A step of the looks of the monitor that has failed more than once in a row. */
+export interface FailingStep {
+  step: string
+  since: Date
+  /** PostgreSQL's name of the condition. */
+  error: string
+}
+
 /** A view that somebody else has dropped and made again without some of its parts: views, indexes, comments, grants. */
 export interface LostParts {
   view: string

@@ -3,7 +3,7 @@ import { withTransaction } from '../../server/transactions.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
 import { mayWaitSeconds } from '../../words/event.ts'
 import { waitingSince } from '../events/outbox.ts'
-import type { FailingChannel, FoundWrong, NotedSilence } from '../plan/watch.ts'
+import type { FailingChannel, FailingStep, FoundWrong, NotedSilence } from '../plan/watch.ts'
 
 /** The advancer of a batch tries again every minute. */
 const settledAfterSeconds = 180
@@ -126,6 +126,39 @@ export async function mayNote(sql: Sql, readAt: Date): Promise<boolean> {
      where (s.value ->> 'at')::timestamptz < ${readAt}::timestamptz or (s.value ->> 'at')::timestamptz > clock_timestamp()`
   return count > 0
 }
+
+/** After so many looks without it, a step is told to fail. */
+const toldAfter = 2
+
+/** Notes how the steps of a look have ended; returns those that fail, by name. */
+export async function noteSteps(
+  sql: Sql,
+  { done, failed }: { done: string[]; failed: Record<string, string> },
+): Promise<FailingStep[]> {
+  return sql<FailingStep[]>`
+    with noted as (
+      insert into viewkeeper.switches as s (key, value)
+      select 'steps', (select coalesce(jsonb_object_agg(name, jsonb_build_object('at', clock_timestamp())), '{}') from jsonb_array_elements_text(${sql.json(done)}) name)
+                      || (select coalesce(jsonb_object_agg(name, jsonb_build_object('failures', 1, 'since', clock_timestamp(), 'error', error)), '{}')
+                            from jsonb_each_text(${sql.json(failed)}) f(name, error))
+      on conflict (key) do update set updated_at = clock_timestamp(), value = (
+        select coalesce(jsonb_object_agg(name, of), '{}') from jsonb_each(s.value) o(name, of)
+         where excluded.value ? name or (of ->> 'at')::timestamptz > clock_timestamp() - interval '1 hour') || (
+        select coalesce(jsonb_object_agg(name, coalesce(s.value -> name, '{}') || of || case when of ? 'error'
+                 then jsonb_build_object('failures', coalesce((s.value #>> array[name, 'failures'])::integer, 0) + 1, 'since', coalesce(s.value #> array[name, 'since'], of -> 'since'))
+                 else '{"failures": 0, "since": null}' end), '{}')
+          from jsonb_each(excluded.value) n(name, of))
+      returning value)
+    select name as step, (of ->> 'since')::timestamptz as since, of ->> 'error' as error
+      from noted cross join jsonb_each(noted.value) s(name, of) where (of ->> 'failures')::integer >= ${toldAfter} order by 1`
+}
+
+/** When each step of a look was last done, by name. */
+export const readSteps = (sql: Sql): Promise<{ step: string; at: Date }[]> => sql<
+  { step: string; at: Date }[]
+>`
+  select name as step, (of ->> 'at')::timestamptz as at from viewkeeper.switches s cross join jsonb_each(s.value) e(name, of)
+   where s.key = 'steps' and of ? 'at' order by 1`
 
 /** The channels that fail, by name. */
 export const readFailingChannels = async (sql: Sql): Promise<FailingChannel[]> => [

@@ -7,14 +7,17 @@ import type { LostParts } from '../plan/watch.ts'
 
 /** How often all is looked at; in between only what has come or gone. */
 const every = '1 hour'
+/** The most things that are kept of a relation, and their most bytes: of a query and an index as the server stores them. What is longer does not come back. */
+const mostItems = 1000
+const longest = { query: 500_000, index: 50_000, comment: 10_000 }
 /** For so long one is told of what is missing. */
 const toldFor = '7 days'
 
 /**
- * Notes what hangs on views: of all once an hour, or if asked; of what was dropped or made again at once. Returns what somebody else has dropped
- * and made again, and what is missing since. If somebody locks what it reads, it notes nothing, and the next look does.
+ * Notes what hangs on views: of all once an hour, or if asked; of what was dropped or made again at once. If somebody locks what it
+ * reads, it notes nothing, and the next look does. Only of views with a definition: anybody can make one.
  */
-export async function lookForLost(sql: Sql, all: boolean): Promise<LostParts[]> {
+export async function lookForLost(sql: Sql, all: boolean): Promise<void> {
   const [{ everything, unsettled }] = await sql<[{ everything: boolean; unsettled: boolean }]>`
     with gone as (
       update viewkeeper.parts s set gone_at = statement_timestamp()
@@ -27,7 +30,7 @@ export async function lookForLost(sql: Sql, all: boolean): Promise<LostParts[]> 
       returning 1)
     select exists (select from due) as everything,
            exists (select from gone) or exists (select from viewkeeper.parts where num_nonnulls(gone_at, lost_at) > 0) as unsettled`
-  if (!everything && !unsettled) return []
+  if (!everything && !unsettled) return
   const isSeen = await unlessLocked(sql, (sql) => see(sql, everything)).catch((error) => {
     // XX000: a statement sees the catalog as of its beginning, but deparses definitions as they are now.
     if (sqlstateOf(error) !== 'XX000') throw error
@@ -35,10 +38,12 @@ export async function lookForLost(sql: Sql, all: boolean): Promise<LostParts[]> 
   })
   if (isSeen === null && everything)
     await sql`update viewkeeper.switches set updated_at = '-infinity' where key = 'parts'`
-  return sql<LostParts[]>`
+}
+
+/** What somebody else has dropped and made again, and what is missing since. */
+export const readAllLost = (sql: Sql): Promise<LostParts[]> => sql<LostParts[]>`
     select view, since, jsonb_agg(what order by at) as parts
       from viewkeeper.lost() with ordinality as l(view, since, name, what, sql, owner, at) group by view, since order by view`
-}
 
 /** Something that a view has lost, with the SQL that makes it, which executes code of its owner. */
 export interface LostPart {
@@ -61,6 +66,7 @@ export const readLost = (sql: Sql, { schema, name }: QualifiedName): Promise<Los
 const see = (sql: Sql, all: boolean) => sql`
   with recursive above(oid) as (
     select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null
      where ${all} and ${sql.unsafe(isView('c'))} and c.relpersistence = 'p' and n.nspname !~ ${batchPlaces}
      union
     select w.ev_class from above a ${readersOf(sql)}),
@@ -75,7 +81,7 @@ const see = (sql: Sql, all: boolean) => sql`
       join pg_catalog.pg_namespace n on n.oid = c.relnamespace and n.nspname !~ '^(pg_|information_schema$)'
      cross join lateral (select format('%I.%I', n.nspname, c.relname), case when c.relkind = 'r' and ${sql.unsafe(isView('c'))} then 'm' else c.relkind end,
                                  case c.relkind when 'm' then 'materialized view' when 'v' then 'view' else 'table' end) x(name, kind, word)
-      left join lateral (select jsonb_agg(jsonb_build_object('what', what, 'sql', sql, 'owner', c.relowner::int8) order by at, sql) from (${itemsOf(sql)}) i(at, what, sql)) i(items) on true)
+      left join lateral (select jsonb_agg(jsonb_build_object('what', what, 'sql', sql, 'owner', c.relowner::int8) order by at, sql) from (${itemsOf(sql)} limit ${mostItems}) i(at, what, sql)) i(items) on true)
   insert into viewkeeper.parts as s (name, oid, kind, items, reads) select name, oid, kind, items, reads from now order by name
   on conflict (name) do update set (oid, kind, items, reads, gone_at, lost, lost_at) = (
     select excluded.oid, excluded.kind, excluded.items, excluded.reads, null::timestamptz, found.lost,
@@ -107,14 +113,15 @@ const readBy = (sql: Sql) => sql`
 const itemsOf = (sql: Sql) => sql`
   select 1, 'view', format(E'create %s %s%s as\n%s%s', x.word, x.name, ' with (' || array_to_string(c.reloptions, ', ') || ')',
            rtrim(pg_get_viewdef(c.oid), ';'), case c.relkind when 'm' then E'\nwith no data' end)
-   where c.relkind in ('v', 'm')
+   where c.relkind in ('v', 'm') and (select sum(pg_column_size(w.ev_action)) from pg_catalog.pg_rewrite w where w.ev_class = c.oid) <= ${longest.query}
   union all
   select 2, 'index', pg_get_indexdef(i.indexrelid) from pg_catalog.pg_index i where i.indrelid = c.oid and i.indisvalid
+     and coalesce(pg_column_size(i.indexprs), 0) + coalesce(pg_column_size(i.indpred), 0) <= ${longest.index}
   union all
   select 3, 'comment', case d.objsubid when 0 then format('comment on %s %s is %L', x.word, x.name, d.description)
                        else format('comment on column %s.%I is %L', x.name, a.attname, d.description) end
     from pg_catalog.pg_description d left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = d.objsubid and d.objsubid > 0
-   where x.kind in ('v', 'm') and d.classoid = 'pg_class'::regclass and d.objoid = c.oid
+   where x.kind in ('v', 'm') and d.classoid = 'pg_class'::regclass and d.objoid = c.oid and octet_length(d.description) <= ${longest.comment}
   union all
   select 4, 'grant', format('grant %s on %s to %s%s', string_agg(e.privilege_type || g.columns, ', ' order by e.privilege_type), x.name,
                             case e.grantee when 0 then 'public' else e.grantee::regrole::text end, case when e.is_grantable then ' with grant option' else '' end)

@@ -2,6 +2,7 @@ import { dependents, viewsAbove } from '../../catalog/plan/graph.ts'
 import type {
   FailedBatch,
   FailingChannel,
+  FailingStep,
   FoundWrong,
   IncidentCause,
   Judgement,
@@ -10,7 +11,7 @@ import type {
 } from '../../record/plan/watch.ts'
 import { type CauseCode, wordsOf } from '../../words/causes.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
-import { batchName, type IncidentKind, isOfView } from '../../words/event.ts'
+import { batchName, type IncidentKind, isOfView, stepName } from '../../words/event.ts'
 import { count, utc } from '../../words/phrases.ts'
 import { type ProblemCode, titleOf } from '../../words/problem.ts'
 import type { Cause, ExaminedView, Surroundings } from '../diagnosis/cause.ts'
@@ -38,6 +39,7 @@ export interface Besides {
   waits: string[]
   wrong: FoundWrong[]
   lost: LostParts[]
+  steps: FailingStep[]
   batches: FailedBatch[]
   channels: FailingChannel[]
 }
@@ -58,7 +60,7 @@ export const needsFacts = ({ kind, name }: Finding, { waits }: Pick<Besides, 'wa
 /** Says why what was found is not well, as `viewkeeper why` does, and what to fix first, by subject. Pure. */
 export function judgeFound(
   found: Finding[],
-  { slow, waits, wrong, lost, batches, channels }: Besides,
+  { slow, waits, wrong, lost, steps, batches, channels }: Besides,
   facts: JudgeFacts,
 ): Map<string, Judgement> {
   const judge = new Judge(facts)
@@ -74,6 +76,7 @@ export function judgeFound(
       const judged = judge.ofView(name, first?.kind ?? 'stale')
       return judged === undefined ? [] : [[name, judged] as const]
     }),
+    ...steps.map((failing) => [stepName(failing.step), judgeStep(failing)] as const),
     ...batches.map((batch) => [batchName(batch.id), judgeBatch(batch, facts.typed)] as const),
     ...channels.map((failing) => [failing.channel, judgeChannel(failing)] as const),
   ])
@@ -225,6 +228,16 @@ function judgeBatch({ id, error, finishedAt }: FailedBatch, typed: CommandTarget
     },
   }
 }
+
+/** Why looks of the monitor do not find what they should. */
+const judgeStep = ({ step, since, error }: FailingStep): Judgement => ({
+  culprit: stepName(step),
+  cause: {
+    ...plain('Failed'),
+    text: `The ${stepName(step)} has failed at each look since ${utc(since)}: ${error}. The rest of each look goes on.`,
+    runbook: 'failing-step',
+  },
+})
 
 /** Why messages do not arrive. */
 const judgeChannel = (failing: FailingChannel): Judgement => ({

@@ -150,7 +150,7 @@ function causeOf(
 /** What shows more of a cause. */
 function moreOf(view: string | null, [first, ...others]: [ToldSubject, ...ToldSubject[]]): string[] | null {
   const [kind] = first.kinds
-  if (kind === 'aside' || kind === 'batch' || kind === 'channel') return null
+  if (kind === 'aside' || (kind !== undefined && !isOfView(kind))) return null
   if (view !== null || others.length === 0) return ['why', view ?? first.subject]
   if (kind === 'failing') return ['ls', '--failed']
   return ['ls', ...(kind === 'stale' || kind === 'missing' || kind === 'paused' ? [`--${kind}`] : [])]
@@ -309,7 +309,7 @@ function brief({ code, culprit, view, error, subjects }: ToldCause): string | nu
   if (code === 'Locked') return `${culprit} is in the way`
   if (culprit === theServer) return `${culprit} refuses${state}`
   const [kind] = subjects[0]?.kinds ?? []
-  return kind === 'batch' || kind === 'channel' ? `${culprit} ${words[kind]}${state}` : null
+  return kind !== undefined && !isOfView(kind) ? `${culprit} ${words[kind]}${state}` : null
 }
 
 /** Whether the kind of the incident says as much as the cause. */

@@ -23,12 +23,12 @@ interface PlannedFindings {
 
 /**
  * All that is wrong, the names of each kind in their order, of stale views the oldest data first. A paused view is at most stale.
- * `lasting`: what has been set aside or paused for long, views whose last refresh was slow, whose slices were wrong, or that lost what hung on them, and batches and channels that have failed. Pure.
+ * `lasting`: what has been set aside or paused for long, views whose last refresh was slow, whose slices were wrong, or that lost what hung on them, and steps of the monitor, batches and channels that have failed. Pure.
  */
 export function findWrong(
   views: ViewStateFacts[],
   { lag, suspended }: PlannedFindings,
-  lasting: Record<'aside' | 'paused' | 'slow' | 'wrong' | 'lost' | 'batch' | 'channel', string[]>,
+  lasting: Record<'aside' | 'paused' | 'slow' | 'wrong' | 'lost' | 'step' | 'batch' | 'channel', string[]>,
 ): Finding[] {
   const tried = views.filter(({ pausedSince, aside }) => pausedSince === null && aside === null)
   const namesOf = (which: (view: ViewStateFacts) => boolean): string[] =>

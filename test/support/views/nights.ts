@@ -5,6 +5,7 @@ import { keepIncidents } from '../../../src/watch/plan/incidents.ts'
 import { type Besides, judgeFound } from '../../../src/watch/plan/judge.ts'
 import { type Notice, noticeOf } from '../../../src/watch/plan/notice.ts'
 import { type Finding, findWrong } from '../../../src/watch/plan/wrong.ts'
+import { stepName } from '../../../src/words/event.ts'
 import type { ProblemCode } from '../../../src/words/problem.ts'
 import { examined } from './examined.ts'
 
@@ -93,6 +94,7 @@ export interface Look {
   waits?: string[]
   wrong?: Besides['wrong']
   lost?: Besides['lost']
+  steps?: Besides['steps']
   batches?: Besides['batches']
   channels?: Besides['channels']
 }
@@ -138,6 +140,7 @@ function judge({
   waits = [],
   wrong = [],
   lost = [],
+  steps = [],
   batches = [],
   channels = [],
 }: Look): { found: Finding[]; judged: ReturnType<typeof judgeFound> } {
@@ -150,6 +153,7 @@ function judge({
       slow: [...slow.map(({ view }) => view), ...waits],
       wrong: wrong.map(({ view }) => view),
       lost: lost.map(({ view }) => view),
+      step: steps.map(({ step }) => stepName(step)),
       batch: batches.map(({ id }) => `batch ${id}`),
       channel: channels.map(({ channel }) => channel),
     },
@@ -162,7 +166,7 @@ function judge({
     views: new Map(views.map((each) => [each.view, each])),
     ages: new Map(views.map(({ view, asOf }) => [view, asOf])),
   }
-  return { found, judged: judgeFound(found, { slow, waits, wrong, lost, batches, channels }, facts) }
+  return { found, judged: judgeFound(found, { slow, waits, wrong, lost, steps, batches, channels }, facts) }
 }
 
 /** What one look tells. */

@@ -111,6 +111,7 @@ const nextOf = (word: string) => {
       waits: [],
       wrong: [tellWrong({ view: name, run: 7, wrong: 1, compared: 2 })],
       lost: [],
+      steps: [{ step: 'parts', since: at, error: word }],
       batches: [{ id: word, finishedAt: at, error: { class: 'BatchLost', sqlstate: null, message: word } }],
       channels: [{ channel: word, since: at, error: word }],
     },
