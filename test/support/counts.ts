@@ -37,8 +37,8 @@ const both = {
   slicedQueries: [30, 3000],
   /** Refreshes of a kept table, on which everything hangs that may hang on a table. */
   keptRefreshes: [5, 1000],
-  /** Changes of anything that a kept table stands on, with two refreshes after each. */
-  changedKept: [45, 2500],
+  /** Changes of anything that a kept table stands on, with three refreshes after each. */
+  changedKept: [45, 1700],
   /** Kept tables under random unique indexes, each refreshed a few times. */
   keyedTables: [12, 1000],
   /** Milliseconds between two tries to forge a plan: without a pause a forger takes a whole core. */
