@@ -1,6 +1,7 @@
 import { inOrder, type Located, loadViews } from '../../src/authored/load.ts'
 import { notValid } from '../../src/authored/view-report.ts'
 import type { Definition } from '../../src/catalog/plan/definition.ts'
+import { tooShort } from '../../src/due/plan/lags.ts'
 import { meetsNightly, tooRare } from '../../src/due/schedules.ts'
 import { schedulesOf } from '../../src/keeper/terms.ts'
 import { quoteName } from '../../src/sql/names.ts'
@@ -25,7 +26,8 @@ export async function readLocated(): Promise<Located[]> {
 
 /** What the schedules make of these views: two refreshes at one moment, a limit that is not kept. */
 export async function readScheduleWarnings(definitions: Definition[]): Promise<string[]> {
-  const schedules = schedulesOf((await readConfig()).serve.schedules ?? {})
+  const { schedules: told = {}, monitorEveryMinutes = 1 } = (await readConfig()).serve
+  const schedules = schedulesOf(told)
   const { nightly } = schedules
   return definitions.flatMap((definition) => {
     const { schedule, timeZone, inAll, maxStalenessSeconds } = definition
@@ -40,6 +42,7 @@ export async function readScheduleWarnings(definitions: Definition[]): Promise<s
     return [
       meets &&
         `its schedule ${schedule} ${timeZone} meets the batch of every view (${nightly.schedule} ${nightly.timeZone}): the second batch waits for what the first builds. Write inAll: false, or another time, to refresh it once`,
+      monitorEveryMinutes !== false && tooShort(definition, monitorEveryMinutes * 60),
       rare && `${rare}. Write a schedule or a targetLagSeconds that keeps it`,
     ].flatMap((text) => (text ? [`${displayName(definition)}: ${text}`] : []))
   })

@@ -1,5 +1,7 @@
+import type { Definition } from '../../catalog/plan/definition.ts'
 import { outsideCircles } from '../../catalog/plan/graph.ts'
 import type { ViewStateFacts } from '../../catalog/plan/state.ts'
+import { duration } from '../../words/phrases.ts'
 import { unknownDuration } from '../../words/run.ts'
 
 /**
@@ -148,6 +150,28 @@ export function shortLags(
     return lagMs >= needMs ? [] : [{ view, worksMs: Math.ceil(needMs / 60_000) * 60_000 }]
   })
 }
+
+/** The shortest lag that counters of tables leave anything out for, in seconds: they tell what was so a minute ago. */
+const shortestCounted = 140
+
+/** That looks so many seconds apart keep no target lag as short as that of a view, or that it leaves nothing out; null: they do. Nobody knows yet how long it takes. */
+export function tooShort(
+  { targetLagSeconds: lag, schedule, storage, slices, skipUnchanged }: LagOfDefinition,
+  everySeconds: number,
+): string | null {
+  if (lag === null || schedule !== null || (storage === 'table' && slices !== null)) return null
+  const shortest = Math.ceil((everySeconds + overheadMs / 1000) / 60) * 60
+  if (lag < everySeconds + overheadMs / 1000)
+    return `its target lag of ${duration(lag * 1000)} cannot be kept: the monitor looks every ${duration(everySeconds * 1000)}. Write targetLagSeconds: ${shortest} or more, or storage: 'table' and slices`
+  return skipUnchanged === true && lag < shortestCounted
+    ? `with a target lag of ${duration(lag * 1000)}, no refresh is left out if nothing has changed. Write targetLagSeconds: ${shortestCounted} or more`
+    : null
+}
+
+type LagOfDefinition = Pick<
+  Definition,
+  'targetLagSeconds' | 'schedule' | 'storage' | 'slices' | 'skipUnchanged'
+>
 
 /**
  * The views whose lag of seconds is not kept, although looks keep theirs: because their logs are not followed, or because a refresh takes more than half of

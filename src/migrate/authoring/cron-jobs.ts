@@ -135,7 +135,7 @@ function sayTimes(written: string, known: string | null): string {
     known === null ? '   // if cron.timezone is GMT, as by default: your login may not read it' : ''
   const tidy = written.trim().replace(/\s+/g, ' ')
   if (/^\d+ seconds?$/i.test(tidy))
-    return `no schedule is as often as "${tidy}"; the shortest is targetLagSeconds: 60`
+    return `no schedule is as often as "${tidy}"; the shortest is targetLagSeconds: 120, or seconds with storage: 'table' and slices`
   const schedule = nicknames[tidy] ?? tidy
   // pg_cron refuses a step after a single number, which other readers of cron take.
   const step = /(^|[ ,])\w+\//.test(schedule) ? 'has a step without a range' : null

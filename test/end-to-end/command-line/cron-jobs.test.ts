@@ -71,7 +71,7 @@ test('adopt shows what the jobs of pg_cron refresh, each with its schedule and t
     '    select cron.unschedule(4);',
     '  job 5 calls a function or a code block; look yourself',
     '  job 6 refreshes app.totals',
-    '    no schedule is as often as "30 seconds"; the shortest is targetLagSeconds: 60',
+    '    no schedule is as often as "30 seconds"; the shortest is targetLagSeconds: 120, or seconds with storage: \'table\' and slices',
     '    select cron.unschedule(6);',
     '  job 7 (off) is switched off; it refreshes app.totals',
     `    select cron.unschedule('off');`,

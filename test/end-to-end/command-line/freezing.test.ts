@@ -123,5 +123,9 @@ describe('freezing', () => {
     expect(await project.succeed(...freeze())).toContain(
       'public.minute: its limit of 60 s cannot be kept: up to 24 h lie between two turns of its schedules',
     )
+    project.write('views/minute.ts', definition.replace(/name: '[^']*'/, '$&, targetLagSeconds: 60'))
+    expect(await project.succeed(...freeze())).toContain(
+      'public.minute: its target lag of 60 s cannot be kept: the monitor looks every 60 s. Write targetLagSeconds: 120 or more',
+    )
   })
 })

@@ -7,6 +7,7 @@ import {
   shortLags,
   suspendedViews,
   tooOldViews,
+  tooShort,
 } from '../../../src/due/plan/lags.ts'
 import { scheduledInterval } from '../../../src/due/schedules.ts'
 import { examined } from '../../support/views/examined.ts'
@@ -33,6 +34,30 @@ const view = (name: string, more: Partial<LagView> = {}): LagView => ({
 const aged = (ms: number) => ({ asOf: now - ms, filledAt: now - ms })
 const due = (views: LagView[], reads: Record<string, string[]> = {}) =>
   dueViews(views, new Map(Object.entries(reads)), { now, everyMs: minute, concurrency: 2 })
+
+test('a definition says that its lag cannot be kept, or leaves nothing out, before anything is known of its refreshes', () => {
+  const said = (lag: number, more = {}, everySeconds = 60) =>
+    tooShort(
+      {
+        targetLagSeconds: lag,
+        schedule: null,
+        storage: 'materialized view',
+        slices: null,
+        skipUnchanged: null,
+        ...more,
+      },
+      everySeconds,
+    )
+  expect(said(60)).toBe(
+    "its target lag of 60 s cannot be kept: the monitor looks every 60 s. Write targetLagSeconds: 120 or more, or storage: 'table' and slices",
+  )
+  expect(said(70)).toBeNull()
+  expect(said(120, {}, 300)).toContain('targetLagSeconds: 360 or more')
+  expect(said(120, { skipUnchanged: true })).toContain('Write targetLagSeconds: 140 or more')
+  expect(said(140, { skipUnchanged: true })).toBeNull()
+  expect(said(5, { storage: 'table', slices: { by: 'day' } })).toBeNull()
+  expect(said(60, { schedule: 'none' })).toBeNull()
+})
 
 describe('a view with a target lag', () => {
   test('is due at the last look from which its refresh still ends in time', () => {
