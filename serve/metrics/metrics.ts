@@ -34,6 +34,9 @@ export function makeMetrics(
   const registry = new Registry()
   registry.setDefaultLabels({ environment })
   collectDefaultMetrics({ register: registry })
+  // Gauges, which by their names would be counters: the sums of others.
+  for (const what of ['handles', 'requests', 'resources'])
+    registry.removeSingleMetric(`nodejs_active_${what}_total`)
   const all = Object.fromEntries(
     Object.entries(promMetrics).map(([name, [kind, help, labelNames]]) => {
       const made = { name, help, labelNames, registers: [registry] }

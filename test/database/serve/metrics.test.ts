@@ -14,7 +14,7 @@ import { until } from '../../support/waiting/until.ts'
 const { database, sql, as } = useDatabase()
 const parsePrometheus = parse as (
   text: string,
-) => { name: string; metrics: { labels?: Record<string, string>; value: string }[] }[]
+) => { name: string; type: string; metrics: { labels?: Record<string, string>; value: string }[] }[]
 /** A name that an exposition has to escape. */
 const odd = 'odd "name"\\ of\na view'
 
@@ -82,6 +82,13 @@ test('what runs and the monitor have done is what another project reads in the a
   expect(names.filter((name) => !/^[a-z][a-z_]*$/.test(name) || /_(ms|minutes|count)$/.test(name))).toEqual(
     [],
   )
+})
+
+test('no gauge has the name of a counter, and each counter has: `promtool check metrics` finds nothing in names', async () => {
+  const { families } = await scrape(makeMetrics(database, { environment: 'shop', channels: [] }, () => true))
+  const odd = families.filter(({ name, type }) => name.endsWith('_total') !== (type === 'COUNTER'))
+  expect(odd.map(({ name }) => name)).toEqual([])
+  expect(families.map(({ name }) => name)).toContain('nodejs_active_resources')
 })
 
 test('the connections that this process has open are counted, and no more when they are closed', async () => {
