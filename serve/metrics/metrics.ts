@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { ViewStateFacts } from '../../src/catalog/plan/state.ts'
+import { readLogSizes } from '../../src/record/definitions/behind-logs.ts'
 import { readFacts } from '../../src/record/definitions/state-facts.ts'
 import { type ChannelState, readChannels, readWaitingSeconds } from '../../src/record/events/outbox.ts'
 import { isSlow } from '../../src/record/plan/batch.ts'
@@ -56,6 +57,7 @@ export function makeMetrics(
 
   const show = ({
     views,
+    logs,
     incidents,
     lookedAt,
     steps,
@@ -70,6 +72,11 @@ export function makeMetrics(
       set('viewkeeper_monitor_step_timestamp_seconds', { step }, seconds(at.getTime()))
     set('viewkeeper_views', {}, views.length)
     set('viewkeeper_outbox_waiting_seconds', {}, waitingSeconds)
+    for (const { view, rows, slices, computed } of logs) {
+      set('viewkeeper_view_log_rows', { view }, rows)
+      set('viewkeeper_view_slices', { view }, slices)
+      set('viewkeeper_view_slices_computed', { view }, computed)
+    }
     for (const {
       view,
       staleMs,
@@ -136,6 +143,7 @@ const seconds = (ms: number | null | undefined): number | null => (ms == null ? 
 /** What is measured of a database. */
 interface MeasuredDatabase {
   views: ViewStateFacts[]
+  logs: Awaited<ReturnType<typeof readLogSizes>>
   incidents: { view: string; kind: ViewIncidentKind }[]
   /** When the monitor last looked; null: never. */
   lookedAt: Date | null
@@ -148,6 +156,7 @@ interface MeasuredDatabase {
 const readMeasured = (database: Database, channels: string[]): Promise<MeasuredDatabase> =>
   database.withConnection(async (sql) => ({
     views: (await readFacts(sql)).views,
+    logs: await readLogSizes(sql),
     incidents: await readViewIncidents(sql),
     lookedAt: await readLastLook(sql),
     steps: await readSteps(sql),

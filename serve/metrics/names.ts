@@ -37,6 +37,13 @@ export const promMetrics = {
     ['view'],
   ],
   viewkeeper_view_last_run_duration_seconds: ['gauge', 'How long the last run of the view took.', ['view']],
+  viewkeeper_view_log_rows: [
+    'gauge',
+    'About how many rows the log of changes of the view has, which no refresh has read.',
+    ['view'],
+  ],
+  viewkeeper_view_slices: ['gauge', 'About how many slices the view has.', ['view']],
+  viewkeeper_view_slices_computed: ['gauge', 'How many slices its last refresh computed.', ['view']],
   viewkeeper_view_paused: ['gauge', '1 if the view is paused.', ['view']],
   viewkeeper_view_incident: ['gauge', '1 as long as an incident of the view is open.', ['view', 'kind']],
   viewkeeper_views: ['gauge', 'How many views there are.', []],

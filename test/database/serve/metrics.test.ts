@@ -6,9 +6,13 @@ import { promMetrics } from '../../../serve/metrics/names.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { noteRefusal, writeDeliveries } from '../../../src/record/events/outbox.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { makeLog } from '../../../src/slices/plan/log.ts'
+import { planLog } from '../../../src/slices/slices.ts'
 import { quoteIdentifier } from '../../../src/sql/names.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
+import { define } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { makeKept } from '../../support/slices/kept-table.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, as } = useDatabase()
@@ -89,6 +93,29 @@ test('no gauge has the name of a counter, and each counter has: `promtool check 
   const odd = families.filter(({ name, type }) => name.endsWith('_total') !== (type === 'COUNTER'))
   expect(odd.map(({ name }) => name)).toEqual([])
   expect(families.map(({ name }) => name)).toContain('nodejs_active_resources')
+})
+
+test('of a kept table, the rows of its log are told, and how many slices its last refresh computed of how many', async () => {
+  await sql.unsafe(`
+    create schema app; create table app.orders as select i % 20 as day, i as amount from generate_series(1, 100) i;
+    ${makeKept('app.daily', 'select day, sum(amount) as total from app.orders group by day')}; create unique index on app.daily (day)`)
+  const [{ oid, query }] = await sql<[{ oid: number; query: number }]>`
+    select 'app.daily'::regclass::oid::int8 as oid, 'app.daily_query'::regclass::oid::int8 as query`
+  for (const statement of makeLog(await planLog(sql, { oid, query, schema: 'app', name: 'daily' })))
+    await sql.unsafe(statement)
+  await define(sql, 'app.daily', { storage: 'table', slices: { by: 'day' } })
+  const refreshed = () => refresh({ view: 'app.daily' }, callOn(database))
+  for (const _ of [1, 2]) await refreshed()
+  await sql`update app.orders set amount = 0 where day in (3, 4)`
+  await refreshed()
+  await sql.begin(async (own) => {
+    await own`update app.orders set amount = 1 where day = 5`
+    await own`select pg_stat_force_next_flush()`
+  })
+  const { valuesOf } = await scrape(makeMetrics(database, { environment: 'shop', channels: [] }, () => true))
+  expect(valuesOf('viewkeeper_view_slices')).toEqual({ 'app.daily': 20 })
+  expect(valuesOf('viewkeeper_view_slices_computed')).toEqual({ 'app.daily': 2 })
+  expect(valuesOf('viewkeeper_view_log_rows')['app.daily']).toBeGreaterThan(0)
 })
 
 test('the connections that this process has open are counted, and no more when they are closed', async () => {
