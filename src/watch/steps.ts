@@ -7,8 +7,7 @@ export class Steps {
   readonly failed: Record<string, string> = {}
 
   /**
-   * Does one step. If it fails, that is noted, and `otherwise` is its result. If the connection is gone, what comes after the steps fails, and
-   * with it the look.
+   * Does one step. If the server refuses it, that is noted, and `otherwise` is its result. A lost connection and an error of ours end the look.
    */
   async do<T>(name: string, work: () => Promise<T>, otherwise: T): Promise<T> {
     try {
@@ -17,8 +16,9 @@ export class Steps {
       return result
     } catch (error) {
       const sqlstate = sqlstateOf(error)
-      // Without a SQLSTATE: the client could not take the answer. The text of an error may have data.
-      this.failed[name] = sqlstate === undefined ? 'no answer' : `${conditionOf(sqlstate)} (${sqlstate})`
+      if (sqlstate === undefined) throw error
+      // The text of the error may have data.
+      this.failed[name] = `${conditionOf(sqlstate)} (${sqlstate})`
       return otherwise
     }
   }
