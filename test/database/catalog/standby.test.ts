@@ -67,6 +67,8 @@ test('SQL on a standby tells the age of what the standby shows', async () => {
   await sql.unsafe(`
     create role reporting login password 'secret'; grant select on met to reporting;
     grant usage on schema viewkeeper to reporting; grant select on viewkeeper.freshness to reporting`)
+  // What a grant hides, nobody can know.
+  await refresh({ view: 'met' }, callOn(database))
   await standby?.caughtUp()
   const reader = (at: TestServer | undefined) =>
     connectTo(fromUrl(at?.url.replace(/\/\/[^@]*@/, '//reporting:secret@') ?? ''))

@@ -127,7 +127,7 @@ describe('an envelope', () => {
       error: {
         class: 'StatementTimeout',
         sqlstate: '57014',
-        message: 'canceled after 3 s: timeoutSeconds of the definition',
+        message: 'canceled after 3 s in phase building: timeoutSeconds of the definition',
       },
     })
     // The time-out counts from before the claim, the duration from the claim on.
