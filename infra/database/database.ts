@@ -87,6 +87,7 @@ export class Database extends Construct implements IConnectable {
       Annotations.of(this).addError(
         `database: ${database.node.path} has no security group that could let the functions in; import it with securityGroups`,
       )
+    warnOfAwake(this, database, props.monitorEveryMinutes)
     // A function reaches AWS when the NAT of its subnet is there, or an endpoint that the app adds later on.
     const waysOut = this.subnets.map(({ internetConnectivityEstablished }) => internetConnectivityEstablished)
     Dependable.implement(this, {
@@ -199,6 +200,25 @@ function iamLoginOf(database: OfRds | Server, user: string, refuse: Refuse): Iam
         'instanceType, or leave authentication out.',
     )
   return { user, grantConnect: (grantee) => void database.grantConnect(grantee, user) }
+}
+
+/** Warns if looks keep a cluster of the app awake that may pause. */
+function warnOfAwake(
+  scope: Construct,
+  { node }: { node?: Construct['node'] } & object,
+  minutes: number | false,
+): void {
+  const cluster = node?.defaultChild
+  if (!(cluster instanceof CfnDBCluster) || minutes === false || minutes >= 30) return
+  const scaling: { minCapacity?: number } | undefined = Stack.of(cluster).resolve(
+    cluster.serverlessV2ScalingConfiguration,
+  )
+  if (scaling?.minCapacity === 0)
+    Annotations.of(scope).addWarningV2(
+      'viewkeeper:keeps-awake',
+      `A look every ${minutes} min keeps the cluster awake, which may pause (minCapacity 0): about 44 USD a month for 0.5 ACU. Set ` +
+        'monitorEveryMinutes to 30, 60 or false, or acknowledge this warning.',
+    )
 }
 
 /** Refuses a cluster of the app without IAM. CDK's `grantConnect` switches it on for an instance only. */

@@ -6,6 +6,8 @@ interface Until {
   tryUntil: number
   /** After this time (epoch milliseconds) nobody waits for the answer any more. */
   until: number
+  /** How often a function that is throttled is called again, which takes concurrency of others. Default: until `tryUntil`. */
+  mostThrottled?: number
   /** Whether the right to call is so new that IAM may refuse it for some seconds yet. Default false. */
   justGranted?: boolean
 }
@@ -31,12 +33,12 @@ export async function invokeFunction<Answer>(
   lambda: LambdaClient,
   name: string | undefined,
   payload: object,
-  { tryUntil, until, justGranted = false }: Until,
+  { tryUntil, until, mostThrottled = Number.POSITIVE_INFINITY, justGranted = false }: Until,
 ): Promise<Answer> {
   const late = new AbortController()
   const timer = setTimeout(() => late.abort(), until - Date.now())
   try {
-    for (let pauseMs = 1000; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    for (let pauseMs = 1000, times = 0; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
       try {
         const command = new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(payload) })
         const { Payload, FunctionError } = await lambda.send(command, { abortSignal: late.signal })
@@ -46,7 +48,8 @@ export async function invokeFunction<Answer>(
       } catch (error) {
         const why = whyUnavailable(error as Error, justGranted)
         if (why === undefined) throw error
-        if (why === noAnswer || Date.now() + pauseMs > tryUntil)
+        if (throttled.includes((error as Error).name)) times++
+        if (why === noAnswer || times > mostThrottled || Date.now() + pauseMs > tryUntil)
           throw new Problem('FunctionUnavailable', `${name} ${why}`, { cause: error })
         await new Promise((resolve) => setTimeout(resolve, pauseMs))
       }

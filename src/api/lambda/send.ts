@@ -59,7 +59,12 @@ export function deployedSender(env: NodeJS.ProcessEnv = process.env): Sender {
   // A look takes a minute at most.
   const inside = new LambdaClient(clientSettings({ requestMs: 70_000, attempts: 2 }))
   const askMonitor = <Answer>(question: object, until: number) =>
-    invokeFunction<Answer>(inside, env.MONITOR_FUNCTION, question, { tryUntil: until, until })
+    // The client sends each twice: so a monitor that is throttled is asked four times.
+    invokeFunction<Answer>(inside, env.MONITOR_FUNCTION, question, {
+      tryUntil: until,
+      until,
+      mostThrottled: 1,
+    })
 
   /** The name of the error with which the topic has not taken it. */
   const publish = (message: PublishCommandInput): Promise<string | null> =>

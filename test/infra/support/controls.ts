@@ -182,9 +182,9 @@ export const controls: Control[] = [
   {
     ids: 'KMS.1',
     asks: 'no policy may decrypt with every key',
-    type: 'AWS::IAM::Role',
-    isMet: (role) =>
-      statementsOf(role).every(
+    type: 'AWS::IAM::Policy',
+    isMet: (policy) =>
+      statementsOf(policy).every(
         ({ Action, Resource }) => Resource !== '*' || ![Action].flat().some((action) => /^kms:/.test(action)),
       ),
   },

@@ -23,7 +23,8 @@ const prices = {
 const days = 30.4
 const byHandOfEachView = days / 7
 const daysBetweenDeploys = 7
-const refreshSeconds = 30
+const usualSeconds = 30
+const often: Pace = { batches: (days * 24 * 60) / 5, refreshSeconds: 5 }
 const viewsAtOnce = 2
 const monitorSeconds = 0.2
 const sendSeconds = 0.05
@@ -47,8 +48,17 @@ const resourcesOf =
   (type: string): Resource[] =>
     Object.values(template.findResources(type)) as Resource[]
 
+/** How often a batch refreshes all views in a month, and how long each takes. */
+interface Pace {
+  batches: number
+  refreshSeconds: number
+}
+
 /** The parts of a month's bill, counted in the templates. */
-function partsOf(stack: Synthesized): Part[] {
+function partsOf(
+  stack: Synthesized,
+  { batches, refreshSeconds }: Pace = { batches: batchesOf(stack), refreshSeconds: usualSeconds },
+): Part[] {
   const resources = resourcesOf(stack)
   const count = (type: string) => resources(type).length
   const gb = (name: string) => stack.fn(name)[1].Properties.MemorySize / 1024
@@ -57,7 +67,6 @@ function partsOf(stack: Synthesized): Part[] {
   const minutes = minutesOf(stack, 'send')
   const looks = callsEvery(minutes)
   const looking = stack.fn('monitor')[1].Properties.Environment.Variables.MONITOR_EVERY_MINUTES !== 'false'
-  const batches = batchesOf(stack)
   const hasEvents = stack.fn('send')[1].Properties.Environment.Variables.EVENT_BUS !== 'false'
   const events = (views: number) => (hasEvents ? runs(views) + batches : 0)
   const batchSeconds = (views: number) => (views * refreshSeconds) / viewsAtOnce
@@ -188,7 +197,7 @@ const sizes = [10, 100, 1000]
 export function costTable(stack: Synthesized): string {
   const parts = summedParts(stack)
   const row = (name: string, by: string, cost: (views: number) => number, mark = '') =>
-    `| ${mark}${name}${mark} | ${by} | ${sizes.map((views) => `${mark}${cost(views).toFixed(2)}${mark}`).join(' | ')} |\n`
+    `| ${mark}${name}${mark} | ${by} | ${sizes.map((views) => `${mark}${Number.isNaN(cost(views)) ? '' : cost(views).toFixed(2)}${mark}`).join(' | ')} |\n`
   return [
     `| part | by | ${sizes.map((views) => `${views.toLocaleString('en')} views`).join(' | ')} |\n`,
     `|---|---|${sizes.map(() => '---:|').join('')}\n`,
@@ -198,6 +207,12 @@ export function costTable(stack: Synthesized): string {
       'besides, with `metricsPerView`',
       `${perViewMetrics} for each view, in hours in which its run ends`,
       perViewCost,
+    ),
+    row(
+      'besides, if each view is refreshed every five minutes',
+      `${often.refreshSeconds} seconds each, ${viewsAtOnce} at once`,
+      (views) =>
+        views > 100 ? Number.NaN : sumOf(partsOf(stack, often), views) - sumOf(partsOf(stack), views),
     ),
   ].join('')
 }

@@ -331,6 +331,20 @@ describe('with IAM', () => {
     expect(warningsOn('t4g.small')).toEqual([])
   })
 
+  test('a cluster that may pause, and is kept awake by looks, gets a warning with the price', () => {
+    const warningsOn = (serverlessV2MinCapacity: number, monitorEveryMinutes: number) => {
+      const { stack, vpc } = ownStack()
+      viewkeeperOn(
+        stack,
+        { database: clusterIn(stack, vpc, { serverlessV2MinCapacity }), vpc },
+        { monitorEveryMinutes },
+      )
+      return Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('keeps the cluster awake'))
+        .length
+    }
+    expect([warningsOn(0, 1), warningsOn(0, 30), warningsOn(0.5, 1)]).toEqual([1, 0, 0])
+  })
+
   test('a cluster of the app lets the role in if the app says so: nobody else changes it', () => {
     const on = (iamAuthentication?: boolean) => {
       const { stack, vpc } = ownStack()

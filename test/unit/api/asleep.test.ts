@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
+import { deployedSender } from '../../../src/api/lambda/send.ts'
 import { deployedMachinery, startBatchWith } from '../../../src/api/lambda/start-batch.ts'
 import { hurried, type LambdaAnswer, startLambda, useFakeClock, warmUp } from '../../support/aws/fake-aws.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
@@ -98,4 +99,14 @@ test('a call that is refused for good is not repeated', async () => {
     reason: { code: 'InvalidRequest', message: expect.stringContaining('ResourceNotFoundException') },
   })
   expect(received).toHaveLength(1)
+})
+
+test('a monitor that is throttled is asked again three times at most: who asks on takes the concurrency that it lacks', async () => {
+  const { received } = await startLambda([refusals.at(-1)![1]])
+  const sender = deployedSender({ MONITOR_FUNCTION: 'monitor' })
+  expect(await hurried(sender.look({ look: true }, Date.now() + 200_000))).toMatchObject({
+    status: 'rejected',
+    reason: { code: 'FunctionUnavailable', message: expect.stringContaining('no concurrency left') },
+  })
+  expect(received).toHaveLength(4)
 })
