@@ -256,9 +256,20 @@ const covered: Record<string, (keyof typeof operations)[] | string> = {
   'function api': ['check', 'why', 'cancel'],
   // They read or write the record, which no owner may.
   ...Object.fromEntries(
-    ['ls', 'show', 'runs', 'batches', 'actions', 'pause', 'resume', 'metrics', 'plan', 'graph', 'token'].map(
-      (name) => [name, 'only reads or writes the record and the catalog'],
-    ),
+    [
+      'ls',
+      'show',
+      'runs',
+      'batches',
+      'actions',
+      'pause',
+      'resume',
+      'quiet',
+      'metrics',
+      'plan',
+      'graph',
+      'token',
+    ].map((name) => [name, 'only reads or writes the record and the catalog']),
   ),
   'create-role': 'is executed by an administrator, and tested in logins.test.ts and statements.test.ts',
   uninstall: 'is executed by an administrator, and tested in uninstall.test.ts',
