@@ -15,7 +15,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/groups.ts': { files: 71, lines: 7250 },
   'src/batch/shadows.ts': { files: 70, lines: 6790 },
   'functions/api.ts': { files: 52, lines: 4920 },
-  'all files': { files: 455, lines: 48900 },
+  'all files': { files: 455, lines: 48950 },
   'files with fewer than 25 lines': { files: 54 },
   'largest folder': { files: 18 },
 }

@@ -158,7 +158,7 @@ const authoring: Group = {
 
 /** The groups of commands by their titles. */
 const groups: Record<string, Group> = {
-  'Operate (the local gateway, or a deployed environment with --env):': operating,
+  'Operate (the local gateway, a deployed environment with --env, or DATABASE_URL alone):': operating,
   'Author (the views and migrations of the current folder, and DATABASE_URL):': authoring,
 }
 

@@ -42,9 +42,9 @@ const choiceOf = ({ env, url }: Named): string | null =>
     : `${otherwise()}, chosen by VIEWKEEPER_ENV`
 
 /**
- * The API that a command works on: `--url`, that of its environment, which `viewkeeper serve` may serve, or else the local gateway or
- * the `serve.pageUrl` of the configuration. With both `--env` and
- * `--url`, requests go to that address and are signed for that environment.
+ * The API that a command works on, the first of: `--url`; that of its environment, which `viewkeeper serve` may serve; the gateway of
+ * the folder; the `serve.pageUrl` of the configuration; the database of DATABASE_URL; the usual port of this machine. With both `--env`
+ * and `--url`, requests go to that address and are signed for that environment.
  */
 export async function apiOf({ env, url }: { env?: string; url?: string }): Promise<Api> {
   const named = { ...(env !== undefined && { env }), ...(url !== undefined && { url }) }
@@ -60,10 +60,15 @@ export async function apiOf({ env, url }: { env?: string; url?: string }): Promi
   if (environment !== undefined || (address && isExecuteApi(address)))
     return naming(choiceOf(named), { ...(await signedOnce(environment, address)), typed })
   if (address !== undefined || env === local) return gatewayOf(address ?? localGateway(), typed)
-  const { pageUrl } = isHere() ? {} : (await readConfig()).serve
-  return pageUrl === undefined
-    ? gatewayOf(localGateway(), typed)
-    : naming(`${pageUrl}, the pageUrl of the configuration`, gatewayOf(pageUrl, typed))
+  if (isHere()) return gatewayOf(localGateway(), typed)
+  const { pageUrl } = (await readConfig()).serve
+  if (pageUrl !== undefined)
+    return naming(`${pageUrl}, the pageUrl of the configuration`, gatewayOf(pageUrl, typed))
+  const { DATABASE_URL } = process.env
+  if (!DATABASE_URL) return gatewayOf(localGateway(), typed)
+  // What answers routes is loaded only if nothing else does.
+  const { directApi } = await import('./direct.ts')
+  return naming('the database of DATABASE_URL', { ...(await directApi(DATABASE_URL)), typed })
 }
 
 /** Whether a gateway runs on the folder, or PORT names one: it comes before the address that the configuration has. */

@@ -48,6 +48,8 @@ export interface Api extends Routes {
   readonly typed: CommandTarget
   /** Without a slash at its end. */
   readonly url: string
+  /** Of a database without a server: advances this batch in this process, unless another process does. */
+  attend?(batchId: string): Promise<void>
   /** Sends a request once, signed if the API wants that, and gives whatever it answers. `path` may have a query. */
   forward(request: ApiRequest): Promise<Response>
 }

@@ -156,7 +156,7 @@ function whyUnavailable(error: Error, { name, environment, url }: Omit<Client, '
       : ''
   return new ApiUnavailable(
     'NotReached',
-    `Nothing answers at ${url} (${code}).${stale} Start \`npx viewkeeper dev\`, or \`npx viewkeeper serve\` on a database. Name one that runs elsewhere with PORT or --url, and a deployed environment with --env or VIEWKEEPER_ENV.`,
+    `Nothing answers at ${url} (${code}).${stale} Start \`npx viewkeeper dev\`, or \`npx viewkeeper serve\` on a database. Name one that runs elsewhere with PORT or --url, a deployed environment with --env or VIEWKEEPER_ENV, and a database on which none runs with DATABASE_URL.`,
     error,
   )
 }

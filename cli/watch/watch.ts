@@ -138,7 +138,9 @@ async function watchOnScreen<T>(api: Api, watched: Watched<T>): Promise<T> {
   return unlessInterrupted(readUntil(watched, drawnOn(screen, watched)), () => {
     screen.close()
     print(
-      `${noun} ${id} goes on without you`,
+      api.attend && noun === 'batch'
+        ? `batch ${id} begins no more runs; what runs goes on in the server`
+        : `${noun} ${id} goes on without you`,
       `  watch it again: ${command([noun, id, '--watch'], api.typed)}`,
       `  cancel it:      ${command(['cancel', id], api.typed)}`,
     )
@@ -241,11 +243,12 @@ const mostSkipped = 20
  * Watches a batch until it has ended. A view that is done is told once, in a line that stays; on a terminal the other
  * views stand below, with what they do or wait for. If the batch does not succeed, the exit code is 1.
  */
-export function watchBatch(
+export async function watchBatch(
   api: Api,
   id: string,
   options: { json?: boolean | undefined } = {},
 ): Promise<BatchDetails> {
+  await api.attend?.(id)
   const told = new Set<string>()
   let isTitled = false
   return watch(
@@ -397,6 +400,12 @@ const begun = (api: Api, { id, view, operation }: Run): string[] => [
 
 /** Starts a batch, and watches it until its end, or tells that it has begun. */
 export async function startBatch(api: Api, body: object, { wait, json }: Wait): Promise<void> {
+  if (!wait && api.attend)
+    throw new Problem(
+      'InvalidRequest',
+      'Nothing was begun: no server runs on the database of DATABASE_URL that would go on with several views. Leave out --no-wait, or start `npx viewkeeper serve`.',
+      { field: '--no-wait' },
+    )
   const started = await ask(api, 'startBatch', { body, idempotencyKey: randomUUID() })
   const id = started.batchId
   if (wait) await watchBatch(api, id, { json })

@@ -35,6 +35,14 @@ interface Incoming {
   body?: Buffer
 }
 
+/** A request that comes over no connection. Names of headers are in lower case. */
+interface OwnRequest {
+  url: URL
+  method: string
+  headers: Record<string, string>
+  body?: Uint8Array
+}
+
 /**
  * Answers the routes of the API, each by its use case in this process. Hono matches and parses; connections, the deadline and who is
  * let in are ours.
@@ -58,6 +66,21 @@ export function answerRoutes({ routes = all, served, doorkeeperOf, hint }: Route
     const detail = `There is no ${req.method} ${path}. GET /openapi.json lists the routes.`
     return responseOf(ownAnswer({ status: 404, code: 'UnknownRoute', title: 'No such route', detail }))
   })
+
+  /** Answers a request that this process makes itself, as the user of this machine. */
+  const answerHere = ({ url, method, headers, body = new Uint8Array() }: OwnRequest): Promise<Response> => {
+    const headersDistinct = Object.fromEntries(
+      Object.entries(headers).map(([name, value]) => [name, [value]]),
+    )
+    const incoming = {
+      method,
+      url: url.href,
+      headers,
+      headersDistinct,
+      socket: {} as IncomingMessage['socket'],
+    }
+    return Promise.resolve(app.fetch(new Request(url, { method }), { incoming, body: Buffer.from(body) }))
+  }
 
   /** The routes for a page: as whoever asks for it may use them, with the token that they have signed in with, if they have. */
   const apiOf = ({ headers, headersDistinct, socket }: IncomingMessage, token: string | undefined): Api => ({
@@ -85,7 +108,7 @@ export function answerRoutes({ routes = all, served, doorkeeperOf, hint }: Route
       throw new Problem(code, detail, details)
     },
   })
-  return { answer: getRequestListener(app.fetch, { overrideGlobalObjects: false }), apiOf }
+  return { answer: getRequestListener(app.fetch, { overrideGlobalObjects: false }), answerHere, apiOf }
 }
 
 /** What a request has that Hono has matched: parameters that it has decoded, and a query with commas between values of one name. */

@@ -45,7 +45,7 @@ export async function answerHttp(
       ...(body && (validate(body, bodyOf(request.body), 'body') as object)),
     }
     const answer = await route.answer(served, input, {
-      trigger: 'http',
+      trigger: served.trigger ?? 'http',
       requestedBy: request.requestedBy,
       caller: withoutSession(request.requestedBy),
       idempotencyKey: route.key ? idempotencyKeyOf(request) : null,

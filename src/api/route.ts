@@ -52,6 +52,8 @@ export interface Served {
   /** Default: `iam`. */
   security?: Security
   logger: Logger
+  /** What has begun a run, as the record says it. Default: `http`. */
+  trigger?: Trigger
   /** Has a recorded batch advanced until it is done. */
   advance(batchId: string): void
 }

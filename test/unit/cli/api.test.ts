@@ -223,6 +223,6 @@ test('a gateway that does not run is told, with how to start it', async () => {
   expect(error).toMatchObject({ reason: 'NotReached', status: 502 })
   expect(error.message).toBe(
     `Nothing answers at http://127.0.0.1:${port} (ECONNREFUSED). Start \`npx viewkeeper dev\`, or \`npx viewkeeper serve\` on a database. ` +
-      'Name one that runs elsewhere with PORT or --url, and a deployed environment with --env or VIEWKEEPER_ENV.',
+      'Name one that runs elsewhere with PORT or --url, a deployed environment with --env or VIEWKEEPER_ENV, and a database on which none runs with DATABASE_URL.',
   )
 })
