@@ -315,6 +315,7 @@ test('AWS: every command names the environment', async () => {
   // What works on DATABASE_URL alone.
   expect([...typed].filter((line) => !line.endsWith('--env production'))).toEqual([
     'viewkeeper bad-row public.bad',
+    'viewkeeper bad-row public.rated',
     `viewkeeper bad-row 'public."Weird Name"'`,
   ])
 })

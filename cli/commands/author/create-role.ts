@@ -189,7 +189,7 @@ async function make(
         ? secret
         : await writeLoginSecret({ name: createSecret, kmsKey, tags: tag }, present !== null, secret),
     )
-    if (present === null && isLoopback(server.hostaddr ?? server.host))
+    if (createSecret !== undefined && present === null && isLoopback(server.hostaddr ?? server.host))
       say(
         `host and port in the secret are ${server.host}:${server.port}, as you reach the server: a rotation of AWS needs those of the server itself`,
       )

@@ -40,6 +40,7 @@ const refreshes = ['POST/batches', 'POST/views/*/refresh', 'POST/views/*/check']
 const operates = [
   'POST/batches/*/cancel',
   'POST/pause',
+  'POST/quiet',
   'POST/resume',
   'POST/runs/*/cancel',
   'POST/views/*/pause',
