@@ -42,7 +42,8 @@ export async function startDatabase(folder: string) {
     create materialized view public.sales as select day, sum(amount) as amount from public.sale group by day;
     create unique index on public.sales (day);
     alter table public.sale owner to owner_of_sales;
-    alter materialized view public.sales owner to owner_of_sales;`)
+    alter materialized view public.sales owner to owner_of_sales;
+    grant create on schema public to owner_of_sales;`)
 
   const url = new URL('app', server.url).href
   const secret = createRole(url)
