@@ -25,10 +25,12 @@ import {
 import { migrate, readSchemaSteps } from '../../../src/own-schema/apply.ts'
 import { createRole, readSituation } from '../../../src/own-schema/create-role.ts'
 import { applySchema } from '../../../src/own-schema/db/apply-steps.ts'
-import { hasShortLags, readBehindLogs } from '../../../src/record/definitions/behind-logs.ts'
+import { hasShortLags, readBehindLogs, readLogSizes } from '../../../src/record/definitions/behind-logs.ts'
 import { leaveToCron } from '../../../src/record/definitions/discovered.ts'
 import { readScheduled } from '../../../src/record/definitions/expectations.ts'
+import { sinceUnmarked } from '../../../src/record/definitions/kept-marks.ts'
 import { readView } from '../../../src/record/definitions/look.ts'
+import { setQuiet } from '../../../src/record/definitions/pauses.ts'
 import {
   forgetOthers,
   noteRefusal,
@@ -42,7 +44,8 @@ import { giveKeyBack, hasExchangedMeanwhile } from '../../../src/record/runs/run
 import { obeysOthers } from '../../../src/record/runs/turns.ts'
 import { findToken, listTokens, noteUse, revokeToken } from '../../../src/record/tokens/tokens.ts'
 import { readViewIncidents } from '../../../src/record/watch/incidents.ts'
-import { beginMonitoring } from '../../../src/record/watch/looks.ts'
+import { beginMonitoring, readSteps } from '../../../src/record/watch/looks.ts'
+import { readLost } from '../../../src/record/watch/parts.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
@@ -361,7 +364,15 @@ async function doWhatFails(database: Database): Promise<void> {
     columns: ['n'],
     rows: [{ values: [{ column: 'id', value: '1' }] }],
   })
-  await place.run('alice', 'drop materialized view a.dividing')
+  await place.run(
+    'alice',
+    'drop materialized view a.dividing; create materialized view a.unique_one as select id from a.base; create unique index on a.unique_one (id)',
+  )
+  const unique = { schema: 'a', name: 'unique_one' }
+  expect(await findBadRow(database, unique, { trusted: 'alice', mostMs: 20_000 })).toMatchObject({
+    equal: [],
+  })
+  await place.run('alice', 'drop materialized view a.unique_one')
   await refreshByLog(database)
   const { runId } = await refresh({ view: 'a.sleeping' }, call({ waitUntil: 0 }))
   await explainRun(database, runId!, null)
@@ -409,6 +420,11 @@ async function doWhatFails(database: Database): Promise<void> {
     await forgetOthers(sql, [])
     await readViewIncidents(sql)
     await obeysOthers(sql, 'leader', '{}')
+    await setQuiet(sql, null, null, 'test')
+    await readSteps(sql)
+    await readLogSizes(sql)
+    await readLost(sql, { schema: 'a', name: 'kept' })
+    await sinceUnmarked(sql, { schema: 'a', name: 'base' })
   })
   const keeper = keeperOf(database, {})
   await new Promise((resolve) => keeper.start({ onLook: resolve }))
