@@ -188,11 +188,15 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    order by o.identity is null, x.key limit 1
 $$;
 
+-- The table of a view's log of changes with this number: `logName` of src/sql/names.ts. Null: there is none.
+create function viewkeeper.log_of(schema_name text, name text, part integer) returns regclass
+language sql stable
+return to_regclass(format('viewkeeper_logs.%I', concat(replace(replace(schema_name, '~', '~~'), '.', '~.'), '.', name, '_', part)));
+
 -- Whether a refresh did not use the log of its table, or `anew`: there is another one since then. Null: it did.
 create function viewkeeper.unused_log(meta jsonb, schema_name name, name name) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select case when meta #>> '{response,unusedLog}' is not distinct from to_regclass(format('viewkeeper_logs.%I',
-              concat(replace(replace(schema_name, '~', '~~'), '.', '~.'), '.', name, '_0')))::oid::text then 'unused' else 'anew' end
+  select case when meta #>> '{response,unusedLog}' is not distinct from viewkeeper.log_of(schema_name, name, 0)::oid::text then 'unused' else 'anew' end
    where meta #> '{response,logUnused}' is not null
 $$;
 
@@ -206,6 +210,7 @@ $$;
 create function viewkeeper.behind_logs(below integer, looks boolean) returns table (id integer, view text, lag_seconds integer, is_changed boolean)
 language plpgsql volatile set search_path = pg_catalog, pg_temp set row_security = off as $$
 declare
+  schema_name text;
   name text;
   log regclass;
   logs oid[];
@@ -214,9 +219,9 @@ declare
   behind boolean;
   unused text;
 begin
-  for id, view, lag_seconds, name, unused, world, query in
+  for id, view, lag_seconds, schema_name, name, unused, world, query in
     select d.id, format('%I.%I', d.schema_name, d.name), d.target_lag_seconds,
-           concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name), last.unused, last.world, k.query
+           d.schema_name, d.name, last.unused, last.world, k.query
       from viewkeeper.definitions d
      cross join lateral (
        select r.status, r.finished_at, r.finished_at - r.started_at as took, viewkeeper.unused_log(r.meta, d.schema_name, d.name) as unused, r.meta #> '{response,slices,world}' as world
@@ -235,7 +240,7 @@ begin
     logs := '{}';
     for part in 0..1000 loop
       begin
-        log := to_regclass(format('viewkeeper_logs.%I', concat(name, '_', part)));
+        log := viewkeeper.log_of(schema_name, name, part);
         exit when log is null;
         logs := logs || log::oid;
         execute format('lock table only %s in share update exclusive mode nowait', log);
@@ -285,8 +290,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
               and has_table_privilege(c.oid, concat('update, delete, truncate', case when current_setting('server_version_num')::integer >= 170000
                                                                                      then ', maintain' end)))) as owner
        from generate_series(0, 30) part
-       join pg_class c on c.oid = to_regclass(format('viewkeeper_logs.%I',
-              concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name, '_', part)))) l
+       join pg_class c on c.oid = viewkeeper.log_of(d.schema_name, d.name, part)) l
    where d.id = definition and d.storage = 'table' and d.slices is not null and d.target_lag_seconds is not null
 $$;
 

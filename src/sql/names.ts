@@ -39,7 +39,7 @@ export const longestLogged = 51
 export const logName = ({ schema, name }: QualifiedName): string =>
   `${schema.replace(/[~.]/g, '~$&')}.${name}`
 
-/** `logName` as SQL, of two expressions. Functions behind_logs and followed_log of the schema repeat this SQL. */
+/** `logName` as SQL, of two expressions. Function log_of of the schema repeats this SQL. */
 export const logNameOf = (schema: string, name: string): string =>
   `concat(replace(replace(${schema}, '~', '~~'), '.', '~.'), '.', ${name})`
 

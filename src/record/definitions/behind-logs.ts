@@ -27,7 +27,7 @@ export const readLogSizes = (sql: Sql) =>
            coalesce(last.slices -> 'anew', last.slices -> 'of')::float8 as computed
       from viewkeeper.definitions d
      cross join lateral (
-       select sum(pg_stat_get_live_tuples(to_regclass(format('viewkeeper_logs.%I', concat(replace(replace(d.schema_name, '~', '~~'), '.', '~.'), '.', d.name, '_', part)))))::float8 as rows
+       select sum(pg_stat_get_live_tuples(viewkeeper.log_of(d.schema_name, d.name, part)))::float8 as rows
          from generate_series(0, 30) part) log
       left join lateral (
        select r.meta #> '{response,slices}' as slices from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id) last on true
