@@ -49,7 +49,8 @@ for try in 1..2 loop
              'class', why,
              'sqlstate', case when failure is null then st end,
              'message', case when statement ? 'view' and not (why = 'LockTimeout' and failure is null) then (statement ->> 'view') || ': ' else '' end
-               || case when why = 'StatementTimeout' then viewkeeper.timed_out(statement_limit, statement ->> 'phase', r.meta #>> '{request,timeoutSeconds}', usual.ms)
+               || case when why = 'StatementTimeout' then viewkeeper.timed_out(statement_limit, statement ->> 'phase', r.meta #>> '{request,timeoutSeconds}',
+                  (select u.ms from viewkeeper.usual_duration(r.definition_id, r.id) u))
                 when why = 'LockTimeout' and failure is null
                 then concat_ws(': ', 'The run did not get a lock in time', holders ->> 'who')
                 when quotes_rows
@@ -61,7 +62,7 @@ for try in 1..2 loop
                when violated is not null
                  then 'The query returns rows that are equal in these columns. Change the query so that it returns one of them, or drop the index.'
                when unfound is not null then unfound ->> 'hint'
-               when why = 'StatementTimeout' then viewkeeper.more_time(statement_limit, usual.ms)
+               when why = 'StatementTimeout' then viewkeeper.more_time(statement_limit, (select u.ms from viewkeeper.usual_duration(r.definition_id, r.id) u))
                when st = '53100' and not raised then viewkeeper.room_of(the_view)
                when lacking is not null then format('The table of locks is full: raise %s, which is %s, and restart the server, or let the view read fewer partitions.', lacking, current_setting(lacking))
                when not raised and (st in ('42501', '55000') or obstacles ? st) then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st), '')
@@ -78,9 +79,8 @@ for try in 1..2 loop
                         -- The envelope of a batch's connection is a function, too.
                         where l.lanname = 'plpgsql' and p.pronamespace <> pg_my_temp_schema()) f
                    on c.place[1] in (f.name, f.bare))), ''))) where value is not null)
-      from (select failures::jsonb -> 'texts' as texts) standard,
-           viewkeeper.runs own, viewkeeper.usual_duration(own.definition_id, own.id) usual
-     where own.id = r.id and (r.id = run or r.group_run_id = run) and r.backend_pid = pg_backend_pid() and r.backend_start = me_since
+      from (select failures::jsonb -> 'texts' as texts) standard
+     where (r.id = run or r.group_run_id = run) and r.backend_pid = pg_backend_pid() and r.backend_start = me_since
        and r.status in ('running');
     exit;
   exception when query_canceled then
