@@ -119,9 +119,6 @@ export async function bringUp(
   migrations: FrozenMigration[],
   { repair = false }: { repair?: boolean | undefined } = {},
 ): Promise<BroughtUp> {
-  await call.database.withConnection(async (sql) =>
-    (await import('../record/definitions/kept-marks.ts')).markAgain(sql),
-  )
   const findMissing = () => call.database.withConnection((sql) => missingViews(sql, migrations))
   const before = repair ? await repairMissing(call, migrations) : null
   const { applied, ahead } = await migrateUp(call, migrations).catch(async (error) => {

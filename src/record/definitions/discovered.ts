@@ -15,7 +15,10 @@ const part = String.raw`(?:"[^"]+"|[a-z_]\w*)`
 const refresh = String.raw`refresh\s+materialized\s+view\s+(?:concurrently\s+)?(${part}(?:\s*\.\s*${part})?)(?:\s+with\s+data)?`
 const onlyRefreshes = String.raw`^\s*(?:${refresh}\s*(?:;\s*|$))+$`
 
-/** Gives a discovered definition to every view in the catalog that has no definition; whether there was any. What pg_cron refreshes is left to it. */
+/**
+ * Gives a discovered definition to every view in the catalog that has no definition; whether there was any. What pg_cron refreshes is left to it. A kept table
+ * that has lost its mark, and so is taken for no view, gets it back.
+ */
 export async function discoverDefinitions(sql: Sql): Promise<boolean> {
   await (await import('./kept-marks.ts')).markAgain(sql)
   const { count } = await sql`

@@ -6,12 +6,15 @@ import { inTransaction } from '../../server/transactions.ts'
 import { keptMark, literal, queryViewOf, quoteName } from '../../sql/names.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 
+/** Whether this login may read what `markAgain` goes by. */
+export const mayMark = async (sql: Sql): Promise<boolean> =>
+  (await mayUse(sql, 'select', 'runs')) && (await mayUse(sql, 'select', 'definitions'))
+
 /**
  * Puts the comment back by which the query of a kept table is known, where it is lost: the record says which tables a run has filled. Returns whether there
  * was any, of this name or of all.
  */
 export async function markAgain(sql: Sql, name: QualifiedName | null = null): Promise<boolean> {
-  if (!((await mayUse(sql, 'select', 'runs')) && (await mayUse(sql, 'select', 'definitions')))) return false
   const lost = await sql<{ owner: string; query: string }[]>`
     select t.relowner::regrole::text as owner, q.oid::regclass::text as query
       from viewkeeper.definitions d join pg_catalog.pg_namespace n on n.nspname = d.schema_name

@@ -144,8 +144,8 @@ export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts
  */
 export const findKnown = (sql: Sql, name: QualifiedName): Promise<ViewFacts | undefined> =>
   findView(sql, name).catch(async (error) => {
-    const { markAgain } = await import('./kept-marks.ts')
-    if (await markAgain(sql, name)) return findView(sql, name)
+    const { markAgain, mayMark } = await import('./kept-marks.ts')
+    if ((await mayMark(sql)) && (await markAgain(sql, name))) return findView(sql, name)
     throw await unknownView(sql, name, error)
   })
 
