@@ -148,7 +148,7 @@ const zone = /^(utc|\w+(\/[\w+-]+)+)$/i
 const unit =
   /^(microseconds|milliseconds|second|minute|hour|day|week|month|quarter|year|decade|century|millennium)$/i
 
-/** The server takes it for stable, and `at time zone` for immutable, although both look up a name in the same way. */
+/** PostgreSQL 15 takes it for stable, as 16 does not, nor either of them `at time zone`, which looks its zone up in the same way. */
 export const truncInZone = 1284
 
 /** The functions that a log computes by, and what their first argument may be, if they have two, and the third. */
