@@ -7,16 +7,16 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 44, lines: 3980 },
+  'src/run/refresh.ts': { files: 44, lines: 3960 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 52, lines: 5110 },
-  'src/batch/advance.ts': { files: 71, lines: 6790 },
+  'src/run/plan-swap.ts': { files: 52, lines: 5083 },
+  'src/batch/advance.ts': { files: 71, lines: 6753 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 71, lines: 7250 },
-  'src/batch/shadows.ts': { files: 70, lines: 6790 },
-  'functions/api.ts': { files: 52, lines: 4920 },
-  'all files': { files: 455, lines: 48950 },
-  'files with fewer than 25 lines': { files: 54 },
+  'src/batch/groups.ts': { files: 71, lines: 7219 },
+  'src/batch/shadows.ts': { files: 70, lines: 6763 },
+  'functions/api.ts': { files: 51, lines: 4911 },
+  'all files': { files: 455, lines: 48912 },
+  'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }
 
