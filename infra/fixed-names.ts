@@ -39,8 +39,9 @@ export function insistOnOne(scope: Construct, environmentName: string): void {
   environments.set(root, ofApp.set(key, scope.node.path))
 }
 
-/** What another account may share: subnets of its network, and topics, whose policies say who publishes. */
 const topics = ['mail', 'notices', 'pager']
+
+/** What another account may share: subnets of its network, and topics, whose policies say who publishes. */
 const shared = ['vpc', ...topics]
 
 /**

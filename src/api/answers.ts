@@ -317,6 +317,8 @@ const silence = named('Silence', 'What would be silence, as of the last look of 
   ),
 })
 
+const quietWindow = z.object({ from: time, until: time, by: text })
+
 export const viewList = named('ViewList', null, {
   views: z.array(viewSummary.meta({ id: 'View' })),
   paused: z
@@ -325,8 +327,7 @@ export const viewList = named('ViewList', null, {
     .describe(
       'Since when everything scheduled is paused, who paused it, and when that ends by itself; null if it is not paused.',
     ),
-  quiet: z
-    .object({ from: time, until: time, by: text })
+  quiet: quietWindow
     .nullable()
     .optional()
     .describe(
@@ -630,7 +631,7 @@ export const actionList = named('ActionList', 'Who did what. Refreshes without `
 export const pauseState = named('PauseState', null, { paused: boolean, view: text.optional() })
 
 export const quietState = named('QuietState', null, {
-  quiet: z.object({ from: time, until: time, by: text }).nullable().describe('Null: people are told.'),
+  quiet: quietWindow.nullable().describe('Null: people are told.'),
 })
 
 export const problem = named('Problem', 'RFC 9457 problem details.', {

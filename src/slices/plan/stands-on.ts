@@ -17,6 +17,8 @@ const strict = 'pg_index i where i.indrelid = c.oid and (i.indisunique or i.indi
 /** The foreign keys to it and of it. The server finds constraints by the table that they are of, and these by their triggers on both. */
 const foreignKeys = `(select distinct k.* from pg_trigger t join pg_constraint k on k.oid = t.tgconstraint where t.tgrelid = c.oid and k.contype = 'f')`
 
+const inherits = 'exists (select from pg_inherits h where c.oid in (h.inhrelid, h.inhparent))'
+
 /** A reason, and the SQL that ends it. */
 const typed = (because: string, what: string, ...more: string[]): string =>
   `format('${because}: alter table %1$s ${what}', ${['c.oid::regclass', ...more].join(', ')})`
@@ -93,11 +95,8 @@ export const standsOn: Fact[] = [
     what: 'partitions, parents, children',
     who: 'owners of both',
     refresh: 'is refused',
-    is: `exists (select from pg_inherits h where c.oid in (h.inhrelid, h.inhparent))`,
-    odd: when(
-      'exists (select from pg_inherits h where c.oid in (h.inhrelid, h.inhparent))',
-      `'it inherits, or is inherited from.'`,
-    ),
+    is: inherits,
+    odd: when(inherits, `'it inherits, or is inherited from.'`),
   },
   {
     what: 'columns that the server computes',
