@@ -10,12 +10,12 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/refresh.ts': { files: 44, lines: 3960 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
   'src/run/plan-swap.ts': { files: 52, lines: 5083 },
-  'src/batch/advance.ts': { files: 71, lines: 6753 },
+  'src/batch/advance.ts': { files: 69, lines: 6608 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
   'src/batch/groups.ts': { files: 71, lines: 7219 },
   'src/batch/shadows.ts': { files: 70, lines: 6763 },
   'functions/api.ts': { files: 51, lines: 4911 },
-  'all files': { files: 455, lines: 48912 },
+  'all files': { files: 455, lines: 48968 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }

@@ -24,7 +24,7 @@ import { chooseStrategy, needsSnapshot, shortMs } from '../run/plan/strategy.ts'
 import { isDone } from '../run/plan/turn.ts'
 import { type PlannedRefresh, planRefresh } from '../run/plan-refresh.ts'
 import { planOrEnd, recordEnd, recordedOf, recordPlan, skippedUnchanged } from '../run/planned-run.ts'
-import type { Sql } from '../server/database.ts'
+import type { Database, Sql } from '../server/database.ts'
 import { actorsOf } from '../sql/run-plan.ts'
 import { readSettings } from '../sql/settings.ts'
 import { Problem } from '../words/problem.ts'
@@ -91,7 +91,7 @@ const mayJoin = ({ strategy, request }: Batch): boolean =>
  * that needs more than a refresh where it is.
  */
 export async function prepareBundle(
-  { sql, batch, latestRuns: { latest } }: AdvancingBatch,
+  { sql, database, batch, latestRuns: { latest } }: AdvancingBatch,
   views: BatchView[],
 ): Promise<BundledRun[]> {
   const [bases, facts, usual, unchanged] = await Promise.all([
@@ -105,6 +105,13 @@ export async function prepareBundle(
         )
       : new Set<number>(),
   ])
+  await measureUnknown(
+    database,
+    views.map(({ id, view }, at) => {
+      const isAuto = (batch.strategy ?? bases.get(id)?.strategy) === 'auto'
+      return { usual: usual[at]!, view: isAuto ? facts.get(view) : undefined }
+    }),
+  )
   const planned = new Map<number, { view: BatchView; work: PlannedRefresh }>()
   /** The first of them, whose owner and time limit the others have. */
   let first: PlannedRefresh | undefined
@@ -132,7 +139,7 @@ export async function prepareBundle(
     planned.set(view.id, { view, work })
   }
   const chosen = [...planned.values()]
-  if (chosen.length < 2) return []
+  if (chosen.length === 0) return []
   const runs = await recordAttempts(
     sql,
     batch.id,
@@ -145,6 +152,32 @@ export async function prepareBundle(
   return chosen.flatMap(({ view, work }) => {
     const run = runs.get(view.id)
     return run === undefined ? [] : { ...sendable(run, work), viewId: view.id }
+  })
+}
+
+/** To write so much, indexes and TOAST included, takes less than a swap of the view does. */
+const mostMeasuredBytes = 256 * 1024
+
+/**
+ * Notes how long small views take of which no refresh has told it, so that the first batch need not exchange each of them: their queries are
+ * executed beside their readers, in a session that does nothing else, each for at most half as long as a regular refresh may lock
+ * readers out. What takes longer stays unknown.
+ */
+async function measureUnknown(
+  database: Database,
+  views: { usual: UsualDurations; view: ViewFacts | undefined }[],
+): Promise<void> {
+  const unknown = views.flatMap(({ usual, view }) => {
+    const isUnknown = usual.regularMs === null && usual.fillMs === null && usual.upToMs > 0
+    return isUnknown && view?.populated && view.counting ? [{ usual, view, seal: view.counting }] : []
+  })
+  if (unknown.length === 0) return
+  const { measureQuery } = await import('../catalog/db/try-query.ts')
+  await database.withConnection(async (sql) => {
+    for (const { usual, view, seal } of unknown) {
+      const most = { mostMs: Math.floor(usual.upToMs / 2), mostBytes: mostMeasuredBytes }
+      usual.fillMs = await measureQuery(sql, seal, view.oid, most)
+    }
   })
 }
 

@@ -112,9 +112,9 @@ export interface UsualDurations {
   upToMs: number
 }
 
-const unknownMs = 1000
+const unknownMs = 100
 
-/** The guess for a view without a usual duration, in milliseconds: the median of the usual durations that are known, or a second. */
+/** The guess for a view without a usual duration, in milliseconds: the median of the usual durations that are known, or a tenth of a second. */
 export function unknownDuration(usual: (number | null)[]): number {
   const known = usual.filter((ms) => ms !== null).sort((a, b) => a - b)
   return known[Math.floor((known.length - 1) / 2)] ?? unknownMs

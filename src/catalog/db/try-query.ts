@@ -47,7 +47,7 @@ async function ask<Answer>(sql: Sql, seal: Seal | null, query: string): Promise<
   return Object.values(row ?? {})[0]
 }
 
-const explain = 'explain (analyze, format json, costs off, timing off, summary off)'
+const explain = 'explain (analyze, format json, costs off, timing off)'
 
 /**
  * Executes a query of somebody for at most so long, and takes no row: `explain` computes every column and sends none. Returns how
@@ -69,6 +69,28 @@ export async function tryQuery(
     return failureOf(error)
   }
 }
+
+/**
+ * How long the query of a materialized view takes, in milliseconds. Null if that is more than `mostMs`, waits for locks included, if the view
+ * has more than `mostBytes`, or if the query fails or writes.
+ */
+export const measureQuery = (
+  sql: Sql,
+  seal: Seal,
+  oid: number,
+  { mostMs, mostBytes }: { mostMs: number; mostBytes: number },
+): Promise<number | null> =>
+  undone(sql, async (part) => {
+    await part`select set_config('statement_timeout', ${String(mostMs)}, true)`
+    const [view] = await part<[{ query: string | null }]>`
+      select case when pg_total_relation_size(${oid}::oid) <= ${mostBytes} then pg_get_viewdef(${oid}::oid) end as query`
+    if (view.query === null) return null
+    const [told] = await ask<[{ 'Execution Time': number }]>(part, seal, `${explain} ${view.query}`)
+    return told['Execution Time']
+  }).catch((error) => {
+    failureOf(error)
+    return null
+  })
 
 /** How a query failed; throws what is no error of the server. */
 function failureOf(error: unknown): QueryFailure {

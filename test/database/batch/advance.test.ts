@@ -88,7 +88,7 @@ describe('a batch', () => {
       status: 'pending',
       selection: { pattern: 'shown.*' },
       elapsedMs: null,
-      estimatedRestMs: 2000,
+      estimatedRestMs: 200,
       views: [
         { view: 'shown.a', status: 'waiting', dependsOn: [], runs: [] },
         { view: 'shown.b', status: 'waiting', dependsOn: ['shown.a'], runs: [] },

@@ -1,5 +1,7 @@
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { requestBatchCancel } from '../../../src/record/batches/batches.ts'
+import { connectTo } from '../../../src/server/connect.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { deep } from '../../support/deep.ts'
 import { whileKilledAtEach } from '../../support/processes/kills.ts'
@@ -233,4 +235,40 @@ test('a view that fails in a bundle keeps what reads it from being refreshed, an
     d: ['success'],
     e: ['skipped'],
   })
+})
+
+/** Which strategy each view of a batch was refreshed by; `ms`: for how long a refresh in place may lock readers out. */
+async function firstStrategies(schema: string, ms: number): Promise<Record<string, string>> {
+  const limited = connectTo(fromUrl(url), { regularUpToMs: ms })
+  const batchId = await begin(limited, { pattern: `${schema}.*`, concurrency: 1 })
+  expect(await advanceToEnd(limited, batchId)).toMatchObject({ status: 'success' })
+  const runs = await sql<{ view: string; strategy: string }[]>`
+    select view_name as view, meta #>> '{response,strategy}' as strategy from viewkeeper.runs where batch_id = ${batchId} order by 1`
+  return Object.fromEntries(runs.map(({ view, strategy }) => [view, strategy]))
+}
+
+test('small views of which nothing is known are refreshed in place, but not those that are large, or that cannot be tried', async () => {
+  await sql.unsafe(`
+    create schema unknown;
+    create sequence unknown.written;
+    create materialized view unknown.few as select 1 as x;
+    create materialized view unknown.some as select 2 as x;
+    create materialized view unknown.large as select string_agg(md5(i::text), '') as x from generate_series(1, 20000) i;
+    create materialized view unknown.writes as select nextval('unknown.written') as x`)
+  expect(await firstStrategies('unknown', 86_400_000)).toEqual({
+    few: 'regular',
+    some: 'regular',
+    large: 'swap',
+    writes: 'swap',
+  })
+  expect(await sql`select x::int from unknown.writes`).toEqual([{ x: 2 }])
+})
+
+test('a small view of which nothing is known, and that takes long, is tried for no longer than readers may be locked out', async () => {
+  await sql.unsafe(`
+    create schema long;
+    create materialized view long.few as select 1 as x;
+    create materialized view long.takes as
+      select pg_sleep(case current_setting('transaction_read_only') when 'on' then 600 else 0 end)::text as x`)
+  expect(await firstStrategies('long', 50)).toMatchObject({ takes: 'swap' })
 })

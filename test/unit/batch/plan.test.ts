@@ -85,12 +85,12 @@ describe('a planned batch', () => {
     )
   })
 
-  test('estimates the median for a view without history, 1 s if no view has one, and 0 for a paused view', () => {
+  test('estimates the median for a view without history, 0.1 s if no view has one, and 0 for a paused view', () => {
     const estimates = (views: BatchableView[]) =>
       planBatch(views, new Map())
         .toSorted((a, b) => a.id - b.id)
         .map(({ estimateMs }) => estimateMs)
-    expect(estimates([view(1), view(2)])).toEqual([1000, 1000])
+    expect(estimates([view(1), view(2)])).toEqual([100, 100])
     const known = [view(1, { usualMs: 5 }), view(2, { usualMs: 70 }), view(3, { usualMs: 900 })]
     expect(estimates([...known, view(4), view(5, { usualMs: 60, paused: true })])).toEqual([
       5, 70, 900, 60, 0,
