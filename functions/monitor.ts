@@ -9,7 +9,7 @@ import {
   publishViews,
   publishWaiting,
 } from '../src/api/lambda/publish.ts'
-import type { Looked, SendEvent } from '../src/api/lambda/send.ts'
+import type { LookEvent, Looked } from '../src/api/lambda/send.ts'
 import { text, validate } from '../src/api/request-fields.ts'
 import { type HandedOut, type HandOutRequest, handOut } from '../src/events/hand-out.ts'
 import { look, measureWaiting } from '../src/keeper/jobs.ts'
@@ -24,7 +24,9 @@ export async function monitorEnvironment({
   environment,
   metricsPerView,
   ...kept
-}: KeptDatabase & Pick<Configuration, 'environment' | 'metricsPerView'>): Promise<Monitored> {
+}: KeptDatabase &
+  Pick<Configuration, 'environment' | 'metricsPerView'> &
+  Pick<LookEvent, 'heard'>): Promise<Monitored> {
   const monitored = await look(kept, {
     runs(ended) {
       if (metricsPerView) for (const run of ended) publishPerView(environment, run)
@@ -37,6 +39,13 @@ export async function monitorEnvironment({
   publishWaiting(environment, monitored.waitingSeconds)
   return monitored
 }
+
+const heard = z.object({
+  topics: z.array(
+    z.object({ topic: text(2048), confirmed: z.nullable(z.int()), error: z.nullable(text(200)) }),
+  ),
+  mailed: z.boolean(),
+})
 
 const question = z.strictObject({ token: z.nullable(text(100)), done: z.array(z.int()), stop: z.boolean() })
 
@@ -54,7 +63,11 @@ async function publishOnly({ database, environment }: Configuration): Promise<Lo
 }
 
 /** Looks, or hands out what waits, for `send`, which cannot reach the database. */
-export const handler = eventFunction<Partial<SendEvent & HandOutRequest>, Looked | HandedOut>((event) => {
+export const handler = eventFunction<Partial<LookEvent & HandOutRequest>, Looked | HandedOut>((event) => {
   if ('token' in event) return answerNews(event, readConfiguration())
-  return event.look === false ? publishOnly(readConfiguration()) : monitorEnvironment(readConfiguration())
+  if (event.look === false) return publishOnly(readConfiguration())
+  return monitorEnvironment({
+    ...readConfiguration(),
+    heard: event.heard && validate(heard, event.heard, 'heard'),
+  })
 })

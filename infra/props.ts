@@ -109,7 +109,8 @@ export interface ViewkeeperProps extends CommonOptions {
   readonly scheduledViews?: ScheduledView[]
   /**
    * Your topics for mails and for JSON, which environments may share, of this region and any account. Subscribe people yourself. Both, and
-   * the key of an encrypted one, must let CloudWatch publish (`cloudwatch.amazonaws.com`), and those of another account its role of `send`.
+   * the key of an encrypted one, must let CloudWatch publish (`cloudwatch.amazonaws.com`). Those of another account must let its role of
+   * `send` publish, and count who listens (`sns:GetTopicAttributes`).
    * @default - new topics, with `alarmEmails` subscribed
    */
   readonly topics?: PeopleTopics

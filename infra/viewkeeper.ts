@@ -178,6 +178,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     new Sending(this, 'Sending', {
       functions,
       topics,
+      isMailed: props.alarmEmails.length > 0,
       eventBus: props.eventBus,
       hasDue: props.monitorEveryMinutes !== false && (props.schedules || noClock).views,
     })

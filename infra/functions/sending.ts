@@ -14,6 +14,8 @@ interface SendingProps {
   functions: Record<FunctionName, ViewkeeperFunction>
   /** The topics for people, and the same as JSON. */
   topics: Record<'mail' | 'notices', ITopic>
+  /** Whether addresses of the environment subscribe to the mails. */
+  isMailed: boolean
   /** The name or the ARN of the bus; false: there are no events. */
   eventBus: string | false
   /** Whether the monitor asks for what is due by target lags. */
@@ -25,13 +27,20 @@ interface SendingProps {
  * schedule calls `send`, outside, which asks `monitor`, inside, and sends what it is handed. It calls `start-batch` for what is due.
  */
 export class Sending extends Construct {
-  constructor(scope: Construct, id: string, { functions, topics, eventBus, hasDue }: SendingProps) {
+  constructor(scope: Construct, id: string, { functions, topics, isMailed, eventBus, hasDue }: SendingProps) {
     super(scope, id)
     const { send, 'start-batch': startBatch } = functions
     send.lambda.addEnvironment('MAIL_TOPIC_ARN', topics.mail.topicArn)
     send.lambda.addEnvironment('NOTICES_TOPIC_ARN', topics.notices.topicArn)
     // The grant of a topic of the user's own includes its key.
     for (const topic of [topics.mail, topics.notices]) topic.grantPublish(send.lambda)
+    send.lambda.addEnvironment('MAILED', String(isMailed))
+    send.lambda.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['sns:GetTopicAttributes'],
+        resources: [topics.mail.topicArn, topics.notices.topicArn],
+      }),
+    )
     if (eventBus !== false) {
       if (isArn(eventBus) === undefined)
         refuseProps(scope.node.path, [

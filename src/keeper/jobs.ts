@@ -2,6 +2,7 @@ import type { Batch } from '../record/batches/batches.ts'
 import { leaveToCron } from '../record/definitions/discovered.ts'
 import { readWaitingSeconds } from '../record/events/outbox.ts'
 import { isSlow, isUnnoticedFailure, type Retention } from '../record/plan/batch.ts'
+import type { Heard } from '../record/plan/watch.ts'
 import { pruneActions } from '../record/watch/actions.ts'
 import type { EndedRun } from '../record/watch/ended.ts'
 import { pruneIncidents } from '../record/watch/incidents.ts'
@@ -17,7 +18,7 @@ import type { KeptDatabase, Logger } from './terms.ts'
 
 /** Looks once with the monitor, and publishes what it finds as log lines. `also` is told the same. */
 export function look(
-  { database, logger, ...kept }: Omit<KeptDatabase, 'retention'>,
+  { database, logger, ...kept }: Omit<KeptDatabase, 'retention'> & { heard?: Heard | undefined },
   also?: Partial<Publisher>,
 ): Promise<Monitored> {
   const lines = logging(logger)

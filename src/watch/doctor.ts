@@ -30,7 +30,7 @@ import {
   type ViewToExamine,
 } from './db/examined.ts'
 import { allUncountedWords } from './diagnosis/cause.ts'
-import { silenceOf } from './plan/silence.ts'
+import { silenceOf, uncountedLines } from './plan/silence.ts'
 
 /** What a role may do with the views of a database, and the SQL that gives what is missing. */
 export interface Findings {
@@ -102,9 +102,9 @@ export const doctor = (
       }
       if (role !== null) return said
       const uncounted = await readAllUncounted(sql, new Set(findings.views.map(({ view }) => view)))
-      const silence = (await mayUse(sql, 'select', 'switches'))
-        ? silenceOf(await readSilence(sql), typed)
-        : undefined
+      const noted = (await mayUse(sql, 'select', 'switches')) ? await readSilence(sql) : undefined
+      const silence = noted && silenceOf(noted, typed)
+      silence?.lines.push(...uncountedLines(noted?.heard ?? null))
       return {
         ...said,
         ...(silence && { silence }),

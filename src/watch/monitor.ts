@@ -9,6 +9,7 @@ import { readDependencies } from '../record/definitions/read-graph.ts'
 import { readUnwell } from '../record/definitions/state-facts.ts'
 import { forgetEvents, readWaitingSeconds } from '../record/events/outbox.ts'
 import { isSlow } from '../record/plan/batch.ts'
+import type { Heard } from '../record/plan/watch.ts'
 import { closeLostRuns } from '../record/runs/life.ts'
 import { readPause } from '../record/runs/skip.ts'
 import {
@@ -31,6 +32,7 @@ import type { Database } from '../server/database.ts'
 import { foldLogs } from '../slices/db/long.ts'
 import { batchName, stepName, type ViewIncidentKind, viewKinds } from '../words/event.ts'
 import { type Hearers, usualTelling } from './plan/hearers.ts'
+import { unheardOf } from './plan/silence.ts'
 import { type Finding, findWrong } from './plan/wrong.ts'
 import { Steps } from './steps.ts'
 
@@ -82,6 +84,7 @@ export function monitor(
     looks = { everySeconds: null },
     told = null,
     newestMigration = null,
+    heard = null,
   }: Partial<Hearers> & {
     schedules: Schedules
     publish: Publisher
@@ -90,6 +93,8 @@ export function monitor(
     told?: boolean | null | undefined
     /** The number of the newest migration that was deployed; null: nobody knows. */
     newestMigration?: number | null | undefined
+    /** Who listens to what people are told, if that was counted now. */
+    heard?: Heard | null | undefined
   },
 ): Promise<Monitored> {
   return database.withConnection(
@@ -98,8 +103,9 @@ export function monitor(
       await steps.do('pauses', () => endPauses(sql), undefined)
       await steps.do('clock', () => mendEnds(sql), undefined)
       const absent = Math.max(absentSeconds, telling.apartSeconds)
-      const settled = await noteLook(sql, absent, {
+      const { settled, heard: listeners } = await noteLook(sql, absent, {
         told,
+        heard,
         newestMigration,
         typed: people?.typed ?? null,
         schedules: { ...schedules, looks },
@@ -160,6 +166,7 @@ export function monitor(
       const { wrong, waits, ...lasting } = await readLasting(sql)
       const batches = await readFailedBatches(sql)
       const channels = await readFailingChannels(sql)
+      const unheard = unheardOf(listeners, told)
       const failing = await noteSteps(sql, steps)
       const found = findWrong(facts.views, planned, {
         ...lasting,
@@ -168,7 +175,7 @@ export function monitor(
         slow: [...new Set([...slow.map(({ view }) => view), ...waits])],
         step: failing.map(({ step }) => stepName(step)),
         batch: batches.map(({ id }) => batchName(id)),
-        channel: channels.map(({ channel }) => channel),
+        channel: [...channels, ...unheard].map(({ channel }) => channel),
       })
       /** Of what people are told now. */
       let hearing = new Set<string>()
@@ -179,7 +186,7 @@ export function monitor(
         hearing = await noteIncidents(
           sql,
           found,
-          { slow, waits, wrong, lost, steps: failing, batches, channels },
+          { slow, waits, wrong, lost, steps: failing, batches, channels, unheard },
           { ...hearers, ...at },
         )
       }

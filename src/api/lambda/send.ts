@@ -1,11 +1,17 @@
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
-import { PublishCommand, type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns'
+import {
+  GetTopicAttributesCommand,
+  PublishCommand,
+  type PublishCommandInput,
+  SNSClient,
+} from '@aws-sdk/client-sns'
 import type { Context } from 'aws-lambda'
 import { type HandedOut, type HandedOutNews, type HandingOut, sendWaiting } from '../../events/hand-out.ts'
 import { detailOf } from '../../events/plan/news.ts'
-import type { Message, WaitingEvent } from '../../record/plan/watch.ts'
+import type { CountedTopic, Heard, Message, WaitingEvent } from '../../record/plan/watch.ts'
 import type { Monitored } from '../../watch/monitor.ts'
+import { unheardOf } from '../../watch/plan/silence.ts'
 import { command } from '../../words/commands.ts'
 import { eventSource } from '../../words/event.ts'
 import { clientSettings } from './aws-client.ts'
@@ -31,6 +37,12 @@ export interface SendEvent {
   look: boolean
 }
 
+/** What `send` asks of `monitor`. */
+export interface LookEvent extends SendEvent {
+  /** Who listens to the topics, if that was counted now. */
+  heard?: Heard | undefined
+}
+
 /** Sending ends this long before Lambda ends the function. */
 const reserveMs = 30_000
 
@@ -43,6 +55,9 @@ const neverTaken = new Set<unknown>([
   'InvalidParameterValueException',
   'ValidationException',
 ])
+
+/** Who listens is counted once an hour, and at each look while nobody does. */
+const countEveryMs = 3_600_000
 
 /** What people are told in place of a message that SNS never takes. */
 const unreadable = (environment: string | undefined): [subject: string, text: string] => [
@@ -104,8 +119,36 @@ export function deployedSender(env: NodeJS.ProcessEnv = process.env): Sender {
     }
   }
 
+  /** Of a topic that is gone, or whose policy does not allow it, the error; what another error is about passes. */
+  const countListeners = (topic: string): Promise<CountedTopic> =>
+    sns.send(new GetTopicAttributesCommand({ TopicArn: topic })).then(
+      ({ Attributes }) => ({ topic, confirmed: Number(Attributes?.SubscriptionsConfirmed), error: null }),
+      (error: Error & { $metadata?: { httpStatusCode?: number } }) => {
+        if (![403, 404].includes(error.$metadata?.httpStatusCode ?? 0)) throw error
+        return { topic, confirmed: null, error: error.name }
+      },
+    )
+
+  let countAgainAt = 0
+  /** Undefined if it is not yet time, or SNS does not answer: then the next look tries again. */
+  async function countAll(): Promise<Heard | undefined> {
+    if (Date.now() < countAgainAt) return undefined
+    try {
+      const topics = await Promise.all([env.MAIL_TOPIC_ARN!, env.NOTICES_TOPIC_ARN!].map(countListeners))
+      return { topics, mailed: env.MAILED === 'true' }
+    } catch (error) {
+      logger.warn('nobody has counted who listens', { error: (error as Error).name })
+      return undefined
+    }
+  }
+
   return {
-    look: ({ look }, until) => askMonitor<Looked>({ look }, until),
+    async look({ look }, until) {
+      const heard = look ? await countAll() : undefined
+      const looked = await askMonitor<Looked>({ look, heard } satisfies LookEvent, until)
+      if (heard && unheardOf(heard, true).length === 0) countAgainAt = Date.now() + countEveryMs
+      return looked
+    },
     async send(until) {
       const lost: string[] = []
       const put: HandingOut['put'] = (events) => {

@@ -189,6 +189,24 @@ export interface FailingChannel {
   error: string
 }
 
+/** Who listens to a topic that messages are published to. */
+export interface CountedTopic {
+  /** Its ARN. */
+  topic: string
+  /** Subscriptions that get what is published; null: SNS does not say. */
+  confirmed: number | null
+  /** The name of the error with which SNS does not say it. */
+  error: string | null
+}
+
+/** Who listens to what people are told, as `send` has counted it last. */
+export interface Heard {
+  /** The topic of mails, and that of the same as JSON. */
+  topics: CountedTopic[]
+  /** Whether addresses of the environment subscribe to the mails: then it is not enough that a program listens. */
+  mailed: boolean
+}
+
 /** What would go wrong silently: views that nothing refreshes, news that nobody gets. */
 export interface Silence {
   /** A line for people about each of them, the same in the command line, the page and mails. */
@@ -209,6 +227,8 @@ export interface NotedSilence extends Omit<Silence, 'lines'> {
   lacks: number | null
   /** What to type to apply it. */
   migrates: string | null
+  /** Null: nobody counts, or nobody has counted for hours. */
+  heard: Heard | null
 }
 
 // The news that the record has for programs and people.

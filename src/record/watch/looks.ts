@@ -3,7 +3,7 @@ import { withTransaction } from '../../server/transactions.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
 import { mayWaitSeconds } from '../../words/event.ts'
 import { waitingSince } from '../events/outbox.ts'
-import type { FailingChannel, FailingStep, FoundWrong, NotedSilence } from '../plan/watch.ts'
+import type { FailingChannel, FailingStep, FoundWrong, Heard, NotedSilence } from '../plan/watch.ts'
 
 /** The advancer of a batch tries again every minute. */
 const settledAfterSeconds = 180
@@ -15,8 +15,8 @@ export async function mendEnds(sql: Sql): Promise<void> {
 
 /**
  * Notes that the monitor looks now, what is planned, whether anybody is told what it finds, since when something waits to be sent, and whether the database lacks the newest migration that was
- * deployed. False in the first minutes after more than `absentSeconds` without a look: perhaps the database was away, and the advancers
- * of batches have not tried again yet.
+ * deployed. `heard` is kept for three hours. Not settled in the first minutes after more than `absentSeconds` without a look: perhaps the
+ * database was away, and the advancers of batches have not tried again yet.
  */
 export async function noteLook(
   sql: Sql,
@@ -25,19 +25,29 @@ export async function noteLook(
     told = null,
     newestMigration = null,
     typed = null,
+    heard = null,
     schedules,
-  }: { told?: boolean | null; newestMigration?: number | null; typed?: CommandTarget; schedules: object },
-): Promise<boolean> {
-  const [{ settled }] = await sql<[{ settled: boolean }]>`
+  }: {
+    told?: boolean | null
+    newestMigration?: number | null
+    typed?: CommandTarget
+    heard?: Heard | null
+    schedules: object
+  },
+): Promise<{ settled: boolean; heard: Heard | null }> {
+  const [noted] = await sql<[{ settled: boolean; heard: Heard | null }]>`
     insert into viewkeeper.switches as s (key, value)
     values ('looked', jsonb_build_object('at', clock_timestamp(), 'told', ${told}::boolean, 'schedules', ${sql.json(schedules as never)}::jsonb, 'waitingSince', ${waitingSince(sql)},
+              'heard', ${heard && sql.json(heard as never)}::jsonb || jsonb_build_object('at', clock_timestamp()),
               'migrates', ${command(['migrate', 'up'], typed)}::text, 'lacks', (select ${newestMigration}::integer where ${newestMigration}::integer > (select coalesce(max(number), 0) from viewkeeper.migrations))))
     on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value || jsonb_build_object(
       'resumed', case when (s.value ->> 'at')::timestamptz < clock_timestamp() - make_interval(secs => ${absentSeconds})
-                      then to_jsonb(clock_timestamp()) else s.value -> 'resumed' end)
-    returning
+                      then to_jsonb(clock_timestamp()) else s.value -> 'resumed' end,
+      'heard', case when excluded.value ->> 'heard' is null and (s.value #>> '{heard,at}')::timestamptz > clock_timestamp() - interval '3 hours'
+                    then s.value -> 'heard' else excluded.value -> 'heard' end)
+    returning nullif(value -> 'heard', 'null') as heard,
       coalesce((value ->> 'resumed')::timestamptz < clock_timestamp() - make_interval(secs => ${settledAfterSeconds}), true) as settled`
-  return settled
+  return noted
 }
 
 /** The server's time. */
@@ -171,7 +181,7 @@ export const readFailingChannels = async (sql: Sql): Promise<FailingChannel[]> =
 export async function readSilence(sql: Sql, view?: string): Promise<NotedSilence> {
   const [found] = await sql<NotedSilence[]>`
     select (looked.value ->> 'told')::boolean as told, (select w.since from (select (looked.value ->> 'waitingSince')::timestamptz) w(since)
-             where w.since < (looked.value ->> 'at')::timestamptz - make_interval(secs => ${mayWaitSeconds})) as "waitingSince", (looked.value ->> 'lacks')::integer as lacks, looked.value ->> 'migrates' as migrates, coalesce((
+             where w.since < (looked.value ->> 'at')::timestamptz - make_interval(secs => ${mayWaitSeconds})) as "waitingSince", (looked.value ->> 'lacks')::integer as lacks, looked.value ->> 'migrates' as migrates, nullif(looked.value -> 'heard', 'null') as heard, coalesce((
              select jsonb_agg(format('%I.%I', d.schema_name, d.name) order by d.schema_name, d.name) from viewkeeper.definitions d
               where d.removed_at is null and d.paused_at is null and d.schedule is distinct from 'none'
                 -- What the next look will expect counts already.
@@ -189,5 +199,6 @@ export async function readSilence(sql: Sql, view?: string): Promise<NotedSilence
     waitingSince: found?.waitingSince ?? null,
     lacks: found?.lacks ?? null,
     migrates: found?.migrates ?? null,
+    heard: found?.heard ?? null,
   }
 }

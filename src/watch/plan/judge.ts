@@ -19,7 +19,7 @@ import { whyOf } from '../diagnosis/diagnose.ts'
 import { ownCauses } from '../diagnosis/own-causes.ts'
 import { runCause, slowCause } from '../diagnosis/run-cause.ts'
 import { theServer } from './incidents.ts'
-import { failingText } from './silence.ts'
+import { failingText, type Unheard } from './silence.ts'
 import type { Finding } from './wrong.ts'
 
 /** What judging needs to know. */
@@ -42,6 +42,7 @@ export interface Besides {
   steps: FailingStep[]
   batches: FailedBatch[]
   channels: FailingChannel[]
+  unheard: Unheard[]
 }
 
 /** Facts about no view. */
@@ -60,7 +61,7 @@ export const needsFacts = ({ kind, name }: Finding, { waits }: Pick<Besides, 'wa
 /** Says why what was found is not well, as `viewkeeper why` does, and what to fix first, by subject. Pure. */
 export function judgeFound(
   found: Finding[],
-  { slow, waits, wrong, lost, steps, batches, channels }: Besides,
+  { slow, waits, wrong, lost, steps, batches, channels, unheard }: Besides,
   facts: JudgeFacts,
 ): Map<string, Judgement> {
   const judge = new Judge(facts)
@@ -79,6 +80,10 @@ export function judgeFound(
     ...steps.map((failing) => [stepName(failing.step), judgeStep(failing)] as const),
     ...batches.map((batch) => [batchName(batch.id), judgeBatch(batch, facts.typed)] as const),
     ...channels.map((failing) => [failing.channel, judgeChannel(failing)] as const),
+    ...unheard.map(({ channel, text, next }) => {
+      const cause = { ...plain('Failed'), text: `${text}.`, next, runbook: 'failing-channel' }
+      return [channel, { culprit: channel, cause }] as const
+    }),
   ])
 }
 

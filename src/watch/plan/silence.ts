@@ -1,4 +1,4 @@
-import type { FailingChannel, NotedSilence, Silence } from '../../record/plan/watch.ts'
+import type { FailingChannel, Heard, NotedSilence, Silence } from '../../record/plan/watch.ts'
 import { type CommandTarget, command } from '../../words/commands.ts'
 import { count, names, utc } from '../../words/phrases.ts'
 
@@ -34,10 +34,65 @@ export const silenceLines = (
 ]
 
 /** What would be silence, and how it is said. Pure. */
-export const silenceOf = ({ lacks, migrates, ...noted }: NotedSilence, typed: CommandTarget): Silence => ({
-  ...noted,
-  lines: [...silenceLines(noted, typed), ...lacksLine({ lacks, migrates })],
-})
+export function silenceOf({ lacks, migrates, heard, ...noted }: NotedSilence, typed: CommandTarget): Silence {
+  const unheard = unheardOf(heard, noted.told)
+  const told = unheard.length > 0 ? false : isHeard(heard) || noted.told
+  const lines = [
+    ...silenceLines({ ...noted, told: unheard.length > 0 ? null : told }, typed),
+    ...unheard.map(({ text, next }) => `${text.charAt(0).toLowerCase()}${text.slice(1)}: ${next}`),
+    ...lacksLine({ lacks, migrates }),
+  ]
+  return { ...noted, told, lines }
+}
+
+/** A topic of which nobody hears, why, and what to type. */
+export interface Unheard {
+  /** What it is called among incidents. */
+  channel: string
+  /** Without a full stop. */
+  text: string
+  next: string
+}
+
+/** The topics of which it counts who listens: that of mails if addresses of the environment subscribe to it. */
+const listened = (heard: Heard | null) => heard?.topics.slice(0, heard.mailed ? 1 : undefined) ?? []
+
+const isHeard = (heard: Heard | null): boolean =>
+  listened(heard).some(({ confirmed }) => confirmed !== null && confirmed > 0)
+
+const isGone = ({ error }: { error: string | null }): boolean => error?.startsWith('NotFound') ?? false
+
+const nameOfTopic = (arn: string): string => arn.slice(arn.lastIndexOf(':') + 1)
+
+/** The topics that are gone; and that of mails, if somebody was to be told (`told`) and nobody listens. Pure. */
+export function unheardOf(heard: Heard | null, told: boolean | null): Unheard[] {
+  const gone = heard?.topics.filter(isGone) ?? []
+  const silent = listened(heard)
+  const isSilent = told !== false && silent.length > 0 && silent.every(({ confirmed }) => confirmed === 0)
+  return [
+    ...gone.map(({ topic }) => ({
+      channel: `topic ${nameOfTopic(topic)}`,
+      text: `Topic ${topic} is gone, and what is published to it is lost. Make it again, then its subscriptions`,
+      next: `aws sns create-topic --name ${nameOfTopic(topic)}`,
+    })),
+    ...(isSilent ? silent.slice(0, 1) : []).map(({ topic }) => ({
+      channel: `topic ${nameOfTopic(topic)}`,
+      text: `Nobody hears what goes wrong: no subscription of topic ${topic} is confirmed. Subscribe, and open the link in the mail that comes`,
+      next: `aws sns subscribe --topic-arn ${topic} --protocol email --notification-endpoint <address>`,
+    })),
+  ]
+}
+
+/** That nobody can count who listens. Pure. */
+export const uncountedLines = (heard: Heard | null): string[] =>
+  isHeard(heard)
+    ? []
+    : listened(heard)
+        .filter((each) => each.confirmed === null && !isGone(each))
+        .map(
+          ({ topic, error }) =>
+            `it cannot be counted who hears what goes wrong: the policy of ${topic} does not let the role of the function send call sns:GetTopicAttributes (${error})`,
+        )
 
 /** A hotswap changes the functions, and does not migrate. */
 const lacksLine = ({ lacks, migrates }: Pick<NotedSilence, 'lacks' | 'migrates'>): string[] =>

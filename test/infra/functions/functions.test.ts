@@ -214,7 +214,9 @@ test('send is told the function that it asks, the topics of people and the bus, 
     MAIL_TOPIC_ARN: topic('mail'),
     NOTICES_TOPIC_ARN: topic('notices'),
     EVENT_BUS: 'default',
+    MAILED: 'true',
   })
+  expect(variables('throwaway', 'send')).toMatchObject({ MAILED: 'false' })
   expect(Object.keys(read).filter((name) => name.startsWith('DATABASE'))).toEqual([])
 })
 

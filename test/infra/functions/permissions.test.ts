@@ -37,7 +37,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     ])
   })
 
-  test('send may ask news, publish to the two topics of people, put events of its own source on its bus, call start-batch, and nothing else', () => {
+  test('send may ask news, publish to the two topics of people and count who listens, put events of its own source on its bus, call start-batch, and nothing else', () => {
     const own = stack.permissions('send').filter(({ action }) => !/^logs:/.test(action))
     const topic = (name: string) => ({
       Ref: stack.one('AWS::SNS::Topic', ({ TopicName }) => TopicName === `viewkeeper-test-${name}`)[0],
@@ -48,6 +48,8 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     expect(own.filter((each) => !put.includes(each))).toEqual([
       { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('monitor')[0], 'Arn'] } },
       { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('start-batch')[0], 'Arn'] } },
+      { action: 'sns:GetTopicAttributes', resource: topic('mail') },
+      { action: 'sns:GetTopicAttributes', resource: topic('notices') },
       { action: 'sns:Publish', resource: topic('mail') },
       { action: 'sns:Publish', resource: topic('notices') },
     ])

@@ -97,6 +97,7 @@ export interface Look {
   steps?: Besides['steps']
   batches?: Besides['batches']
   channels?: Besides['channels']
+  unheard?: Besides['unheard']
 }
 
 /** What a look tells: people, and programs. */
@@ -143,6 +144,7 @@ function judge({
   steps = [],
   batches = [],
   channels = [],
+  unheard = [],
 }: Look): { found: Finding[]; judged: ReturnType<typeof judgeFound> } {
   const found = findWrong(
     views,
@@ -155,7 +157,7 @@ function judge({
       lost: lost.map(({ view }) => view),
       step: steps.map(({ step }) => stepName(step)),
       batch: batches.map(({ id }) => `batch ${id}`),
-      channel: channels.map(({ channel }) => channel),
+      channel: [...channels, ...unheard].map(({ channel }) => channel),
     },
   )
   const facts = {
@@ -166,7 +168,10 @@ function judge({
     views: new Map(views.map((each) => [each.view, each])),
     ages: new Map(views.map(({ view, asOf }) => [view, asOf])),
   }
-  return { found, judged: judgeFound(found, { slow, waits, wrong, lost, steps, batches, channels }, facts) }
+  return {
+    found,
+    judged: judgeFound(found, { slow, waits, wrong, lost, steps, batches, channels, unheard }, facts),
+  }
 }
 
 /** What one look tells. */

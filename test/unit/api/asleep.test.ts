@@ -104,7 +104,7 @@ test('a call that is refused for good is not repeated', async () => {
 test('a monitor that is throttled is asked again three times at most: who asks on takes the concurrency that it lacks', async () => {
   const { received } = await startLambda([refusals.at(-1)![1]])
   const sender = deployedSender({ MONITOR_FUNCTION: 'monitor' })
-  expect(await hurried(sender.look({ look: true }, Date.now() + 200_000))).toMatchObject({
+  expect(await hurried(sender.look({ look: false }, Date.now() + 200_000))).toMatchObject({
     status: 'rejected',
     reason: { code: 'FunctionUnavailable', message: expect.stringContaining('no concurrency left') },
   })

@@ -1,7 +1,7 @@
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge'
 import { type InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
-import { type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns'
-import { describe, expect, test, vi } from 'vitest'
+import { GetTopicAttributesCommand, type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { deployedSender, type Looked, lookAndSend, type Sender } from '../../../src/api/lambda/send.ts'
 import type { HandOutRequest } from '../../../src/events/hand-out.ts'
 import type { WaitingEvent } from '../../../src/record/plan/watch.ts'
@@ -110,11 +110,11 @@ describe('in AWS', () => {
     const insist = (is: boolean, name: string) => {
       if (!is) throw Object.assign(new Error('never'), { name })
     }
-    const sns = vi.spyOn(SNSClient.prototype, 'send').mockImplementation((async ({
-      input,
-    }: {
-      input: PublishCommandInput
-    }) => {
+    const sns = vi.spyOn(SNSClient.prototype, 'send').mockImplementation((async (
+      command: GetTopicAttributesCommand | { input: PublishCommandInput },
+    ) => {
+      if (command instanceof GetTopicAttributesCommand) return { Attributes: { SubscriptionsConfirmed: '1' } }
+      const { input } = command
       insist(!poisons.includes(input.Subject), 'InvalidParameterException')
       refuse(input.TopicArn!)
     }) as never)
@@ -139,7 +139,9 @@ describe('in AWS', () => {
       left: left.map(({ sequence }) => sequence),
       calls: lambda.mock.calls.map(([command]) => (command as InvokeCommand).input.FunctionName),
       stopped: asked.some(({ stop }) => stop),
-      published: sns.mock.calls.map(([command]) => command.input as PublishCommandInput),
+      published: sns.mock.calls
+        .filter(([command]) => !(command instanceof GetTopicAttributesCommand))
+        .map(([command]) => command.input as PublishCommandInput),
       put: bus.mock.calls.flatMap(([command]) => (command.input as { Entries: object[] }).Entries),
     }
   }
@@ -230,7 +232,7 @@ describe('in AWS', () => {
         const thrown = { errorType: name, errorMessage: 'The database is away.' }
         return { FunctionError: 'Unhandled', Payload: { transformToString: () => JSON.stringify(thrown) } }
       }) as never)
-      const sns = vi.spyOn(SNSClient.prototype, 'send')
+      const sns = vi.spyOn(SNSClient.prototype, 'send').mockRejectedValue(new Error('away') as never)
       await expect(lookAndSend(deployedSender(names), { look: true }, context)).rejects.toThrow(
         name === 'TimeoutError' ? 'monitor did not answer in time' : 'The database is away.',
       )
@@ -238,7 +240,7 @@ describe('in AWS', () => {
         '{"look":true}',
         '{"token":null,"done":[],"stop":false}',
       ])
-      expect(sns).not.toHaveBeenCalled()
+      expect(sns.mock.calls.every(([command]) => command instanceof GetTopicAttributesCommand)).toBe(true)
     },
   )
 
@@ -256,10 +258,91 @@ describe('in AWS', () => {
           JSON.stringify(input.FunctionName === 'monitor' ? { due: 3, waitingSeconds: null } : null),
       },
     })) as never)
-    await lookAndSend(deployedSender(names), { look: true }, context)
+    await lookAndSend(deployedSender(names), { look: false }, context)
     expect(lambda.mock.calls.map(([command]) => command.input)).toEqual([
-      { FunctionName: 'monitor', Payload: '{"look":true}' },
+      { FunctionName: 'monitor', Payload: '{"look":false}' },
       { FunctionName: 'start', InvocationType: 'Event', Payload: '{"due":true}' },
     ])
+  })
+
+  describe('who listens', () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ['Date'] }))
+    afterEach(() => void vi.useRealTimers())
+
+    /** A sender; what each look was told; and what SNS says of each topic, by its ARN: a number, or an error with its status. */
+    function counting(said: Record<string, number | [name: string, status: number]>, mailed = 'true') {
+      const heard: unknown[] = []
+      const asked: string[] = []
+      vi.spyOn(LambdaClient.prototype, 'send').mockImplementation((async ({ input }: InvokeCommand) => {
+        heard.push(JSON.parse(String(input.Payload)).heard)
+        return { Payload: { transformToString: () => '{"due":0,"waitingSeconds":null}' } }
+      }) as never)
+      vi.spyOn(SNSClient.prototype, 'send').mockImplementation((async ({
+        input,
+      }: GetTopicAttributesCommand) => {
+        asked.push(input.TopicArn!)
+        const answer = said[input.TopicArn!]!
+        if (typeof answer === 'number') return { Attributes: { SubscriptionsConfirmed: String(answer) } }
+        const [name, httpStatusCode] = answer
+        throw Object.assign(new Error('no'), { name, $metadata: { httpStatusCode } })
+      }) as never)
+      const sender = deployedSender({ ...names, MAILED: mailed })
+      const look = async (minutes = 0, event = { look: true }) => {
+        vi.setSystemTime(Date.now() + minutes * 60_000)
+        await sender.look(event, Date.now() + 180_000)
+        return heard.at(-1)
+      }
+      return { look, asked }
+    }
+    const counted = (topic: string, confirmed: number | null, error: string | null = null) => ({
+      topic,
+      confirmed,
+      error,
+    })
+
+    test('is counted at the first look, and an hour later', async () => {
+      const { look, asked } = counting({ 'arn:mail': 2, 'arn:notices': 0 })
+      expect(await look()).toEqual({
+        topics: [counted('arn:mail', 2), counted('arn:notices', 0)],
+        mailed: true,
+      })
+      expect([await look(1), await look(58)]).toEqual([undefined, undefined])
+      expect(await look(2)).toMatchObject({ mailed: true })
+      expect(asked).toHaveLength(4)
+    })
+
+    test('is counted at each look while nobody does', async () => {
+      const said: Record<string, number> = { 'arn:mail': 0, 'arn:notices': 3 }
+      const { look } = counting(said)
+      expect([await look(), await look(1)]).toEqual(Array(2).fill(expect.objectContaining({ mailed: true })))
+      said['arn:mail'] = 1
+      expect(await look(1)).toMatchObject({ topics: [counted('arn:mail', 1), {}] })
+      expect(await look(1)).toBeUndefined()
+    })
+
+    test('is told with the error if the topic is gone, or refuses; and tried again if SNS is away', async () => {
+      const said: Parameters<typeof counting>[0] = {
+        'arn:mail': ['NotFoundException', 404],
+        'arn:notices': ['AuthorizationErrorException', 403],
+      }
+      const { look } = counting(said, 'false')
+      expect(await look()).toEqual({
+        topics: [
+          counted('arn:mail', null, 'NotFoundException'),
+          counted('arn:notices', null, 'AuthorizationErrorException'),
+        ],
+        mailed: false,
+      })
+      said['arn:mail'] = ['ThrottledException', 429]
+      expect(await look(1)).toBeUndefined()
+      said['arn:mail'] = 1
+      expect(await look(1)).toMatchObject({ topics: [counted('arn:mail', 1), {}] })
+    })
+
+    test('is not counted without a monitor', async () => {
+      const { look, asked } = counting({ 'arn:mail': 1, 'arn:notices': 1 })
+      expect(await look(0, { look: false })).toBeUndefined()
+      expect(asked).toEqual([])
+    })
   })
 })

@@ -41,6 +41,7 @@ test('what to type next works on the environment that was looked at', () => {
       waitingSince: null,
       lacks: null,
       migrates: null,
+      heard: null,
     },
     null,
   )

@@ -114,6 +114,7 @@ const nextOf = (word: string) => {
       steps: [{ step: 'parts', since: at, error: word }],
       batches: [{ id: word, finishedAt: at, error: { class: 'BatchLost', sqlstate: null, message: word } }],
       channels: [{ channel: word, since: at, error: word }],
+      unheard: [],
     },
     { ...noViews, typed: null },
   )

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { tellWrong } from '../../../src/record/plan/wrong-slices.ts'
 import { mailOf } from '../../../src/watch/plan/notice.ts'
+import { unheardOf } from '../../../src/watch/plan/silence.ts'
 import {
   divided,
   dusk,
@@ -39,6 +40,8 @@ const waiting = {
   status: 'running' as const,
   finishedAt: null,
 }
+const arn = 'arn:aws:sns:eu-central-1:123456789012:viewkeeper-production-mail'
+const deserted = { topics: [{ topic: arn, confirmed: 0, error: null }], mailed: true }
 const mail = { channel: 'mail ops@example.com', since: dusk, error: 'refused the login' }
 
 /** Nights, from what each look finds to the subjects of the mails; `-` is a look that tells nothing. */
@@ -116,6 +119,14 @@ const nights: [string, Look[], string[]][] = [
       '-',
       'OK: mail ops@example.com takes messages again',
     ],
+  ],
+  [
+    'everybody has left the topic of mails: programs are told, and a person who subscribes again',
+    [
+      { at: 0, unheard: unheardOf(deserted, true) },
+      { at: 60, unheard: [] },
+    ],
+    ['topic viewkeeper-production-mail refused', 'OK: topic viewkeeper-production-mail takes messages again'],
   ],
   [
     'a minute after a mail another view fails, for some minutes: it is told at the next look, and its end',
