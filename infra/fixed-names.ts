@@ -2,41 +2,28 @@ import { type IResource, Stack, Stage, Token } from 'aws-cdk-lib'
 import type { Construct, IConstruct } from 'constructs'
 import { refuseProps } from './props.ts'
 
-/**
- * Refuses a construct with an id that somebody may want to change, its own or that of what wraps it. CDK makes logical ids of the
- * constructs' ids; so under other ones everything would be new for CloudFormation, which makes the new resources before it removes the old
- * ones, and fails: alarms, topics, logs and policies have fixed names, which are taken.
- */
-export function insistOnId(construct: Construct, environmentName: string): void {
-  const inStack = construct.node.scopes.slice(Stack.of(construct).node.scopes.length)
-  const changing = inStack
-    .map(({ node }) => node.id)
-    .filter((id) => id !== 'Viewkeeper' && id !== environmentName)
-  if (changing.length > 0)
-    refuseProps(construct.node.path, [
-      `the id must be Viewkeeper or ${environmentName}, and so must that of what wraps it, and not ${changing.join(', ')}: under another id a ` +
-        'later deploy would fail, because its names are taken',
-    ])
-}
-
-/** The environments of each app: the path of each by its account and its name. */
+/** The environments of each app: the path of each by its account, its region and its names. */
 const environments = new WeakMap<IConstruct, Map<string, string>>()
 
 /**
- * Refuses a second environment of one name in an account. CloudFormation would refuse it in the middle of a deploy: the
- * environment is part of every resource's name, and managed policies are of all regions.
+ * Refuses a second environment of one name in an account and region. CloudFormation would refuse it in the middle of a deploy: the
+ * environment is part of the names of resources.
  */
-export function insistOnOne(scope: Construct, environmentName: string): void {
+export function insistOnOne(
+  scope: Construct,
+  names: { environmentName: string; physicalName: string },
+): void {
   const { root } = scope.node
-  const { account } = Stack.of(scope)
+  const { account, region } = Stack.of(scope)
   const ofApp = environments.get(root) ?? new Map<string, string>()
-  const key = JSON.stringify([Stage.of(scope)?.node.path, account, environmentName])
-  const other = ofApp.get(key)
-  if (other !== undefined)
-    refuseProps(scope.node.path, [
-      `environmentName: must be another, because ${other} has the name ${environmentName}, too`,
-    ])
-  environments.set(root, ofApp.set(key, scope.node.path))
+  for (const [prop, name] of Object.entries(names)) {
+    const key = JSON.stringify([Stage.of(scope)?.node.path, account, region, prop, name])
+    const other = ofApp.get(key)
+    if (other !== undefined)
+      refuseProps(scope.node.path, [`${prop}: must be another, because ${other} has the name ${name}, too`])
+    ofApp.set(key, scope.node.path)
+  }
+  environments.set(root, ofApp)
 }
 
 const topics = ['mail', 'notices', 'pager']

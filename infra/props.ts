@@ -26,8 +26,14 @@ export interface Server {
 
 /** What Viewkeeper is told on AWS, besides the options that `viewkeeper serve` has, too. */
 export interface ViewkeeperProps extends CommonOptions {
-  /** The environment's name, which `--env` takes: unique in an account, at most 20 lower-case letters, digits and hyphens. */
+  /** The environment's name, which `--env` takes: unique in an account and region, at most 20 lower-case letters, digits and hyphens. */
   readonly environmentName: string
+  /**
+   * What the [names](cdk.md#names) of its resources have in the place of `environmentName`. Another one lets a deployed construct have
+   * another id.
+   * @default - `environmentName`
+   */
+  readonly physicalName?: string
   /**
    * The PostgreSQL, not a proxy: an instance of RDS or a cluster of Aurora, which the app makes, imports or looks up, or [any
    * other server](cdk.md#a-server-of-elsewhere). Viewkeeper adds one rule to its security group.
@@ -206,6 +212,7 @@ const schema = z
   .strictObject({
     ...commonFields(Token.isUnresolved),
     environmentName: shortName,
+    physicalName: shortName.optional(),
     database: z.custom<ViewkeeperProps['database']>(
       (value) => typeof value === 'object' && value !== null && !('dbProxyName' in value),
       {
@@ -294,7 +301,8 @@ type OfConstructs =
   | 'apiDomain'
 
 /** The props after validation, with every default filled in. */
-export type ValidProps = Omit<z.output<typeof schema>, OfConstructs> & Pick<ViewkeeperProps, OfConstructs>
+export type ValidProps = Omit<z.output<typeof schema>, OfConstructs> &
+  Pick<ViewkeeperProps, OfConstructs> & { physicalName: string }
 
 /** A mistake in the props. The message is for the person who edits them. */
 export class OptionsError extends Error {
@@ -312,7 +320,7 @@ export function refuseProps(path: string, problems: string[]): never {
  */
 export function validProps(path: string, props: ViewkeeperProps): ValidProps {
   const result = schema.safeParse(props, inWords)
-  if (result.success) return result.data as ValidProps
+  if (result.success) return { physicalName: result.data.environmentName, ...result.data } as ValidProps
   const isLater = (field = '') => Token.isUnresolved(props[field as keyof ViewkeeperProps])
   return refuseProps(
     path,

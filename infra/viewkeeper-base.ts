@@ -179,6 +179,7 @@ export class ImportedViewkeeper extends ViewkeeperBase {
     // Read only by who asks for events: an environment of an earlier version does not say it.
     this._eventBus = said('eventBus')
     this._granted = grantedOf(this, environmentName, {
+      physicalName: said('physicalName'),
       apiArn: said('apiArn'),
       migrateArn: said('migrateArn'),
       mailTopicArn: said('mailTopicArn'),
@@ -263,7 +264,12 @@ export const stageArn = (
 export const grantedOf = (
   scope: Construct,
   environmentName: string,
-  { apiArn, migrateArn, mailTopicArn }: Pick<Address, 'apiArn' | 'migrateArn' | 'mailTopicArn'>,
+  {
+    physicalName,
+    apiArn,
+    migrateArn,
+    mailTopicArn,
+  }: Omit<Address, 'apiUrl' | 'noticesTopicArn' | 'eventBus'>,
 ): Granted => ({
   apiArn,
   migrateArn,
@@ -277,7 +283,7 @@ export const grantedOf = (
     Stack.of(scope).formatArn({
       service: 'cloudwatch',
       resource: 'alarm',
-      resourceName: `viewkeeper-${environmentName}-${name}`,
+      resourceName: `viewkeeper-${physicalName}-${name}`,
       arnFormat: ArnFormat.COLON_RESOURCE_NAME,
     }),
   ),
@@ -285,6 +291,7 @@ export const grantedOf = (
 
 interface PoliciesProps {
   environmentName: string
+  physicalName: string
   granted: Granted
 }
 
@@ -295,10 +302,7 @@ const descriptions: Record<PolicyName, string> = {
   define: 'Everything: also creates, drops and migrates views',
 }
 
-/**
- * The managed policies of an environment, for the users and roles of callers. A policy's name belongs to the whole account, in
- * all its regions.
- */
+/** The managed policies of an environment, for the users and roles of callers. */
 export class Policies extends Construct {
   readonly all: Record<PolicyName, ManagedPolicy>
 
@@ -307,7 +311,8 @@ export class Policies extends Construct {
     const create = (name: PolicyName) => {
       const allowed = allowedBy(name, props.granted)
       const policy = new ManagedPolicy(this, name, {
-        managedPolicyName: `viewkeeper-${props.environmentName}-${name}`,
+        // The name belongs to the whole account, in all its regions.
+        managedPolicyName: `viewkeeper-${props.physicalName}-${name}-${Stack.of(this).region}`,
         // IAM cannot change it, and CloudFormation cannot replace a policy with a fixed name: it never changes.
         description: `Viewkeeper ${props.environmentName}. ${descriptions[name]}`,
         statements: allowed.map(([action, resources]) => allow(action, resources)),

@@ -10,7 +10,7 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
-import { StringParameter } from 'aws-cdk-lib/aws-ssm'
+import { type CfnParameter, StringParameter } from 'aws-cdk-lib/aws-ssm'
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import type { Construct, IDependable } from 'constructs'
 import type { FunctionName } from '../src/api/functions.ts'
@@ -22,7 +22,7 @@ import { schemaFolder } from '../src/package-files.ts'
 import type { AlarmName } from '../src/watch/plan/alarms.ts'
 import { count } from '../src/words/phrases.ts'
 import { Database } from './database/database.ts'
-import { insistOnHere, insistOnId, insistOnOne } from './fixed-names.ts'
+import { insistOnHere, insistOnOne } from './fixed-names.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
 import { Functions, FunctionsNetwork, Migration, RefreshOnDeploy } from './functions/functions.ts'
@@ -91,12 +91,11 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
 
   constructor(scope: Construct, id: string, given: ViewkeeperProps) {
     super(scope, id)
-    const { environmentName } = given
     const valid = validProps(this.node.path, { ...saidForThisDeploy(this), ...given })
     const props = { ...valid, schedules: atOwnMinute(valid, given) }
+    const { environmentName, physicalName } = props
     this.environmentName = environmentName
-    insistOnId(this, environmentName)
-    insistOnOne(this, environmentName)
+    insistOnOne(this, { environmentName, physicalName })
     insistOnHere(this, { ...props, ...props.topics })
     Tags.of(this).add('viewkeeper:environment', environmentName)
     acknowledgeFindings(this)
@@ -114,7 +113,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     const { securityGroup: outer = this.functionsSecurityGroup } = network.outer ?? {}
     this.securityGroups = [...new Set([this.functionsSecurityGroup, outer])]
     this.connections = new Connections({ securityGroups: this.securityGroups })
-    this.deadLetters = this.addDeadLetters()
+    this.deadLetters = this.addDeadLetters(physicalName)
 
     const around = {
       environmentName,
@@ -134,7 +133,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       Object.entries(functions).map(([name, { lambda }]) => [name, lambda]),
     ) as typeof this.functions
     const batches = new BatchMachine(this, 'Batches', {
-      environmentName,
+      physicalName,
       batch: functions.batch.lambda,
       startBatch: functions['start-batch'].lambda,
       deadLetters: this.deadLetters,
@@ -144,7 +143,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     this.stateMachine = batches.machine
     if (props.api === 'public')
       this.api = new Api(this, 'Api', {
-        environmentName,
+        physicalName,
         functions,
         requestsPerSecond: props.requestsPerSecond,
         logRetention: props.logRetention,
@@ -152,6 +151,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       })
     const topics = new Topics(this, 'Topics', {
       environmentName,
+      physicalName,
       emails: props.alarmEmails,
       people: props.topics,
       pager: props.pager,
@@ -160,8 +160,12 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     this.notices = topics.notices
     // An empty value would be no value for another app.
     this._eventBus = props.eventBus === false ? 'none' : props.eventBus
-    this._granted = this.publish(functions, topics)
-    this.policies = new Policies(this, 'Policies', { environmentName, granted: this._granted }).all
+    this._granted = this.publish(physicalName, functions, topics)
+    this.policies = new Policies(this, 'Policies', {
+      environmentName,
+      physicalName,
+      granted: this._granted,
+    }).all
 
     const scheduled = props.scheduledViews ?? scheduledViews(migrations.definitions)
     const schedules = this.addSchedules(props, scheduled)
@@ -184,6 +188,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     })
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
+      physicalName,
       topics,
       api: this.api,
       machine: this.stateMachine,
@@ -200,6 +205,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     if (props.dashboard)
       this.dashboardName = new Dashboard(this, 'Dashboard', {
         environmentName,
+        physicalName,
         functions,
         machine: this.stateMachine,
       }).name
@@ -223,9 +229,9 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   }
 
   /** The queue for events that could not be delivered, or failed with every retry. It keeps them for as long as a queue can. */
-  private addDeadLetters(): Queue {
+  private addDeadLetters(physicalName: string): Queue {
     const queue = new Queue(this, 'DeadLetters', {
-      queueName: `viewkeeper-${this.environmentName}-dead-letters`,
+      queueName: `viewkeeper-${physicalName}-dead-letters`,
       retentionPeriod: Duration.days(14),
       encryption: QueueEncryption.SQS_MANAGED,
       enforceSSL: true,
@@ -238,9 +244,10 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   }
 
   /** Writes down where things are, for callers and other apps, and says what they may be granted. */
-  private publish({ migrate }: EachFunction, { mail, notices }: Topics): Granted {
+  private publish(physicalName: string, { migrate }: EachFunction, { mail, notices }: Topics): Granted {
     const { environmentName, api } = this
     const address: Address = {
+      physicalName,
       apiUrl: api?.url ?? 'none',
       apiArn: api ? stageArn(this, api) : 'none',
       migrateArn: migrate.lambda.functionArn,
@@ -249,11 +256,14 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       eventBus: this._eventBus,
     }
     // By this the command line finds the environment, in whatever stack it stands.
-    new StringParameter(this, 'Parameter', {
+    const parameter = new StringParameter(this, 'Parameter', {
       parameterName: parameterName(environmentName),
       description: `Viewkeeper ${environmentName}: where it is, for the command line`,
       stringValue: Stack.of(this).toJsonString(address),
     })
+    // Whatever the id of the construct becomes, it is the same parameter. No name of an environment has a capital.
+    const { defaultChild } = parameter.node as { defaultChild?: CfnParameter }
+    defaultChild?.overrideLogicalId(`ViewkeeperParameter${environmentName.replaceAll('-', 'X')}`)
     return grantedOf(this, environmentName, address)
   }
 
@@ -282,7 +292,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   private addSchedules(options: ValidProps, scheduledViews: ScheduledView[]): Schedules {
     const { send, prune } = this.functions
     const schedules = new Schedules(this, 'Schedules', {
-      environmentName: this.environmentName,
+      physicalName: options.physicalName,
       send,
       batches: this.stateMachine,
       prune,

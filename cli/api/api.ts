@@ -131,7 +131,7 @@ function notAllowed(message: string, said: string, { method, path, api }: Asked)
   const route = routeAt(method, path.split('?')[0] as string)
   const policy =
     route && api.environment !== null
-      ? ` The managed policy viewkeeper-${api.environment}-${route.policy} allows it: have it attached to your user or role.`
+      ? ` The managed policy viewkeeper-${api.environment}-${route.policy}-<region> allows it: have it attached to your user or role.`
       : ' Have your user or role allowed execute-api:Invoke on it.'
   return new ApiUnavailable(
     'NotAllowed',

@@ -202,7 +202,7 @@ async function whyNot(
     return new ApiUnavailable(
       'NotAllowed',
       `Your AWS credentials may not read parameter ${parameterName(environment)} in ${where}. Either there is no such environment.${await known(environment)} ` +
-        `Or have the managed policy viewkeeper-${environment}-read attached to your user or role, and look at AWS_PROFILE.`,
+        `Or have the managed policy viewkeeper-${environment}-read-<region> attached to your user or role, and look at AWS_PROFILE.`,
       error,
     )
   const isConfigured = Object.hasOwn((await readConfig()).environments, environment)

@@ -17,7 +17,7 @@ import type { HttpFunctionName } from '../../src/api/functions.ts'
 import { routes } from '../../src/api/routes.ts'
 
 export interface ApiProps {
-  environmentName: string
+  physicalName: string
   /** The functions that answer routes. */
   functions: Record<HttpFunctionName, { lambda: IFunction }>
   /** The steady rate of all callers together, and the most at one moment. */
@@ -40,7 +40,7 @@ export class Api extends Construct {
   constructor(scope: Construct, id: string, props: ApiProps) {
     super(scope, id)
     this.api = new HttpApi(this, 'HttpApi', {
-      apiName: `viewkeeper-${props.environmentName}`,
+      apiName: `viewkeeper-${props.physicalName}`,
       description: 'Refreshes views and shows their runs',
       defaultAuthorizer: new HttpIamAuthorizer(),
       createDefaultStage: false,
@@ -60,7 +60,7 @@ export class Api extends Construct {
         integration: integrations.get(route.function) as HttpLambdaIntegration,
       })
     // With this prefix AWS needs no policy statement for each log group; the size of that policy is limited.
-    this.logGroupName = `/aws/vendedlogs/viewkeeper/${props.environmentName}/api`
+    this.logGroupName = `/aws/vendedlogs/viewkeeper/${props.physicalName}/api`
     const logGroup = new LogGroup(this, 'AccessLog', {
       logGroupName: this.logGroupName,
       retention: props.logRetention,

@@ -20,7 +20,7 @@ import { Construct } from 'constructs'
 import { isRefusal, problemCodes } from '../../src/words/problem.ts'
 
 export interface BatchMachineProps {
-  environmentName: string
+  physicalName: string
   /** The function that records the batch that an event asks for; it advances a batch, and says whether it is done. */
   batch: IFunction
   /** The function that starts the executions of batches that are on record already. */
@@ -42,11 +42,11 @@ export class BatchMachine extends Construct {
 
   constructor(scope: Construct, id: string, props: BatchMachineProps) {
     super(scope, id)
-    const { environmentName, batch, startBatch, deadLetters, tracing } = props
+    const { physicalName, batch, startBatch, deadLetters, tracing } = props
     const logGroup = new LogGroup(this, 'Logs', {
       // With this prefix AWS needs no policy statement for each log group; the size of that policy is
       // limited.
-      logGroupName: `/aws/vendedlogs/viewkeeper/${environmentName}/batches`,
+      logGroupName: `/aws/vendedlogs/viewkeeper/${physicalName}/batches`,
       retention: props.logRetention,
       removalPolicy: RemovalPolicy.DESTROY,
     })

@@ -86,7 +86,6 @@ export interface FunctionNetwork {
 
 /** What all functions of an environment have in common. */
 export interface FunctionSurroundings {
-  /** Part of the name of a function's log group. */
   environmentName: string
   options: ValidProps
   database: Database
@@ -116,7 +115,7 @@ export class ViewkeeperFunction extends Construct {
     const { retries, eventSeconds } = name === 'send' ? sendTimes(options) : traits
     const network = worksAs ? around.network : around.outerNetwork
     this.logGroup = new LogGroup(this, 'Logs', {
-      logGroupName: `/viewkeeper/${environmentName}/${name}`,
+      logGroupName: `/viewkeeper/${options.physicalName}/${name}`,
       retention: options.logRetention,
       // A log group that remains after the stack would make the next deploy fail: the name is taken.
       removalPolicy: RemovalPolicy.DESTROY,

@@ -34,11 +34,12 @@ import type { AlarmTopics } from './topics.ts'
 /** The environment that an alarm is about, and the topics that it is published to. */
 interface AlarmPlace {
   environmentName: string
+  physicalName: string
   topics: AlarmTopics
 }
 
 interface AlarmOptions {
-  /** The alarm is named `viewkeeper-<environment>-<name>`. */
+  /** The alarm is named `viewkeeper-<physical name>-<name>`. */
   name: AlarmName
   metric: IMetric
   /** The number from which something is wrong. Default 1. */
@@ -68,7 +69,7 @@ interface AlarmOptions {
 function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOptions): void {
   const { name, mails = ['begin'] } = options
   const alarm = new Alarm(scope, name, {
-    alarmName: `viewkeeper-${place.environmentName}-${name}`,
+    alarmName: `viewkeeper-${place.physicalName}-${name}`,
     alarmDescription: describeAlarm(options.happened, options.first, options.runbook ?? name),
     metric: options.metric,
     comparisonOperator: options.comparison ?? ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
@@ -134,7 +135,7 @@ export class Alarms extends Construct {
 }
 
 function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): void {
-  const read = `Read what came: aws sqs receive-message --max-number-of-messages 10 --queue-url $(aws sqs get-queue-url --queue-name viewkeeper-${place.environmentName}-dead-letters --query QueueUrl --output text). Delete the messages when you are done.`
+  const read = `Read what came: aws sqs receive-message --max-number-of-messages 10 --queue-url $(aws sqs get-queue-url --queue-name viewkeeper-${place.physicalName}-dead-letters --query QueueUrl --output text). Delete the messages when you are done.`
   addAlarm(scope, place, {
     name: 'dead-letters',
     metric: queue.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, period }),
@@ -172,7 +173,7 @@ function addUnsent(scope: Construct, place: AlarmPlace, looks: Duration, isAlone
     }),
     threshold: mayWaitSeconds,
     ...(isAlone && { missing: TreatMissingData.BREACHING, periods: 2, lasting: true }),
-    ...unsent(place.environmentName),
+    ...unsent(place.physicalName),
     mails: ['begin', 'end'],
   })
 }
@@ -196,7 +197,7 @@ function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: MonitorTim
     })
   addAlarm(scope, place, {
     name: 'silent-monitor',
-    ...silentMonitor(environmentName),
+    ...silentMonitor(place.physicalName),
     // A number that only a look publishes. Its count is 1 or missing.
     metric: metric(metricNames.viewsSetAside, Stats.SAMPLE_COUNT, times.silence),
     comparison: ComparisonOperator.LESS_THAN_THRESHOLD,

@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib'
+import { Duration, Stack } from 'aws-cdk-lib'
 import {
   Dashboard as CloudWatchDashboard,
   Color,
@@ -101,6 +101,7 @@ export const insights = {
 
 interface DashboardProps {
   environmentName: string
+  physicalName: string
   functions: Record<FunctionName, ViewkeeperFunction>
   machine: IStateMachine
 }
@@ -117,11 +118,13 @@ const height = 7
 export class Dashboard extends Construct {
   readonly name: string
 
-  constructor(scope: Construct, id: string, { environmentName, functions, machine }: DashboardProps) {
+  constructor(scope: Construct, id: string, props: DashboardProps) {
     super(scope, id)
+    const { environmentName, physicalName, functions, machine } = props
     const { logGroup } = functions.monitor
     const dashboard = new CloudWatchDashboard(this, 'Dashboard', {
-      dashboardName: `viewkeeper-${environmentName}`,
+      // A dashboard is of all regions.
+      dashboardName: `viewkeeper-${physicalName}-${Stack.of(this).region}`,
       defaultInterval: Duration.days(7),
     })
     dashboard.addWidgets(

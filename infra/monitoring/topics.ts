@@ -20,6 +20,7 @@ export interface AlarmTopics extends PeopleTopics {
 
 export interface TopicsProps {
   environmentName: string
+  physicalName: string
   /** Addresses that get the mails after they have confirmed. */
   emails: string[]
   /** The topics for people. Default: new ones. */
@@ -33,11 +34,15 @@ export class Topics extends Construct implements AlarmTopics {
   readonly mail: ITopic
   readonly notices: ITopic
 
-  constructor(scope: Construct, id: string, { environmentName, emails, people, pager }: TopicsProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { environmentName, physicalName, emails, people, pager }: TopicsProps,
+  ) {
     super(scope, id)
     const add = (name: string) =>
       alarmTopic(this, name, {
-        topicName: `viewkeeper-${environmentName}-${name}`,
+        topicName: `viewkeeper-${physicalName}-${name}`,
         displayName: `Viewkeeper ${environmentName}`,
       })
     this.pager = pager

@@ -75,7 +75,7 @@ export function readFrozenDefinitions(folder: URL): { definitions: Definition[];
   return { definitions: [...frozenState(migrations).values()], newest: migrations.at(-1)?.number ?? 0 }
 }
 
-/** A name of EventBridge Scheduler has at most 64 characters, of which an environment takes 20 and a hyphen. */
+/** A name of EventBridge Scheduler has at most 64 characters, of which that of an environment takes 20 and a hyphen. */
 const maxLength = 64 - 21
 const hashLength = 10
 
@@ -126,7 +126,7 @@ function mostAtOnce(batches: readonly ViewTimes[]): { count: number; at: Date | 
 }
 
 interface SchedulesProps {
-  environmentName: string
+  physicalName: string
   send: IFunction
   /** The state machine that opens and advances a batch. */
   batches: IStateMachine
@@ -156,7 +156,7 @@ export class Schedules extends Construct {
     super(scope, id)
     this.props = props
     this.group = new ScheduleGroup(this, 'Group', {
-      scheduleGroupName: `viewkeeper-${props.environmentName}`,
+      scheduleGroupName: `viewkeeper-${props.physicalName}`,
       // A group that remains after the stack would make the next deploy of this environment fail: the name is
       // taken.
       removalPolicy: RemovalPolicy.DESTROY,
@@ -226,7 +226,7 @@ export class Schedules extends Construct {
   private add(name: string, props: ScheduleProps): Schedule {
     return new Schedule(this, name, {
       // CloudFormation tells schedules apart by their names alone, whatever their groups are.
-      scheduleName: `${this.props.environmentName}-${name}`,
+      scheduleName: `${this.props.physicalName}-${name}`,
       scheduleGroup: this.group,
       ...props,
     })

@@ -11,7 +11,7 @@ import { poll, stage } from './support/transcript.ts'
 const tenants = ['tenant-a', 'tenant-b']
 /** How often migrate tries in vain. */
 const triesBefore = 3
-const policyOf = (tenant: string) => `arn:aws:iam::000000000000:policy/viewkeeper-${tenant}-refresh`
+const policyOf = (tenant: string) => `arn:aws:iam::000000000000:policy/viewkeeper-${tenant}-refresh-us-east-1`
 
 /** An app of somebody else's deploys two servers of its own with Viewkeeper beside each, and one of its views is refreshed. */
 export async function deployOwnApp(deployed: Deployed): Promise<void> {

@@ -46,7 +46,7 @@ const fixed: string[] = [
   'ViewkeeperFunctionssendLogs5B77A092',
   'ViewkeeperFunctionsstartbatchLogs6B3B813D',
   'ViewkeeperMigrationdeployLogsF7685228',
-  'ViewkeeperParameter3043C7DB',
+  'ViewkeeperParametertest',
   'ViewkeeperPoliciesdefine66B9B0C3',
   'ViewkeeperPoliciesoperate7E12DD20',
   'ViewkeeperPoliciesread30E92222',

@@ -1,8 +1,9 @@
+import { Stack } from 'aws-cdk-lib'
 import { Construct } from 'constructs'
 import { expect, test } from 'vitest'
 import { Viewkeeper } from '../../infra/viewkeeper.ts'
-import { instanceIn, ownStack, viewkeeperOn } from './support/own-app.ts'
-import { kinds, type Resource } from './support/synth.ts'
+import { instanceIn, ownApp, ownStack, ownVpc, viewkeeperOn } from './support/own-app.ts'
+import { kinds, type Resource, Synthesized } from './support/synth.ts'
 
 /** The names that the template gives, and what AWS accepts. The longest name of an environment has 20 characters. */
 const rules: [type: string, field: string, accepted: RegExp, most: number][] = [
@@ -19,7 +20,7 @@ const rules: [type: string, field: string, accepted: RegExp, most: number][] = [
   ['AWS::IAM::ManagedPolicy', 'ManagedPolicyName', /^[\w+=,.@-]+$/, 128],
 ]
 
-const templates = [kinds.created]
+const templates = [kinds.created, kinds.imported]
 
 test.each(rules)(
   'AWS accepts each %s by its %s, for the longest environment, too',
@@ -86,16 +87,66 @@ test('names are fixed only for a reason', () => {
   expect([...new Set(named)].filter((type) => !(type in reasons))).toEqual([])
 })
 
-test('a construct whose id somebody may want to change is refused: its names would be taken', () => {
-  const on = (id: string, wrapper?: string) => {
+/** What the resources of an environment are called that no second one of the type may be, and their logical ids. */
+function namesIn(stack: Stack): Map<string, string> {
+  const made = new Synthesized(stack)
+  const unique = rules.filter(([type, field]) => type !== 'AWS::ApiGatewayV2::Api' && field !== 'GroupName')
+  return new Map(
+    unique.flatMap(([type, field]) =>
+      made
+        .resources(type)
+        .map(([id, { Properties }]) => [`${type} ${JSON.stringify(Properties[field])}`, id] as const),
+    ),
+  )
+}
+
+test('a deployed construct gets any other id, and another scope, with another physicalName', () => {
+  const under = (wrapper: string, id: string, physicalName?: string) => {
     const { stack, vpc } = ownStack()
-    const scope = wrapper === undefined ? stack : new Construct(stack, wrapper)
-    const props = { environmentName: 'test', database: instanceIn(stack, vpc), databaseName: 'shop', vpc }
-    return () => new Viewkeeper(scope, id, props)
+    const database = instanceIn(stack, vpc)
+    const props = { environmentName: 'eu-shop', databaseName: 'shop', database, vpc, scheduledViews: [] }
+    new Viewkeeper(new Construct(stack, wrapper), id, { ...props, ...(physicalName && { physicalName }) })
+    return namesIn(stack)
   }
-  expect(on('Views')).toThrow(/the id must be Viewkeeper or test, .* and not Views: under another id/)
-  expect(on('Viewkeeper')).not.toThrow()
-  expect(on('test')).not.toThrow()
-  expect(on('Viewkeeper', 'Reports')).toThrow(/that of what wraps it, and not Reports:/)
-  expect(on('Viewkeeper', 'test')).not.toThrow()
+  const before = under('Reports', 'Views')
+  const after = under('Shop', 'Fresh', 'eu-shop-2')
+  expect(before.size).toBe(after.size)
+  // CloudFormation makes the new resources first: a name that both have is one resource, or no deploy succeeds.
+  const both = [...before].filter(([name]) => after.has(name))
+  expect(both).toEqual([['AWS::SSM::Parameter "/viewkeeper/eu-shop"', 'ViewkeeperParametereuXshop']])
+  for (const [name, id] of both) expect(after.get(name)).toBe(id)
+})
+
+test('one environment stands in two regions of an account: no name that belongs to the account is in both', () => {
+  const app = ownApp()
+  const [here, there] = ['eu-central-1', 'eu-west-1'].map((region) => {
+    const stack = new Stack(app, region, { env: { account: '123456789012', region } })
+    const vpc = ownVpc(stack)
+    viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc })
+    return stack
+  })
+  // What IAM has, and dashboards, are of all regions.
+  const global = (stack: Stack | undefined) =>
+    Object.values(new Synthesized(stack!).template.toJSON().Resources as Record<string, Resource>)
+      .filter(({ Type }) => /^AWS::IAM::|^AWS::CloudWatch::Dashboard$/.test(Type))
+      .flatMap(({ Type, Properties }) =>
+        ['ManagedPolicyName', 'RoleName', 'DashboardName'].flatMap((field) =>
+          field in Properties ? `${Type} ${JSON.stringify(Properties[field])}` : [],
+        ),
+      )
+  expect(global(here)).toHaveLength(5)
+  expect(global(here).filter((name) => global(there).includes(name))).toEqual([])
+})
+
+test('two environments of one app have no name in common', () => {
+  const on = (names: { environmentName: string; physicalName?: string }[]) => () => {
+    const { stack, vpc } = ownStack()
+    const database = instanceIn(stack, vpc)
+    for (const each of names)
+      viewkeeperOn(new Construct(stack, each.environmentName), { database, vpc }, each)
+  }
+  expect(on([{ environmentName: 'one' }, { environmentName: 'two' }])).not.toThrow()
+  expect(on([{ environmentName: 'one' }, { environmentName: 'two', physicalName: 'one' }])).toThrow(
+    'physicalName: must be another, because Own/one/Viewkeeper has the name one, too',
+  )
 })

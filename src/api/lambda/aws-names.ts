@@ -63,6 +63,8 @@ export const parameterName = (environment: string): string => `/viewkeeper/${env
 
 /** What the parameter says, as JSON. */
 export interface Address {
+  /** What the names of its alarms have in the place of the environment's name. */
+  physicalName: string
   /** The address of the HTTP API, with a slash at its end; `none`: there is no API, and so no `apiArn`. */
   apiUrl: string
   /** What another CDK app needs to grant rights: the ARN of the API's stage, and of the function that serves the command line. */

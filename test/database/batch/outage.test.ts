@@ -28,7 +28,7 @@ function synthesize() {
       code: Code.fromInline('0'),
     })
   new BatchMachine(stack, 'Batches', {
-    environmentName: 'test',
+    physicalName: 'test',
     batch: lambda('batch'),
     startBatch: lambda('start'),
     deadLetters: new Queue(stack, 'DeadLetters'),

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest'
 import { type PolicyName, policyNames } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
-import { kinds, type Synthesized } from '../support/synth.ts'
+import { kinds, type Properties, type Synthesized } from '../support/synth.ts'
+
+const isNamed = (name: string) => (properties: Properties) =>
+  JSON.stringify(properties.ManagedPolicyName).includes(`viewkeeper-test-${name}-`)
 
 const statementsOf = (stack: Synthesized, name: PolicyName): { Action: string; Resource: unknown }[] =>
-  stack.one('AWS::IAM::ManagedPolicy', (p) => p.ManagedPolicyName === `viewkeeper-test-${name}`)[1].Properties
-    .PolicyDocument.Statement
+  stack.one('AWS::IAM::ManagedPolicy', isNamed(name))[1].Properties.PolicyDocument.Statement
 
 /** What a policy allows, with references as their names. */
 const resourcesOf = (stack: Synthesized, name: PolicyName, action: string): string[] => {
@@ -55,10 +57,7 @@ test.each([
 ])(
   'the description of %s is what it has always been: with another one, no deploy succeeds',
   (name, description) => {
-    const [, { Properties }] = kinds.imported.one(
-      'AWS::IAM::ManagedPolicy',
-      (p) => p.ManagedPolicyName === `viewkeeper-test-${name}`,
-    )
+    const [, { Properties }] = kinds.imported.one('AWS::IAM::ManagedPolicy', isNamed(name))
     expect(Properties.Description).toBe(description)
   },
 )
@@ -112,6 +111,7 @@ test('the parameter says where the API is, and what other apps grant and listen 
   const valueIn = (stack: Synthesized) =>
     JSON.parse(written(stack.one('AWS::SSM::Parameter')[1].Properties.Value))
   expect(valueIn(kinds.created)).toEqual({
+    physicalName: 'test',
     eventBus: 'default',
     apiUrl: `https://<${api}>.execute-api.<AWS::Region>.<AWS::URLSuffix>/`,
     apiArn: `arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${api}>/$default`,

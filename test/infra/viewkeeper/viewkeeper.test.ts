@@ -183,9 +183,8 @@ describe('a grant', () => {
     const [, { Properties: granted }] = stack.one('AWS::IAM::Policy', ({ PolicyName }) =>
       PolicyName.startsWith(id),
     )
-    const [, { Properties: managed }] = stack.one(
-      'AWS::IAM::ManagedPolicy',
-      ({ ManagedPolicyName }) => ManagedPolicyName === `viewkeeper-test-${policy}`,
+    const [, { Properties: managed }] = stack.one('AWS::IAM::ManagedPolicy', ({ ManagedPolicyName }) =>
+      JSON.stringify(ManagedPolicyName).includes(`viewkeeper-test-${policy}-`),
     )
     const sorted = (document: { Statement: never }) =>
       allowedBy(document.Statement)
@@ -276,9 +275,8 @@ test('two environments of one name are refused, unless they go elsewhere', () =>
   )
   const elsewhere = (region: string) => ({ env: { account: '123456789012', region } })
   create({}, new Stack(app, 'Elsewhere', elsewhere('eu-west-1')))
-  expect(() => create({}, new Stack(app, 'Region', elsewhere('us-east-1')))).toThrow(
-    /Elsewhere\/Viewkeeper has/,
-  )
+  create({}, new Stack(app, 'Region', elsewhere('us-east-1')))
+  expect(() => create({}, new Stack(app, 'Again', elsewhere('us-east-1')))).toThrow(/Region\/Viewkeeper has/)
   create({}, new Stack(new Stage(app, 'Stage'), 'First'))
 })
 
