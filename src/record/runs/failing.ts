@@ -29,8 +29,8 @@ const lastOf = (
    order by r.finished_at desc, r.id desc limit ${sql.unsafe(String(most))}`
 
 /**
- * The last run of definition d of which this is true, unless a run that ended later is well: one of the latest 20 successes, or a
- * proof that was requested after the first of the last 20 failures. `among`: the statement looks no further if this has no row.
+ * The last run of definition d of which this is true, unless a run that ended later is well: one of the latest 20 successes, but not of slices
+ * that somebody asked for, or a proof that was requested after the first of the last 20 failures. `among`: the statement looks no further if this has no row.
  */
 const unmended = (
   sql: Sql,
@@ -41,8 +41,11 @@ const unmended = (
     from ${among}
    cross join lateral (${lastOf(sql, isFailure, { columns: "r.id, r.finished_at, r.error ->> 'class' as class" })}) failure
    where not exists (
-           select from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs success on success.id = filler.id
-            where (success.finished_at, success.id) > (failure.finished_at, failure.id))
+           select from (
+             select s.id, s.finished_at from viewkeeper.runs s where s.definition_id = d.id and s.status = 'success' and s.fills
+              order by s.id desc limit 20) few
+             join viewkeeper.runs success on success.id = few.id
+            where (few.finished_at, few.id) > (failure.finished_at, failure.id) and success.meta #> '{request,slices}' is null)
      and not exists (
            select from (
              select h.id from viewkeeper.runs h
@@ -63,10 +66,10 @@ export const findFailed = (sql: Sql, views: QualifiedName[]): Promise<QualifiedN
     join viewkeeper.definitions d on d.schema_name = v ->> 'schema' and d.name = v ->> 'name'
    where exists (${failureOf(sql)}) order by 1, 2`
 
-/** Whether view d may fail, with the columns of `latest_runs`: something failed after the last success. */
+/** Whether view d may fail, with the columns of `latest_runs`: something failed after the last success, or after what its rows are as of. */
 export const mayFail = (sql: Sql) => sql`
   (d.last_failure_id is not null
-   and ((d.last_failure_at, d.last_failure_id) < (d.last_success_at, d.last_success_id)) is not true)`
+   and ((d.last_failure_at, d.last_failure_id) < (d.last_success_at, d.last_success_id) and d.last_failure_at < d.as_of) is not true)`
 
 /** The failure of d with these columns. Most views are well: of them, no run is read (`offset 0`: otherwise the run is read first). */
 export const failureOfLatest = (sql: Sql) =>

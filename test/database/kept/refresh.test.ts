@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { findFailed } from '../../../src/record/runs/failing.ts'
 import type { Result } from '../../../src/run/call.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { type RefreshRequest, refresh } from '../../../src/run/refresh.ts'
 import { makeLog } from '../../../src/slices/plan/log.ts'
 import { planLog, whyNoLog } from '../../../src/slices/slices.ts'
 import { keptMark } from '../../../src/sql/names.ts'
+import { getView } from '../../../src/watch/read-views.ts'
 import { emptyTables, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 
@@ -109,6 +111,23 @@ describe('a refresh of a kept table', () => {
     )
     expect(await differences()).toBe(14)
     expect(await age()).toEqual({ as_of, held_back_by: 'app.daily' })
+  })
+
+  test('ends no failure if it is of the slices that were asked for', async () => {
+    const fails = async () => [
+      (await findFailed(sql, [{ schema: 'app', name: 'daily' }])).length === 1,
+      (await getView(database, 'app.daily')).state,
+    ]
+    await done()
+    await sql`insert into app.orders (day, amount) values ('2026-11-02', 1)`
+    await sql`alter table app.daily add constraint few check (n < 21)`
+    expect(await request()).toMatchObject({ status: 'error' })
+    await done({ slices: { from: '2026-11-05', to: '2026-11-06' } })
+    expect(await fails()).toEqual([true, 'failed'])
+    await sql`alter table app.daily drop constraint few`
+    await done()
+    await done({ slices: { from: '2026-11-05', to: '2026-11-06' } })
+    expect(await fails()).toEqual([false, 'unlimited'])
   })
 
   describe('with a log of changes', () => {
