@@ -22,15 +22,14 @@ export function slicedAmong(
   fresh: NewMigration[],
   isNamed: (view: Definition) => boolean,
 ): Definition[] {
-  const changed = new Map(
-    fresh.flatMap(({ view, changed, others = [] }) =>
-      [{ view, changed }, ...others].map((each) => [quoteName(each.view), each.changed]),
-    ),
-  )
-  const mayChange = (view: Definition) => {
-    const fields = changed.get(quoteName(view))
-    return fields !== undefined && (fields.length === 0 || fields.some((field) => touching.has(field)))
-  }
+  // A view that is renamed may be in two of them.
+  const all = fresh.flatMap(({ view, changed, others = [] }) => [{ view, changed }, ...others])
+  const mayChange = (sliced: Definition) =>
+    all.some(
+      ({ view, changed }) =>
+        quoteName(view) === quoteName(sliced) &&
+        (changed.length === 0 || changed.some((field) => touching.has(field))),
+    )
   return [...frozenState(migrations).values()].filter(
     (view) => view.slices !== null && (mayChange(view) || isNamed(view)),
   )

@@ -240,6 +240,22 @@ describe('a kept table with slices', () => {
     expect(await differences(next)).toEqual([])
   })
 
+  test('gets another name together with the names of its indexes, which follow from it', deep, async () => {
+    const into = await start(daily(query))
+    const [from, to] = [
+      { schema: 'app', name: 'daily' },
+      { schema: 'app', name: 'by_day' },
+    ]
+    const next = { ...daily(query), ...to, indexes: [{ name: 'by_day_key', unique: true, on: '(day)' }] }
+    const names = await frozen(into, [next], { renames: [{ from, to }] })
+    expect(names).toEqual(['003_remove_daily_touched', '004_by_day', '005_by_day', '006_by_day_touched'])
+    await up(into)
+    expect(await differences(next)).toEqual([])
+    expect(await frozen(into, [next])).toBeUndefined()
+    await down(into, 4)
+    expect(await differences(daily(query))).toEqual([])
+  })
+
   test('has triggers on each partition that a database has', deep, async () => {
     await sql.unsafe(`drop table app.orders;
       create table app.orders (day date, amount int) partition by range (day);
