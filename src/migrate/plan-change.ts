@@ -31,7 +31,7 @@ import {
 } from '../rebuild/plan/requirements.ts'
 import { isMaterialized, type Member, materialized, type Scope, together } from '../rebuild/plan/scope.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../record/definitions/definitions.ts'
-import { readDependents, readLiveView, readView } from '../record/definitions/look.ts'
+import { findKnown, readDependents, readLiveView, readView } from '../record/definitions/look.ts'
 import { insistOnNoPause } from '../record/definitions/pauses.ts'
 import { planDrop } from '../run/plan/drop.ts'
 import type { Sql } from '../server/database.ts'
@@ -135,7 +135,7 @@ async function planDefinitions(
   const [only] = definitions.length === 1 ? definitions : []
   definitions.forEach(insistOnFreeName)
   const before = from === null ? [] : definitionsOf(from)
-  if (only !== undefined && (await findView(sql, only)) === undefined) {
+  if (only !== undefined && (await findKnown(sql, only)) === undefined) {
     const owner = await readOwner(sql, only.owner)
     await readShadow(sql, only, owner) // reports an error and its line before anything is begun
     const { timeoutSeconds } = only

@@ -1,12 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { findView } from '../catalog/db/catalog.ts'
 import { readOwner } from '../catalog/db/owner.ts'
 import { isToWrite } from '../catalog/plan/differences.ts'
 import type { LiveView } from '../catalog/plan/live-view.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
 import { sealedAsOwner } from '../rebuild/plan/shadow.ts'
 import { readViewJournal } from '../record/definitions/authored.ts'
-import { readLiveView } from '../record/definitions/look.ts'
+import { findKnown, readLiveView } from '../record/definitions/look.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { undone } from '../server/transactions.ts'
@@ -337,7 +336,7 @@ async function insistOnChecks(sql: Sql, change: FrozenChange): Promise<void> {
 
 /** The live view that a change leaves, with what its query means; null if the change leaves none. */
 async function readAfter(sql: Sql, change: FrozenChange): Promise<LiveView | null> {
-  const found = isViewChange(change) ? await findView(sql, viewAfter(change)) : undefined
+  const found = isViewChange(change) ? await findKnown(sql, viewAfter(change)) : undefined
   if (found === undefined) return null
   const { live } = (await readLiveView(sql, found)).snapshot
   const meaning = await readMeaning(sql, live.view)

@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/own-rights.ts'
-import { isView, queryViewOf } from '../../sql/names.ts'
+import { isView, keptMark, literal, queryViewOf, quoteName } from '../../sql/names.ts'
 import { displayName, type QualifiedName } from '../../words/names.ts'
 import { utc } from '../../words/phrases.ts'
 import type { Operation, RunError, RunStatus } from '../../words/run.ts'
@@ -13,10 +13,17 @@ export async function sinceGone(sql: Sql, { schema, name }: QualifiedName): Prom
   // Who may read incidents may read what else is needed.
   if (!(await mayUse(sql, 'select', 'incidents'))) return null
   const [row] = await sql<
-    { run: number | null; at: Date; by: string; seen: Date | null; found: Date | null; kept: boolean }[]
+    {
+      run: number | null
+      at: Date
+      by: string
+      seen: Date | null
+      found: Date | null
+      keeper: string | null
+    }[]
   >`
     select dropped.id as run, dropped.finished_at as at, dropped.requested_by as by, last.last_success_at as seen, i.opened_at as found,
-           d.storage = 'table' and to_regclass(format('%I.%I', d.schema_name, d.name)) is not null as kept
+           case when d.storage = 'table' then (select t.relowner::regrole::text from pg_catalog.pg_class t where t.oid = to_regclass(format('%I.%I', d.schema_name, d.name))) end as keeper
       from viewkeeper.definitions d
       left join viewkeeper.latest_runs last on last.definition_id = d.id
       left join lateral (
@@ -28,15 +35,17 @@ export async function sinceGone(sql: Sql, { schema, name }: QualifiedName): Prom
        select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where n.nspname = d.schema_name and c.relname = d.name and (d.storage <> 'table' or c.relkind <> 'r' or ${sql.unsafe(isView('c'))}))`
   if (row === undefined) return null
-  const { run, at, by, seen, found, kept } = row
+  const { run, at, by, seen, found, keeper } = row
+  const query = queryViewOf({ schema, name })
   const view = displayName({ schema, name })
   const when = [seen && `after ${utc(seen)}`, found && `before ${utc(found)}`]
     .filter((each) => each !== null)
     .join(' and ')
   return run !== null
     ? `${view} is authored and missing: run ${run} dropped it at ${utc(at)}, asked for by ${by || 'nobody who is known'}.`
-    : kept
-      ? `${view} has its rows, but not its query, so it is not refreshed: somebody dropped ${displayName(queryViewOf({ schema, name }))}, not with Viewkeeper${when && `, ${when}`}.`
+    : keeper !== null
+      ? `${view} has its rows, but not its query, so it is not refreshed: somebody dropped ${displayName(query)}, not with Viewkeeper${when && `, ${when}`}. ` +
+        `If that query does not run any more, freeze another one after this, by which refreshes change nothing until then, as ${keeper}: create view ${quoteName(query)} as table ${quoteName({ schema, name })}; comment on view ${quoteName(query)} is ${literal(keptMark)};`
       : `${view} is authored and missing: ${when === '' ? 'it was never filled, and perhaps never made' : `somebody dropped it, not with Viewkeeper, ${when}`}.`
 }
 

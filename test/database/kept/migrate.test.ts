@@ -157,6 +157,24 @@ describe('a kept table', () => {
     expect(await because()).toBe('computes all rows, and writes those that differ; 0 rows written')
   })
 
+  test('whose query somebody dropped, and which does not run any more, keeps its rows until it has another one', async () => {
+    const into = await start(daily(other))
+    const before = await rows('app.daily')
+    await sql`alter table app.orders drop column amount cascade`
+    const next = daily(query)
+    const { message } = await refusalOf(frozen(into, [next]))
+    expect(message).toMatch(/^app\.daily: app\.daily has its rows, but not its query, /)
+    await sql.unsafe(message.match(/: (create view .*;)/)![1]!)
+    expect(await because()).toBe('computes all rows, and writes those that differ; 0 rows written')
+    expect(await frozen(into, [next])).toEqual(['002_daily'])
+    expect(await up(into)).toEqual(['alter'])
+    expect(await rows('app.daily')).toEqual(await rows(`(${query}) q`))
+    expect(await differences(next)).toEqual([])
+    expect(await down(into, 1)).toEqual(['alter'])
+    expect(await rows('app.daily')).not.toEqual(before)
+    expect(await because()).toBe('computes all rows, and writes those that differ; 0 rows written')
+  })
+
   test('gets no other query while something else would be written than its rows', async () => {
     const into = await start(daily(query))
     await frozen(into, [daily(other)])
