@@ -94,7 +94,7 @@ async function planAsSeen(
   if (facts === undefined) return 'gone'
   if (!facts.fits) {
     const anew = `drop table ${quoteName(view)}, then npx viewkeeper migrate up --repair`
-    const typed = (await howToFit(sql, view)) || anew
+    const typed = (await howToFit(sql, view, true)) || anew
     throw notWritten(view.view, `its query has other columns than the table. Type: ${typed}`)
   }
   const part = await partOf(sql, view, facts, which)

@@ -172,8 +172,8 @@ async function freezeAdopted(
     const { search_path: path } = definition.settings
     const left = `${path === undefined ? '' : dim(`   read with search_path ${path}`)}${staysOnly(leftOut)}`
     const why = whyNot(rights)
-    if (why === null) report.success(`${displayPart(definition.name)}${left}`)
-    else report.warning(`${displayPart(definition.name)}   ${why}${left}`)
+    if (why === null) report.success(`${displayName(definition)}${left}`)
+    else report.warning(`${displayName(definition)}   ${why}${left}`)
   }
   for (const { schema, name, leftOut } of plain)
     report.success(`plain view ${displayName({ schema, name })}   as own SQL${staysOnly(leftOut)}`)

@@ -29,8 +29,8 @@ const lastOf = (
    order by r.finished_at desc, r.id desc limit ${sql.unsafe(String(most))}`
 
 /**
- * The last run of definition d of which this is true, unless a run that ended later is well: one of the latest 20 successes, but not of slices
- * that somebody asked for, or a proof that was requested after the first of the last 20 failures. `among`: the statement looks no further if this has no row.
+ * The last run of definition d of which this is true, unless a run that ended later is well: one of the latest 20 successes that is not of slices
+ * asked for, or a proof requested after the first of the last 20 failures. `among`: the statement looks no further if this has no row.
  */
 const unmended = (
   sql: Sql,
@@ -41,11 +41,8 @@ const unmended = (
     from ${among}
    cross join lateral (${lastOf(sql, isFailure, { columns: "r.id, r.finished_at, r.error ->> 'class' as class" })}) failure
    where not exists (
-           select from (
-             select s.id, s.finished_at from viewkeeper.runs s where s.definition_id = d.id and s.status = 'success' and s.fills
-              order by s.id desc limit 20) few
-             join viewkeeper.runs success on success.id = few.id
-            where (few.finished_at, few.id) > (failure.finished_at, failure.id) and success.meta #> '{request,slices}' is null)
+           select from (select s.id from viewkeeper.runs s where s.definition_id = d.id and s.status = 'success' and s.fills order by s.id desc limit 20) few join viewkeeper.runs success using (id)
+            where (success.finished_at, id) > (failure.finished_at, failure.id) and success.meta #> '{request,slices}' is null)
      and not exists (
            select from (
              select h.id from viewkeeper.runs h

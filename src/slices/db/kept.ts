@@ -59,15 +59,18 @@ export async function readKept(
   return row
 }
 
-/** The SQL that gives a kept table the column types of its query; empty: it has them, or is no kept table. Null: the columns have other names. */
-export async function howToFit(sql: Sql, table: QualifiedName): Promise<string | null> {
+/**
+ * The SQL that gives a kept table the column types of its query; empty: it has them, or is no kept table. Null: the columns have other names. `drops`: it
+ * may also drop columns behind those of the query.
+ */
+export async function howToFit(sql: Sql, table: QualifiedName, drops = false): Promise<string | null> {
   const columns = (of: string) => `
     select row_number() over (order by a.attnum) as at, a.attname as name, format_type(a.atttypid, a.atttypmod)
            || (select format(' collate %I.%I', n.nspname, c.collname) from pg_collation c join pg_namespace n on n.oid = c.collnamespace where c.oid = a.attcollation) as collated,
            format_type(a.atttypid, a.atttypmod) as type from pg_attribute a where a.attrelid = ${of} and a.attnum > 0 and not a.attisdropped`
   const oid = `to_regclass(${literal(quoteName(table))})::oid`
   const rows = await sql.unsafe<{ sql: string | null }[]>(`
-    select case t.name when q.name then format('alter column %I type %s', q.name, coalesce(q.collated, q.type)) end as sql
+    select case when t.name = q.name then format('alter column %I type %s', q.name, coalesce(q.collated, q.type)) when ${drops} and q.name is null then format('drop column %I', t.name) end as sql
       from (${columns(oid)}) t full join (${columns(queryOfKept(oid))}) q using (at)
      where (t.name, t.type, t.collated) is distinct from (q.name, q.type, q.collated) and ${queryOfKept(oid)} is not null order by at`)
   const actions = rows.map((row) => row.sql)

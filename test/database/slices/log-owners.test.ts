@@ -148,7 +148,7 @@ describe('a log of a table', () => {
     const file = 'alter table shop.orders rename day to at'
     await callAlter(database, file, { events: { onPlan: ({ logs }) => plans.push(logs) } })
     expect(plans).toEqual([[{ view, table: 'shop.orders', key: 'day shop.day' }]])
-    const why = 'its key was day shop.day of shop.orders, which is at shop.day now'
+    const why = 'it notes day shop.day where at shop.day of shop.orders is the key now'
     const { response } = await refresh({ view: 'app.v', force: true }, callOn(database))
     expect(response).toMatchObject({ because: expect.stringContaining(why), logUnused: true })
     const { causes } = await getWhy(database, 'app.v', { schedules: unscheduled, typed: null })
