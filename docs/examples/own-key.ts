@@ -22,22 +22,22 @@ export function encryptWith(scope: Construct, key: IKey): void {
     },
   })
 
-  // The functions read the secret of the role, and a rotation writes it.
-  const use = ['kms:Decrypt', 'kms:GenerateDataKey*']
   // In China, name each host with `.cn` at its end, too.
   const through = (...services: string[]) => ({
     'kms:ViaService': services.map((service) => `${service}.${region}.amazonaws.com`),
   })
+  // The functions read the secret of the role, and a rotation writes it.
   for (const each of scope.node.findAll().filter((one) => one instanceof LambdaFunction))
     each.addToRolePolicy(
       new PolicyStatement({
-        actions: use,
+        actions: ['kms:Decrypt', 'kms:GenerateDataKey'],
         resources: [key.keyArn],
         conditions: { StringEquals: through('secretsmanager') },
       }),
     )
 
   // CloudWatch writes logs and publishes alarms, SNS sends dead letters, and callers that may use a topic or a queue use its key.
+  const use = ['kms:Decrypt', 'kms:GenerateDataKey*']
   const more = ['kms:Encrypt', 'kms:ReEncrypt*', 'kms:DescribeKey']
   const ofAccount = { 'aws:SourceAccount': account }
   for (const statement of [

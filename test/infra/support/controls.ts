@@ -128,7 +128,7 @@ export const controls: Control[] = [
     never: 'the queue is the one of the dead letters, which come from functions, schedules and topics',
   },
   {
-    ids: 'SecretsManager.1, SecretsManager.4',
+    ids: 'SecretsManager.1, SecretsManager.4, CT.SECRETSMANAGER.PR.1',
     asks: 'secrets rotate',
     type: 'AWS::SecretsManager::Secret',
     isMet: (_, stack) => stack.resources('AWS::SecretsManager::RotationSchedule').length > 0,
