@@ -53,15 +53,11 @@ export function wordsOf(known: Known, { by, parts }: ReadLog, because: string | 
 const wholeMsOf = ({ mark, fillMs }: Known): number | null =>
   mark && 'anew' in mark ? (mark.wholeMs ?? null) : fillMs
 
-/**
- * From how many touched slices on all are computed; null: never. Measured, if two of the last refreshes computed no more slices, and took longer than
- * all of them had; else 30 %: a slice by itself costs many times its share of all. A hundred are computed before that matters.
- */
+/** From how many touched slices on all are computed: where two of the last refreshes, of no more slices, took longer than all of them had; null: never. */
 export function tooMany({ mark, lately }: Known): number | null {
   const wholeMs = mark?.wholeMs ?? Number.POSITIVE_INFINITY
   const slower = lately.flatMap(({ anew, ms }) => (anew && ms !== null && ms > wholeMs ? anew : []))
-  const share = Math.ceil(0.3 * (mark?.of ?? 0))
-  return slower.sort((a, b) => a - b)[1] ?? (share >= 100 ? share : null)
+  return slower.sort((a, b) => a - b)[1] ?? null
 }
 
 /**
