@@ -31,6 +31,7 @@ export function makeMetrics(
   database: Database,
   { environment, channels }: { environment: string; channels: string[] },
   isLeader: () => boolean,
+  isAsleep = () => false,
 ): Metrics {
   const registry = new Registry()
   registry.setDefaultLabels({ environment })
@@ -103,13 +104,15 @@ export function makeMetrics(
     /^viewkeeper_(view|views|channel|monitor|outbox)_?/.test(name),
   ) as PromMetric[]
   const read = atMostOften(async () => {
-    const measured = await readMeasured(database, channels).catch(() => null)
+    const asleep = isAsleep()
+    const measured = asleep ? null : await readMeasured(database, channels).catch(() => null)
     // A gauge that has labels forgets them; one that has none would be 0.
     for (const name of ofDatabase)
       if (promMetrics[name][2].length > 0) gauge(name).reset()
       else gauge(name).remove()
     if (measured !== null) show(measured)
-    gauge('viewkeeper_database_up').set(Number(measured !== null))
+    if (asleep) gauge('viewkeeper_database_up').remove()
+    else gauge('viewkeeper_database_up').set(Number(measured !== null))
   })
   return {
     publisher: {
@@ -132,6 +135,7 @@ export function makeMetrics(
     async exposition() {
       await read()
       gauge('viewkeeper_leader').set(Number(isLeader()))
+      gauge('viewkeeper_sleeping').set(Number(isAsleep()))
       gauge('viewkeeper_database_connections').set(openSockets())
       return { contentType: registry.contentType, body: await registry.metrics() }
     },

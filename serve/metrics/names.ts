@@ -8,6 +8,11 @@ export const promMetrics = {
     '1 if this process leads: schedules, target lags, the monitor and the news run here.',
     [],
   ],
+  viewkeeper_sleeping: [
+    'gauge',
+    '1 if this process has no connection, because nothing is due: the database is not read for this answer.',
+    [],
+  ],
   viewkeeper_database_up: ['gauge', '1 if this process could read the database for this answer.', []],
   viewkeeper_database_connections: ['gauge', 'Connections that this process has open.', []],
   viewkeeper_monitor_last_look_timestamp_seconds: [

@@ -7,6 +7,7 @@ import { saidToDatabase } from '../../src/config/variables.ts'
 import { patiently } from '../../src/keeper/advancer.ts'
 import { fromEnvironment, isLoopback, readSecret } from '../../src/keeper/database-url.ts'
 import { keeperOf, type StartOptions } from '../../src/keeper/keeper.ts'
+import type { CopyStanding } from '../../src/keeper/lead.ts'
 import { type Logger, localEnvironment, termsOf } from '../../src/keeper/terms.ts'
 import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
 import { bringUp, isAhead } from '../../src/migrate/migrate.ts'
@@ -190,17 +191,21 @@ async function extrasOf(
   const { length: steps } = await readSchemaSteps(schemaFolder)
   const heartbeatUrl = readSecret('VIEWKEEPER_HEARTBEAT_URL', process.env)
   let news: Follower | undefined
-  let leads = false
+  let standing: CopyStanding = 'follows'
   let leaderlessSince = Number.POSITIVE_INFINITY
   const names = channels.map(({ name }) => name)
   const { environment = localEnvironment } = options
-  const metrics = makeMetrics(database, { environment, channels: names }, () => leads)
+  const sleeps = () => standing === 'sleeps'
+  const metrics = makeMetrics(database, { environment, channels: names }, () => standing === 'leads', sleeps)
   return {
     watched: {
       metrics: metrics.exposition,
       whyNotReady: atMostOften(
+        // A probe wakes no database that sleeps.
         async () =>
-          (await whyNotReady(database, steps)) ?? whyLeaderless(performance.now() - leaderlessSince),
+          sleeps()
+            ? null
+            : ((await whyNotReady(database, steps)) ?? whyLeaderless(performance.now() - leaderlessSince)),
       ),
     },
     doorkeeper: makeDoorkeeper(database),
@@ -219,9 +224,9 @@ async function extrasOf(
         news?.ring()
         void beat(heartbeatUrl, logger)
       },
-      onStanding(standing) {
-        leads = standing === 'leads'
-        leaderlessSince = standing === 'cut off' ? performance.now() : Number.POSITIVE_INFINITY
+      onStanding(now) {
+        standing = now
+        leaderlessSince = now === 'cut off' ? performance.now() : Number.POSITIVE_INFINITY
       },
       async whileLeading({ signal }) {
         news = startNews({ database, environment, typed, channels, logger })

@@ -31,7 +31,7 @@ const by = {
  */
 export function followLogs(
   advancer: Pick<Advancer, 'operate'>,
-  { ask, signal }: Leader,
+  { ask, signal }: Pick<Leader, 'ask' | 'signal'>,
   aside: (name: string, work: () => Promise<unknown>) => void,
   wait: (ms: number) => Promise<unknown> = (ms) => pause(ms, undefined, { signal }),
 ): (forMs: number) => Promise<void> {

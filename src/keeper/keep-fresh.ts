@@ -21,6 +21,7 @@ import { discoverDefinitions } from '../record/definitions/discovered.ts'
 import { readScheduled } from '../record/definitions/expectations.ts'
 import { readDependencies } from '../record/definitions/read-graph.ts'
 import { readFacts } from '../record/definitions/state-facts.ts'
+import { isAnythingToSend } from '../record/events/outbox.ts'
 import { readClock, readLastLook } from '../record/watch/looks.ts'
 import type { Database, Sql } from '../server/database.ts'
 import type { Monitored, Publisher } from '../watch/monitor.ts'
@@ -118,17 +119,22 @@ const hourly: ViewTimes = { schedule: '17 * * * *', timeZone: 'UTC' }
 
 const longestPruneMs = 15 * 60_000
 
+/** If nothing is due for so long, no connection is kept: a server that stops when nobody uses it may stop. */
+const shortestSleepMs = 5 * 60_000
+
 /**
  * Does what the clock asks for while this copy leads: begins the batches of schedules and target lags, looks with the monitor, follows logs of changes,
  * removes old history, and advances batches that nobody advances. The server's clock decides. A turn that came while nobody led is
- * caught up once; a turn that an earlier leader has begun has its key on record, and does not begin twice.
+ * caught up once; a turn that an earlier leader has begun has its key on record, and does not begin twice. Returns for how many
+ * milliseconds nothing is due, if those are some minutes.
  */
-export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void> {
+export async function keepFresh(keeping: Keeping, leader: Leader): Promise<number> {
   const { logger, advancer, monitorEveryMs, looks } = keeping
   const { signal } = leader
   const begun = await leader.ask(readBegun)
-  let last = begun.now
-  let looked = Number.NEGATIVE_INFINITY
+  const slept = leader.hasSlept ? begun.looked : null
+  let last = slept ?? begun.now
+  let looked = slept?.getTime() ?? Number.NEGATIVE_INFINITY
   const busy = new Set<string>()
   const aside = (name: string, work: () => Promise<unknown>) => {
     if (busy.has(name)) return
@@ -140,10 +146,11 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
       .finally(() => busy.delete(name))
   }
   const follow = followLogs(advancer, leader, aside)
-  aside('the first look at the schedules', () => saySchedules(keeping))
+  if (slept === null) aside('the first look at the schedules', () => saySchedules(keeping))
   for (let first = true; !signal.aborted; first = false) {
     const [now, scheduled, open, follows] = await leader.ask(readNow)
-    for (const batch of batchesNow(scheduled, keeping)) {
+    const batches = batchesNow(scheduled, keeping)
+    for (const batch of batches) {
       const since = begun.turns.get(batch.name) ?? (first ? begun.otherwise : last)
       const turn = dueTurn(batch, since, now)
       begun.turns.set(batch.name, turn ?? since)
@@ -156,17 +163,28 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
       looked = now.getTime()
       aside('monitor', () => lookAndBegin(keeping))
     }
-    if (dueTurn(follows ? hourly : daily, last, now))
-      aside('prune', () => removeHistory(keeping, Date.now() + longestPruneMs))
+    const pruning = follows ? hourly : daily
+    if (dueTurn(pruning, last, now)) aside('prune', () => removeHistory(keeping, Date.now() + longestPruneMs))
     for (const batchId of advancer.takeOver(open)) logger.info('takes a batch over', { batchId })
     last = now
+    // Without a monitor, no record would tell what was begun before.
+    const nextLook = monitorEveryMs === null ? Number.NEGATIVE_INFINITY : looked + monitorEveryMs
+    const next = Math.min(nextLook, ...batches.map((times) => nextTurn(times, now)))
+    const isIdle = busy.size === 0 && open.length === 0 && !follows
+    const mayWait = isIdle && next - now.getTime() >= shortestSleepMs
+    if (mayWait && (keeping.programs === null || !(await leader.ask(isAnythingToSend))))
+      return next - now.getTime()
     const waits =
       follows && looks.everySeconds !== null ? follow(askEveryMs) : pause(askEveryMs, undefined, { signal })
     await waits.catch((error) => {
       if (!signal.aborted) throw error
     })
   }
+  return 0
 }
+
+const nextTurn = ({ schedule, timeZone }: ViewTimes, now: Date): number =>
+  new Cron(schedule, { timezone: timeZone, paused: true }).nextRun(now)?.getTime() ?? Number.POSITIVE_INFINITY
 
 const readNow = (sql: Sql) =>
   Promise.all([readClock(sql), readScheduled(sql), readOpenBatches(sql), hasShortLags(sql, lagOfLooks)])
@@ -211,7 +229,9 @@ async function lookAndBegin({ advancer, publish, onLook, ...keeping }: Keeping):
 interface Begun {
   /** The last turn of each schedule, by its name, that is on record since two hours. */
   turns: Map<string, Date>
-  /** When the monitor last looked, or else now: a schedule without a turn on record has missed none before. */
+  /** When the monitor last looked; null: never. */
+  looked: Date | null
+  /** The same, or else now: a schedule without a turn on record has missed none before. */
   otherwise: Date
   /** By the server's clock. */
   now: Date
@@ -230,6 +250,7 @@ async function readBegun(sql: Sql): Promise<Begun> {
   refuseIntruders(schema.found)
   return {
     turns,
+    looked,
     otherwise: looked ?? now,
     now,
   }

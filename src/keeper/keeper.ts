@@ -111,7 +111,10 @@ export function keeperOf(
           onStanding?.(standing)
         },
         work: async (leader) => {
-          await Promise.all([keepFresh(keeping, leader), whileLeading?.(leader)])
+          const done = new AbortController()
+          const beside = whileLeading?.({ signal: AbortSignal.any([leader.signal, done.signal]) })
+          const [idleMs] = await Promise.all([keepFresh(keeping, leader).finally(() => done.abort()), beside])
+          return idleMs
         },
       })
     },
@@ -128,6 +131,7 @@ const words: Record<CopyStanding, string> = {
   'follows others':
     'follows: the process that leads has other options, and the database obeys only those. After a rolling update this ends; ' +
     'if it is another project, give each project a database of its own',
+  sleeps: 'sleeps: nothing is due for some minutes, and no connection is open until then',
   'cut off': 'cannot reach the database, and tries again',
 }
 

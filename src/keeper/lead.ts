@@ -27,13 +27,15 @@ export interface Leader {
   ask<T>(query: (sql: Sql) => Promise<T>): Promise<T>
   /** Ends when this copy leads no longer, or is to stop. */
   signal: AbortSignal
+  /** Whether this copy led before, and slept since. */
+  hasSlept: boolean
 }
 
 /**
- * What a copy does. `follows others`: the leader obeys other options. `cut off`: this copy cannot reach the database, and tries
- * again.
+ * What a copy does. `follows others`: the leader obeys other options. `sleeps`: nothing is due, and it has no connection. `cut off`: it
+ * cannot reach the database, and tries again.
  */
-export type CopyStanding = 'leads' | 'follows' | 'follows others' | 'cut off'
+export type CopyStanding = 'leads' | 'follows' | 'follows others' | 'sleeps' | 'cut off'
 
 interface LeadOptions {
   /** The same for all copies that obey the same options. */
@@ -41,10 +43,14 @@ interface LeadOptions {
   signal: AbortSignal
   /** Hears of each change. */
   onStanding(standing: CopyStanding, why?: unknown): void
-  work(leader: Leader): Promise<void>
+  /** Works until the leader's signal, or until nothing is due: for so many milliseconds. */
+  work(leader: Leader): Promise<number>
 }
 
-/** Does `work` whenever this copy leads all processes on the database, until `signal`. Holds one connection. */
+/**
+ * Does `work` whenever this copy leads all processes on the database, until `signal`. Holds one connection, and none while nothing is due: then
+ * nobody leads, and each copy looks for itself when something is.
+ */
 export async function leadInTurn(
   database: Database,
   { obeys, signal, onStanding, work }: LeadOptions,
@@ -54,9 +60,10 @@ export async function leadInTurn(
     if (now !== before && !signal.aborted) onStanding(now, why)
     before = now
   }
+  let hasSlept = false
   for (let failures = 0; !signal.aborted; failures++) {
     try {
-      await withSession(database, async (sql) => {
+      const idleMs = await withSession(database, async (sql) => {
         for (;;) {
           const { leads, others } = await answered(tryToLead(sql, obeys))
           if (leads) break
@@ -66,8 +73,11 @@ export async function leadInTurn(
         }
         stand('leads')
         failures = 0
-        await whileTrusted(sql, signal, work)
+        return whileTrusted(sql, signal, (leader) => work({ ...leader, hasSlept }))
       })
+      stand('sleeps')
+      hasSlept = true
+      await pause(idleMs, undefined, { signal })
     } catch (error) {
       stand('cut off', problemOf(error))
       await pause(Math.min(longestPauseMs, 1000 * 2 ** failures), undefined, { signal }).catch(() => {})
@@ -76,14 +86,14 @@ export async function leadInTurn(
 }
 
 /** A session of its own, which the server ends after `silenceMs` without a query. */
-async function withSession(database: Database, work: (sql: Sql) => Promise<void>): Promise<void> {
+async function withSession(database: Database, work: (sql: Sql) => Promise<number>): Promise<number> {
   const { sql, leave } = await database.open({
     application_name: leading,
     idle_session_timeout: String(silenceMs),
     statement_timeout: String(answerWithinMs),
   })
   try {
-    await work(sql)
+    return await work(sql)
   } finally {
     await leave()
   }
@@ -95,9 +105,13 @@ async function tryToLead(sql: Sql, obeys: string): Promise<{ leads: boolean; oth
   return { leads: false, others: await obeysOthers(sql, lead, obeys) }
 }
 
-async function whileTrusted(sql: Sql, stop: AbortSignal, work: LeadOptions['work']): Promise<void> {
+async function whileTrusted(
+  sql: Sql,
+  stop: AbortSignal,
+  work: (leader: Omit<Leader, 'hasSlept'>) => Promise<number>,
+): Promise<number> {
   const lost = new AbortController()
-  const leader: Leader = {
+  const leader: Omit<Leader, 'hasSlept'> = {
     signal: AbortSignal.any([stop, lost.signal]),
     async ask(query) {
       const asked = performance.now()
@@ -112,7 +126,7 @@ async function whileTrusted(sql: Sql, stop: AbortSignal, work: LeadOptions['work
     },
   }
   try {
-    await work(leader)
+    return await work(leader)
   } finally {
     lost.abort()
   }

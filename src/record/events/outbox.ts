@@ -78,6 +78,11 @@ export async function readWaitingSeconds(sql: Sql): Promise<number | null> {
   return row.seconds === null ? null : Math.max(row.seconds, 0)
 }
 
+/** Whether something waits to be sent, or to be taken by a channel. */
+export const isAnythingToSend = async (sql: Sql): Promise<boolean> =>
+  (await sql`select where ${waitingSince(sql)} is not null or exists (select from viewkeeper.deliveries)`)
+    .length > 0
+
 /** Forgets the events that wait for a bus: the environment has none. */
 export async function forgetEvents(sql: Sql): Promise<void> {
   await sql`delete from viewkeeper.events where type <> 'Message'`

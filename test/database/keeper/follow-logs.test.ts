@@ -54,7 +54,7 @@ function follow(): void {
   const advancer = makeAdvancer(database, { logger: silent, signal })
   const done = keepFresh(
     { ...terms, database, logger: silent, advancer, programs: null, told: false },
-    { ask: (query) => database.withConnection(query), signal },
+    { ask: (query) => database.withConnection(query), signal, hasSlept: false },
   )
   onTestFinished(async () => {
     stop.abort()

@@ -36,7 +36,7 @@ test.each([
     let looks = 0
     const done = keepFresh(
       { ...terms, database, logger, advancer, programs: null, told: false, onLook: () => looks++ },
-      { ask: (query) => database.withConnection(query), signal: stop.signal },
+      { ask: (query) => database.withConnection(query), signal: stop.signal, hasSlept: false },
     )
     onTestFinished(async () => {
       stop.abort()

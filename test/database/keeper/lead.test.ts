@@ -22,6 +22,7 @@ function copyOf(on: Database = database) {
       const [row] = await leader.ask((asked) => asked<[{ pid: number }]>`select pg_backend_pid() as pid`)
       copy.pid = row.pid
       while (!leader.signal.aborted) await leader.ask((asked) => asked`select pg_sleep(0.1)`)
+      return 0
     },
   })
   onTestFinished(async () => {
