@@ -107,8 +107,20 @@ async function prepareJournal(sql: Sql, steps: SchemaStep[]): Promise<void> {
 
 /** The steps of versions before the first release were folded into fewer, which do not upgrade what those have made. */
 async function insistOnTheseSteps(sql: Sql, steps: SchemaStep[]): Promise<void> {
-  const journal = await sql<Pick<SchemaStep, 'number' | 'name'>[]>`
-    select number, name from viewkeeper.schema_steps order by number`
+  // One snapshot: somebody else may write the first step meanwhile.
+  const [{ journal, isMade }] = await sql<
+    [{ journal: Pick<SchemaStep, 'number' | 'name'>[]; isMade: boolean }]
+  >`
+    select coalesce((select jsonb_agg(jsonb_build_object('number', number, 'name', name) order by number)
+                       from viewkeeper.schema_steps), '[]') as journal,
+           exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                    where n.nspname = 'viewkeeper' and c.relname = 'definitions') as "isMade"`
+  if (journal.length === 0 && isMade)
+    throw new Problem(
+      'MigrationFailed',
+      'Schema viewkeeper of this database is there without its rows, as a dump of schemas alone restores it (pg_dump --schema-only). Nothing ' +
+        'was changed. Restore its rows from there, too (pg_dump --data-only --schema=viewkeeper), or have it made anew: drop schema viewkeeper cascade',
+    )
   for (const { number, name } of journal) {
     const step = steps[number - 1]
     if (step === undefined || step.name === name) continue
