@@ -70,6 +70,9 @@ interface AppOptions {
   onDefect: (error: unknown) => void
 }
 
+/** What turns the direction of writing or cannot be seen: a page never has it, in no text of others and in no attribute. */
+const unseen = /(?![\n\t\r])\p{Cc}|[\p{Bidi_Control}\u2028\u2029]/gu
+
 type PageContext = Context<{ Bindings: Door }>
 
 /** The page runs its own script, uses its own style sheet, talks to its own server, and is framed by nobody. */
@@ -153,7 +156,8 @@ export function pagesOf({
         {...{ target: target(), base, here, current, isSignedIn, notice, question: env.question }}
       />
     )
-    return context.html(html`<!doctype html>${page}`, status as ContentfulStatusCode)
+    const whole = String(await html`<!doctype html>${page}`)
+    return context.html(whole.replace(unseen, '\uFFFD'), status as ContentfulStatusCode)
   }
 
   for (const [path, name, page] of pages)

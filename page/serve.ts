@@ -10,18 +10,21 @@ import { bodyOfProblem } from '../src/words/problem.ts'
 import { tokenCookie } from './address.ts'
 import type { Door, PageTarget } from './app.tsx'
 
+/** Until its head is whole, a request costs 20 kB and counts as none of those that may be open at once. */
+const limits = { headersTimeout: 5000, requestTimeout: 15_000, connectionsCheckingInterval: 1000 }
+
 /** Sends the answer to a request that has failed. */
 type Answering = (response: ServerResponse) => void
 
 /**
- * A server whose clients have 15 s for a whole request, of which nothing is read once it is answered. What fails while one is answered, at
- * whatever point, is told to `failed`, and ends that answer alone.
+ * A server whose clients have 5 s for the head of a request and 15 s for all of it, of which nothing is read once it is answered. What fails
+ * while one is answered, at whatever point, is told to `failed`, and ends that answer alone.
  */
 export const serverOf = (
   answer: (request: IncomingMessage, response: ServerResponse) => Promise<unknown>,
   failed: (error: unknown) => Answering,
 ): Server =>
-  createServer({ requestTimeout: 15_000, connectionsCheckingInterval: 1000 }, (request, response) => {
+  createServer(limits, (request, response) => {
     response.on('finish', () => request.complete || request.socket.destroySoon())
     answer(request, response).catch((error) => {
       if (response.destroyed) return // the client has left, or the process is stopping

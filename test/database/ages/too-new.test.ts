@@ -7,6 +7,7 @@ import { getWhy } from '../../../src/watch/why.ts'
 import { age } from '../../support/record/past.ts'
 import { insertRow, updateRows } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { ofTestsThemselves } from '../../support/servers/settings.ts'
 
 // An age is never told too new: neither after a refresh by somebody else, nor after the clock of the server was set back.
 
@@ -39,7 +40,7 @@ beforeEach(() => ask('regular'))
 
 describe('a refresh by somebody else after ours', () => {
   test('out of an older snapshot puts back old rows: the view is of an unknown age until the next refresh', async () => {
-    const other = postgres(url, { max: 1 })
+    const other = postgres(url, { max: 1, connection: ofTestsThemselves })
     try {
       await other.unsafe('begin isolation level repeatable read; select from late.t')
       await sql`update late.t set n = n + 1`

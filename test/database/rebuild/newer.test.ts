@@ -4,6 +4,7 @@ import { getBatch } from '../../../src/batch/read-batches.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { deep, eachCase } from '../../support/deep.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { ofTestsThemselves } from '../../support/servers/settings.ts'
 import { accountOf, advanceToEnd, begin } from '../../support/views/batches.ts'
 import { gatedGroup, makeGatedGroup, shadowSchemas, tellRows } from '../../support/views/gated-group.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -15,7 +16,7 @@ const { database, sql, url } = useDatabase()
 
 /** Another client, as psql is one. The server has its counters once its server process is gone. */
 async function byHand(statement: string): Promise<void> {
-  const client = postgres(url, { max: 1 })
+  const client = postgres(url, { max: 1, connection: ofTestsThemselves })
   const [{ pid } = {}] = await client`select pg_backend_pid() as pid`
   await client.unsafe(statement)
   await client.end()

@@ -5,6 +5,7 @@ import { routes } from '../../../src/api/routes.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { eachCase } from '../../support/deep.ts'
 import { useDatabase } from '../../support/servers/database.ts'
+import { ofTestsThemselves } from '../../support/servers/settings.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { sql, as } = useDatabase()
@@ -44,7 +45,7 @@ async function holdAll(): Promise<{ free(): Promise<void> }> {
   return { free }
 
   async function tryOne(): Promise<boolean> {
-    const one = postgres(bounded, { max: 1, fetch_types: false })
+    const one = postgres(bounded, { max: 1, fetch_types: false, connection: ofTestsThemselves })
     try {
       await one`select 1`
     } catch (error) {
@@ -70,7 +71,11 @@ eachCase(served, { quick: 3 })(
 
 test('the application connects meanwhile, and the request succeeds when a connection is free', async () => {
   const { free } = await holdAll()
-  const application = postgres(as('application').url, { max: 1, fetch_types: false })
+  const application = postgres(as('application').url, {
+    max: 1,
+    fetch_types: false,
+    connection: ofTestsThemselves,
+  })
   onTestFinished(() => application.end({ timeout: 1 }))
   expect([...(await application`select 1 as one`)]).toEqual([{ one: 1 }])
   expect(await call('GET /views', 'api')).toMatchObject({ statusCode: 503 })

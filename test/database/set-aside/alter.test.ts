@@ -5,6 +5,7 @@ import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { counts } from '../../support/counts.ts'
 import { deep, eachCase, eachGroup } from '../../support/deep.ts'
 import { administrator, readersOf, useDatabase } from '../../support/servers/database.ts'
+import { ofTestsThemselves } from '../../support/servers/settings.ts'
 import { callAlter } from '../../support/views/alter.ts'
 import { definition } from '../../support/views/frozen.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -458,7 +459,7 @@ describe('locks', () => {
 
   /** Reads the views again and again until `over`. Fails if a read waits for a lock for 10 s: at least five tries of the change are over by then, or it has not let go. */
   async function readWhile(over: () => boolean): Promise<void> {
-    const session = postgres(url, { max: 1, connection: { lock_timeout: 10_000 } })
+    const session = postgres(url, { max: 1, connection: { ...ofTestsThemselves, lock_timeout: 10_000 } })
     while (!over()) await session`select count(*) from far.summit, keep.labels`
     await session.end()
   }

@@ -60,7 +60,9 @@ describe('a refresh by slices', () => {
       request: { view: 'app.daily', slices: { from: '1 Nov 2026', to: '20261107' } },
       response: {
         strategy: 'difference',
-        because: 'computes 7 of about 11 slices of day anew, from 2026-11-01 to 2026-11-07; 0 rows written',
+        because: expect.stringMatching(
+          /^computes 7 of about 1[01] slices of day anew, from 2026-11-01 to 2026-11-07; 0 rows written$/,
+        ),
       },
     })
     const { runId: _, ...told } = result

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { relative } from 'node:path'
 import postgres from 'postgres'
-import { afterAll, beforeAll, beforeEach, inject } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, inject } from 'vitest'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import type { Call } from '../../../src/run/call.ts'
@@ -9,6 +10,7 @@ import type { Database, Sql } from '../../../src/server/database.ts'
 import { explain } from '../evidence/database.ts'
 import { keepEvidence } from '../evidence/evidence.ts'
 import { muchLater } from '../waiting/until.ts'
+import { ofTestsThemselves, setRandomly, settingsSeed } from './settings.ts'
 
 export const schemaFolder = new URL('../../../schema/', import.meta.url)
 
@@ -30,6 +32,7 @@ export const administrator = (url: string): Sql =>
   postgres(url, {
     max: 20,
     onnotice: () => {},
+    connection: ofTestsThemselves,
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
   }) as Sql
 
@@ -59,12 +62,15 @@ export function useDatabase({
     return { url: other.href, database: connectTo(fromUrl(other.href)) }
   }
   const database = connectTo(fromUrl(url.href))
+  let settings: string[] = []
   beforeAll(async () => {
     // A template has one encoding, so a database in another one gets its schema steps by itself.
     const other = `template template0 encoding '${encoding}' locale_provider libc locale 'C'`
     const migratedTemplate = migrated ? `template ${templateDatabase}` : ''
     await admin.unsafe(`create database ${name} ${encoding === undefined ? migratedTemplate : other}`)
     if (migrated && encoding !== undefined) await migrate(database, schemaFolder)
+    if (settingsSeed !== undefined)
+      settings = await setRandomly(sql, name, relative(process.cwd(), expect.getState().testPath ?? ''))
   })
   let failedIn: string | undefined
   beforeEach(({ task, onTestFailed }) => {
@@ -76,7 +82,11 @@ export function useDatabase({
   afterAll(async () => {
     await sql.end({ timeout: 1 })
     if (failedIn === undefined) await admin.unsafe(`drop database ${name} with (force)`)
-    else keepEvidence({ file: failedIn, text: `${keptDatabase} ${name}: npm run test:evidence` })
+    else {
+      keepEvidence({ file: failedIn, text: `${keptDatabase} ${name}: npm run test:evidence` })
+      if (settings.length > 0)
+        keepEvidence({ file: failedIn, text: `SETTINGS_SEED=${settingsSeed}: ${settings.join('; ')}` })
+    }
     await admin.end()
   })
   return { url: url.href, database, sql, as }

@@ -9,6 +9,7 @@ import { literal } from '../../../src/sql/names.ts'
 import { deleteRows } from '../record/rows.ts'
 import { until } from '../waiting/until.ts'
 import { administrator, schemaFolder } from './database.ts'
+import { ofTestsThemselves } from './settings.ts'
 import { startTestServer, type TestServer } from './test-server.ts'
 
 /** Viewkeeper's login. */
@@ -73,6 +74,7 @@ export function useHostileDatabase(parameters: Record<string, string> = {}): Hos
       max_lifetime: null,
       fetch_types: false,
       onnotice: () => {},
+      connection: ofTestsThemselves,
       types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     }) as Sql
   const run = async (role: Role, text: string) => {

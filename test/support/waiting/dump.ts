@@ -1,6 +1,7 @@
 import postgres from 'postgres'
 import { onTestFinished } from 'vitest'
 import type { Sql } from '../../../src/server/database.ts'
+import { ofTestsThemselves } from '../servers/settings.ts'
 
 /** A session that does what pg_dump does, as far as exchanges concern it, at moments that a test chooses. */
 export interface Dump {
@@ -22,7 +23,7 @@ export async function beginDump(url: string, application = 'pg_dump'): Promise<D
   const session = postgres(url, {
     max: 1,
     onnotice: () => {},
-    connection: { application_name: application, search_path: '' },
+    connection: { ...ofTestsThemselves, application_name: application, search_path: '' },
   }) as Sql
   onTestFinished(() => session.end({ timeout: 0 }))
   const [self] = await session<[{ pid: number }]>`select pg_backend_pid() as pid`

@@ -1,5 +1,6 @@
 import postgres from 'postgres'
 import type { Sql } from '../../../src/server/database.ts'
+import { ofTestsThemselves } from '../servers/settings.ts'
 
 /** A session that holds what it has locked until it is told to let go. */
 export interface Holder {
@@ -18,7 +19,7 @@ export async function holdLocks(
   const session = postgres(url, {
     max: 1,
     onnotice: () => {},
-    connection: { application_name: application },
+    connection: { ...ofTestsThemselves, application_name: application },
   }) as Sql
   const [row] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`
   await session.unsafe(`begin; ${statements}`)

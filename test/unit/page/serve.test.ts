@@ -174,6 +174,54 @@ test.each(pages)('%s shows names and messages of others as text, and never as ma
   expect(defects).toEqual([])
 })
 
+const hidden = ['\u202E', '\u2066', '\u200F', '\u0007', '\u001B[2J', '\u009B', '\u2028']
+/** Every text of others with characters that do not show or turn the direction of writing: `public.orders` stays a name. */
+const withHidden = <Answer>(answer: Answer, which: string): Answer =>
+  JSON.parse(JSON.stringify(answer), (key, value) =>
+    typeof value === 'string' && (/\s/.test(value) || proseKeys.includes(key)) && !/^\d{4}-/.test(value)
+      ? `${which}${value}${which}`
+      : value,
+  )
+const proseKeys = [
+  'comment',
+  'message',
+  'text',
+  'query',
+  'sql',
+  'definition',
+  'because',
+  'requestedBy',
+  'caller',
+  'name',
+  'schema',
+  'note',
+]
+
+test.each([
+  ...pages,
+  '/page/graph?view=X',
+  '/?q=X&sort=X&state=X&rows=X',
+  '/page/runs?view=X&day=X&since=X&status=X&as=X',
+  '/page/actions?view=X',
+  '/page/views/X',
+  '/page/runs/X?told=X',
+  '/page/X',
+])(
+  '%s has no raw character that does not show or turns the direction of writing, wherever it stands',
+  async (path) => {
+    for (const which of hidden) {
+      const { get, defects } = await serve((asked) => {
+        const answer = scene(asked)
+        return answer && withHidden(answer, which)
+      })
+      const { body } = await get(path.replaceAll('X', encodeURIComponent(`a${which}b`)))
+      expect(body.toString()).toContain('<main')
+      expect(body.toString().match(/(?![\n\t])\p{Cc}|[\p{Bidi_Control}\u2028\u2029]/u)).toBeNull()
+      expect(defects).toEqual([])
+    }
+  },
+)
+
 test.each([
   ['/?q=%3Cb%3E&sort=%3Cb%3E&state=%3Cb%3E&rows=%3Cb%3E', 200],
   ['/page/graph?q=%3Cb%3E', 200],

@@ -5,6 +5,7 @@ import { refresh } from '../../../../src/run/refresh.ts'
 import type { Sql } from '../../../../src/server/database.ts'
 import { deep, eachCase } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { ofTestsThemselves } from '../../../support/servers/settings.ts'
 import { holdLocks, whileLocked } from '../../../support/waiting/holder.ts'
 import { until } from '../../../support/waiting/until.ts'
 
@@ -47,7 +48,10 @@ async function underReaders<T>(
   let over = false
   let reads = 0
   const reading = views.map(async (view) => {
-    const session = postgres(url, { max: 1, connection: { lock_timeout: mostMs } }) as Sql
+    const session = postgres(url, {
+      max: 1,
+      connection: { ...ofTestsThemselves, lock_timeout: mostMs },
+    }) as Sql
     while (!over) {
       await session
         .unsafe(`select count(*), pg_sleep(${readMs / 1000}) from ${view}`)

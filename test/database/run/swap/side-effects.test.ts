@@ -3,6 +3,7 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Strategy } from '../../../../src/catalog/plan/definition.ts'
 import { refresh } from '../../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { ofTestsThemselves } from '../../../support/servers/settings.ts'
 import { until } from '../../../support/waiting/until.ts'
 
 // What a refresh does to those who did not ask for it: docs/strategies.md has the figures.
@@ -105,7 +106,10 @@ describe('event triggers', () => {
 test.each(strategies)(
   'a prepared statement with a generic plan reads the new rows after %s',
   async (strategy) => {
-    const session = postgres(url, { max: 1, connection: { plan_cache_mode: 'force_generic_plan' } })
+    const session = postgres(url, {
+      max: 1,
+      connection: { ...ofTestsThemselves, plan_cache_mode: 'force_generic_plan' },
+    })
     try {
       await session.unsafe(
         'prepare whole as select * from mv; prepare one as select version from mv where id = 7',

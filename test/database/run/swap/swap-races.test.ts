@@ -7,6 +7,7 @@ import type { ProblemCode } from '../../../../src/words/problem.ts'
 import { counts } from '../../../support/counts.ts'
 import { deep, eachCase } from '../../../support/deep.ts'
 import { callOn, useDatabase } from '../../../support/servers/database.ts'
+import { ofTestsThemselves } from '../../../support/servers/settings.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../../support/views/slow-view.ts'
 import { untilToldToComeBack } from '../../../support/waiting/told.ts'
 import { until } from '../../../support/waiting/until.ts'
@@ -31,7 +32,12 @@ const swap = (view: string, more = {}) => refresh({ view, strategy: 'swap', ...m
 
 /** Calls `work` with a session of its own. */
 async function withSession<T>(work: (session: Sql) => Promise<T>): Promise<T> {
-  const session = postgres(url, { max: 1, idle_timeout: 0, onnotice: () => {} }) as Sql
+  const session = postgres(url, {
+    max: 1,
+    idle_timeout: 0,
+    onnotice: () => {},
+    connection: ofTestsThemselves,
+  }) as Sql
   try {
     return await work(session)
   } finally {
