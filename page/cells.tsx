@@ -103,7 +103,7 @@ export const Facts: FC<{ facts: Fact[] }> = ({ facts }) => (
 
 /** What a cell of a resource says, with links and tooltips. */
 export const Told: FC<{ cell: Cell }> = ({ cell }) => {
-  if (cell === null || typeof cell === 'string') return <>{cell}</>
+  if (cell == null || typeof cell === 'string') return <>{cell}</>
   if (Array.isArray(cell))
     return (
       <>

@@ -33,7 +33,7 @@ export const factLines = (facts: Fact[], now: Date, output: Output): string[] =>
 
 /** What a cell says. `wide` writes moments and names in full. */
 export function textOf(cell: Cell, now: Date, wide = false): string {
-  if (cell === null || typeof cell === 'string') return cell ?? ''
+  if (cell == null || typeof cell === 'string') return cell ?? ''
   if (Array.isArray(cell)) return cell.map((each) => textOf(each, now, wide)).join('')
   if ('sign' in cell) return cell.word ?? cell.sign.word
   if ('view' in cell) return short(cell.view)
@@ -50,7 +50,7 @@ export function textOf(cell: Cell, now: Date, wide = false): string {
 }
 
 function toneOf(cell: Cell): SignTone | undefined {
-  if (cell === null || typeof cell === 'string') return undefined
+  if (cell == null || typeof cell === 'string') return undefined
   if (Array.isArray(cell)) return cell.map(toneOf).find((tone) => tone !== undefined)
   if ('age' in cell) return cell.age.stale ? 'warn' : undefined
   if ('tone' in cell) return cell.tone

@@ -141,6 +141,6 @@ export const viewsCell = (views: string[], most: number): Cell => [
 export const without = <Row>(columns: Column<Row>[], name: string): Column<Row>[] =>
   columns.filter((column) => column.name !== name)
 
-/** Whether a cell says nothing. */
-export const isEmpty = (cell: Cell): boolean =>
-  Array.isArray(cell) ? cell.every(isEmpty) : cell === null || cell === ''
+/** Whether a cell says nothing; so does a field that the answer of an older version lacks. */
+export const isEmpty = (cell: Cell | undefined): boolean =>
+  Array.isArray(cell) ? cell.every(isEmpty) : cell == null || cell === ''
