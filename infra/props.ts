@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { Token } from 'aws-cdk-lib'
 import type { DomainMappingOptions } from 'aws-cdk-lib/aws-apigatewayv2'
 import type { IPeer, ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2'
+import type { IEventBus } from 'aws-cdk-lib/aws-events'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IDatabaseCluster, IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
@@ -183,10 +184,15 @@ export interface ViewkeeperProps extends CommonOptions {
    */
   readonly metricsPerView?: boolean
   /**
-   * The bus that gets the [events for programs](events.md); `false`: no events.
-   * @default 'default'
+   * Whether there are [events for programs](events.md).
+   * @default true
    */
-  readonly eventBus?: string | false
+  readonly events?: boolean
+  /**
+   * The bus that gets them.
+   * @default - the default bus of the account
+   */
+  readonly eventBus?: IEventBus
   /**
    * Whether X-Ray traces functions and batches, 5 USD per million.
    * @default false
@@ -205,8 +211,6 @@ const retentionRule = `must be one of ${retentionDays.join(', ')}`
 
 /** A text of this form, or a text that only the deploy knows, such as the id of something that the app makes. */
 const textOrToken = (form: RegExp, message: string) => textLike(form, message, Token.isUnresolved)
-
-const busRule = 'must be false, or the name or the ARN of an event bus'
 
 const schema = z
   .strictObject({
@@ -260,15 +264,8 @@ const schema = z
     architecture: z.enum(['arm64', 'x86_64']).default('arm64'),
     refreshOnDeploy: z.boolean().default(false),
     metricsPerView: z.boolean().default(false),
-    eventBus: z
-      .union(
-        [
-          textOrToken(/^(arn:[\w-]+:events:[\w-]+:\d{12}:event-bus\/)?[\w./-]{1,256}$/, busRule),
-          z.literal(false, busRule),
-        ],
-        busRule,
-      )
-      .default('default'),
+    events: z.boolean().default(true),
+    eventBus: construct,
     tracing: z.boolean().default(false),
   } satisfies Record<keyof ViewkeeperProps, z.ZodType>)
   .refine(({ authentication: way, loginSecret }) => way === 'secret' || loginSecret === undefined, {
@@ -283,10 +280,21 @@ const schema = z
     path: ['apiDomain'],
     message: "must be left out with api: 'none'",
   })
+  .refine(({ events, eventBus }) => events || eventBus === undefined, {
+    path: ['eventBus'],
+    message: 'must be left out with events: false',
+  })
   .refine(({ topics, alarmEmails }) => topics === undefined || alarmEmails.length === 0, {
     path: ['alarmEmails'],
     message: 'must be left out with topics: subscribe the addresses to topics.mail',
   })
+  .transform(({ environmentName, physicalName = environmentName, events, eventBus: bus, ...rest }) => ({
+    ...rest,
+    environmentName,
+    physicalName,
+    bus: bus as ViewkeeperProps['eventBus'],
+    eventBus: events && ((bus as ViewkeeperProps['eventBus'])?.eventBusArn ?? 'default'),
+  }))
 
 /** The props whose values are constructs, or made of them. */
 type OfConstructs =
@@ -301,8 +309,7 @@ type OfConstructs =
   | 'apiDomain'
 
 /** The props after validation, with every default filled in. */
-export type ValidProps = Omit<z.output<typeof schema>, OfConstructs> &
-  Pick<ViewkeeperProps, OfConstructs> & { physicalName: string }
+export type ValidProps = Omit<z.output<typeof schema>, OfConstructs> & Pick<ViewkeeperProps, OfConstructs>
 
 /** A mistake in the props. The message is for the person who edits them. */
 export class OptionsError extends Error {
@@ -320,7 +327,7 @@ export function refuseProps(path: string, problems: string[]): never {
  */
 export function validProps(path: string, props: ViewkeeperProps): ValidProps {
   const result = schema.safeParse(props, inWords)
-  if (result.success) return { physicalName: result.data.environmentName, ...result.data } as ValidProps
+  if (result.success) return result.data as ValidProps
   const isLater = (field = '') => Token.isUnresolved(props[field as keyof ViewkeeperProps])
   return refuseProps(
     path,

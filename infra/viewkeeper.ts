@@ -2,53 +2,55 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { Annotations, Duration, Stack, Tags, Validations } from 'aws-cdk-lib'
-import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch'
+import { Annotations, Duration, Fn, Tags, Validations } from 'aws-cdk-lib'
+import { type Alarm, type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch'
 import { Connections, type IConnectable, type ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
-import type { ManagedPolicy } from 'aws-cdk-lib/aws-iam'
+import { EventBus, type IEventBus, type OnEventOptions, type Rule } from 'aws-cdk-lib/aws-events'
+import type { Grant, IGrantable, ManagedPolicy } from 'aws-cdk-lib/aws-iam'
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
-import type { ITopic } from 'aws-cdk-lib/aws-sns'
+import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
-import { type CfnParameter, StringParameter } from 'aws-cdk-lib/aws-ssm'
+import { type CfnParameter, StringListParameter } from 'aws-cdk-lib/aws-ssm'
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
-import type { Construct, IDependable } from 'constructs'
+import { Construct, type IDependable } from 'constructs'
 import type { FunctionName } from '../src/api/functions.ts'
-import { type Address, parameterName } from '../src/api/lambda/aws-names.ts'
+import {
+  type Address,
+  addressKeys,
+  metricNames,
+  parameterName,
+  perViewMetricNames,
+} from '../src/api/lambda/aws-names.ts'
 import type { PolicyName } from '../src/api/route.ts'
 import type { Definition } from '../src/catalog/plan/definition.ts'
 import { batchesOf, nightlyBatch, type ScheduledView, scheduledViews } from '../src/catalog/plan/scheduled.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import type { AlarmName } from '../src/watch/plan/alarms.ts'
+import { type EventType, eventTypes } from '../src/words/event.ts'
 import { count } from '../src/words/phrases.ts'
 import { Database } from './database/database.ts'
 import { insistOnHere, insistOnOne } from './fixed-names.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
 import { Functions, FunctionsNetwork, Migration, RefreshOnDeploy } from './functions/functions.ts'
-import { Sending } from './functions/sending.ts'
+import { addRule, Sending } from './functions/sending.ts'
 import type { FunctionSurroundings, ViewkeeperFunction } from './functions/viewkeeper-function.ts'
+import type { IViewkeeper, OnViewOptions, ViewkeeperAttributes } from './interface.ts'
 import { monitorTimes } from './monitor-times.ts'
-import { Alarms } from './monitoring/alarms.ts'
+import { Alarms, ownMetric } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
 import { type AlarmTopics, Topics } from './monitoring/topics.ts'
+import { grantTo, Policies } from './policies.ts'
 import { refuseProps, type ValidProps, type ViewkeeperProps, validProps } from './props.ts'
 import { readFrozenDefinitions, Schedules, scheduleName, watchConcurrency } from './schedules/schedules.ts'
-import {
-  type Granted,
-  grantedOf,
-  ImportedViewkeeper,
-  Policies,
-  stageArn,
-  ViewkeeperBase,
-} from './viewkeeper-base.ts'
 
 /**
  * One environment in anybody's stack: Viewkeeper's functions, API, schedules and alarms, and the network path to the
  * database. Props that are not valid are refused, each by its name. Nothing here is protected, so that a failed first
  * deploy can be rolled back.
  */
-export class Viewkeeper extends ViewkeeperBase implements IConnectable {
+export class Viewkeeper extends Construct implements IViewkeeper, IConnectable {
   readonly environmentName: string
   /** The functions, by name. */
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>
@@ -75,18 +77,21 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   readonly database: Database
   /** With `secret`: user and password of Viewkeeper's role, in the format that rotations of AWS read. */
   readonly loginSecret?: ISecret
-  /** @internal */
-  protected readonly _granted: Granted
-  /** @internal */
-  protected readonly _eventBus: string
   private readonly api?: Api
+  private readonly said: ViewkeeperAttributes
 
-  /**
-   * An environment that some app has deployed in this account and region, found by its name. It has the address, the notices,
-   * the grants and the metrics.
-   */
-  static fromEnvironmentName(scope: Construct, id: string, environmentName: string): ViewkeeperBase {
-    return new ImportedViewkeeper(scope, id, environmentName)
+  /** An environment that some app has deployed in this account and region, found by its name. CloudFormation reads its parameter. */
+  static fromEnvironmentName(scope: Construct, id: string, environmentName: string): IViewkeeper {
+    const list = StringListParameter.valueForTypedListParameter(scope, parameterName(environmentName))
+    const { eventBus, ...said } = Object.fromEntries(
+      addressKeys.map((key, at) => [key, Fn.select(at, list)]),
+    ) as unknown as Address
+    return imported(scope, id, { environmentName, ...said }, eventBus)
+  }
+
+  /** The same, told what its parameter has. */
+  static fromAttributes(scope: Construct, id: string, attributes: ViewkeeperAttributes): IViewkeeper {
+    return imported(scope, id, attributes)
   }
 
   constructor(scope: Construct, id: string, given: ViewkeeperProps) {
@@ -158,14 +163,8 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     })
     this.topics = topics
     this.notices = topics.notices
-    // An empty value would be no value for another app.
-    this._eventBus = props.eventBus === false ? 'none' : props.eventBus
-    this._granted = this.publish(physicalName, functions, topics)
-    this.policies = new Policies(this, 'Policies', {
-      environmentName,
-      physicalName,
-      granted: this._granted,
-    }).all
+    this.said = this.publish(props, functions, topics)
+    this.policies = new Policies(this, 'Policies', this.said).all
 
     const scheduled = props.scheduledViews ?? scheduledViews(migrations.definitions)
     const schedules = this.addSchedules(props, scheduled)
@@ -183,7 +182,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       functions,
       topics,
       isMailed: props.alarmEmails.length > 0,
-      eventBus: props.eventBus,
+      bus: this.said.eventBus,
       hasDue: props.monitorEveryMinutes !== false && (props.schedules || noClock).views,
     })
     const alarms = new Alarms(this, 'Alarms', {
@@ -211,9 +210,96 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       }).name
   }
 
-  /** The address of the HTTP API, with a slash at its end. Refused with `api: 'none'`. */
   get apiUrl(): string {
-    return this.api?.url ?? refuseProps(this.node.path, ["api: is 'none', so there is no apiUrl"])
+    return this.said.apiUrl ?? refuseProps(this.node.path, ['api: there is none, so there is no apiUrl'])
+  }
+
+  grantRead(grantee: IGrantable): Grant {
+    return grantTo(this, 'read', this.said, grantee)
+  }
+
+  grantRefresh(grantee: IGrantable): Grant {
+    return grantTo(this, 'refresh', this.said, grantee)
+  }
+
+  grantOperate(grantee: IGrantable): Grant {
+    return grantTo(this, 'operate', this.said, grantee)
+  }
+
+  grantDefine(grantee: IGrantable): Grant {
+    return grantTo(this, 'define', this.said, grantee)
+  }
+
+  onViewRefreshed(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, ['ViewRefreshed'], options)
+  }
+
+  onViewFailed(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, ['ViewFailed'], options)
+  }
+
+  onBatchEnded(id: string, options?: OnEventOptions): Rule {
+    return this.onEvents(id, ['BatchEnded'], options)
+  }
+
+  onIncidentOpened(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, ['IncidentOpened'], options)
+  }
+
+  onIncidentChanged(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, ['IncidentChanged'], options)
+  }
+
+  onIncidentResolved(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, ['IncidentResolved'], options)
+  }
+
+  onEvent(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, eventTypes, options)
+  }
+
+  metricSuccesses(options?: MetricOptions, view?: string): Metric {
+    return ownMetric(this.environmentName, metricNames.runsSucceeded, Stats.SUM, options, view)
+  }
+
+  metricFailures(options?: MetricOptions, view?: string): Metric {
+    return ownMetric(this.environmentName, metricNames.runsFailed, Stats.SUM, options, view)
+  }
+
+  metricRefreshDuration(view: string, options?: MetricOptions): Metric {
+    return ownMetric(this.environmentName, perViewMetricNames.refreshDuration, Stats.AVERAGE, options, view)
+  }
+
+  metricSlowRuns(options?: MetricOptions): Metric {
+    return ownMetric(this.environmentName, metricNames.runsSlow, Stats.SUM, options)
+  }
+
+  metricLostBatches(options?: MetricOptions): Metric {
+    return ownMetric(this.environmentName, metricNames.batchesLost, Stats.SUM, options)
+  }
+
+  metricFailedViews(options?: MetricOptions): Metric {
+    return ownMetric(this.environmentName, metricNames.viewsFailed, Stats.MAXIMUM, options)
+  }
+
+  metricStaleViews(options?: MetricOptions): Metric {
+    return ownMetric(this.environmentName, metricNames.viewsStale, Stats.MAXIMUM, options)
+  }
+
+  metricMissingViews(options?: MetricOptions): Metric {
+    return ownMetric(this.environmentName, metricNames.viewsMissing, Stats.MAXIMUM, options)
+  }
+
+  metricSuspendedViews(options?: MetricOptions): Metric {
+    return ownMetric(this.environmentName, metricNames.viewsSuspended, Stats.MAXIMUM, options)
+  }
+
+  metricSetAsideViews(options?: MetricOptions): Metric {
+    return ownMetric(this.environmentName, metricNames.viewsSetAside, Stats.MAXIMUM, options)
+  }
+
+  private onEvents(id: string, types: readonly EventType[], options?: OnViewOptions): Rule {
+    return addRule(this, id, types, this.said, options)
   }
 
   /** Reads the folder of migrations. Also without schedules of views: a folder that a deploy would refuse is refused now. */
@@ -243,28 +329,31 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     return queue
   }
 
-  /** Writes down where things are, for callers and other apps, and says what they may be granted. */
-  private publish(physicalName: string, { migrate }: EachFunction, { mail, notices }: Topics): Granted {
-    const { environmentName, api } = this
-    const address: Address = {
+  /** Writes down where things are, for the command line and other apps. */
+  private publish(
+    { environmentName, physicalName, eventBus, bus }: ValidProps,
+    { migrate }: EachFunction,
+    { mail, notices }: Topics,
+  ): ViewkeeperAttributes {
+    const told = {
       physicalName,
-      apiUrl: api?.url ?? 'none',
-      apiArn: api ? stageArn(this, api) : 'none',
+      ...(this.api && { apiUrl: this.api.url, apiArn: this.api.stageArn }),
       migrateArn: migrate.lambda.functionArn,
       mailTopicArn: mail.topicArn,
       noticesTopicArn: notices.topicArn,
-      eventBus: this._eventBus,
     }
+    const address: Partial<Address> = { ...told, eventBus: eventBus || 'none' }
     // By this the command line finds the environment, in whatever stack it stands.
-    const parameter = new StringParameter(this, 'Parameter', {
+    const parameter = new StringListParameter(this, 'Parameter', {
       parameterName: parameterName(environmentName),
-      description: `Viewkeeper ${environmentName}: where it is, for the command line`,
-      stringValue: Stack.of(this).toJsonString(address),
+      description: `Viewkeeper ${environmentName}: ${addressKeys.join()}`,
+      // An empty value would be no value for another app.
+      stringListValue: addressKeys.map((key) => address[key] ?? 'none'),
     })
     // Whatever the id of the construct becomes, it is the same parameter. No name of an environment has a capital.
     const { defaultChild } = parameter.node as { defaultChild?: CfnParameter }
     defaultChild?.overrideLogicalId(`ViewkeeperParameter${environmentName.replaceAll('-', 'X')}`)
-    return grantedOf(this, environmentName, address)
+    return { environmentName, ...told, ...(eventBus && { eventBus: bus ?? defaultBus(this) }) }
   }
 
   /** Migrates the database on each deploy: after what the migration needs, and before what must not run on the old schema. */
@@ -310,6 +399,20 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     watchConcurrency(this, batches)
     return schedules
   }
+}
+
+const defaultBus = (scope: Construct): IEventBus => EventBus.fromEventBusName(scope, 'Bus', 'default')
+
+/** An environment of another app: the methods of the construct, on what is said of it, and none of its resources. */
+function imported(scope: Construct, id: string, said: ViewkeeperAttributes, bus?: string): IViewkeeper {
+  const own: Construct = Reflect.construct(Construct, [scope, id], Viewkeeper)
+  const eventBus =
+    said.eventBus ?? (bus === undefined ? defaultBus(own) : EventBus.fromEventBusName(own, 'Bus', bus))
+  return Object.assign(own as Viewkeeper, {
+    environmentName: said.environmentName,
+    notices: Topic.fromTopicArn(own, 'Notices', said.noticesTopicArn),
+    said: { ...said, eventBus },
+  })
 }
 
 /** What the command line says of one deploy, and no file remembers: `-c viewMigrations=false` leaves out the migrations of views. */

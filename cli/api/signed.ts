@@ -1,6 +1,6 @@
 import { GetParameterCommand } from '@aws-sdk/client-ssm'
 import { readViews } from '../../src/api/ask.ts'
-import { type Address, parameterName } from '../../src/api/lambda/aws-names.ts'
+import { type Address, addressKeys, parameterName } from '../../src/api/lambda/aws-names.ts'
 import { nearest, parseName } from '../../src/words/names.ts'
 import { Problem } from '../../src/words/problem.ts'
 import { readConfig, regionOf } from '../project/folders.ts'
@@ -150,12 +150,7 @@ const titles = {
 type Sought = keyof typeof titles
 
 function readAddress(text: string, environment: string, what: Sought): string {
-  let found: string | undefined
-  try {
-    found = (JSON.parse(text) as Partial<Address>)[what]
-  } catch {
-    // Told below.
-  }
+  const found = text.split(',')[addressKeys.indexOf(what)]
   if (found === 'none')
     throw new Problem(
       'InvalidRequest',

@@ -1,4 +1,4 @@
-import { RemovalPolicy } from 'aws-cdk-lib'
+import { RemovalPolicy, Stack } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
 import {
   type DomainMappingOptions,
@@ -31,7 +31,8 @@ export interface ApiProps {
 export class Api extends Construct {
   /** Ends in a slash. */
   readonly url: string
-  readonly apiId: string
+  /** Of the stage, in which the routes are. */
+  readonly stageArn: string
   /** The log group of all requests. */
   readonly logGroupName: string
   readonly stageName = '$default'
@@ -75,7 +76,11 @@ export class Api extends Construct {
       accessLogSettings: { destination: new LogGroupLogDestination(logGroup), format: accessLogFormat },
     })
     this.url = props.domain ? `${stage.domainUrl.replace(/\/$/, '')}/` : stage.url
-    this.apiId = this.api.apiId
+    this.stageArn = Stack.of(this).formatArn({
+      service: 'execute-api',
+      resource: this.api.apiId,
+      resourceName: this.stageName,
+    })
   }
 
   /** How many requests were answered with 5xx. */

@@ -1,5 +1,5 @@
-import { CfnParameter, Reference, Stack, Token, Tokenization } from 'aws-cdk-lib'
-import { EventBus, type IEventBus, type IRuleTarget, type OnEventOptions, Rule } from 'aws-cdk-lib/aws-events'
+import { Stack } from 'aws-cdk-lib'
+import { type IEventBus, type IRuleTarget, Rule } from 'aws-cdk-lib/aws-events'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Construct, type IConstruct } from 'constructs'
@@ -7,6 +7,7 @@ import type { FunctionName } from '../../src/api/functions.ts'
 import { quoteIdentifier } from '../../src/sql/names.ts'
 import { type EventType, eventSource } from '../../src/words/event.ts'
 import { displayPart, parseName } from '../../src/words/names.ts'
+import type { OnViewOptions, ViewkeeperAttributes } from '../interface.ts'
 import { refuseProps } from '../props.ts'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
@@ -16,8 +17,8 @@ interface SendingProps {
   topics: Record<'mail' | 'notices', ITopic>
   /** Whether addresses of the environment subscribe to the mails. */
   isMailed: boolean
-  /** The name or the ARN of the bus; false: there are no events. */
-  eventBus: string | false
+  /** The bus of the events; undefined: there are none. */
+  bus: IEventBus | undefined
   /** Whether the monitor asks for what is due by target lags. */
   hasDue: boolean
 }
@@ -27,7 +28,7 @@ interface SendingProps {
  * schedule calls `send`, outside, which asks `monitor`, inside, and sends what it is handed. It calls `start-batch` for what is due.
  */
 export class Sending extends Construct {
-  constructor(scope: Construct, id: string, { functions, topics, isMailed, eventBus, hasDue }: SendingProps) {
+  constructor(scope: Construct, id: string, { functions, topics, isMailed, bus, hasDue }: SendingProps) {
     super(scope, id)
     const { send, 'start-batch': startBatch } = functions
     send.lambda.addEnvironment('MAIL_TOPIC_ARN', topics.mail.topicArn)
@@ -41,55 +42,20 @@ export class Sending extends Construct {
         resources: [topics.mail.topicArn, topics.notices.topicArn],
       }),
     )
-    if (eventBus !== false) {
-      if (isArn(eventBus) === undefined)
-        refuseProps(scope.node.path, [
-          'eventBus: nobody knows before the deploy whether this is a name or an ARN, and the policy of the functions needs to know. Name ' +
-            'eventBusName or eventBusArn of an IEventBus, or write the text out',
-        ])
+    if (bus)
       send.lambda.addToRolePolicy(
         new PolicyStatement({
           actions: ['events:PutEvents'],
-          resources: [busOf(this, 'Bus', eventBus).eventBusArn],
+          resources: [bus.eventBusArn],
           // It cannot pretend to be another program.
           conditions: { StringEqualsIfExists: { 'events:source': eventSource } },
         }),
       )
-    }
     if (hasDue) {
       send.lambda.addEnvironment('START_BATCH_FUNCTION', startBatch.lambda.functionName)
       send.mayCall(startBatch)
     }
   }
-}
-
-/** Whether this is the ARN of a bus, and not its name; undefined if only the deploy knows. */
-function isArn(nameOrArn: string): boolean | undefined {
-  if (nameOrArn.startsWith('arn:')) return true
-  if (!Token.isUnresolved(nameOrArn)) return false
-  const parts = Tokenization.reverseString(nameOrArn)
-  const token = parts.firstToken
-  // A name may have a token at its begin, such as the name of the stack.
-  if (parts.length > 1)
-    return parts.join({ join: (left, right) => `${left}${right}` }).includes(':event-bus/')
-  if (!Reference.isReference(token) || token.target instanceof CfnParameter) return undefined
-  if (token.displayName === 'Arn') return true
-  return ['Ref', 'Name'].includes(token.displayName) ? false : undefined
-}
-
-/** The bus of this name or ARN. A rule takes both, so what nobody knows may be either. */
-const busOf = (scope: Construct, id: string, nameOrArn: string): IEventBus =>
-  isArn(nameOrArn)
-    ? EventBus.fromEventBusArn(scope, id, nameOrArn)
-    : EventBus.fromEventBusName(scope, id, nameOrArn)
-
-/** Which events of views a rule takes, and what it calls for each. */
-export interface OnViewOptions extends OnEventOptions {
-  /**
-   * The views, as SQL writes them; a name without a schema is one of `public`.
-   * @default - every view
-   */
-  views?: string[]
 }
 
 /**
@@ -100,16 +66,16 @@ export function addRule(
   scope: Construct,
   id: string,
   types: readonly EventType[],
-  { environmentName, eventBus }: { environmentName: string; eventBus: string },
+  { environmentName, eventBus }: Pick<ViewkeeperAttributes, 'environmentName' | 'eventBus'>,
   { views, target, eventPattern, crossStackScope, ...options }: OnViewOptions = {},
 ): Rule {
-  if (eventBus === 'none')
-    refuseProps(scope.node.path, [`eventBus: is false, so there are no events for the rule ${id}`])
+  if (eventBus === undefined)
+    refuseProps(scope.node.path, [`events: is false, so there are none for the rule ${id}`])
   const place =
     crossStackScope ??
     (scope.node.tryFindChild('Events') as Construct | undefined) ??
     new Construct(scope, 'Events')
-  const rule = new Rule(place, id, { ...options, eventBus: busOf(place, `${id}Bus`, eventBus) })
+  const rule = new Rule(place, id, { ...options, eventBus })
   rule.addEventPattern({
     source: [eventSource],
     detailType: [...types],

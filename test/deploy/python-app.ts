@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Address, parameterName } from '../../src/api/lambda/aws-names.ts'
+import { type Address, addressKeys, parameterName } from '../../src/api/lambda/aws-names.ts'
 import { succeed } from './support/command.ts'
 
 /** What the app in Python takes from the parameter of the environment. */
@@ -18,8 +18,11 @@ export async function synthesizePythonApp(python: string, folder: string): Promi
   })
   const text = readFileSync(join(outdir, 'Reports.template.json'), 'utf8')
   const { Parameters } = JSON.parse(text) as { Parameters: Record<string, { Type: string; Default: string }> }
-  const read = Object.values(Parameters).map(({ Default }) => Default)
-  assert.ok(read.includes(parameterName('production')), text)
-  const keys = [...text.matchAll(/"\\"(\w+)\\":\\""/g)].map(([, key]) => key)
-  assert.deepEqual([...new Set(keys)].sort(), taken)
+  const lists = Object.values(Parameters).filter(({ Type }) => Type.endsWith('<List<String>>'))
+  assert.deepEqual(
+    lists.map(({ Default }) => Default),
+    [parameterName('production')],
+  )
+  const read = [...text.matchAll(/"Fn::Select": \[\s*(\d+)/g)].map(([, at]) => addressKeys[Number(at)])
+  assert.deepEqual([...new Set(read)].sort(), taken)
 }

@@ -283,7 +283,7 @@ test('AWS: every command names the environment', async () => {
   // SSM and Lambda.
   const aws = createServer(async (request, response) => {
     const asked = JSON.parse((await text(request)) || '{}')
-    const Value = JSON.stringify({ apiUrl: gateway.url, migrateArn: 'migrate' })
+    const Value = `${gateway.url},none,migrate`
     const answer =
       asked.Name === parameterName('production')
         ? { Parameter: { Value } }

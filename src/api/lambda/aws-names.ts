@@ -61,19 +61,21 @@ export const perViewDimensions = (environment: string, view: string): Record<str
 /** The parameter of SSM by which the command line finds an environment. */
 export const parameterName = (environment: string): string => `/viewkeeper/${environment}`
 
-/** What the parameter says, as JSON. */
-export interface Address {
-  /** What the names of its alarms have in the place of the environment's name. */
-  physicalName: string
-  /** The address of the HTTP API, with a slash at its end; `none`: there is no API, and so no `apiArn`. */
-  apiUrl: string
+/** What the parameter says, in this order: a list with commas, as CloudFormation reads it. What does not exist is `none`. */
+export const addressKeys = [
+  /** The address of the HTTP API, with a slash at its end. */
+  'apiUrl',
   /** What another CDK app needs to grant rights: the ARN of the API's stage, and of the function that serves the command line. */
-  apiArn: string
-  migrateArn: string
+  'apiArn',
+  'migrateArn',
   /** The topic of the mails. */
-  mailTopicArn: string
+  'mailTopicArn',
   /** The topic of the notices. */
-  noticesTopicArn: string
-  /** The name or the ARN of the bus that gets the events; `none`: there are no events. */
-  eventBus: string
-}
+  'noticesTopicArn',
+  /** The name or the ARN of the bus that gets the events. */
+  'eventBus',
+  /** What the names of its alarms have in the place of the environment's name. */
+  'physicalName',
+] as const
+
+export type Address = Record<(typeof addressKeys)[number], string>

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { addressKeys } from '../../../src/api/lambda/aws-names.ts'
 import { type PolicyName, policyNames } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
 import { kinds, type Properties, type Synthesized } from '../support/synth.ts'
@@ -19,7 +20,7 @@ const written = (value: unknown): string => {
   if (typeof value === 'string') return value
   const reference = value as { Ref?: string; 'Fn::GetAtt'?: string[]; 'Fn::Join'?: [string, unknown[]] }
   return (
-    reference['Fn::Join']?.[1].map(written).join('') ??
+    reference['Fn::Join']?.[1].map(written).join(reference['Fn::Join'][0]) ??
     `<${reference.Ref ?? reference['Fn::GetAtt']?.join('.')}>`
   )
 }
@@ -108,9 +109,10 @@ test('every policy may read the parameter of this environment and no other', () 
 
 test('the parameter says where the API is, and what other apps grant and listen to', () => {
   const [api] = kinds.created.one('AWS::ApiGatewayV2::Api')
-  const valueIn = (stack: Synthesized) =>
-    JSON.parse(written(stack.one('AWS::SSM::Parameter')[1].Properties.Value))
-  expect(valueIn(kinds.created)).toEqual({
+  const [, { Properties }] = kinds.created.one('AWS::SSM::Parameter')
+  expect(Properties.Type).toBe('StringList')
+  const values = written(Properties.Value).split(',')
+  expect(Object.fromEntries(addressKeys.map((key, at) => [key, values[at]]))).toEqual({
     physicalName: 'test',
     eventBus: 'default',
     apiUrl: `https://<${api}>.execute-api.<AWS::Region>.<AWS::URLSuffix>/`,

@@ -131,13 +131,13 @@ describe("with api: 'none'", () => {
     expect(text).not.toContain('/aws/vendedlogs/viewkeeper/test/api')
     expect(Object.keys(viewkeeper.alarms)).not.toContain('api-errors')
     expect(Object.keys(viewkeeper.alarms)).toContain('silent-monitor')
-    expect(() => viewkeeper.apiUrl).toThrow("api: is 'none', so there is no apiUrl")
+    expect(() => viewkeeper.apiUrl).toThrow('api: there is none, so there is no apiUrl')
   })
 
   test('every function is there, and the parameter says that there is no API', () => {
     expect(synthesized.functions()).toEqual(everyFunction)
-    const said = JSON.stringify(synthesized.one('AWS::SSM::Parameter')[1].Properties.Value)
-    expect(said).toContain(String.raw`\"apiUrl\":\"none\",\"apiArn\":\"none\"`)
+    const [, { Properties }] = synthesized.one('AWS::SSM::Parameter')
+    expect(Properties.Value['Fn::Join'][1][0]).toBe('none,none')
   })
 
   test.each(['Read', 'Refresh', 'Operate'] as const)('grant%s is refused: it would allow nothing', (name) => {
@@ -326,7 +326,8 @@ describe('an environment that another app has deployed', () => {
     if (name === 'Fn::Split') return (second as string).split(first)
     if (name === 'Fn::Select') return (second as string[])[Number(first)]
     if (name === 'Fn::GetAtt') return `<${first}.${second}>`
-    if (name === 'Ref' && String(given).startsWith('SsmParameterValue')) return deploy(parameter.Value)
+    if (name === 'Ref' && String(given).startsWith('SsmParameterValue'))
+      return String(deploy(parameter.Value)).split(',')
     if (name === 'Ref') return `<${given}>`
     return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, deploy(each)]))
   }
@@ -360,6 +361,37 @@ describe('an environment that another app has deployed', () => {
     expect(allowed(Properties.PolicyDocument)).toEqual(
       allowed(deployed.stack.resolve((policy as ManagedPolicy).document)),
     )
+  })
+
+  test('has the same when its attributes are told', () => {
+    const own = new Stack(new App(), 'Reports')
+    const { apiUrl, environmentName } = deployed.viewkeeper
+    const told = {
+      environmentName,
+      apiUrl: String(there(apiUrl)),
+      apiArn: 'arn:aws:execute-api:eu-central-1:123456789012:abc/$default',
+      migrateArn: 'arn:aws:lambda:eu-central-1:123456789012:function:migrate',
+      mailTopicArn: 'arn:aws:sns:eu-central-1:123456789012:mail',
+      noticesTopicArn: 'arn:aws:sns:eu-central-1:123456789012:notices',
+    }
+    const all = Viewkeeper.fromAttributes(own, 'Views', told)
+    expect([all.node.path, all.environmentName, all.apiUrl, all.notices.topicArn]).toEqual([
+      'Reports/Views',
+      'test',
+      told.apiUrl,
+      told.noticesTopicArn,
+    ])
+    const role = new Role(own, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
+    all.grantRefresh(role).assertSuccess()
+    all.onViewRefreshed('Export')
+    const { apiUrl: _, apiArn: __, ...without } = told
+    const silent = Viewkeeper.fromAttributes(own, 'Silent', without)
+    expect(() => silent.apiUrl).toThrow('api: there is none')
+    expect(() => silent.grantRead(role)).toThrow('there is nothing that grantRead could allow')
+    const made = new Synthesized(own)
+    const [, { Properties }] = made.one('AWS::IAM::Policy')
+    expect(JSON.stringify(Properties.PolicyDocument)).toContain(`${told.apiArn}/POST/views/*/refresh`)
+    expect(made.one('AWS::Events::Rule')[1].Properties.EventBusName).toBe('default')
   })
 
   test('has its metrics', () => {

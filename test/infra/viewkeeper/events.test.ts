@@ -1,9 +1,11 @@
-import { CfnParameter, Stack } from 'aws-cdk-lib'
+import { Stack } from 'aws-cdk-lib'
 import { EventBus } from 'aws-cdk-lib/aws-events'
 import { SqsQueue } from 'aws-cdk-lib/aws-events-targets'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
+import { Construct } from 'constructs'
 import { expect, test } from 'vitest'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
+import { addressKeys } from '../../../src/api/lambda/aws-names.ts'
 import { deep, eachCase } from '../../support/deep.ts'
 import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
 import { Synthesized } from '../support/synth.ts'
@@ -97,35 +99,34 @@ test('a target in another stack, which needs the stack of the views, makes no ci
 test('another bus gets the events; another app finds it by the parameter of the environment', () => {
   const { stack, vpc } = ownStack()
   const bus = new EventBus(stack, 'Bus')
-  const views = viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { eventBus: bus.eventBusName })
+  const views = viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { eventBus: bus })
   views.onEvent('All')
   const own = new Synthesized(stack)
   const [busId] = own.one('AWS::Events::EventBus')
   expect(patternOf(own).EventBusName).toEqual({ Ref: busId })
-  expect(own.fn('send')[1].Properties.Environment.Variables.EVENT_BUS).toEqual({ Ref: busId })
-  expect(JSON.stringify(own.permissions('send'))).toContain(busId)
+  const arn = { 'Fn::GetAtt': [busId, 'Arn'] }
+  expect(own.fn('send')[1].Properties.Environment.Variables.EVENT_BUS).toEqual(arn)
+  const put = own.permissions('send').find(({ action }) => action === 'events:PutEvents')
+  expect(put).toMatchObject({ resource: arn })
 
   const elsewhere = new Stack()
   Viewkeeper.fromEnvironmentName(elsewhere, 'Views', 'test').onViewRefreshed('Export')
-  expect(JSON.stringify(patternOf(new Synthesized(elsewhere)).EventBusName)).toContain('eventBus')
+  expect(patternOf(new Synthesized(elsewhere)).EventBusName).toEqual({
+    'Fn::Select': [addressKeys.indexOf('eventBus'), { Ref: expect.stringContaining('SsmParameterValue') }],
+  })
 })
 
-test('a bus of the app may be named by its ARN; what may be a name or an ARN is refused', deep, () => {
+test('a bus of another account may be given; without events none may', () => {
   const { stack, vpc } = ownStack()
-  const bus = new EventBus(stack, 'Bus')
+  const arn = 'arn:aws:events:eu-central-1:210987654321:event-bus/all'
+  const eventBus = EventBus.fromEventBusArn(stack, 'Bus', arn)
   const database = { database: instanceIn(stack, vpc), vpc }
-  viewkeeperOn(stack, database, { eventBus: bus.eventBusArn }).onEvent('All')
+  expect(() => viewkeeperOn(stack, database, { eventBus, events: false })).toThrow(
+    'eventBus: must be left out with events: false',
+  )
+  viewkeeperOn(new Construct(stack, 'Views'), database, { eventBus })
   const own = new Synthesized(stack)
-  const [busId] = own.one('AWS::Events::EventBus')
-  const put = own.permissions('send').find(({ action }) => action === 'events:PutEvents')
-  expect(put).toMatchObject({ resource: { 'Fn::GetAtt': [busId, 'Arn'] } })
-
-  const other = ownStack()
-  const parameter = new CfnParameter(other.stack, 'Which')
-  const unknown = { eventBus: parameter.valueAsString }
-  expect(() =>
-    viewkeeperOn(other.stack, { database: instanceIn(other.stack, other.vpc), vpc: other.vpc }, unknown),
-  ).toThrow(/eventBus: nobody knows before the deploy whether this is a name or an ARN/)
+  expect(own.fn('send')[1].Properties.Environment.Variables.EVENT_BUS).toBe(arn)
 })
 
 test('a rule may have any id', () => {
@@ -183,15 +184,13 @@ test(
           JSON.parse(Properties.Target.Input).look,
         ])
     expect(calls({})).toEqual([['rate(1 minute)', false]])
-    expect(calls({ eventBus: false })).toEqual([])
+    expect(calls({ events: false })).toEqual([])
   },
 )
 
 test('without events no bus is written, and a rule is refused', () => {
-  const { stack, views } = make({ schedules: { views: true }, eventBus: false })
-  expect(() => views.onViewFailed('Chat')).toThrow(
-    /eventBus: is false, so there are no events for the rule Chat/,
-  )
+  const { stack, views } = make({ schedules: { views: true }, events: false })
+  expect(() => views.onViewFailed('Chat')).toThrow(/events: is false, so there are none for the rule Chat/)
   const own = new Synthesized(stack)
   expect(own.permissions('send').filter(({ action }) => action === 'events:PutEvents')).toEqual([])
   expect(own.fn('monitor')[1].Properties.Environment.Variables.EVENT_BUS).toBe('false')

@@ -79,8 +79,8 @@ export async function startParameters(
     }
     if ('error' in known)
       return answer(known.status, { __type: known.error, message: `${known.error}: ${Name}` })
-    const Value = 'text' in known ? known.text : JSON.stringify(known)
-    answer(200, { Parameter: { Name, Type: 'String', Value, Version: 1 } })
+    const Value = 'text' in known ? known.text : known.apiUrl
+    answer(200, { Parameter: { Name, Type: 'StringList', Value, Version: 1 } })
   })
   withoutPerson()
   vi.stubEnv('AWS_ENDPOINT_URL_SSM', url)

@@ -52,7 +52,7 @@ const clients: [string, () => Promise<unknown>, { seconds: number; attempts: num
   [
     'the command line calls migrate',
     () => {
-      const Parameter = { Value: '{"migrateArn":"migrate"}' }
+      const Parameter = { Value: 'none,none,migrate' }
       vi.spyOn(SSMClient.prototype, 'send').mockResolvedValue({ Parameter } as never)
       return deployedTarget('nowhere').describe('all')
     },

@@ -18,7 +18,7 @@ afterAll(() => {
 beforeEach(() => {
   vi.stubEnv('AWS_REGION', 'eu-north-1')
   vi.spyOn(process.stdout, 'write').mockReturnValue(true)
-  const Parameter = { Value: '{"migrateArn":"made-up"}' }
+  const Parameter = { Value: 'none,none,made-up' }
   vi.spyOn(SSMClient.prototype, 'send').mockResolvedValue({ Parameter } as never)
 })
 afterEach(() => {

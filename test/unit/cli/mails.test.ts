@@ -33,7 +33,7 @@ async function startSns(pages: string[], status = 200): Promise<URLSearchParams[
     server.close()
     server.closeAllConnections()
   })
-  await startParameters({ told: { text: JSON.stringify({ mailTopicArn: topic }) }, older: { text: '{}' } })
+  await startParameters({ told: { text: `none,none,none,${topic}` }, older: { text: 'none' } })
   vi.stubEnv('AWS_ENDPOINT_URL_SNS', `http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
   return asked
 }
