@@ -106,6 +106,8 @@ function described(change: FrozenChange, thrown: unknown, { whole, at, end, refu
     'MigrationFailed',
     sentences(
       `${where}: ${inPublic(error.message, change)} (${sqlstate ?? 'no SQLSTATE'})`,
+      // What depends on it.
+      sqlstate === '2BP01' && (error.cause as { detail?: string }).detail?.replaceAll('\n', '; '),
       error.missing,
       end,
     ),

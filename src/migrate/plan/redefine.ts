@@ -154,11 +154,22 @@ function alterations(
   const building = (sql: string): Statement => ({ kind: 'command', phase: 'building', sql })
   const locked = (sql: string): Statement => ({ kind: 'command', phase: 'exchange', sql })
   const unchanged = new Set(live.indexes.filter((index) => wanted.indexes.includes(index)))
-  const dropped = live.indexes.filter((index) => !unchanged.has(index))
-  const made = wanted.indexes.filter((index) => !unchanged.has(index))
+  const gone = live.indexes.filter((index) => !unchanged.has(index))
+  const fresh = wanted.indexes.filter((index) => !unchanged.has(index))
+  // One that differs in its name alone is renamed: a foreign key may depend on it.
+  const renamed = new Map<string, string>()
+  for (const index of fresh) {
+    const old = gone.find((each) => !renamed.has(each.name) && sameIndex(each, index))
+    if (old && live.indexes.every(({ name }) => name !== index.name)) renamed.set(old.name, index.name)
+  }
+  const dropped = gone.filter(({ name }) => !renamed.has(name))
+  const made = fresh.filter(({ name }) => ![...renamed.values()].includes(name))
   const takesOver = (name: string) => dropped.some((index) => index.name === name)
   return {
     building: [
+      ...[...renamed].map(([from, to]) =>
+        building(`alter index ${indexName(from)} rename to ${quoteIdentifier(to)}`),
+      ),
       // Only refreshes write to a view, so building an index does not disturb readers.
       ...made.map(
         ({ name, unique, rest, hasExpressions }, at): Statement => ({

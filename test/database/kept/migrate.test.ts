@@ -201,15 +201,20 @@ describe('a kept table', () => {
     await sql.unsafe(`drop schema app cascade; drop role ${owner}`)
   })
 
-  test('is renamed with its query', async () => {
+  test('is renamed with its query, and with an index to which a foreign key refers', async () => {
     const into = await start(daily(query))
+    await sql`create table app.notes (day date references app.daily (day))`
     const to = { schema: 'app', name: 'by_day' }
-    const next = { ...daily(query), ...to }
-    expect(await frozen(into, [next], { renames: [{ from: { schema: 'app', name: 'daily' }, to }] })).toEqual(
-      ['002_by_day'],
-    )
-    expect(await up(into)).toEqual(['rename'])
-    expect(await named()).toEqual(['by_day', 'by_day_query', 'orders'])
+    const next = { ...daily(query), ...to, indexes: [{ name: 'by_day_key', unique: true, on: '(day)' }] }
+    const renames = [{ from: { schema: 'app', name: 'daily' }, to }]
+    expect(await frozen(into, [next], { renames })).toEqual(['002_by_day', '003_by_day'])
+    expect(await up(into)).toEqual(['rename', 'alter'])
+    expect(await named()).toEqual(['by_day', 'by_day_query', 'notes', 'orders'])
     expect(await differences(next)).toEqual([])
+    await expect(frozen(into, [{ ...next, indexes: [] }])).rejects.toThrow(
+      /constraint notes_day_fkey .* depends on index/,
+    )
+    expect(await down(into, 2)).toEqual(['alter', 'rename'])
+    expect(await differences(daily(query))).toEqual([])
   })
 })
