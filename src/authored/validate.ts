@@ -6,7 +6,8 @@ import {
   outsideClock,
 } from '../catalog/plan/definition.ts'
 import { lagOfLooks } from '../due/plan/lags.ts'
-import { queryViewOf } from '../sql/names.ts'
+import { longestLogged, tooLongForLog } from '../slices/plan/log.ts'
+import { logName, queryViewOf } from '../sql/names.ts'
 import { settingTexts } from '../sql/settings.ts'
 import { displayName, parseName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
@@ -189,7 +190,10 @@ function checkConcurrent({ strategy }: Partial<ViewFields>, indexes: SoundIndex[
 }
 
 /** What only a kept table has, and whose other names fit beside its own: `_query`, and those of triggers. */
-function checkSlices({ slices, storage, name }: Partial<ViewFields>, report: ViewReport): void {
+function checkSlices(
+  { slices, storage, schema = definitionDefaults.schema, name }: Partial<ViewFields>,
+  report: ViewReport,
+): void {
   if (slices === undefined) return
   if (storage !== 'table')
     report.add(
@@ -201,14 +205,9 @@ function checkSlices({ slices, storage, name }: Partial<ViewFields>, report: Vie
       ['slices', 'by'],
       `cannot be "${slices.by}", which the log of changes calls a column of its own: rename it in the query`,
     )
-  if (name !== undefined && Buffer.byteLength(name) > longestSliced)
-    report.add(
-      ['name'],
-      `is too long for slices: at most ${longestSliced} bytes, because triggers are called after it`,
-    )
+  if (name !== undefined && Buffer.byteLength(logName({ schema, name })) > longestLogged)
+    report.add(['name'], `is too long for slices: ${tooLongForLog}`)
 }
-
-const longestSliced = 46
 
 /** What a kept table cannot have: a refresh is the only one that writes it, in the only way. */
 function checkStorage(

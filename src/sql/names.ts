@@ -32,9 +32,6 @@ export const flushLeft = (query: string): string => query.replaceAll(/\n +/g, '\
 /** The schema of all logs of changes. Nobody else may create objects in it, so no object can replace a log. */
 export const logSchema = 'viewkeeper_logs'
 
-/** The most bytes of `logName`, so that the names of its triggers, which append a table's number and an event, fit into 63 bytes. */
-export const longestLogged = 51
-
 /** The beginning of the names of all tables, functions and triggers of a view's log; a table's number follows. The first dot without `~` ends the schema. */
 export const logName = ({ schema, name }: QualifiedName): string =>
   `${schema.replace(/[~.]/g, '~$&')}.${name}`

@@ -91,8 +91,7 @@ export async function readLiveView(
   name: QualifiedName,
   patience?: Patience,
 ): Promise<{ view: ViewFacts; snapshot: ViewSnapshot }> {
-  const { view, snapshot } = await lookAtView(sql, name, () => true, patience)
-  return { view, snapshot: snapshot as ViewSnapshot }
+  return (await lookAtView(sql, name, () => true, patience)) as { view: ViewFacts; snapshot: ViewSnapshot }
 }
 
 /** Reads `dependentsOf` a view. */
@@ -171,8 +170,9 @@ export async function unknownView(sql: Sql, name: QualifiedName, refused?: unkno
     return new Problem('UnknownView', gone, { field: 'view', next: 'viewkeeper migrate up --repair' })
   if (refused !== undefined && aside === '') return refused
   const more = aside === '' ? didYouMean(name, await listViewNames(sql)) : ` ${aside}`
-  const what =
-    refused?.message ?? `There is no materialized view ${name.schema}.${name.name} in this database.`
+  const what = refused
+    ? `${displayName(name)} has its rows, but not its query.`
+    : `There is no materialized view ${name.schema}.${name.name} in this database.`
   return new Problem('UnknownView', `${what}${more}`, { field: 'view' })
 }
 

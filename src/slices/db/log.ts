@@ -1,11 +1,19 @@
 import type { Sql } from '../../server/database.ts'
-import { literal, logName, logSchema, longestLogged, quoteName } from '../../sql/names.ts'
+import { literal, logName, logSchema, quoteName } from '../../sql/names.ts'
 import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
 import { Problem } from '../../words/problem.ts'
 import { exactColumns } from '../plan/exact.ts'
 import { othersCreate } from '../plan/forget.ts'
 import { times } from '../plan/key.ts'
-import { type ChangeLog, keyOf, logOfPart, logsOf, triggersOf } from '../plan/log.ts'
+import {
+  type ChangeLog,
+  keyOf,
+  logOfPart,
+  logsOf,
+  longestLogged,
+  tooLongForLog,
+  triggersOf,
+} from '../plan/log.ts'
 import { type Join, proveJoins, proveSlices, type SliceKey } from '../plan/prove.ts'
 import type { ReadLog } from '../plan/rows.ts'
 import { noLog, readLogged } from './kept.ts'
@@ -139,7 +147,7 @@ async function readLogKeys(sql: Sql, view: LoggedView) {
             proofs.find(({ because }) => because !== null)?.because ??
             found.instead)
           : Buffer.byteLength(logName(view)) > longestLogged
-            ? `its name with its schema is longer than ${longestLogged} bytes, and begins those of triggers`
+            ? `its name is too long: ${tooLongForLog}`
             : (odd?.because ?? null)))
   const keyIn = (by: string, table: number) => {
     const proof = proofs.find((each) => each.table === table)!

@@ -3,6 +3,10 @@ import { literal, logName, logSchema, ofLog, quoteIdentifier, quoteName } from '
 import { displayPart, type QualifiedName } from '../../words/names.ts'
 import { mostRows } from './forget.ts'
 
+/** The most bytes of `logName`, so that the names of its triggers, which append a table's number and an event, fit into 63 bytes. */
+export const longestLogged = 51
+export const tooLongForLog = `with its schema and a dot at most ${longestLogged} bytes, because triggers are called after both`
+
 /** The log of the changes of what a view reads: which of its slices they touch. Each table that it reads has its part. */
 export interface ChangeLog {
   view: QualifiedName

@@ -45,7 +45,9 @@ test('a kept table whose query is set aside is said to be set aside, by every do
     text: expect.stringContaining('so its rows stay as they are'),
     next: 'viewkeeper put-back',
   })
-  expect((await refusalOf(refreshed())).message).toMatch(/set aside since .*: npx viewkeeper put-back/)
+  expect((await refusalOf(refreshed())).message).toMatch(
+    /^app\.daily has its rows, but not its query\. It has been set aside since .*: npx viewkeeper put-back/,
+  )
   const drift = await readDrift(database, [definition('daily', query, { schema: 'app', storage: 'table' })])
   expect(drift.find(({ kind }) => kind === 'missing')?.message).toMatch(/set aside since/)
   await look()

@@ -109,6 +109,11 @@ const wrong: [input: string, field: string | null, message: RegExp][] = [
     'slices.by',
     /which the log of changes calls a column of its own/,
   ],
+  [
+    `slices: { by: 'day' }, storage: 'table', schema: '${'s'.repeat(49)}'`,
+    'name',
+    /is too long for slices: with its schema and a dot at most 51 bytes/,
+  ],
   [`slices: { by: 'day', wholeEvery: 60 }`, 'slices.wholeEvery', /must be a time: "12 h"/],
   [`storage: 'heap'`, 'storage', /must be one of materialized view, table/],
   [
