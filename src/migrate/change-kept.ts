@@ -10,6 +10,7 @@ import { checkData, insistOnChecking } from '../rebuild/plan/check-data.ts'
 import { type MadeView, ownerStatement, queryOf, queryViewMade, sealAll } from '../rebuild/plan/create.ts'
 import type { RunOptions } from '../rebuild/plan/fill.ts'
 import { besideReaders } from '../rebuild/plan/locks.ts'
+import { keepingAge } from '../record/plan/journal-statements.ts'
 import { recordChecks } from '../record/plan/work.ts'
 import type { Sql } from '../server/database.ts'
 import { type KeptFacts, readKept } from '../slices/db/kept.ts'
@@ -61,6 +62,14 @@ export async function planKeptChange(
   const handedOver = given === live ? [] : [ownerStatement(queryViewMade(after), given.view.owner)]
   const { prepare = [], locked = besideReaders(view, [], runs.timeoutSeconds) } = alteration ?? {}
   const fills = rows.length > 0 && !isTrial
+  // Who holds this lock is in the way of whoever truncates the table.
+  const lock: Statement = {
+    kind: 'command',
+    phase: 'locking',
+    sql: `lock table ${quoteName(view)} in access share mode`,
+    hidden: true,
+  }
+  const around = rows.length > 0 || isTrial ? null : keepingAge(view)
   return {
     does: 'alter',
     timeoutSeconds: runs.timeoutSeconds,
@@ -70,12 +79,13 @@ export async function planKeptChange(
       result: 'updated',
       fills,
       settings: runs.settings,
-      prepare: [...rows, ...prepare],
+      prepare: [...rows, ...(around ? [...inPlaceOf(live.view.owner, [lock]), around[0]] : []), ...prepare],
       locked: {
         ...locked,
         statements: [
           ...locked.statements,
           ...handedOver,
+          ...(around ? [around[1]] : []),
           ...(fills ? recordChecks([checkingOf(after)]) : []),
         ],
       },

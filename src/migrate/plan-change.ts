@@ -33,6 +33,7 @@ import { isMaterialized, type Member, materialized, type Scope, together } from 
 import { type DefinitionDefaults, ensureDefinition } from '../record/definitions/definitions.ts'
 import { findKnown, readDependents, readLiveView, readView } from '../record/definitions/look.ts'
 import { insistOnNoPause } from '../record/definitions/pauses.ts'
+import { keepingAge } from '../record/plan/journal-statements.ts'
 import { planDrop } from '../run/plan/drop.ts'
 import type { Sql } from '../server/database.ts'
 import { mayPass, sqlstateOf } from '../server/failures.ts'
@@ -86,7 +87,7 @@ export function planChange(
     case 'drop':
       return planRemoval(sql, to.view, to, options)
     case 'rename':
-      return planRename(sql, to.view, to.to, to)
+      return planRename(sql, to.view, to.to, to, options)
     case 'release':
       return Promise.resolve(null)
   }
@@ -386,11 +387,16 @@ async function planRename(
   from: QualifiedName,
   to: QualifiedName,
   of: OfTable,
+  { isTrial }: PlanOptions,
 ): Promise<PlannedChange | null> {
   insistOnFreeName(to)
   if ((await findView(sql, from)) === undefined && (await findView(sql, to)) !== undefined) return null
   const view = await readView(sql, from)
   const timeoutSeconds = 3600
+  const [first, last] = keepingAge(view)
+  // The row of a relation whose column is locked still tells who has written it.
+  const columns = view.firstColumn && { columns: [view.firstColumn] }
+  const moves = renameStatements(from, to, of).map((text) => creating(text, to.schema))
   const plan: RunPlan = {
     ifRunning: 'skip',
     basis: null,
@@ -400,11 +406,11 @@ async function planRename(
     prepare: [],
     locked: exclusively(
       [
-        ...ourselves(view),
+        ...ourselves(view).map((each) => ({ ...each, ...columns })),
         ...(of.table ? [{ ...queryViewOf(from), kind: 'view' as const, owner: null }] : []),
       ],
-      renameStatements(from, to, of).map((text) => creating(text, to.schema)),
-      { timeoutSeconds },
+      isTrial ? moves : [...moves, last],
+      { timeoutSeconds, guard: isTrial ? [] : [first] },
     ),
     later: [],
   }

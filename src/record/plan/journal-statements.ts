@@ -34,6 +34,17 @@ update viewkeeper.runs
    set definition_id = (select id from viewkeeper.definitions where schema_name = ${literal(schema)} and name = ${literal(name)})
  where id = nullif(current_setting('viewkeeper.run', true), '')::bigint`
 
+/** What comes before and after statements that alter a view, an OID, under a lock that keeps others from its rows, and write none: its age stays known. */
+export function keepingAge({ oid, schema, name }: QualifiedName & { oid: number }): [Statement, Statement] {
+  const hidden = (sql: string) => ({ kind: 'command', phase: 'exchange', sql, hidden: true }) as const
+  return [
+    hidden(`select set_config('viewkeeper.filled', viewkeeper.filling(${oid}), true)`),
+    hidden(`update viewkeeper.runs r set filled = viewkeeper.filling(${oid})
+  from viewkeeper.definitions d cross join lateral viewkeeper.last_success(d.id) last(id)
+ where d.schema_name = ${literal(schema)} and d.name = ${literal(name)} and r.id = last.id and r.filled = current_setting('viewkeeper.filled')`),
+  ]
+}
+
 /** For people: writes down that the database was changed as a migration says. */
 export const toJournal = ({ number, name, checksum }: Journaled): string =>
   `insert into viewkeeper.migrations (number, name, checksum) values (${number}, '${name}', '${checksum}');`

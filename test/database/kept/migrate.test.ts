@@ -208,13 +208,20 @@ describe('a kept table', () => {
     const next = { ...daily(query), ...to, indexes: [{ name: 'by_day_key', unique: true, on: '(day)' }] }
     const renames = [{ from: { schema: 'app', name: 'daily' }, to }]
     expect(await frozen(into, [next], { renames })).toEqual(['002_by_day', '003_by_day'])
+    await because()
+    const age = (name: string) => sql`select as_of from viewkeeper.view_status where name = ${name}`
+    const before = await age('daily')
+    expect(before).toEqual([{ as_of: expect.any(Date) }])
     expect(await up(into)).toEqual(['rename', 'alter'])
+    // Nothing has changed the rows.
+    expect(await age('by_day')).toEqual(before)
     expect(await named()).toEqual(['by_day', 'by_day_query', 'notes', 'orders'])
     expect(await differences(next)).toEqual([])
     await expect(frozen(into, [{ ...next, indexes: [] }])).rejects.toThrow(
       /constraint notes_day_fkey .* depends on index/,
     )
     expect(await down(into, 2)).toEqual(['alter', 'rename'])
+    expect(await age('daily')).toEqual(before)
     expect(await differences(daily(query))).toEqual([])
   })
 })
