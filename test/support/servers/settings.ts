@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Sql } from '../../../src/server/database.ts'
-import { quoteIdentifier } from '../../../src/sql/names.ts'
+import { literal, quoteIdentifier } from '../../../src/sql/names.ts'
 import { type Seeded, seeded } from '../seeded.ts'
 
 /**
@@ -61,7 +61,7 @@ const texts: Record<string, string[]> = {
   lc_monetary: ['C'],
   lc_numeric: ['C'],
   lc_time: ['C'],
-  search_path: ['nowhere, public', 'pg_temp, public', 'public, pg_catalog'],
+  search_path: ['$user, nowhere, public', '$user, pg_temp, public', '$user, public, pg_catalog'],
 }
 
 /** Values beyond which a setting only takes the machine's memory or time. */
@@ -107,6 +107,9 @@ function aValueOf({ name, kind, least, greatest, values }: Setting, random: Seed
   )
 }
 
+/** The server would read a quoted `a, b` as one schema. */
+const listOf = (value: string): string => value.split(', ').map(literal).join(', ')
+
 /** Gives the database of `sql` the settings of this test file, and returns the statements that say them. */
 export async function setRandomly(sql: Sql, database: string, file: string): Promise<string[]> {
   const hash = createHash('sha256').update(`${settingsSeed} ${file}`).digest()
@@ -121,7 +124,7 @@ export async function setRandomly(sql: Sql, database: string, file: string): Pro
     if (left.includes(name) || leftKinds.test(name) || random.below(2) === 0) continue
     const value = aValueOf(setting, random)
     if (value !== undefined)
-      said.push(`alter database ${database} set ${quoteIdentifier(name)} to '${value}'`)
+      said.push(`alter database ${database} set ${quoteIdentifier(name)} to ${listOf(value)}`)
   }
   await sql.unsafe(said.join(';'))
   return said
