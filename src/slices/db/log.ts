@@ -418,7 +418,7 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
            or exists (select from pg_constraint k where k.conrelid = p.oid and k.contype <> 'n') limit 1),
       (select format('function %s of the log is not as freeze made it', f.value ->> 'name') from ours f left join pg_proc d on d.oid = f.is
         where d.oid is null or d.prolang <> (select l.oid from pg_language l where l.lanname = 'plpgsql') or d.prosrc <> f.value ->> 'body' or not d.prosecdef
-           or d.proconfig is distinct from array['search_path=pg_catalog, pg_temp', f.value ->> 'set'] or d.proowner <> f.writer or d.provolatile <> 'v' or d.proisstrict or d.proretset
+           or array_replace(d.proconfig, 'search_path="pg_catalog", "pg_temp"', 'search_path=pg_catalog, pg_temp') is distinct from array['search_path=pg_catalog, pg_temp', f.value ->> 'set'] or d.proowner <> f.writer or d.provolatile <> 'v' or d.proisstrict or d.proretset
            or exists (select from aclexplode(coalesce(d.proacl, acldefault('f', d.proowner))) a
                        where a.grantee <> d.proowner and not (a.grantee = f.reader and f.value ->> 'arguments' <> '' and not a.is_grantable)) limit 1),
       (select format('%s has no trigger that tells each %s', t ->> 'relation', t ->> 'event') || case when g.tgenabled <> 'A' then

@@ -235,6 +235,16 @@ describe('a log of a table', () => {
     expect([await different(), await sql`table types.loot`]).toEqual([0, []])
   })
 
+  test('is used if a session that quotes all names has made it', async () => {
+    await makeView()
+    const statements = makeLog(
+      await database.withConnection(async (own) => planLog(own, await readView(own, view))),
+    )
+    await sql.unsafe(`set local quote_all_identifiers to on; ${statements.join(';')}`)
+    await because()
+    expect(await because()).toMatch(/^computes 0 of/)
+  })
+
   test('is opened and refused by no default privileges', async () => {
     await sql.unsafe(`
       alter default privileges for role log_seller grant all on tables to log_app, public;

@@ -25,6 +25,7 @@ export const ofTestsThemselves: Record<string, string> =
         quote_all_identifiers: 'off',
         xmloption: 'content',
         default_table_access_method: 'heap',
+        password_encryption: 'scram-sha-256',
         search_path: '"$user", public',
         default_transaction_isolation: 'read committed',
         default_transaction_read_only: 'off',
