@@ -28,7 +28,8 @@ import {
   readFailingChannels,
   readLasting,
 } from '../record/watch/looks.ts'
-import type { Database } from '../server/database.ts'
+import type { Database, Sql } from '../server/database.ts'
+import { sendAhead } from '../server/transactions.ts'
 import { foldLogs } from '../slices/db/long.ts'
 import { batchName, stepName, type ViewIncidentKind, viewKinds } from '../words/event.ts'
 import { type Hearers, usualTelling } from './plan/hearers.ts'
@@ -135,8 +136,9 @@ export function monitor(
       const isAnyNew = await steps.do('views', () => discoverDefinitions(sql), false)
       // What views of others are made of may be of any size: what must happen does not wait for it.
       const { lookForLost, readAllLost } = await import('../record/watch/parts.ts')
-      await steps.do('parts', () => lookForLost(sql, isAnyNew || suspects.length > 0), undefined)
-      const lost = await steps.do('lost-parts', () => readAllLost(sql), [])
+      const looksForLost = () => lookForLost(sql, isAnyNew || suspects.length > 0)
+      await steps.do('parts', () => briefly(sql, looksForLost), undefined)
+      const lost = await steps.do('lost-parts', () => briefly(sql, () => readAllLost(sql)), [])
       const pause = await readPause(sql)
       const window = await readQuiet(sql)
       const clock = window || telling.quiet ? await readClock(sql) : new Date()
@@ -210,6 +212,18 @@ export function monitor(
     },
     { writes: true },
   )
+}
+
+/** A look has 20 s: what reads as much as others have made leaves most of them to what must happen. */
+const brieflyMs = 5000
+
+async function briefly<T>(sql: Sql, work: () => Promise<T>): Promise<T> {
+  sendAhead(sql, `set statement_timeout to ${brieflyMs}`)
+  try {
+    return await work()
+  } finally {
+    sendAhead(sql, 'reset statement_timeout')
+  }
 }
 
 const nameOf = ({ view }: { view: string }): string => view

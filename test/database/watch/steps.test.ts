@@ -95,6 +95,24 @@ test('a view with an enormous comment, query, index, or very many parts, keeps n
   ).toEqual([])
 })
 
+test('what reads as much as others have made has 5 s, and what follows has the time of a look again', async () => {
+  await sql.unsafe(`
+    create materialized view app.small as select 1 as id; create table e.limits (of name, has text);
+    create function e.note() returns trigger language plpgsql as $$ begin
+      insert into e.limits values (tg_relname, current_setting('statement_timeout')); return new; end $$;
+    create trigger notes before insert on viewkeeper.parts for each row execute function e.note();
+    create trigger notes before insert or update on viewkeeper.definitions for each row execute function e.note()`)
+  try {
+    await look()
+    expect(await sql`select distinct of, has from e.limits order by 1`).toEqual([
+      { of: 'definitions', has: '15s' },
+      { of: 'parts', has: '5s' },
+    ])
+  } finally {
+    await sql.unsafe('drop trigger notes on viewkeeper.parts; drop trigger notes on viewkeeper.definitions')
+  }
+})
+
 test('of a view without a definition nothing is kept', async () => {
   await sql`create materialized view e.other as select 1 as id`
   const kept = () => sql`select name from viewkeeper.parts where name = 'e.other'`

@@ -42,7 +42,7 @@ const ofTheServer: Record<string, Failure> = {
   integer: ['s::integer', marker, '22P02'],
   date: ['s::date', marker, '22007'],
   jsonb: ['s::jsonb', marker, '22P02'],
-  xml: ['s::xml', `<${marker}`, '2200N'],
+  xml: ['xmlparse(content s)', `<${marker}`, '2200N'],
   current_setting: ['current_setting(s)', marker, '42704'],
   nextval: ['nextval(s)', marker, '42P01'],
   pg_read_file: ['pg_read_file(s)', marker, '58P01'],
