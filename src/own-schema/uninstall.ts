@@ -9,20 +9,24 @@ import { ownerRole, viewsRole } from './db/role.ts'
 export interface Removal {
   /** The statements, in order: for one transaction, as an administrator. */
   statements: string[]
-  /** What is left, for people: roles that other databases of the server use. */
+  /** What is left, for people: roles that other databases of the server use, tables that nothing refreshes, schemas of older versions. */
   left: string[]
 }
 
 /**
  * What was made in this database: its schemas, with the logs of changes and their triggers, and what the roles and `logins` were
- * granted here. What they own goes to the owner in its definition, or else to `heir`, and to no superuser, who would execute its code with all
+ * granted here. Incremental tables stay tables, unless `asViews` makes them materialized views again. What they own goes to the owner in its definition, or else to `heir`, and to no superuser, who would execute its code with all
  * rights. The roles go if nothing else on the server uses them. Throws DependentsExist if something of others would go with the schemas, unless
  * `dropDependents` says so, and InvalidRequest without a good heir. Changes nothing.
  */
 export async function planRemoval(
   sql: Sql,
   logins: string[],
-  { giveTo, dropDependents }: { giveTo: string | null; dropDependents: boolean },
+  {
+    giveTo,
+    dropDependents,
+    asViews = false,
+  }: { giveTo: string | null; dropDependents: boolean; asViews?: boolean },
 ): Promise<Removal> {
   const roles = [...logins, ownerRole, viewsRole]
   if (!dropDependents) await refuseDependents(sql)
@@ -37,6 +41,7 @@ export async function planRemoval(
         owned: string[]
         elsewhere: string[]
         schemas: string[]
+        older: string[]
         revokes: string[]
       },
     ]
@@ -59,6 +64,8 @@ export async function planRemoval(
            to_jsonb(array(select distinct quote_ident(b.datname) from used u join pg_catalog.pg_database b on b.oid = u.database
                   where b.datname <> current_database() order by 1)) as elsewhere,
            to_jsonb(array(select quote_ident(nspname) from schemas order by nspname desc)) as schemas,
+           to_jsonb(array(select quote_ident(nspname) from pg_catalog.pg_namespace
+                  where nspname ~ '^viewkeeper_' and not ${sql.unsafe(isOurs)} order by 1)) as older,
            to_jsonb(array(
              select format('revoke all on %s from %s', object, role) from (
                select distinct u.role, case
@@ -71,7 +78,8 @@ export async function planRemoval(
                   and coalesce(i.schema, i.name) not in (select quote_ident(nspname) from schemas)) o
               order by 1)) as revokes`
   const { heir } = found
-  const given = await readGivenBack(sql, found)
+  const { given, tables } = await readRecord(sql, found)
+  const remade = tables.filter(({ readers }) => asViews && readers.length === 0)
   const kept = found.owned.filter((each) => !given.some(({ object }) => object === each))
   if (heir === null ? giveTo !== null || kept.length > 0 : found.isSuper || found.roles.includes(heir))
     throw new Problem(
@@ -83,47 +91,88 @@ export async function planRemoval(
     )
   const all = found.roles.join(', ')
   const goes = found.elsewhere.length === 0
-  const heirs = [...new Set([...(heir === null ? [] : [heir]), ...given.map(({ owner }) => owner)])]
+  const heirs = [
+    ...new Set([...(heir === null ? [] : [heir]), ...[...given, ...remade].map(({ owner }) => owner)]),
+  ].filter((each) => !found.roles.includes(each) && unquoted(each) !== found.me)
+  const gone = remade.map(({ query }) => query)
+  const objectNow = (object: string) =>
+    remade.some(({ table }) => object === `table ${table}`)
+      ? object.replace('table', 'materialized view')
+      : object
   return {
     statements: [
       ...(found.joins && all !== ''
-        ? [
-            `grant ${[...found.roles, ...heirs.filter((each) => unquoted(each) !== found.me)].join(', ')} to current_user`,
-          ]
+        ? [`grant ${[...found.roles, ...heirs].join(', ')} to current_user`]
         : []),
       ...found.schemas.map((schema) => `drop schema ${schema} cascade`),
-      ...given.map(({ object, owner }) => `alter ${object} owner to ${owner}`),
+      ...remade.flatMap(({ statements }) => statements),
+      ...given
+        .filter(({ object }) => !gone.some((query) => object === `view ${query}`))
+        .map(({ object, owner }) => `alter ${objectNow(object)} owner to ${owner}`),
       ...(all === '' || heir === null ? [] : [`reassign owned by ${all} to ${heir}`]),
       // `drop owned` also revokes what the roles were granted on other databases.
-      ...(!goes ? found.revokes : all === '' ? [] : [`drop owned by ${all}`, `drop role ${all}`]),
+      ...(!goes
+        ? found.revokes.filter(
+            (revoke) => !gone.some((query) => revoke.startsWith(`revoke all on ${query} from `)),
+          )
+        : all === ''
+          ? []
+          : [`drop owned by ${all}`, `drop role ${all}`]),
     ],
-    left: goes
-      ? []
-      : [
-          `${found.elsewhere.join(', ')} of this server ${found.elsewhere.length === 1 ? 'uses' : 'use'} ${all}, too: the roles stay. The last uninstall drops them.`,
-        ],
+    left: [
+      ...tables
+        .filter((each) => !remade.includes(each))
+        .map(({ table, readers }) =>
+          printed(
+            `${table} is an incremental table, and stays a table that nothing refreshes. ${
+              asViews
+                ? `It does not become a materialized view again, because of ${readers.join(', ')}.`
+                : '--as-views makes it a materialized view again, with its indexes, grants and comments.'
+            }`,
+          ),
+        ),
+      ...found.older.map((schema) =>
+        printed(
+          `Schema ${schema} is of an older version, and stays. If nobody needs it: drop schema ${schema} cascade`,
+        ),
+      ),
+      ...(goes
+        ? []
+        : [
+            `${found.elsewhere.join(', ')} of this server ${found.elsewhere.length === 1 ? 'uses' : 'use'} ${all}, too: the roles stay. The last uninstall drops them.`,
+          ]),
+    ],
   }
 }
 
 /** SQL for whether a schema of pg_namespace is Viewkeeper's. */
 const isOurs = `(nspname in ('viewkeeper', '${logSchema}') or nspname ~ '${batchPlaces}')`
 
+/** An incremental table: its query, who owns it, what of others keeps it from being dropped, and what makes it a materialized view. */
+interface IncrementalTable {
+  table: string
+  query: string
+  owner: string
+  readers: string[]
+  statements: string[]
+}
+
 /**
- * The views that belong to our roles, with the owners that their definitions name. An administrator who is no superuser reads them as a member
+ * The views that belong to our roles, with the owners that their definitions name, and the incremental tables. An administrator who is no superuser reads them as a member
  * of our roles, and undoes that. A schema `viewkeeper` of somebody else may execute anything, and is not read.
  */
-const readGivenBack = (
+const readRecord = (
   sql: Sql,
   { roles, joins }: { roles: string[]; joins: boolean },
-): Promise<{ object: string; owner: string }[]> =>
+): Promise<{ given: { object: string; owner: string }[]; tables: IncrementalTable[] }> =>
   undone(sql, async (part) => {
     if (joins && roles.length > 0) await part.unsafe(`grant ${roles.join(', ')} to current_user`)
     const ours = await part`
       select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
        where n.nspname = 'viewkeeper' and c.relname = 'definitions' and c.relkind = 'r' and not c.relrowsecurity
          and c.relowner in (to_regrole(${ownerRole}), current_user::regrole)`
-    if (ours.length === 0) return []
-    return await part<{ object: string; owner: string }[]>`
+    if (ours.length === 0) return { given: [], tables: [] }
+    const given = await part<{ object: string; owner: string }[]>`
       select i.type || ' ' || i.identity as object, quote_ident(r.rolname) as owner
         from viewkeeper.definitions d
         join pg_catalog.pg_namespace n on n.nspname = d.schema_name
@@ -133,7 +182,48 @@ const readGivenBack = (
         join pg_catalog.pg_roles r on r.rolname = d.owner and not r.rolsuper and quote_ident(r.rolname) not in (select jsonb_array_elements_text(${sql.json(roles)}))
        cross join lateral pg_catalog.pg_identify_object('pg_class'::regclass, c.oid, 0) i
        where d.removed_at is null order by 1`
+    return { given: [...given], tables: [...(await readTables(part, roles))] }
   })
+
+/** The query of a table is executed with the rights of its owner, who has made it. Of rights, those count that a materialized view has. */
+const readTables = (sql: Sql, roles: string[]) => sql<IncrementalTable[]>`
+  with kept as materialized (
+    select c.oid, v.oid as query_oid, format('%I.%I', n.nspname, c.relname) as "table", format('%I.%I', n.nspname, v.relname) as query,
+           quote_ident(r.rolname) as owner, c.relacl
+      from viewkeeper.definitions d
+      join pg_catalog.pg_namespace n on n.nspname = d.schema_name
+      join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'r'
+      join pg_catalog.pg_class v on v.relnamespace = n.oid and v.relname = d.name || '_query' and v.relkind = 'v' and v.relowner = c.relowner
+      join pg_catalog.pg_roles r on r.oid = c.relowner
+     where d.removed_at is null and d.storage = 'table'),
+  shown as (
+    select k.oid, a.attnum as at, a.attname, a.attacl, pg_catalog.col_description(k.oid, a.attnum) as comment
+      from kept k join pg_catalog.pg_attribute a on a.attrelid = k.oid and a.attnum > 0 and not a.attisdropped)
+  select k."table", k.query, k.owner,
+         to_jsonb(array(
+           select distinct pg_catalog.pg_describe_object(x.class, x.id, 0) from (
+             select 'pg_class'::regclass::oid as class, w.ev_class as id
+               from pg_catalog.pg_depend d join pg_catalog.pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+              where d.refclassid = 'pg_class'::regclass and d.refobjid in (k.oid, k.query_oid) and w.ev_class not in (k.oid, k.query_oid)
+             union all select 'pg_constraint'::regclass, o.oid from pg_catalog.pg_constraint o where o.confrelid = k.oid and o.conrelid <> k.oid) x
+            where not exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                               where x.class = 'pg_class'::regclass and c.oid = x.id and ${sql.unsafe(isOurs)})
+            order by 1)) as readers,
+         to_jsonb(array['set local role ' || k.owner, 'drop table ' || k."table", 'drop view ' || k.query,
+             format(E'create materialized view %s as\n%s', k."table", rtrim(pg_catalog.pg_get_viewdef(k.query_oid), ';'))]
+           || array(select pg_catalog.pg_get_indexdef(i.indexrelid) from pg_catalog.pg_index i where i.indrelid = k.oid order by i.indexrelid)
+           || array(select format('comment on materialized view %s is %L', k."table", c) from pg_catalog.obj_description(k.oid, 'pg_class') c where c is not null)
+           || array(select format('comment on column %s.%I is %L', k."table", s.attname, s.comment) from shown s where s.oid = k.oid and s.comment is not null order by s.at)
+           || array(select format('grant %s%s on %s to %s%s', lower(a.privilege_type), a.columns, k."table",
+                           coalesce(quote_ident(g.rolname), 'public'), case when a.is_grantable then ' with grant option' else '' end)
+                      from (select e.*, '' as columns from pg_catalog.aclexplode(k.relacl) e
+                             union all select e.*, format(' (%I)', s.attname) from shown s cross join pg_catalog.aclexplode(s.attacl) e where s.oid = k.oid) a
+                      left join pg_catalog.pg_roles g on g.oid = a.grantee
+                     where a.privilege_type in ('SELECT', 'MAINTAIN') and (a.grantee = 0 or g.rolname is not null)
+                       and coalesce(quote_ident(g.rolname), '') not in (select jsonb_array_elements_text(${sql.json(roles)}) union all select k.owner)
+                     order by 1)
+           || array['reset role']) as statements
+    from kept k order by 1`
 
 const mostNamed = 50
 

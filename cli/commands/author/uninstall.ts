@@ -11,6 +11,7 @@ interface UninstallOptions {
   login: string[]
   giveTo?: string
   dropDependents?: true
+  asViews?: true
   yes?: true
 }
 
@@ -25,6 +26,7 @@ export function addTo(program: Command): void {
     ])
     .option('--give-to <role>', 'who gets the views that Viewkeeper created: no superuser')
     .option('--drop-dependents', 'also drop what others have made of schema viewkeeper')
+    .option('--as-views', 'make incremental tables materialized views again')
     .option(yes[0], 'execute it')
     .addHelpText(
       'after',
@@ -36,13 +38,14 @@ owner goes to that one. Stop serve, or remove the stack, first.`,
 }
 
 /** Prints what takes away what was made in this database, or executes it: all or nothing. */
-const uninstall = ({ login, giveTo, dropDependents, yes }: UninstallOptions): Promise<void> =>
+const uninstall = ({ login, giveTo, dropDependents, asViews, yes }: UninstallOptions): Promise<void> =>
   databaseFromUrl(null).withConnection(
     async (sql) => {
       const { statements, left } = await inTransaction(sql, async (transaction) => {
         const removal = await planRemoval(transaction, login, {
           giveTo: giveTo ?? null,
           dropDependents: dropDependents ?? false,
+          asViews: asViews ?? false,
         })
         if (yes && removal.statements.length > 0) await transaction.unsafe(removal.statements.join(';\n'))
         return removal

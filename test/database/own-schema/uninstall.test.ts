@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
+import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole } from '../../../src/own-schema/create-role.ts'
 import { planRemoval } from '../../../src/own-schema/uninstall.ts'
@@ -10,9 +11,11 @@ import { makeLog } from '../../../src/slices/plan/log.ts'
 import { define, updateRows } from '../../support/record/rows.ts'
 import { schemaFolder } from '../../support/servers/database.ts'
 import { oneRoleDatabase, type RdsDatabase, useRds } from '../../support/servers/rds.ts'
+import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const fresh = useRds()
+const folder = useFolders()
 
 const remove = (database: Database) =>
   database.withConnection(
@@ -91,7 +94,10 @@ describe('what others have', () => {
     await migrate(rds.as('keeper_app').database, schemaFolder)
     return rds
   }
-  const plan = (rds: RdsDatabase, more: { giveTo?: string | null; dropDependents?: boolean }) =>
+  const plan = (
+    rds: RdsDatabase,
+    more: { giveTo?: string | null; dropDependents?: boolean; asViews?: boolean },
+  ) =>
     rds
       .as('master')
       .database.withConnection((sql) =>
@@ -150,5 +156,66 @@ describe('what others have', () => {
       { name: 'hers', owner: 'alice' },
       { name: 'ours', owner: 'master' },
     ])
+  })
+
+  test('is an incremental table that is named, and becomes a materialized view again with rows, indexes, grants and comments', async () => {
+    const rds = await used()
+    await rds.sql.unsafe(`
+      grant usage, create on schema shop to viewkeeper_views; grant select on shop.orders to viewkeeper_views;
+      create schema viewkeeper_before; create role reader`)
+    const sql = 'select customer, count(*) as n from shop.orders group by customer'
+    const migrations = await folder('incremental')
+    await migrations.freeze([
+      definition('daily', sql, {
+        schema: 'shop',
+        storage: 'table',
+        comment: "each customer's",
+        indexes: [{ name: 'daily_key', unique: true, on: '(customer)' }],
+        grants: [{ privileges: ['select'], to: 'reader', grantOption: false }],
+      }),
+    ])
+    await migrateUp(migrateCall(rds.as('keeper_app').database), await migrations.read())
+    await rds.sql`comment on column shop.daily.n is 'orders'`
+    await rds.sql`grant select (n) on shop.daily to public`
+    const older =
+      'Schema viewkeeper_before is of an older version, and stays. If nobody needs it: drop schema viewkeeper_before cascade'
+    expect((await plan(rds, {})).left).toEqual([
+      'shop.daily is an incremental table, and stays a table that nothing refreshes. --as-views makes it a materialized view again, with its indexes, grants and comments.',
+      older,
+    ])
+    await rds.sql`create view shop.shown as select n from shop.daily`
+    const hindered = await plan(rds, { asViews: true })
+    expect(hindered.left[0]).toContain(
+      'It does not become a materialized view again, because of view shop.shown.',
+    )
+    expect(hindered.statements.join()).not.toContain('create materialized view')
+    await rds.sql`drop view shop.shown`
+
+    const rows = await rds.sql`select * from shop.daily order by customer`
+    expect(rows.length).toBeGreaterThan(0)
+    const { statements, left } = await plan(rds, { asViews: true })
+    expect(left).toEqual([older])
+    await rds.run('master', `begin; ${statements.join(';\n')}; commit`)
+    expect(await rds.sql`select * from shop.daily order by customer`).toEqual(rows)
+    const [view] = await rds.sql`
+      select relkind as kind, relowner::regrole::text as owner, obj_description(oid) as comment, col_description(oid, 2) as column,
+             has_table_privilege('reader', oid, 'select') as reads, to_regclass('shop.daily_query') as query,
+             (select attacl::text from pg_attribute where attrelid = c.oid and attname = 'n') as columns
+        from pg_class c where oid = 'shop.daily'::regclass`
+    expect(view).toEqual({
+      kind: 'm',
+      owner: 'master',
+      comment: "each customer's",
+      column: 'orders',
+      reads: true,
+      query: null,
+      columns: '{=r/master}',
+    })
+    await rds.run(
+      'app_owner',
+      'grant usage on schema shop to master; grant select on shop.orders to master; insert into shop.orders values (99, 1, 1)',
+    )
+    await rds.run('master', 'refresh materialized view concurrently shop.daily')
+    expect(await rds.sql`select * from shop.daily order by customer`).not.toEqual(rows)
   })
 })
