@@ -23,6 +23,8 @@ export async function synthesizePythonApp(python: string, folder: string): Promi
     lists.map(({ Default }) => Default),
     [parameterName('production')],
   )
-  const read = [...text.matchAll(/"Fn::Select": \[\s*(\d+)/g)].map(([, at]) => addressKeys[Number(at)])
+  const read = [...text.matchAll(/"Fn::Select": \[\s*(\d+),\s*\{\s*"Ref"/g)].map(
+    ([, at]) => addressKeys[Number(at)],
+  )
   assert.deepEqual([...new Set(read)].sort(), taken)
 }

@@ -118,4 +118,4 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
   return { folder, emulator, database, sql: database.sql, aws, cdk, api, ...arns, options, schema, project }
 }
 
-const policyOf = (name: string) => `arn:aws:iam::000000000000:policy/viewkeeper-deploy-test-${name}`
+const policyOf = (name: string) => `arn:aws:iam::000000000000:policy/viewkeeper-deploy-test-${name}-us-east-1`
