@@ -25,7 +25,6 @@ export const ofTestsThemselves: Record<string, string> =
         quote_all_identifiers: 'off',
         xmloption: 'content',
         default_table_access_method: 'heap',
-        password_encryption: 'scram-sha-256',
         search_path: '"$user", public',
         default_transaction_isolation: 'read committed',
         default_transaction_read_only: 'off',
@@ -43,6 +42,7 @@ const left = [
   'file_copy_method',
   'gin_fuzzy_search_limit',
   'local_preload_libraries',
+  'password_encryption',
   'restrict_nonsystem_relation_kind',
   'row_security',
   'transaction_deferrable',
@@ -67,6 +67,9 @@ const texts: Record<string, string[]> = {
 
 /** Values beyond which a setting only takes the machine's memory or time. */
 const most: Record<string, number> = {
+  cpu_index_tuple_cost: 10,
+  cpu_operator_cost: 10,
+  cpu_tuple_cost: 10,
   default_statistics_target: 500,
   from_collapse_limit: 20,
   geqo_generations: 50,
@@ -78,7 +81,12 @@ const most: Record<string, number> = {
   maintenance_work_mem: 64_000,
   max_parallel_maintenance_workers: 2,
   max_parallel_workers_per_gather: 4,
+  parallel_setup_cost: 1e6,
+  parallel_tuple_cost: 10,
+  random_page_cost: 1000,
+  recursive_worktable_factor: 100,
   scram_iterations: 10,
+  seq_page_cost: 1000,
   temp_buffers: 2000,
   vacuum_cost_delay: 1,
   work_mem: 64_000,
