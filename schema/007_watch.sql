@@ -29,7 +29,7 @@ create table viewkeeper.parts (
 comment on table viewkeeper.parts is 'Views, what reads them, and the tables below, each with the SQL of what hangs on it, as it was when it was last looked.';
 
 -- A view is concerned if somebody has made it again, with what was above it. What migrations make they make again.
-create function viewkeeper.lost() returns table (view text, since timestamptz, name text, what text, sql text, owner oid)
+create function viewkeeper.lost() returns table (view text, since timestamptz, name text, item jsonb)
 language sql stable
 begin atomic
   with recursive above as (
@@ -38,14 +38,14 @@ begin atomic
      where s.kind = 'm' and s.lost_at is not null and s.gone_at is null and d.source = 'discovered' and d.removed_at is null
      union
     select a.view, s.name, a.since, a.depth + 1 from above a join viewkeeper.parts s on a.name = any (s.reads) where a.depth < 50)
-  select a.view, a.since, s.name, i.item ->> 'what', i.item ->> 'sql', (i.item ->> 'owner')::oid
+  select a.view, a.since, s.name, i.item
     from (select above.view, name, since, max(depth) as depth from above group by 1, 2, 3) a join viewkeeper.parts s on s.name = a.name
    cross join lateral jsonb_array_elements(case when s.gone_at >= a.since then s.items when s.gone_at is null and s.lost_at >= a.since then s.lost end)
          with ordinality as i(item, at)
    where not exists (select from viewkeeper.definitions d where format('%I.%I', d.schema_name, d.name) = s.name and d.source = 'authored' and d.removed_at is null)
    order by a.view, a.depth, s.name, i.at;
 end;
-comment on function viewkeeper.lost is 'What is missing since somebody else dropped a view and made it again. The SQL is its owner''s, and executes code as whoever types it: viewkeeper restore does so as its owner.';
+comment on function viewkeeper.lost is 'What is missing since somebody else dropped a view and made it again: viewkeeper restore brings it back. The SQL in an item is its owner''s, and executes his code as whoever types it.';
 
 -- An event gets its number once, and its row is removed when the bus has it.
 create table viewkeeper.events (

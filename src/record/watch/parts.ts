@@ -42,8 +42,8 @@ export async function lookForLost(sql: Sql, all: boolean): Promise<void> {
 
 /** What somebody else has dropped and made again, and what is missing since. */
 export const readAllLost = (sql: Sql): Promise<LostParts[]> => sql<LostParts[]>`
-    select view, since, jsonb_agg(what order by at) as parts
-      from viewkeeper.lost() with ordinality as l(view, since, name, what, sql, owner, at) group by view, since order by view`
+    select view, since, jsonb_agg(item ->> 'what' order by at) as parts
+      from viewkeeper.lost() with ordinality as l(view, since, name, item, at) group by view, since order by view`
 
 /** Something that a view has lost, with the SQL that makes it, which executes code of its owner. */
 export interface LostPart {
@@ -59,8 +59,8 @@ export interface LostPart {
 
 /** What a view has lost, in the order in which it can come back. */
 export const readLost = (sql: Sql, { schema, name }: QualifiedName): Promise<LostPart[]> => sql<LostPart[]>`
-  select l.what, l.name, l.sql, r.rolname as owner, (select pg_get_userbyid(c.relowner) from pg_catalog.pg_class c where c.oid = to_regclass(l.name)) as "ownerNow"
-    from viewkeeper.lost() with ordinality as l(view, since, name, what, sql, owner, at) left join pg_catalog.pg_roles r on r.oid = l.owner
+  select l.item ->> 'what' as what, l.name, l.item ->> 'sql' as sql, r.rolname as owner, (select pg_get_userbyid(c.relowner) from pg_catalog.pg_class c where c.oid = to_regclass(l.name)) as "ownerNow"
+    from viewkeeper.lost() with ordinality as l(view, since, name, item, at) left join pg_catalog.pg_roles r on r.oid = (l.item ->> 'owner')::oid
    where l.view = format('%I.%I', ${schema}::text, ${name}::text) order by l.at`
 
 const see = (sql: Sql, all: boolean) => sql`
