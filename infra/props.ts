@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Token } from 'aws-cdk-lib'
+import { Duration, Token } from 'aws-cdk-lib'
 import type { DomainMappingOptions } from 'aws-cdk-lib/aws-apigatewayv2'
 import type { IPeer, ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2'
 import type { IEventBus } from 'aws-cdk-lib/aws-events'
@@ -12,7 +12,7 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import * as z from 'zod'
 import type { ScheduledView } from '../src/catalog/plan/scheduled.ts'
 import { commonFields, inWords, problemsOf, shortName, textLike } from '../src/config/fields.ts'
-import type { CommonOptions } from '../src/config/options.ts'
+import { type CommonOptions, defaults } from '../src/config/options.ts'
 import type { PeopleTopics } from './monitoring/topics.ts'
 
 /** A PostgreSQL that is no instance of RDS and no cluster of Aurora. */
@@ -25,8 +25,26 @@ export interface Server {
   readonly peer: IPeer
 }
 
+/** The history that is kept. */
+export interface RetentionProps {
+  /**
+   * Successes of each view, 1 to 1,000,000.
+   * @default 500
+   */
+  readonly successes?: number
+  /**
+   * How long everything else is kept, 1 to 3,650 days.
+   * @default Duration.days(90)
+   */
+  readonly age?: Duration
+}
+
 /** What Viewkeeper is told on AWS, besides the options that `viewkeeper serve` has, too. */
-export interface ViewkeeperProps extends CommonOptions {
+export interface ViewkeeperProps
+  extends Omit<
+    CommonOptions,
+    'regularUpToMs' | 'skipAtMostHours' | 'monitorEveryMinutes' | 'remindEveryHours' | 'retention'
+  > {
   /** The environment's name, which `--env` takes: unique in an account and region, at most 20 lower-case letters, digits and hyphens. */
   readonly environmentName: string
   /**
@@ -194,6 +212,41 @@ export interface ViewkeeperProps extends CommonOptions {
    */
   readonly eventBus?: IEventBus
   /**
+   * `auto` is `regular`, the cheapest, while that usually locks readers out no longer, up to a second; zero: never.
+   * @default Duration.millis(50)
+   */
+  readonly regularUpTo?: Duration
+  /**
+   * The time after which a view is refreshed although nothing has changed, 1 to 720 hours.
+   * @default Duration.hours(24)
+   */
+  readonly skipAtMost?: Duration
+  /**
+   * The history that is kept: `{ successes, age }`.
+   * @default - 500 successes of each view, and all else for 90 days
+   */
+  readonly retention?: RetentionProps
+  /**
+   * Whether there is [a monitor](monitoring.md#without-a-monitor), and alarms about runs and views.
+   * @default true
+   */
+  readonly monitor?: boolean
+  /**
+   * The time between two looks of the monitor, 1 to 60 minutes.
+   * @default Duration.minutes(1)
+   */
+  readonly monitorInterval?: Duration
+  /**
+   * Whether incidents that last are told again.
+   * @default true
+   */
+  readonly reminders?: boolean
+  /**
+   * The time between two reminders, 1 to 720 hours.
+   * @default Duration.hours(24)
+   */
+  readonly reminderInterval?: Duration
+  /**
    * Whether X-Ray traces functions and batches, 5 USD per million.
    * @default false
    */
@@ -212,9 +265,39 @@ const retentionRule = `must be one of ${retentionDays.join(', ')}`
 /** A text of this form, or a text that only the deploy knows, such as the id of something that the app makes. */
 const textOrToken = (form: RegExp, message: string) => textLike(form, message, Token.isUnresolved)
 
+/** A Duration of whole units in this range, as their number. */
+const durationOf = (unit: 'Milliseconds' | 'Minutes' | 'Hours' | 'Days', from: number, to: number) => {
+  const rule = `must be a Duration of ${from} to ${to} ${unit.toLowerCase()}`
+  return z
+    .custom<Duration>((given) => given instanceof Duration && !given.isUnresolved(), rule)
+    .transform((given) => given[`to${unit}`]({ integral: false }))
+    .pipe(z.int(rule).min(from, rule).max(to, rule))
+    .optional()
+}
+
+const {
+  regularUpToMs: _regular,
+  skipAtMostHours: _skip,
+  monitorEveryMinutes: _monitor,
+  remindEveryHours: _remind,
+  ...common
+} = commonFields(Token.isUnresolved)
+
 const schema = z
   .strictObject({
-    ...commonFields(Token.isUnresolved),
+    ...common,
+    regularUpTo: durationOf('Milliseconds', 0, 1000),
+    skipAtMost: durationOf('Hours', 1, 720),
+    retention: z
+      .strictObject({
+        successes: z.int().min(1).max(1_000_000).default(defaults.retention.successes),
+        age: durationOf('Days', 1, 3650),
+      })
+      .prefault({}),
+    monitor: z.boolean().default(true),
+    monitorInterval: durationOf('Minutes', 1, 60),
+    reminders: z.boolean().default(true),
+    reminderInterval: durationOf('Hours', 1, 720),
     environmentName: shortName,
     physicalName: shortName.optional(),
     database: z.custom<ViewkeeperProps['database']>(
@@ -280,6 +363,14 @@ const schema = z
     path: ['apiDomain'],
     message: "must be left out with api: 'none'",
   })
+  .refine(({ monitor, monitorInterval }) => monitor || monitorInterval === undefined, {
+    path: ['monitorInterval'],
+    message: 'must be left out with monitor: false',
+  })
+  .refine(({ reminders, reminderInterval }) => reminders || reminderInterval === undefined, {
+    path: ['reminderInterval'],
+    message: 'must be left out with reminders: false',
+  })
   .refine(({ events, eventBus }) => events || eventBus === undefined, {
     path: ['eventBus'],
     message: 'must be left out with events: false',
@@ -288,13 +379,28 @@ const schema = z
     path: ['alarmEmails'],
     message: 'must be left out with topics: subscribe the addresses to topics.mail',
   })
-  .transform(({ environmentName, physicalName = environmentName, events, eventBus: bus, ...rest }) => ({
-    ...rest,
-    environmentName,
-    physicalName,
-    bus: bus as ViewkeeperProps['eventBus'],
-    eventBus: events && ((bus as ViewkeeperProps['eventBus'])?.eventBusArn ?? 'default'),
-  }))
+  // Numbers, as `viewkeeper serve` and the functions are told them.
+  .transform(
+    ({ regularUpTo, skipAtMost, monitor, monitorInterval, reminders, reminderInterval, ...given }) => {
+      const { environmentName, physicalName = environmentName, events, eventBus, retention, ...rest } = given
+      const bus: ViewkeeperProps['eventBus'] = eventBus
+      return {
+        ...rest,
+        environmentName,
+        physicalName,
+        bus,
+        eventBus: events && (bus?.eventBusArn ?? 'default'),
+        regularUpToMs: regularUpTo ?? defaults.regularUpToMs,
+        skipAtMostHours: skipAtMost ?? defaults.skipAtMostHours,
+        retention: {
+          successes: retention.successes,
+          days: retention.age ?? defaults.retention.days,
+        },
+        monitorEveryMinutes: monitor && (monitorInterval ?? defaults.monitorEveryMinutes),
+        remindEveryHours: reminders && (reminderInterval ?? defaults.remindEveryHours),
+      }
+    },
+  )
 
 /** The props whose values are constructs, or made of them. */
 type OfConstructs =

@@ -217,7 +217,7 @@ function warnOfAwake(
     Annotations.of(scope).addWarningV2(
       'viewkeeper:keeps-awake',
       `A look every ${minutes} min keeps the cluster awake, which may pause (minCapacity 0): about 44 USD a month for 0.5 ACU. Set ` +
-        'monitorEveryMinutes to 30, 60 or false, or acknowledge this warning.',
+        'monitorInterval to 30 or 60 minutes, or monitor to false, or acknowledge this warning.',
     )
 }
 

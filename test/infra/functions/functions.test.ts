@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { Duration } from 'aws-cdk-lib'
 import { type CfnRole, Role } from 'aws-cdk-lib/aws-iam'
 import { describe, expect, test } from 'vitest'
 import { readConfiguration } from '../../../src/api/lambda/configuration.ts'
@@ -194,12 +195,12 @@ test('whatever says when a view is refreshed next, or what is due, is told how o
     return Object.fromEntries(told)
   }
   const seldom = { everySeconds: 300, concurrency: 4, followsLogs: false }
-  expect(looksOf({ monitorEveryMinutes: 5, batchConcurrency: 4 })).toEqual({
+  expect(looksOf({ monitorInterval: Duration.minutes(5), batchConcurrency: 4 })).toEqual({
     api: seldom,
     batch: seldom,
     monitor: seldom,
   })
-  for (const looks of Object.values(looksOf({ monitorEveryMinutes: false })))
+  for (const looks of Object.values(looksOf({ monitor: false })))
     expect(looks).toEqual({ everySeconds: null, concurrency: 2, followsLogs: false })
 })
 

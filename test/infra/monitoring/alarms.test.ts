@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { Duration } from 'aws-cdk-lib'
 import { describe, expect, test } from 'vitest'
 import { metricDimensions, metricNames, metricNamespace } from '../../../src/api/lambda/aws-names.ts'
 import { tellingOf } from '../../../src/watch/plan/hearers.ts'
@@ -20,8 +21,13 @@ const topic = (name: string, from: Synthesized = stack) =>
 /** To people, past every function. */
 const toPeople = (from: Synthesized = stack) =>
   ['mail', 'notices'].map((name) => ({ Ref: topic(name, from) }))
-const every = (monitorEveryMinutes: number | false) =>
-  new Synthesized(createStack({ ...imported, monitorEveryMinutes }))
+const every = (minutes: number | false) =>
+  new Synthesized(
+    createStack({
+      ...imported,
+      ...(minutes === false ? { monitor: false } : { monitorInterval: Duration.minutes(minutes) }),
+    }),
+  )
 
 const moments = ['api-errors', 'new-dead-letters']
 
@@ -242,7 +248,11 @@ test('reminders are a field: once a day, at another interval, or never', deep, (
   const remind = (options: object) =>
     new Synthesized(createStack({ ...imported, ...options })).fn('monitor')[1].Properties.Environment
       .Variables.REMIND_EVERY_HOURS
-  expect([{}, { remindEveryHours: 4 }, { remindEveryHours: false }].map(remind)).toEqual(['24', '4', 'false'])
+  expect([{}, { reminderInterval: Duration.hours(4) }, { reminders: false }].map(remind)).toEqual([
+    '24',
+    '4',
+    'false',
+  ])
 })
 
 test('a batch that fails is an alarm, if no monitor finds it', () => {

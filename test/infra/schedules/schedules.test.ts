@@ -1,3 +1,4 @@
+import { Duration } from 'aws-cdk-lib'
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import { describe, expect, test } from 'vitest'
 import type { ViewkeeperProps } from '../../../infra/props.ts'
@@ -190,7 +191,7 @@ test('the history is pruned once a day, and the monitor looks as often as it is 
     ScheduleExpressionTimezone: 'Etc/UTC',
   })
   expect(schedule(kinds.created, 'send').ScheduleExpression).toBe('rate(1 minute)')
-  const seldom = new Synthesized(createStack({ ...imported, monitorEveryMinutes: 3 }))
+  const seldom = new Synthesized(createStack({ ...imported, monitorInterval: Duration.minutes(3) }))
   expect(schedule(seldom, 'send').ScheduleExpression).toBe('rate(3 minutes)')
 })
 

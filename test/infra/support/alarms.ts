@@ -7,10 +7,10 @@ import { createStack, type Properties, Synthesized } from './synth.ts'
 export const withEveryAlarm = new Synthesized(createStack(created))
 
 /** An environment with a pager, which may be without a monitor. */
-export function withPager(monitorEveryMinutes?: false): { paged: Synthesized; pager: unknown } {
+export function withPager(monitor = true): { paged: Synthesized; pager: unknown } {
   const { stack, vpc } = ownStack()
   const pager = new Topic(stack, 'Pager')
-  viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { pager, monitorEveryMinutes })
+  viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { pager, monitor })
   return { paged: new Synthesized(stack), pager: stack.resolve(pager.topicArn) }
 }
 

@@ -165,7 +165,7 @@ test('the schedule calls send, which calls the monitor and, for what is due, sta
 })
 
 test('if no view is refreshed by its definition, nobody starts what is due', deep, () => {
-  for (const more of [{ schedules: { views: false } }, { monitorEveryMinutes: false }] as const) {
+  for (const more of [{ schedules: { views: false } }, { monitor: false }] as const) {
     const { Variables } = new Synthesized(make(more).stack).fn('send')[1].Properties.Environment
     expect(Variables).not.toHaveProperty('START_BATCH_FUNCTION')
   }
@@ -176,7 +176,7 @@ test(
   deep,
   () => {
     const calls = (more: object) =>
-      new Synthesized(make({ monitorEveryMinutes: false, ...more }).stack)
+      new Synthesized(make({ monitor: false, ...more }).stack)
         .resources('AWS::Scheduler::Schedule')
         .filter(([, { Properties }]) => Properties.Name === 'test-send')
         .map(([, { Properties }]) => [

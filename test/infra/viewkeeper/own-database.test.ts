@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Fn, Stack } from 'aws-cdk-lib'
+import { Duration, Fn, Stack } from 'aws-cdk-lib'
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import {
   InstanceType,
@@ -337,7 +337,7 @@ describe('with IAM', () => {
       viewkeeperOn(
         stack,
         { database: clusterIn(stack, vpc, { serverlessV2MinCapacity }), vpc },
-        { monitorEveryMinutes },
+        { monitorInterval: Duration.minutes(monitorEveryMinutes) },
       )
       return Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('keeps the cluster awake'))
         .length

@@ -1,4 +1,4 @@
-import { type App, CfnParameter, Fn, Stack, Stage } from 'aws-cdk-lib'
+import { type App, CfnParameter, Duration, Fn, Stack, Stage } from 'aws-cdk-lib'
 import { SlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot'
 import { Peer } from 'aws-cdk-lib/aws-ec2'
 import {
@@ -92,6 +92,27 @@ describe('props that are not valid are refused, each by its name', () => {
         { quiet: { from: '22:00', to: '6:00' } },
         'quiet.to: must look like "09:00"',
       ],
+      [
+        'no Duration',
+        { monitorInterval: 5 as never },
+        'monitorInterval: must be a Duration of 1 to 60 minutes',
+      ],
+      [
+        'part of an hour',
+        { skipAtMost: Duration.minutes(90) },
+        'skipAtMost: must be a Duration of 1 to 720 hours',
+      ],
+      [
+        'too long a time',
+        { regularUpTo: Duration.seconds(2) },
+        'regularUpTo: must be a Duration of 0 to 1000 milliseconds',
+      ],
+      [
+        'looks of none',
+        { monitor: false, monitorInterval: Duration.minutes(5) },
+        'monitorInterval: must be left out with monitor: false',
+      ],
+      ['an old name', { monitorEveryMinutes: 5 } as never, 'monitorEveryMinutes: unknown field'],
       ['a domain of no API', { api: 'none', apiDomain: {} }, "apiDomain: must be left out with api: 'none'"],
       [
         'a number that only the deploy knows',
