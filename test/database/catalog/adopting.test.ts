@@ -74,8 +74,8 @@ test('adopt marks a view that Viewkeeper may not act on, with the SQL that is mi
   const run = await project()
   const before = await wholeCatalog(sql)
   const { code, said } = await run(keeper, 'adopt', 'data_portal.mv_sales', '-m', 'ours now')
-  expect(said).toContain(`! mv_sales   ${keeper} may not act as its owner, ${boss}`)
-  expect(said).not.toContain('✓ mv_sales')
+  expect(said).toContain(`! data_portal.mv_sales   ${keeper} may not act as its owner, ${boss}`)
+  expect(said).not.toContain('✓ data_portal.mv_sales')
   expect(said).toMatch(
     new RegExp(
       `(${master}|a role with createrole) or a superuser has to run:\\n +grant ${boss} to ${keeper}`,
