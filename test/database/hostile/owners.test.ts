@@ -835,6 +835,8 @@ describe('the connections of a batch', deep, () => {
       await run('alice', `create materialized view ${name} as select 1 as id`)
       names.push(name)
     }
+    // Views of different time limits share no message.
+    for (const [at, name] of names.entries()) await define(place.sql, name, { timeout_seconds: 600 + at })
     const batchId = await begin(place.database, {
       views: names,
       strategy: 'regular',

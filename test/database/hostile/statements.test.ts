@@ -1,3 +1,4 @@
+import { measureQuery } from '../../../src/catalog/db/try-query.ts'
 import { keptMark } from '../../../src/sql/names.ts'
 // @module-tag deep
 
@@ -33,6 +34,7 @@ import { readView } from '../../../src/record/definitions/look.ts'
 import { setQuiet } from '../../../src/record/definitions/pauses.ts'
 import {
   forgetOthers,
+  isAnythingToSend,
   noteRefusal,
   readChannels,
   readDue,
@@ -417,6 +419,9 @@ async function doWhatFails(database: Database): Promise<void> {
       await removeDelivery(sql, sequence)
     }
     await readChannels(sql, ['chat'])
+    await isAnythingToSend(sql)
+    const [kept] = await sql<[{ oid: number }]>`select 'a.kept'::regclass::int8 as oid`
+    await measureQuery(sql, { role: 'alice', schema: 'a' }, kept.oid, { mostMs: 10_000, mostBytes: 1e9 })
     await forgetOthers(sql, [])
     await readViewIncidents(sql)
     await obeysOthers(sql, 'leader', '{}')
