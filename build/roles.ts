@@ -24,11 +24,6 @@ export const known: Record<string, { places: number; because: string }> = {
   },
   'src/record/definitions/kept-marks.ts': { places: 1, because: 'a comment executes nothing' },
   'src/own-schema/db/apply-steps.ts': { places: 1, because: 'the owner of schema viewkeeper is ours' },
-  'src/own-schema/uninstall.ts': {
-    places: 1,
-    because:
-      'the server makes a materialized view and its indexes in a restricted operation, in which no function of the query takes another role',
-  },
   'src/slices/plan/log.ts': {
     places: 11,
     because:

@@ -1,6 +1,8 @@
+import { sealedCommand } from '../sealed/db/execute.ts'
 import type { Sql } from '../server/database.ts'
 import { undone } from '../server/transactions.ts'
 import { batchPlaces, logSchema } from '../sql/names.ts'
+import { safePath } from '../sql/settings.ts'
 import { printed, unquoted } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import { ownerRole, viewsRole } from './db/role.ts'
@@ -105,7 +107,7 @@ export async function planRemoval(
         ? [`grant ${[...found.roles, ...heirs].join(', ')} to current_user`]
         : []),
       ...found.schemas.map((schema) => `drop schema ${schema} cascade`),
-      ...remade.flatMap(({ statements }) => statements),
+      ...remade.flatMap(remake),
       ...given
         .filter(({ object }) => !gone.some((query) => object === `view ${query}`))
         .map(({ object, owner }) => `alter ${objectNow(object)} owner to ${owner}`),
@@ -148,14 +150,28 @@ export async function planRemoval(
 /** SQL for whether a schema of pg_namespace is Viewkeeper's. */
 const isOurs = `(nspname in ('viewkeeper', '${logSchema}') or nspname ~ '${batchPlaces}')`
 
-/** An incremental table: its query, who owns it, what of others keeps it from being dropped, and what makes it a materialized view. */
+/** An incremental table, with every name as SQL writes it. */
 interface IncrementalTable {
   table: string
+  schema: string
+  /** Its plain view. */
   query: string
   owner: string
+  /** What of others keeps it from being dropped. */
   readers: string[]
-  statements: string[]
+  /** What makes the view and its indexes: code of the owner, which parsing alone may execute. */
+  made: string[]
+  /** Its comments and grants. */
+  told: string[]
 }
+
+/** Makes an incremental table a materialized view again: what is the owner's code in the sealed room, as the owner. */
+const remake = ({ table, schema, query, owner, made, told }: IncrementalTable): string[] => [
+  `drop table ${table}`,
+  `drop view ${query}`,
+  ...made.map((each) => sealedCommand({ role: owner, schema }, each, safePath)),
+  ...told,
+]
 
 /**
  * The views that belong to our roles, with the owners that their definitions name, and the incremental tables. An administrator who is no superuser reads them as a member
@@ -185,10 +201,10 @@ const readRecord = (
     return { given: [...given], tables: [...(await readTables(part, roles))] }
   })
 
-/** The query of a table is executed with the rights of its owner, who has made it. Of rights, those count that a materialized view has. */
+/** Of rights, those count that a materialized view has. */
 const readTables = (sql: Sql, roles: string[]) => sql<IncrementalTable[]>`
   with kept as materialized (
-    select c.oid, v.oid as query_oid, format('%I.%I', n.nspname, c.relname) as "table", format('%I.%I', n.nspname, v.relname) as query,
+    select c.oid, v.oid as query_oid, quote_ident(n.nspname) as schema, format('%I.%I', n.nspname, c.relname) as "table", format('%I.%I', n.nspname, v.relname) as query,
            quote_ident(r.rolname) as owner, c.relacl
       from viewkeeper.definitions d
       join pg_catalog.pg_namespace n on n.nspname = d.schema_name
@@ -199,7 +215,7 @@ const readTables = (sql: Sql, roles: string[]) => sql<IncrementalTable[]>`
   shown as (
     select k.oid, a.attnum as at, a.attname, a.attacl, pg_catalog.col_description(k.oid, a.attnum) as comment
       from kept k join pg_catalog.pg_attribute a on a.attrelid = k.oid and a.attnum > 0 and not a.attisdropped)
-  select k."table", k.query, k.owner,
+  select k."table", k.schema, k.query, k.owner,
          to_jsonb(array(
            select distinct pg_catalog.pg_describe_object(x.class, x.id, 0) from (
              select 'pg_class'::regclass::oid as class, w.ev_class as id
@@ -209,10 +225,9 @@ const readTables = (sql: Sql, roles: string[]) => sql<IncrementalTable[]>`
             where not exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                                where x.class = 'pg_class'::regclass and c.oid = x.id and ${sql.unsafe(isOurs)})
             order by 1)) as readers,
-         to_jsonb(array['set local role ' || k.owner, 'drop table ' || k."table", 'drop view ' || k.query,
-             format(E'create materialized view %s as\n%s', k."table", rtrim(pg_catalog.pg_get_viewdef(k.query_oid), ';'))]
-           || array(select pg_catalog.pg_get_indexdef(i.indexrelid) from pg_catalog.pg_index i where i.indrelid = k.oid order by i.indexrelid)
-           || array(select format('comment on materialized view %s is %L', k."table", c) from pg_catalog.obj_description(k.oid, 'pg_class') c where c is not null)
+         to_jsonb(format(E'create materialized view %s as\n%s', k."table", rtrim(pg_catalog.pg_get_viewdef(k.query_oid), ';'))
+           || array(select pg_catalog.pg_get_indexdef(i.indexrelid) from pg_catalog.pg_index i where i.indrelid = k.oid order by i.indexrelid)) as made,
+         to_jsonb(array(select format('comment on materialized view %s is %L', k."table", c) from pg_catalog.obj_description(k.oid, 'pg_class') c where c is not null)
            || array(select format('comment on column %s.%I is %L', k."table", s.attname, s.comment) from shown s where s.oid = k.oid and s.comment is not null order by s.at)
            || array(select format('grant %s%s on %s to %s%s', lower(a.privilege_type), a.columns, k."table",
                            coalesce(quote_ident(g.rolname), 'public'), case when a.is_grantable then ' with grant option' else '' end)
@@ -221,8 +236,7 @@ const readTables = (sql: Sql, roles: string[]) => sql<IncrementalTable[]>`
                       left join pg_catalog.pg_roles g on g.oid = a.grantee
                      where a.privilege_type in ('SELECT', 'MAINTAIN') and (a.grantee = 0 or g.rolname is not null)
                        and coalesce(quote_ident(g.rolname), '') not in (select jsonb_array_elements_text(${sql.json(roles)}) union all select k.owner)
-                     order by 1)
-           || array['reset role']) as statements
+                     order by 1)) as told
     from kept k order by 1`
 
 const mostNamed = 50

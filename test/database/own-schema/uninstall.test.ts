@@ -158,6 +158,32 @@ describe('what others have', () => {
     ])
   })
 
+  test('is executed as its owner alone when incremental tables become materialized views', async () => {
+    const rds = await used()
+    await rds.sql.unsafe(`
+      create role alice; grant alice to master with admin option; grant usage, create on schema shop to alice;
+      create table public.loot (who name); grant insert on public.loot to public;
+      set role alice;
+      create function shop.evil(v int) returns boolean language plpgsql as 'begin return true; end';
+      create domain shop.checked as int check (shop.evil(value));
+      create view shop.bad_query as select 1 as id, '{1,2}'::shop.checked[] as v;
+      create table shop.bad as table shop.bad_query;
+      create index bad_odd on shop.bad (id) where v <> '{3}'::shop.checked[];
+      create or replace function shop.evil(v int) returns boolean language plpgsql as $$
+      begin
+        begin execute 'reset role'; exception when others then null; end;
+        insert into public.loot values (current_user);
+        return true;
+      end $$; reset role`)
+    await define(rds.sql, 'shop.bad', { sql: 'select 1 as id', storage: 'table' })
+    const { statements } = await plan(rds, { asViews: true })
+    await rds.run('master', `begin; ${statements.join(';\n')}; commit`)
+    expect(await rds.sql`select relkind from pg_class where oid = 'shop.bad'::regclass`).toEqual([
+      { relkind: 'm' },
+    ])
+    expect(await rds.sql`select distinct who from public.loot`).toEqual([{ who: 'alice' }])
+  })
+
   test('is an incremental table that is named, and becomes a materialized view again with rows, indexes, grants and comments', async () => {
     const rds = await used()
     await rds.sql.unsafe(`
