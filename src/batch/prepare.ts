@@ -105,13 +105,14 @@ export async function prepareBundle(
         )
       : new Set<number>(),
   ])
-  await measureUnknown(
-    database,
-    views.map(({ id, view }, at) => {
-      const isAuto = (batch.strategy ?? bases.get(id)?.strategy) === 'auto'
-      return { usual: usual[at]!, view: isAuto ? facts.get(view) : undefined }
-    }),
-  )
+  const owner = facts.get(views[0]!.view)?.owner
+  const unknown = views.flatMap(({ id, view }, at) => {
+    const [fact, durations] = [facts.get(view), usual[at]!]
+    const isAuto = (batch.strategy ?? bases.get(id)?.strategy) === 'auto'
+    const isOfOwner = fact?.populated && fact.owner === owner
+    return isAuto && isOfOwner && isUnknown(durations) ? [{ fact, durations }] : []
+  })
+  if (unknown.length > 0) await measure(database, unknown)
   const planned = new Map<number, { view: BatchView; work: PlannedRefresh }>()
   /** The first of them, whose owner and time limit the others have. */
   let first: PlannedRefresh | undefined
@@ -158,26 +159,28 @@ export async function prepareBundle(
 /** To write so much, indexes and TOAST included, takes less than a swap of the view does. */
 const mostMeasuredBytes = 256 * 1024
 
+/** Whether no refresh has told how long a view takes, and a short one may be regular. */
+const isUnknown = ({ regularMs, fillMs, upToMs }: UsualDurations): boolean =>
+  regularMs === null && fillMs === null && upToMs > 0
+
 /**
- * Notes how long small views take of which no refresh has told it, so that the first batch need not exchange each of them: their queries are
- * executed beside their readers, in a session that does nothing else, each for at most half as long as a regular refresh may lock
- * readers out. What takes longer stays unknown.
+ * Notes how long small views of one owner take, so that the first batch need not exchange each of them: their queries are executed beside
+ * their readers, in a session that does nothing else, each for at most half as long as a regular refresh may lock readers out. What takes
+ * longer stays unknown, and so does everything while the server lets no more sessions in.
  */
-async function measureUnknown(
+async function measure(
   database: Database,
-  views: { usual: UsualDurations; view: ViewFacts | undefined }[],
+  views: { fact: ViewFacts; durations: UsualDurations }[],
 ): Promise<void> {
-  const unknown = views.flatMap(({ usual, view }) => {
-    const isUnknown = usual.regularMs === null && usual.fillMs === null && usual.upToMs > 0
-    return isUnknown && view?.populated && view.counting ? [{ usual, view, seal: view.counting }] : []
-  })
-  if (unknown.length === 0) return
   const { measureQuery } = await import('../catalog/db/try-query.ts')
-  await database.withConnection(async (sql) => {
-    for (const { usual, view, seal } of unknown) {
-      const most = { mostMs: Math.floor(usual.upToMs / 2), mostBytes: mostMeasuredBytes }
-      usual.fillMs = await measureQuery(sql, seal, view.oid, most)
+  const measured = database.withConnection(async (sql) => {
+    for (const { fact, durations } of views) {
+      const most = { mostMs: Math.floor(durations.upToMs / 2), mostBytes: mostMeasuredBytes }
+      if (fact.counting) durations.fillMs = await measureQuery(sql, fact.counting, fact.oid, most)
     }
+  })
+  await measured.catch((error) => {
+    if (!(error instanceof Problem && error.code === 'TooManyConnections')) throw error
   })
 }
 

@@ -1,8 +1,11 @@
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
+import { advance } from '../../../src/batch/advance.ts'
+import { getBatch } from '../../../src/batch/read-batches.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { requestBatchCancel } from '../../../src/record/batches/batches.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
+import { Problem } from '../../../src/words/problem.ts'
 import { deep } from '../../support/deep.ts'
 import { whileKilledAtEach } from '../../support/processes/kills.ts'
 import { updateRows } from '../../support/record/rows.ts'
@@ -271,4 +274,20 @@ test('a small view of which nothing is known, and that takes long, is tried for 
     create materialized view long.takes as
       select pg_sleep(case current_setting('transaction_read_only') when 'on' then 600 else 0 end)::text as x`)
   expect(await firstStrategies('long', 50)).toMatchObject({ takes: 'swap' })
+})
+
+test('a server that lets no more sessions in leaves small views unknown, and the batch goes on', async () => {
+  await sql.unsafe(`
+    create schema crowded; create materialized view crowded.few as select 1 as x; create materialized view crowded.some as select 2 as x`)
+  const limited = connectTo(fromUrl(url), { regularUpToMs: 86_400_000 })
+  const batchId = await begin(limited, { pattern: 'crowded.*', concurrency: 1 })
+  let sessions = 0
+  const full = () => Promise.reject(new Problem('TooManyConnections', 'sorry, too many clients already'))
+  const crowded: typeof limited = {
+    ...limited,
+    withConnection: (...given) => (sessions++ === 0 ? limited.withConnection(...given) : full()),
+  }
+  await advance(batchId, { database: crowded, until: Date.now() + 60_000 })
+  expect(await getBatch(database, batchId)).toMatchObject({ status: 'success' })
+  expect(sessions).toBeGreaterThan(1)
 })
