@@ -275,17 +275,9 @@ const durationOf = (unit: 'Milliseconds' | 'Minutes' | 'Hours' | 'Days', from: n
     .optional()
 }
 
-const {
-  regularUpToMs: _regular,
-  skipAtMostHours: _skip,
-  monitorEveryMinutes: _monitor,
-  remindEveryHours: _remind,
-  ...common
-} = commonFields(Token.isUnresolved)
-
 const schema = z
   .strictObject({
-    ...common,
+    ...commonFields(Token.isUnresolved),
     regularUpTo: durationOf('Milliseconds', 0, 1000),
     skipAtMost: durationOf('Hours', 1, 720),
     retention: z
@@ -351,6 +343,7 @@ const schema = z
     eventBus: construct,
     tracing: z.boolean().default(false),
   } satisfies Record<keyof ViewkeeperProps, z.ZodType>)
+  .omit({ regularUpToMs: true, skipAtMostHours: true, monitorEveryMinutes: true, remindEveryHours: true })
   .refine(({ authentication: way, loginSecret }) => way === 'secret' || loginSecret === undefined, {
     path: ['loginSecret'],
     message: "must be left out with authentication: 'iam'",
@@ -392,10 +385,7 @@ const schema = z
         eventBus: events && (bus?.eventBusArn ?? 'default'),
         regularUpToMs: regularUpTo ?? defaults.regularUpToMs,
         skipAtMostHours: skipAtMost ?? defaults.skipAtMostHours,
-        retention: {
-          successes: retention.successes,
-          days: retention.age ?? defaults.retention.days,
-        },
+        retention: { successes: retention.successes, days: retention.age ?? defaults.retention.days },
         monitorEveryMinutes: monitor && (monitorInterval ?? defaults.monitorEveryMinutes),
         remindEveryHours: reminders && (reminderInterval ?? defaults.remindEveryHours),
       }

@@ -455,7 +455,7 @@ function warnOfSilence(
   }: { definitions: Definition[]; scheduled: ScheduledView[]; isTold: boolean },
 ): void {
   const warn = (id: string, text: string) => Annotations.of(scope).addWarningV2(`viewkeeper:${id}`, text)
-  const { nightly, views } = schedules || { nightly: false, views: false }
+  const { nightly, views } = schedules || noClock
   const hasOwn = scheduled.length > 0 || definitions.some(({ targetLagSeconds }) => targetLagSeconds !== null)
   if (!nightly && !(views && hasOwn))
     warn(

@@ -85,7 +85,8 @@ export function quietUntil({ from, to, timeZone, days }: Quiet, now: Date): Date
 /** The next turns after one moment, by schedule: most views have the same one, and croner takes some 40 microseconds for a turn. */
 const turnsAfter = new WeakMap<Date, Map<string, Date | null>>()
 
-function nextTurn(schedule: string, timeZone: string, now: Date): Date | null {
+/** The first turn of a schedule after `now`; null: there is none. */
+export function nextTurn(schedule: string, timeZone: string, now: Date): Date | null {
   const known = turnsAfter.get(now) ?? new Map<string, Date | null>()
   const key = `${schedule} ${timeZone}`
   if (!known.has(key)) known.set(key, new Cron(schedule, { timezone: timeZone, paused: true }).nextRun(now))

@@ -14,7 +14,7 @@ import {
 } from '../catalog/plan/scheduled.ts'
 import type { ViewStateFacts } from '../catalog/plan/state.ts'
 import { lagOfLooks, lagsOf } from '../due/plan/lags.ts'
-import { nextScheduled, type Schedules } from '../due/schedules.ts'
+import { nextScheduled, nextTurn, type Schedules } from '../due/schedules.ts'
 import { readOpenBatches, readTurnsOfSchedules } from '../record/batches/batches.ts'
 import { hasShortLags } from '../record/definitions/behind-logs.ts'
 import { discoverDefinitions } from '../record/definitions/discovered.ts'
@@ -163,17 +163,19 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<numbe
       looked = now.getTime()
       aside('monitor', () => lookAndBegin(keeping))
     }
-    const pruning = follows ? hourly : daily
-    if (dueTurn(pruning, last, now)) aside('prune', () => removeHistory(keeping, Date.now() + longestPruneMs))
+    if (dueTurn(follows ? hourly : daily, last, now))
+      aside('prune', () => removeHistory(keeping, Date.now() + longestPruneMs))
     for (const batchId of advancer.takeOver(open)) logger.info('takes a batch over', { batchId })
     last = now
     // Without a monitor, no record would tell what was begun before.
     const nextLook = monitorEveryMs === null ? Number.NEGATIVE_INFINITY : looked + monitorEveryMs
-    const next = Math.min(nextLook, ...batches.map((times) => nextTurn(times, now)))
+    const turns = batches.flatMap(
+      ({ schedule, timeZone }) => nextTurn(schedule, timeZone, now)?.getTime() ?? [],
+    )
+    const idleMs = Math.min(nextLook, ...turns) - now.getTime()
     const isIdle = busy.size === 0 && open.length === 0 && !follows
-    const mayWait = isIdle && next - now.getTime() >= shortestSleepMs
-    if (mayWait && (keeping.programs === null || !(await leader.ask(isAnythingToSend))))
-      return next - now.getTime()
+    const mayWait = isIdle && idleMs >= shortestSleepMs
+    if (mayWait && (keeping.programs === null || !(await leader.ask(isAnythingToSend)))) return idleMs
     const waits =
       follows && looks.everySeconds !== null ? follow(askEveryMs) : pause(askEveryMs, undefined, { signal })
     await waits.catch((error) => {
@@ -182,9 +184,6 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<numbe
   }
   return 0
 }
-
-const nextTurn = ({ schedule, timeZone }: ViewTimes, now: Date): number =>
-  new Cron(schedule, { timezone: timeZone, paused: true }).nextRun(now)?.getTime() ?? Number.POSITIVE_INFINITY
 
 const readNow = (sql: Sql) =>
   Promise.all([readClock(sql), readScheduled(sql), readOpenBatches(sql), hasShortLags(sql, lagOfLooks)])

@@ -73,7 +73,7 @@ export async function leadInTurn(
         }
         stand('leads')
         failures = 0
-        return whileTrusted(sql, signal, (leader) => work({ ...leader, hasSlept }))
+        return whileTrusted(sql, { signal, hasSlept }, work)
       })
       stand('sleeps')
       hasSlept = true
@@ -107,12 +107,13 @@ async function tryToLead(sql: Sql, obeys: string): Promise<{ leads: boolean; oth
 
 async function whileTrusted(
   sql: Sql,
-  stop: AbortSignal,
-  work: (leader: Omit<Leader, 'hasSlept'>) => Promise<number>,
+  { signal: stop, hasSlept }: Omit<Leader, 'ask'>,
+  work: LeadOptions['work'],
 ): Promise<number> {
   const lost = new AbortController()
-  const leader: Omit<Leader, 'hasSlept'> = {
+  const leader: Leader = {
     signal: AbortSignal.any([stop, lost.signal]),
+    hasSlept,
     async ask(query) {
       const asked = performance.now()
       const answer = await answered(query(sql))

@@ -49,6 +49,13 @@ async function ask<Answer>(sql: Sql, seal: Seal | null, query: string): Promise<
 
 const explain = 'explain (analyze, format json, costs off, timing off)'
 
+/** Does this in a transaction that is undone, each statement for at most so long. */
+const briefly = <T>(sql: Sql, mostMs: number, work: (part: Sql) => Promise<T>): Promise<T> =>
+  undone(sql, async (part) => {
+    await part`select set_config('statement_timeout', ${String(Math.max(1, mostMs))}, true)`
+    return work(part)
+  })
+
 /**
  * Executes a query of somebody for at most so long, and takes no row: `explain` computes every column and sends none. Returns how
  * the query failed; null if it worked.
@@ -60,10 +67,7 @@ export async function tryQuery(
   mostMs: number,
 ): Promise<QueryFailure | null> {
   try {
-    await undone(sql, async (part) => {
-      await part`select set_config('statement_timeout', ${String(Math.max(1, mostMs))}, true)`
-      await ask(part, seal, `${explain} ${query}`)
-    })
+    await briefly(sql, mostMs, (part) => ask(part, seal, `${explain} ${query}`))
     return null
   } catch (error) {
     return failureOf(error)
@@ -80,8 +84,7 @@ export const measureQuery = (
   oid: number,
   { mostMs, mostBytes }: { mostMs: number; mostBytes: number },
 ): Promise<number | null> =>
-  undone(sql, async (part) => {
-    await part`select set_config('statement_timeout', ${String(mostMs)}, true)`
+  briefly(sql, mostMs, async (part) => {
     const [view] = await part<[{ query: string | null }]>`
       select case when pg_total_relation_size(${oid}::oid) <= ${mostBytes} then pg_get_viewdef(${oid}::oid) end as query`
     if (view.query === null) return null
@@ -136,10 +139,9 @@ export async function readEqualRows(
   const found: EqualRows[] = []
   for (const { index, equal } of await readUniqueIndexes(sql, relation, query)) {
     try {
-      const { rows } = await undone(sql, async (part) => {
-        await part`select set_config('statement_timeout', ${String(Math.max(1, until - Date.now()))}, true)`
-        return ask<{ rows: Omit<EqualRows, 'index'> | null }>(part, seal, equal)
-      })
+      const { rows } = await briefly(sql, until - Date.now(), (part) =>
+        ask<{ rows: Omit<EqualRows, 'index'> | null }>(part, seal, equal),
+      )
       if (rows !== null) found.push({ index, ...rows })
     } catch (error) {
       return { ...failureOf(error), hint: `The query works; this is of a search by unique index ${index}.` }
