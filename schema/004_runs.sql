@@ -198,7 +198,7 @@ begin atomic
     select 2, format('trigger %I of %s', g.tgname, g.tgrelid::regclass), format('Correct its function %s, or: alter table %s disable trigger %I;', p.oid::regprocedure, g.tgrelid::regclass, g.tgname)
       from pg_trigger g join pg_proc p on p.oid = g.tgfoid join pg_namespace n on n.oid = p.pronamespace
      where not g.tgisinternal and g.tgenabled <> 'D' and n.nspname not in ('viewkeeper', 'viewkeeper_logs') and sqlstate !~ '^(40|53|55|57|58)'
-       and position(format(' %I() line ', p.proname) in replace(context, '.', ' ')) > 0
+       and position(translate(format(' %s() line ', p.proname), '."', ' ') in translate(context, '."', ' ')) > 0
        and (g.tgrelid = to_regclass(relation) or g.tgrelid in (select c.conrelid from pg_constraint c where c.confrelid = to_regclass(relation)))
      order by g.tgrelid <> to_regclass(relation), g.tgname limit 1))
   select jsonb_build_object('what', string_agg(what, ' in ' order by nr), 'hint', (array_agg(hint order by nr desc))[1]) from refusers having count(*) > 0;

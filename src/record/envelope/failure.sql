@@ -20,10 +20,10 @@ violated := case when raised then null
 -- The setting that a full table of locks lacks: the server calls it memory, and the hint alone names it.
 lacking := case when st = '53200' and not raised then substring(hnt from 'max_(?:pred_)?locks_per_transaction') end;
 finished := clock_timestamp();
--- The context has the function of an event trigger. The server writes its schema only if the path of that moment needs it.
+-- The context has the function of an event trigger. The server writes its schema only if the path of that moment needs it, and quotes as quote_all_identifiers says.
 triggers := case when failure is null and st not in ('57014', '55P03', '40P01') then (
   select string_agg(quote_ident(t.evtname), ' or ' order by t.evtname) from pg_event_trigger t join pg_proc p on p.oid = t.evtfoid
-   where position(format(' %I() line ', p.proname) in replace(ctx, '.', ' ')) > 0) end;
+   where position(translate(format(' %s() line ', p.proname), '."', ' ') in translate(ctx, '."', ' ')) > 0) end;
 -- What hangs on a kept table, and not the view's own SQL, has failed. The context names the function of a trigger as above.
 refused := case when failure is null and statement #> '{fills,query}' is not null then case
   when violated is null then viewkeeper.refuser_of(made::text, st, sch, tab, col, case when not raised then con end, ctx)

@@ -74,11 +74,11 @@ for try in 1..2 loop
                -- Function and line only: the rest of the context may hold whole statements, and so rows.
                select string_agg(f.name || ' line ' || c.place[2], E'\n' order by c.at)
                  from regexp_matches(ctx, '^PL/pgSQL \S+ (.*?\)) \S+ (\d+) ', 'gn') with ordinality as c(place, at)
-                 join (select p.oid::regprocedure::text as name, quote_ident(p.proname) || substr(p.oid::regprocedure::text, position('(' in p.oid::regprocedure::text)) as bare
+                 join (select p.oid::regprocedure::text as name, translate(p.proname || substr(p.oid::regprocedure::text, position('(' in p.oid::regprocedure::text)), '"', '') as bare
                          from pg_proc p join pg_language l on l.oid = p.prolang
                         -- The envelope of a batch's connection is a function, too.
                         where l.lanname = 'plpgsql' and p.pronamespace <> pg_my_temp_schema()) f
-                   on c.place[1] in (f.name, f.bare))), ''))) where value is not null)
+                   on translate(c.place[1], '"', '') in (translate(f.name, '"', ''), f.bare))), ''))) where value is not null)
       from (select failures::jsonb -> 'texts' as texts) standard
      where (r.id = run or r.group_run_id = run) and r.backend_pid = pg_backend_pid() and r.backend_start = me_since
        and r.status in ('running');

@@ -261,4 +261,32 @@ describe('what others have put on a kept table is named, with what to do, if it 
     expect(JSON.stringify(result.error)).not.toMatch(/secret|777777|123456/)
     expect(await sql`select * from app.daily order by day`).toEqual(before)
   })
+
+  test('and so is a function that the server names with all of its name in quotes, as a database may want it', async () => {
+    const [{ name }] = await sql<[{ name: string }]>`select current_database() as name`
+    const quoting = (on: 'on' | 'off') =>
+      sql.unsafe(`alter database ${name} set quote_all_identifiers to ${on}`)
+    await done()
+    await sql.unsafe(raising("raise exception 'secret %', new.total;"))
+    await sql`insert into app.orders (day, amount) values ('2026-12-24', 777777)`
+    await quoting('on')
+    try {
+      expect((await request()).error).toMatchObject({
+        message: 'a function raised an exception in trigger "Audit" of app.daily',
+        hint: disabled,
+        context: 'app.audit() line 1',
+      })
+      await sql.unsafe(`
+        create materialized view app.whole as select 1 as id;
+        create function app.meddle() returns event_trigger language plpgsql as $$ begin raise exception 'not today'; end $$;
+        create event trigger "Meddle" on ddl_command_end when tag in ('REFRESH MATERIALIZED VIEW') execute function app.meddle()`)
+      expect((await request({ view: 'app.whole' })).error).toMatchObject({
+        class: 'EventTriggerFailed',
+        context: 'event trigger "Meddle"\napp.meddle() line 1',
+      })
+    } finally {
+      await quoting('off')
+      await sql.unsafe('drop event trigger if exists "Meddle"')
+    }
+  })
 })
