@@ -15,7 +15,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/groups.ts': { files: 71, lines: 7219 },
   'src/batch/shadows.ts': { files: 70, lines: 6763 },
   'functions/api.ts': { files: 51, lines: 4911 },
-  'all files': { files: 456, lines: 49344 },
+  'all files': { files: 456, lines: 49356 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }

@@ -1,7 +1,7 @@
 import { ArnFormat, Stack, Token, Validations } from 'aws-cdk-lib'
 import { Grant, type IGrantable, ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
-import { parameterName } from '../src/api/lambda/aws-names.ts'
+import { parameterName, policyName } from '../src/api/lambda/aws-names.ts'
 import { includes, type PolicyName, policyNames } from '../src/api/route.ts'
 import { routes } from '../src/api/routes.ts'
 import { alarmNames } from '../src/watch/plan/alarms.ts'
@@ -104,7 +104,7 @@ export class Policies extends Construct {
       const allowed = allowedBy(this, name, said)
       const policy = new ManagedPolicy(this, name, {
         // The name belongs to the whole account, in all its regions.
-        managedPolicyName: `viewkeeper-${physicalName}-${name}-${Stack.of(this).region}`,
+        managedPolicyName: policyName(physicalName, name, Stack.of(this).region),
         // IAM cannot change it, and CloudFormation cannot replace a policy with a fixed name: it never changes.
         description: `Viewkeeper ${environmentName}. ${descriptions[name]}`,
         statements: allowed.map(([action, resources]) => allow(action, resources)),

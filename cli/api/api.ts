@@ -1,4 +1,5 @@
 import type { Api as Routes } from '../../src/api/ask.ts'
+import type { PolicyName } from '../../src/api/route.ts'
 import { routeAt } from '../../src/api/routes.ts'
 import type { CommandTarget } from '../../src/words/commands.ts'
 import { Problem, type ProblemCode, problemCodes } from '../../src/words/problem.ts'
@@ -44,6 +45,8 @@ export interface Api extends Routes {
   readonly name: string
   /** Null: no environment, so no signature. */
   readonly environment: string | null
+  /** The name of the managed policy of the environment that allows as much; undefined: no environment of AWS. */
+  readonly policyFor?: ((policy: PolicyName) => string) | undefined
   /** What people are told to type works on: this API again. */
   readonly typed: CommandTarget
   /** Without a slash at its end. */
@@ -69,7 +72,7 @@ export interface Asked {
   method: string
   /** May have a query. */
   path: string
-  api: Pick<Api, 'name' | 'environment' | 'url'>
+  api: Pick<Api, 'name' | 'environment' | 'url' | 'policyFor'>
 }
 
 /** Whether an answer comes from API Gateway or something else in between, and not from Viewkeeper. */
@@ -130,8 +133,8 @@ function notAllowed(message: string, said: string, { method, path, api }: Asked)
     )
   const route = routeAt(method, path.split('?')[0] as string)
   const policy =
-    route && api.environment !== null
-      ? ` The managed policy viewkeeper-${api.environment}-${route.policy}-<region> allows it: have it attached to your user or role.`
+    route && api.policyFor
+      ? ` The managed policy ${api.policyFor(route.policy)} allows it: have it attached to your user or role.`
       : ' Have your user or role allowed execute-api:Invoke on it.'
   return new ApiUnavailable(
     'NotAllowed',

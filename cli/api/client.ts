@@ -15,7 +15,7 @@ export interface AddressedRequest extends Omit<ApiRequest, 'path'> {
   url: URL
 }
 
-interface ClientOptions extends Pick<Api, 'name' | 'environment' | 'url'> {
+interface ClientOptions extends Pick<Api, 'name' | 'environment' | 'url' | 'policyFor'> {
   /** Sends a request that is addressed to the API. Default: as it is, without a signature. */
   deliver?: (request: AddressedRequest) => Promise<Response>
 }

@@ -1,6 +1,6 @@
 import { GetParameterCommand } from '@aws-sdk/client-ssm'
 import { readViews } from '../../src/api/ask.ts'
-import { type Address, addressKeys, parameterName } from '../../src/api/lambda/aws-names.ts'
+import { type Address, addressKeys, parameterName, policyName } from '../../src/api/lambda/aws-names.ts'
 import { nearest, parseName } from '../../src/words/names.ts'
 import { Problem } from '../../src/words/problem.ts'
 import { readConfig, regionOf } from '../project/folders.ts'
@@ -20,12 +20,18 @@ export async function signedApi(
     environment === undefined
       ? regionIn(address as string)
       : ((await regionOf(environment)) ?? regionIn(address))
-  const url = address ?? (await addressOfEnvironment(environment as string, region))
+  const parameter = address === undefined ? await readParameter(environment as string, region) : ''
+  const url = address ?? readAddress(parameter, environment as string, 'apiUrl').replace(/\/+$/, '')
   refuseOpenNetwork(url)
+  const where = await regionHere(region)
   const api = clientOf({
     name: environment ?? url,
     environment: environment ?? null,
     url,
+    policyFor:
+      environment === undefined
+        ? undefined
+        : (policy) => policyName(partOf(parameter, 'physicalName') ?? environment, policy, where),
     deliver: deliverWith(signerOf(region)),
   })
   const plainPath = plainPaths(api)
@@ -117,29 +123,36 @@ async function idOf(api: Pick<Api, 'send'>, written: string): Promise<string> {
   return String(view.id)
 }
 
-/** The address of an environment's API, without a slash at its end. */
-const addressOfEnvironment = async (environment: string, region: string | undefined): Promise<string> =>
-  (await findEnvironment(environment, region, 'apiUrl')).replace(/\/+$/, '')
-
-/**
- * One thing of where an environment is. It stands in a parameter of SSM, in whatever stack the environment is; the caller needs
- * `ssm:GetParameter` on it.
- */
-export async function findEnvironment(
+/** One thing of where an environment is. */
+export const findEnvironment = async (
   environment: string,
   region: string | undefined,
   what: Sought,
-): Promise<string> {
+): Promise<string> => readAddress(await readParameter(environment, region), environment, what)
+
+/**
+ * Where an environment is. It stands in a parameter of SSM, in whatever stack the environment is; the caller needs `ssm:GetParameter`
+ * on it.
+ */
+async function readParameter(environment: string, region: string | undefined): Promise<string> {
   await refuseOddName(environment)
   const parameters = parametersOf(region)
   const { Parameter } = await parameters
     .send(new GetParameterCommand({ Name: parameterName(environment) }))
     .catch(async (error: Error) => {
-      const where = await parameters.config.region().catch(() => 'its region')
-      throw await whyNot(error, { environment, where })
+      throw await whyNot(error, { environment, where: await regionHere(region) })
     })
-  return readAddress(Parameter?.Value ?? '', environment, what)
+  return Parameter?.Value ?? ''
 }
+
+/** The region that is asked. */
+const regionHere = (region: string | undefined): Promise<string> =>
+  parametersOf(region)
+    .config.region()
+    .catch(() => '<region>')
+
+const partOf = (parameter: string, key: keyof Address): string | undefined =>
+  parameter.split(',')[addressKeys.indexOf(key)]
 
 const titles = {
   apiUrl: 'an API',
@@ -150,7 +163,7 @@ const titles = {
 type Sought = keyof typeof titles
 
 function readAddress(text: string, environment: string, what: Sought): string {
-  const found = text.split(',')[addressKeys.indexOf(what)]
+  const found = partOf(text, what)
   if (found === 'none')
     throw new Problem(
       'InvalidRequest',
@@ -197,7 +210,7 @@ async function whyNot(
     return new ApiUnavailable(
       'NotAllowed',
       `Your AWS credentials may not read parameter ${parameterName(environment)} in ${where}. Either there is no such environment.${await known(environment)} ` +
-        `Or have the managed policy viewkeeper-${environment}-read-<region> attached to your user or role, and look at AWS_PROFILE.`,
+        `Or have the managed policy ${policyName(environment, 'read', where)} (with its \`physicalName\`, if it has one) attached to your user or role, and look at AWS_PROFILE.`,
       error,
     )
   const isConfigured = Object.hasOwn((await readConfig()).environments, environment)

@@ -1,4 +1,5 @@
 import type { MeasuredKind } from '../../words/event.ts'
+import type { PolicyName } from '../route.ts'
 
 export const metricNamespace = 'Viewkeeper'
 
@@ -74,8 +75,12 @@ export const addressKeys = [
   'noticesTopicArn',
   /** The name or the ARN of the bus that gets the events. */
   'eventBus',
-  /** What the names of its alarms have in the place of the environment's name. */
+  /** What the names of its alarms and policies have in the place of the environment's name. */
   'physicalName',
 ] as const
+
+/** A managed policy of an environment. A name of IAM holds in all regions, so it says which one. */
+export const policyName = (physicalName: string, policy: PolicyName, region: string): string =>
+  `viewkeeper-${physicalName}-${policy}-${region}`
 
 export type Address = Record<(typeof addressKeys)[number], string>

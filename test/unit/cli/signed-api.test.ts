@@ -225,7 +225,7 @@ describe('what to do is told', () => {
   })
 
   test.each([
-    ['AccessDeniedException', 400, 'NotAllowed', 'viewkeeper-closed-read'],
+    ['AccessDeniedException', 400, 'NotAllowed', 'viewkeeper-closed-read-eu-central-1'],
     ['ExpiredTokenException', 400, 'NoCredentials', 'aws sso login --profile mine'],
     ['UnrecognizedClientException', 400, 'NoCredentials', 'aws sts get-caller-identity'],
   ])('if SSM says %s', async (error, status, reason, words) => {
@@ -276,8 +276,20 @@ describe('what to do is told', () => {
     const error = await refusal((await apiOf({ env: name })).send(method, path))
     expect(error).toMatchObject({ reason: 'NotAllowed' })
     expect(error.message).toContain(
-      `may not ${method} ${path} of ${name}. The managed policy ${policy.replace('NAME', name)}`,
+      `may not ${method} ${path} of ${name}. The managed policy ${policy.replace('NAME', name)}-eu-central-1 allows`,
     )
+  })
+
+  test('if the policies have another name than the environment, and its address is written', async () => {
+    const forbidden = () => ({ status: 403, body: { message: 'Forbidden' } })
+    const { url } = await startApi(forbidden)
+    await startParameters({ renamed: { text: `${url}/,none,none,none,none,none,shop-2` } })
+    const policyIn = async (env: string, address?: string) => {
+      const { message } = await refusal((await apiOf({ env, url: address })).send('GET', '/views'))
+      return /managed policy (\S+) allows/.exec(message)?.[1]
+    }
+    expect(await policyIn('renamed')).toBe('viewkeeper-shop-2-read-eu-central-1')
+    expect(await policyIn('at-address', url)).toBe('viewkeeper-at-address-read-eu-central-1')
   })
 
   test.each([
