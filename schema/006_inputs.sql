@@ -196,8 +196,8 @@ return to_regclass(format('viewkeeper_logs.%I', concat(replace(replace(schema_na
 -- Whether a refresh did not use the log of its table, or `anew`: there is another one since then. Null: it did.
 create function viewkeeper.unused_log(meta jsonb, schema_name name, name name) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select case when meta #>> '{response,unusedLog}' is not distinct from viewkeeper.log_of(schema_name, name, 0)::oid::text then 'unused' else 'anew' end
-   where meta #> '{response,logUnused}' is not null
+  select case when meta #>> '{response,computes,unused,log}' is not distinct from viewkeeper.log_of(schema_name, name, 0)::oid::text then 'unused' else 'anew' end
+   where meta #> '{response,computes,unused}' is not null
 $$;
 
 -- The kept tables with a target lag below so many seconds whose logs of changes have rows, if a refresh may begin now: not while the last one goes

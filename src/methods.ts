@@ -411,8 +411,29 @@ export interface Result {
       /** In a batch: the snapshot whose changes leave the log when the view is exchanged. */
       read?: string
     }
-    /** Whether the view has a log of changes that was not used: `because` says why. */
-    logUnused?: boolean
+    /** What the refresh of a kept table computes: `because` says it in words. */
+    computes?: {
+      mode: 'range' | 'touched' | 'all'
+      /** The column of its slices. Absent: it computes all rows. */
+      by?: string
+      from?: string
+      to?: string
+      /** Whether changes of joined tables touch slices, too. */
+      joined?: boolean
+      /** How long all slices took, in milliseconds. */
+      wholeMs?: number | null
+      /** Why all slices are computed although there is a log of changes. */
+      because?: {
+        code: 'due' | 'wrong' | 'outOfRange' | 'notRead' | 'altered' | 'newLog' | 'zone' | 'changed'
+      }
+      /** Whether slices that no change has touched are compared. */
+      compares?: boolean
+      /** Why its log of changes is not used, and the OID of the log. */
+      unused?: {
+        because: string
+        log: number | null
+      }
+    }
     rowCountBefore: number | null
     rowCountAfter: number | null
     durationMs: number | null
@@ -534,8 +555,29 @@ export interface RunResult {
       /** In a batch: the snapshot whose changes leave the log when the view is exchanged. */
       read?: string
     }
-    /** Whether the view has a log of changes that was not used: `because` says why. */
-    logUnused?: boolean
+    /** What the refresh of a kept table computes: `because` says it in words. */
+    computes?: {
+      mode: 'range' | 'touched' | 'all'
+      /** The column of its slices. Absent: it computes all rows. */
+      by?: string
+      from?: string
+      to?: string
+      /** Whether changes of joined tables touch slices, too. */
+      joined?: boolean
+      /** How long all slices took, in milliseconds. */
+      wholeMs?: number | null
+      /** Why all slices are computed although there is a log of changes. */
+      because?: {
+        code: 'due' | 'wrong' | 'outOfRange' | 'notRead' | 'altered' | 'newLog' | 'zone' | 'changed'
+      }
+      /** Whether slices that no change has touched are compared. */
+      compares?: boolean
+      /** Why its log of changes is not used, and the OID of the log. */
+      unused?: {
+        because: string
+        log: number | null
+      }
+    }
     rowCountBefore: number | null
     rowCountAfter: number | null
     durationMs: number | null
@@ -546,8 +588,11 @@ export interface RunResult {
 
 /** What would be silence, as of the last look of the monitor. */
 export interface Silence {
-  /** How it is said: a line for each; none if all is well. */
-  lines: string[]
+  /** How it is said: a line for each, and what to type; none if all is well. */
+  lines: {
+    text: string
+    next: string | null
+  }[]
   /** The views that nothing refreshes: no schedule, no target lag, and no definition says that something else does. */
   unrefreshed: string[]
   /** Whether anybody is told what goes wrong; null: nobody knows. */

@@ -93,7 +93,7 @@ export function insteadLines({ result: { request, response } }: Run, { width }: 
   const isAsAsked =
     !request.slices &&
     !response.slices &&
-    !response.logUnused &&
+    !response.computes?.unused &&
     [undefined, 'auto', strategy].includes(request.strategy as string)
   if (because === undefined || isAsAsked) return []
   return wrap(harmless(because), width - 2).map((line) => `  ${line}`)

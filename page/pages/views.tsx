@@ -12,7 +12,7 @@ import {
   wordsOfFilter,
 } from '../../src/resources/views.ts'
 import { failingText } from '../../src/watch/plan/silence.ts'
-import { aimedLine, type CommandTarget } from '../../src/words/commands.ts'
+import { type CommandTarget, lineOf } from '../../src/words/commands.ts'
 import { count } from '../../src/words/phrases.ts'
 import { hrefOf, type PageQuery } from '../address.ts'
 import { Ago, Deed, Filters, firstOf, NameSearch, RefreshIcon, Table, utc } from '../cells.tsx'
@@ -103,7 +103,7 @@ const Loud: FC<Pick<ViewList, 'failing' | 'silence'> & { typed: CommandTarget }>
   <>
     {[
       ...failing.map((each) => failingText(each, utc(each.since))),
-      ...(silence?.lines ?? []).map((line) => aimedLine(line, typed)),
+      ...(silence?.lines ?? []).map((line) => lineOf(line, typed)),
     ].map((line) => (
       <div class="strip strip-warn">
         <p>{line}</p>

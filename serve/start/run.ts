@@ -7,7 +7,7 @@ import { optionsOf, saidToDatabase } from '../../src/config/variables.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { keeperOf, type RunningKeeper } from '../../src/keeper/keeper.ts'
 import { localEnvironment, termsOf } from '../../src/keeper/terms.ts'
-import type { RunRow } from '../../src/record/runs/runs.ts'
+import { inWords, type RunRow } from '../../src/record/runs/runs.ts'
 import { getRun } from '../../src/run/read-runs.ts'
 import { connectTo } from '../../src/server/connect.ts'
 import type { Database } from '../../src/server/database.ts'
@@ -346,7 +346,7 @@ function describe(view: ListedView, runId: number, run: RunRow, width: number): 
   const name = shown(view).padEnd(width)
   if (run.status !== 'success') {
     report.failure(
-      `${name}  ${run.error?.message ?? run.meta.response.because ?? run.status}  ${dim(`run ${runId}`)}`,
+      `${name}  ${run.error?.message ?? inWords(run.meta.response).because ?? run.status}  ${dim(`run ${runId}`)}`,
     )
     return false
   }

@@ -4,6 +4,7 @@ import { anyStates } from '../catalog/plan/state.ts'
 import { actionNames } from '../record/plan/action-words.ts'
 import { nextBys } from '../watch/diagnosis/cause.ts'
 import { causeCodes } from '../words/causes.ts'
+import { whyAllCodes } from '../words/computes.ts'
 import { viewKinds } from '../words/event.ts'
 import { type ProblemBody, problemCodes } from '../words/problem.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../words/run.ts'
@@ -88,10 +89,26 @@ export const result = named(
         })
         .optional()
         .describe('Which slices of the view were computed.'),
-      logUnused: z
-        .boolean()
+      computes: z
+        .object({
+          mode: z.enum(['range', 'touched', 'all']),
+          by: text.optional().describe('The column of its slices. Absent: it computes all rows.'),
+          from: text.optional(),
+          to: text.optional(),
+          joined: boolean.optional().describe('Whether changes of joined tables touch slices, too.'),
+          wholeMs: milliseconds.optional().describe('How long all slices took, in milliseconds.'),
+          because: z
+            .looseObject({ code: z.enum(whyAllCodes) })
+            .optional()
+            .describe('Why all slices are computed although there is a log of changes.'),
+          compares: boolean.optional().describe('Whether slices that no change has touched are compared.'),
+          unused: z
+            .object({ because: text, log: int.nullable() })
+            .optional()
+            .describe('Why its log of changes is not used, and the OID of the log.'),
+        })
         .optional()
-        .describe('Whether the view has a log of changes that was not used: `because` says why.'),
+        .describe('What the refresh of a kept table computes: `because` says it in words.'),
       ...rowCounts,
       durationMs: milliseconds,
     }),
@@ -306,7 +323,9 @@ const viewSummary = z.object({
 })
 
 const silence = named('Silence', 'What would be silence, as of the last look of the monitor.', {
-  lines: texts.describe('How it is said: a line for each; none if all is well.'),
+  lines: z
+    .array(z.object({ text, next: textOrNull }))
+    .describe('How it is said: a line for each, and what to type; none if all is well.'),
   unrefreshed: texts.describe(
     'The views that nothing refreshes: no schedule, no target lag, and no definition says that something else does.',
   ),

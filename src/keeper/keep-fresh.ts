@@ -26,6 +26,7 @@ import { readClock, readLastLook } from '../record/watch/looks.ts'
 import type { Database, Sql } from '../server/database.ts'
 import type { Monitored, Publisher } from '../watch/monitor.ts'
 import { silenceLines } from '../watch/plan/silence.ts'
+import { lineOf } from '../words/commands.ts'
 import { count, names } from '../words/phrases.ts'
 import { isOpenBatch } from '../words/run.ts'
 import { type Advancer, patiently } from './advancer.ts'
@@ -97,7 +98,7 @@ async function saySchedules({ database, logger, told = null, schedules }: Said):
     { unrefreshed: namesOf(nothing), told, forgotten: [], waitingSince: null },
     null,
   ))
-    logger.warn(line, {})
+    logger.warn(lineOf(line, null), {})
 }
 
 /** What the leading copy works with. */

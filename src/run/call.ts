@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { closeLostRuns } from '../record/runs/life.ts'
 import {
   findByKey,
+  inWords,
   type Keyed,
   type Made,
   type RunResponse,
@@ -58,7 +59,7 @@ export function resultOf(run: RunRow): Result {
     request: run.meta.request,
     response: {
       view: run.view,
-      ...run.meta.response,
+      ...inWords(run.meta.response),
       rowCountBefore: run.rowCountBefore,
       rowCountAfter: run.rowCountAfter,
       durationMs: run.durationMs,

@@ -16,14 +16,14 @@ const refused = (message: string, field = 'slices'): Problem =>
   new Problem('InvalidRequest', message, { field })
 
 /**
- * The slices of a kept table that somebody asks for: their column, and both ends as SQL. Throws InvalidRequest if its query does not prove that it falls
+ * The slices of a kept table that somebody asks for: their column, and both ends, also as SQL. Throws InvalidRequest if its query does not prove that it falls
  * into such slices, or if the server cannot read the values. `gone`: it was dropped meanwhile.
  */
 export async function findRange(
   sql: Sql,
   view: ViewFacts,
   request: Asked,
-): Promise<{ by: string; values: [string, string]; words: string } | 'gone'> {
+): Promise<{ by: string; from: string; to: string; values: [string, string] } | 'gone'> {
   const read = await (await import('./slices.ts')).readSlicing(sql, {
     oid: view.query as number,
     view: view.view,
@@ -33,11 +33,7 @@ export async function findRange(
   const by = keyOf(slices, columns, request.by)
   const { from, to, type } = await readRange(sql, view, by, request)
   const [first, last] = [from, to].map((value) => `${literal(value)}::${type}`) as [string, string]
-  return {
-    by,
-    values: [first, last],
-    words: `computes slices of ${displayPart(by)} anew, from ${from} to ${to}`,
-  }
+  return { by, from, to, values: [first, last] }
 }
 
 /** The column by which to slice: the one that was asked for, or the only one. */

@@ -15,6 +15,7 @@ import { logName, queryViewOf, quoteName } from '../sql/names.ts'
 import type { RunPlan, Statement } from '../sql/run-plan.ts'
 import { version } from '../version.ts'
 import { newLog } from '../words/commands.ts'
+import type { Computes } from '../words/computes.ts'
 import { Problem } from '../words/problem.ts'
 import { type Asked, findRange } from './asked.ts'
 import { howToFit, type KeptFacts, noLog, notWritten, readFinds, readKept, readLogged } from './db/kept.ts'
@@ -32,11 +33,11 @@ import {
   touchedRows,
   withFinds,
 } from './plan/rows.ts'
-import { markOf, overflows, readsOfProof, tooMany, whyDue, whyNotBelieved, wordsOf } from './plan/trust.ts'
+import { computedBy, markOf, overflows, readsOfProof, tooMany, whyDue, whyNotBelieved } from './plan/trust.ts'
 
 /** A refresh of a kept table: which rows it computes, and what it says of that. */
 interface Part {
-  words: string
+  computes: Computes
   some: SomeRows
   /** All other rows stay as they are, whatever has changed. */
   keeps?: true
@@ -61,7 +62,7 @@ interface KeepOptions extends RunOptions, Pick<Patience, 'until'> {
 
 interface Planned {
   plan: RunPlan
-  response: { strategy: string; because: string }
+  response: { strategy: string; computes: Computes }
 }
 
 /**
@@ -99,10 +100,10 @@ async function planAsSeen(
   }
   const part = await partOf(sql, view, facts, which)
   if (part === 'gone') return part
-  const { words, answer = {} } = part
+  const { computes, answer = {} } = part
   return {
     plan: planOf(view, facts, part, options),
-    response: { strategy: 'difference', because: words, ...answer },
+    response: { strategy: 'difference', computes, ...answer },
   }
 }
 
@@ -115,13 +116,13 @@ async function partOf(
   if (asked !== undefined) {
     const range = await findRange(sql, view, asked)
     if (range === 'gone') return range
-    const { by, values, words } = range
+    const { by, values, from, to } = range
     const logged = view.logs ? await readLogged(sql, view) : null
     const state = logged?.by === by ? await readState(sql, view, facts, logged) : null
     if (state === 'gone') return state
     return {
       ...(state && passOn(view, logged!, state)),
-      words,
+      computes: { mode: 'range', by, from, to },
       some: { by, conditions: [(key) => isBetween(key, ...values)] },
       keeps: true,
       asks: { after: countBetween(quoteName(view), by, ...values) },
@@ -129,14 +130,14 @@ async function partOf(
   }
   const log = view.logs ? await readLogged(sql, view) : null
   if (log !== null) return touchedOf(sql, view, facts, log)
-  return hasLog ? unused(`${noLog}; make it anew: ${newLog(view.view)}`) : all()
+  return hasLog
+    ? unused(`${noLog}; make it anew: ${newLog(view.view)}`)
+    : { computes: { mode: 'all' }, some: null }
 }
 
-const all = (why = '') => ({ words: `computes all rows, and writes those that differ${why}`, some: null })
-
-const unused = (why: string, logOid: number | null = null): Part => ({
-  ...all(`; the log of its changes is not used: ${why}`),
-  answer: { logUnused: true, ...(logOid !== null && { unusedLog: logOid }) },
+const unused = (because: string, log: number | null = null): Part => ({
+  computes: { mode: 'all', unused: { because, log } },
+  some: null,
 })
 
 /** What is known of a log of changes and of its view, and what both stand on. */
@@ -193,13 +194,9 @@ async function touchedOf(
   const schemas = [...new Set(log.parts.flatMap((part) => part.finds?.schema ?? []))]
   const most = because === null ? tooMany(known) : null
   const isCheck = changed === null && because !== null
-  const none =
-    isCheck && exact === null
-      ? ', and none can be compared, because its query does not tell which rows there are'
-      : ''
   const before = isCheck && exact !== null ? { before: compareUntouched(log, exact) } : {}
   return {
-    words: `${wordsOf(known, log, because)}${none}`,
+    computes: computedBy(known, log, because, !isCheck || exact !== null),
     some: because === null ? touchedRows(log, most) : null,
     asks: because === null ? { log: countTouched(log, most) } : { ...before, after: countAll(log) },
     answer: { slices: markOf(known, by, because, joins) },

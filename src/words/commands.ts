@@ -21,9 +21,15 @@ export const aimed = (suggested: string, target: CommandTarget): string =>
     ? suggested
     : [suggested, ...flagsOf(suggested, target)].join(' ')
 
-/** Does the same with the command at the end of a line, after a colon. */
-export const aimedLine = (line: string, target: CommandTarget): string =>
-  line.replace(/(?<=: )viewkeeper [a-z].*$/, (suggested) => aimed(suggested, target))
+/** What is said, without a full stop, and what to type next. */
+export interface Said {
+  text: string
+  next: string | null
+}
+
+/** Both on one line, with the target in the command. */
+export const lineOf = ({ text, next }: Said, target: CommandTarget): string =>
+  next === null ? text : `${text}: ${aimed(next, target)}`
 
 /** Whether a command line consists of these words, whatever its target. */
 export const isCommand = (line: string, words: string[]): boolean => {

@@ -126,9 +126,12 @@ async function loseSender(
         /are not sent: nobody hears of anything\. First: aws logs tail /,
       )
       const { silence } = JSON.parse((await api.call('GET', '/views', root)).body) as {
-        silence: { lines: string[] }
+        silence: { lines: { text: string }[] }
       }
-      assert.match(silence.lines.join(), /messages and events have waited since .* and are not sent/)
+      assert.match(
+        silence.lines.map(({ text }) => text).join(),
+        /messages and events have waited since .* and are not sent/,
+      )
       return waited
     },
     (waited) => `${Math.round(waited)} s`,

@@ -8,7 +8,7 @@ import type { LoggableView } from '../../../src/slices/slices.ts'
 import { quoteName } from '../../../src/sql/names.ts'
 import { count, report } from '../../../src/terminal/report.ts'
 import type { Findings } from '../../../src/watch/doctor.ts'
-import { aimedLine, type CommandTarget, command } from '../../../src/words/commands.ts'
+import { type CommandTarget, command, lineOf } from '../../../src/words/commands.ts'
 import { printed, unquoted } from '../../../src/words/names.ts'
 import { names } from '../../../src/words/phrases.ts'
 import { local, targetOf as typedOf } from '../../api/api-of.ts'
@@ -96,7 +96,7 @@ function linesFor(findings: Findings & { mails?: Subscribers | null }, typed: Co
       text,
       ...(next === null ? [] : [`  next: ${next}`]),
     ]),
-    ...(silence?.lines ?? []).flatMap((line) => ['', `! ${aimedLine(line, typed)}`]),
+    ...(silence?.lines ?? []).flatMap((line) => ['', `! ${lineOf(line, typed)}`]),
     ...(mails === undefined ? [] : listenerLines(mails).flatMap((line) => ['', line])),
     ...(slices === undefined ? [] : ['', ...slices.flatMap(sliceLines)]),
     ...(standbys === null ? [] : ['', standbys]),

@@ -14,7 +14,7 @@ import {
 } from '../../../src/resources/views.ts'
 import { heldBack } from '../../../src/watch/diagnosis/cause.ts'
 import { failingText } from '../../../src/watch/plan/silence.ts'
-import { aimed, aimedLine, command } from '../../../src/words/commands.ts'
+import { aimed, command, lineOf } from '../../../src/words/commands.ts'
 import { matchesGlob } from '../../../src/words/glob.ts'
 import { ago, ahead, moment } from '../../../src/words/phrases.ts'
 import type { Api } from '../../api/api.ts'
@@ -99,7 +99,7 @@ function listLines(
   const incident = views.find(({ view }) => view === first)?.incident // an older version answers without
   const loudly = [
     ...failing.map((each) => failingText(each, moment(each.since, now))),
-    ...(silence?.lines ?? []).map((line) => aimedLine(line, api.typed)), // an older version answers without
+    ...(silence?.lines ?? []).map((line) => lineOf(line, api.typed)), // an older version answers without
   ]
   return [
     ...(paused === null
@@ -178,13 +178,13 @@ Examples:
 /** What is to be typed works on the same API. */
 async function readWhy(api: Api, view: string): Promise<Why> {
   const why = await ask(api, 'getWhy', { view })
+  const aim = <Each extends { next: string | null }>(each: Each[]): Each[] =>
+    each.map((one) => ({ ...one, next: one.next && aimed(one.next, api.typed) }))
   const { silence } = why
   return {
     ...why,
-    ...(silence && {
-      silence: { ...silence, lines: silence.lines.map((line) => aimedLine(line, api.typed)) },
-    }),
-    causes: why.causes.map((cause) => ({ ...cause, next: cause.next && aimed(cause.next, api.typed) })),
+    ...(silence && { silence: { ...silence, lines: aim(silence.lines) } }),
+    causes: aim(why.causes),
   }
 }
 
@@ -198,7 +198,7 @@ function whyLines(why: Why, now: Date, output: Output): string[] {
     ]),
     ...why.locks.flatMap((lock) => lockLines(lock, now, output)),
     ...runsOfView(why.recentRuns, now, output),
-    ...(why.silence?.lines ?? []).flatMap((line) => ['', loud(line, output)]),
+    ...(why.silence?.lines ?? []).flatMap((line) => ['', loud(lineOf(line, null), output)]),
   ]
 }
 

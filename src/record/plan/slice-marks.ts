@@ -86,17 +86,11 @@ export interface Known {
   lately: { anew: number | null; ms: number | null }[]
 }
 
-/** Writes what was found into the answer of the run, and into its reason, "computes slices" or "computes all slices". Comes where the record may be locked. */
+/** Writes what was found into the answer of the run. Comes where the record may be locked. */
 export const recordSlices: Statement = {
   kind: 'command',
   phase: 'counting',
-  sql: `update viewkeeper.runs r set meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || jsonb_build_object(
-    'slices', coalesce(r.meta #> '{response,slices}', '{}') || it,
-    'because', regexp_replace(r.meta #>> '{response,because}', '^computes (all )?slices',
-      concat('computes ', coalesce(it ->> 'anew', 'all'), ' of about ' || (it ->> 'of'), ' slices'))
-      || case when it ? 'compared' then format('; of %s slices that no change has touched, %s differed', it ->> 'compared', it ->> 'wrong') else '' end
-      || case when (it ->> 'wrong')::int8 > 0 and (it ->> 'others')::int8 > 0 then format('; others had written %s of its rows', it ->> 'others') else '' end
-      || case it ->> 'written' when '1' then '; 1 row written' else coalesce('; ' || (it ->> 'written') || ' rows written', '') end))
+  sql: `update viewkeeper.runs r set meta = jsonb_set(r.meta, '{response,slices}', coalesce(r.meta #> '{response,slices}', '{}') || it)
   from (select nullif(current_setting('${found}', true), '')::jsonb) found(it)
  where r.id = current_setting('viewkeeper.run')::bigint and r.status = 'running' and it is not null`,
   hidden: true,

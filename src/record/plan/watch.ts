@@ -1,4 +1,5 @@
 import type { CauseCode } from '../../words/causes.ts'
+import type { Said } from '../../words/commands.ts'
 import type {
   BatchEnded,
   EventOf,
@@ -210,7 +211,7 @@ export interface Heard {
 /** What would go wrong silently: views that nothing refreshes, news that nobody gets. */
 export interface Silence {
   /** A line for people about each of them, the same in the command line, the page and mails. */
-  lines: string[]
+  lines: Said[]
   /** The views that nothing refreshes: without schedule and target lag, and not refreshed from outside (`schedule` is not `none`). */
   unrefreshed: string[]
   /** Whether anybody is told what goes wrong; null: nobody knows. */

@@ -50,7 +50,7 @@ const lastSuccess = (sql: Sql, { schema, name }: QualifiedName) => sql`
          coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours,
          exists (select from viewkeeper.runs f where f.definition_id = d.id and f.id > r.id and f.status in ('failed', 'canceled')) as has_failed,
          exists (select from viewkeeper.runs f where f.definition_id = d.id and f.id > r.id and f.status = 'failed' and f.error ->> 'sqlstate' = '22008'
-            and f.meta #>> '{response,because}' like 'computes slices %') as has_overflown
+            and f.meta #>> '{response,computes,mode}' in ('range', 'touched')) as has_overflown
     from viewkeeper.definitions d cross join viewkeeper.last_success(d.id) f(id) join viewkeeper.runs r on r.id = f.id
    where d.schema_name = ${schema} and d.name = ${name}`
 

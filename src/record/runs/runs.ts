@@ -1,6 +1,7 @@
 import type { MadeCheck } from '../../catalog/plan/checks.ts'
 import type { Sql } from '../../server/database.ts'
 import type { RunPlan } from '../../sql/run-plan.ts'
+import { type Computed, type Computes, wordsOfComputes } from '../../words/computes.ts'
 import { mayRetry } from '../../words/problem.ts'
 import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../words/run.ts'
 import { endFollowers, isOpenBatch } from './life.ts'
@@ -18,9 +19,17 @@ export interface RunResponse {
   fillMs?: number
   /** The other views that were refreshed together with the view, and their runs. */
   group?: { view: string; runId: number }[]
-  /** Whether the view has a log of changes that was not used: `because` says why. */
-  logUnused?: boolean
+  /** What the refresh of a kept table computes. Such a run has no `because`: see `inWords`. */
+  computes?: Computes
+  /** What it has found out about that, besides what the next refresh reads. */
+  slices?: Computed
 }
+
+/** A response with what it says in words. */
+export const inWords = (response: RunResponse): RunResponse =>
+  response.computes === undefined
+    ? response
+    : { ...response, because: wordsOfComputes(response.computes, response.slices) }
 
 /** One row of `viewkeeper.runs`, as code reads it. */
 export interface RunRow {

@@ -1,22 +1,20 @@
 import type { Known, Mark } from '../../record/plan/slice-marks.ts'
 import { literal, logSchema } from '../../sql/names.ts'
-import { displayPart } from '../../words/names.ts'
-import { duration } from '../../words/phrases.ts'
+import type { Computes, WhyAll } from '../../words/computes.ts'
 import type { ReadLog } from './rows.ts'
 
 /** Why the log of a view by a column does not tell all that has changed; null: it may be believed. */
-export function whyNotBelieved(known: Known, { by, computes }: ReadLog): string | null {
+export function whyNotBelieved(known: Known, { by, computes }: ReadLog): WhyAll | null {
   const { mark, wrong, logOid, isOurs, changed, world } = known
-  if (wrong?.log === logOid)
-    return `run ${wrong.run} found ${wrong.wrong} of them wrong that the log had not named, so nobody believes it until it is dropped and made anew`
-  if (computes !== null && overflows(known))
-    return 'a refresh by the log met a time beyond the range of its type, which the query may leave out, so nobody uses it until it is dropped and made anew'
+  if (wrong?.log === logOid) return { code: 'wrong', run: wrong.run, wrong: wrong.wrong }
+  if (computes !== null && overflows(known)) return { code: 'outOfRange' }
   // From 18 on, what a zone of the session is called is that zone, whatever others are called so.
   if (computes === 'zones' && !/^[a-z_]+(\/[a-z_-]+)*$/i.test(world.TimeZone ?? ''))
-    return `TimeZone ${world.TimeZone} may give another meaning to names of zones`
-  if (!mark?.world) return 'the last refresh has not read the log'
-  if (!isOurs) return 'it was altered, granted or refreshed since the last refresh on record'
-  return mark.by === by ? changed : 'the log is a new one'
+    return { code: 'zone', zone: String(world.TimeZone) }
+  if (!mark?.world) return { code: 'notRead' }
+  if (!isOurs) return { code: 'altered' }
+  if (mark.by !== by) return { code: 'newLog' }
+  return changed === null ? null : { code: 'changed', what: changed }
 }
 
 /** Whether a key cannot be computed of every row: a refresh of slices computes it before the query leaves rows out. */
@@ -24,11 +22,10 @@ export const overflows = ({ mark, hasOverflown, logOid }: Known): boolean =>
   hasOverflown || mark?.overflows === logOid
 
 /** Why all slices are computed although the log may be believed; null: they are not. */
-export const whyDue = ({ isDue, every }: Known): string | null =>
-  isDue ? `${every === null ? 'once a day' : `every ${every}`} all are` : null
+export const whyDue = ({ isDue, every }: Known): WhyAll | null => (isDue ? { code: 'due', every } : null)
 
 /** What the record of a refresh will say for the next one. `because`: why all rows are computed; null: they are not. */
-export function markOf(known: Known, by: string, because: string | null, joins: Mark['joins']): Mark {
+export function markOf(known: Known, by: string, because: WhyAll | null, joins: Mark['joins']): Mark {
   const wholeMs = wholeMsOf(known)
   return {
     by,
@@ -40,13 +37,16 @@ export function markOf(known: Known, by: string, because: string | null, joins: 
   }
 }
 
-/** What such a refresh computes, in words for its record. */
-export function wordsOf(known: Known, { by, parts }: ReadLog, because: string | null): string {
-  if (because !== null) return `computes all slices of ${displayPart(by)} anew: ${because}`
-  const wholeMs = wholeMsOf(known)
-  const took = wholeMs === null ? '' : `; all of them took ${duration(wholeMs)}`
-  const joined = parts.some(({ finds }) => finds !== null) ? ', also those of joined tables' : ''
-  return `computes slices of ${displayPart(by)} anew, those that changes have touched${joined}${took}`
+/** What such a refresh computes, for its record. `compares`: whether it can compare slices that no change has touched. */
+export function computedBy(
+  known: Known,
+  { by, parts }: ReadLog,
+  because: WhyAll | null,
+  compares: boolean,
+): Computes {
+  if (because !== null) return { mode: 'all', by, because, compares }
+  const joined = parts.some(({ finds }) => finds !== null)
+  return { mode: 'touched', by, joined, wholeMs: wholeMsOf(known) }
 }
 
 /** How long the last refresh of all slices took, in milliseconds; null: nobody knows. */

@@ -1,5 +1,5 @@
 import type { FailingChannel, Heard, NotedSilence, Silence } from '../../record/plan/watch.ts'
-import { type CommandTarget, command } from '../../words/commands.ts'
+import { type CommandTarget, command, type Said } from '../../words/commands.ts'
 import { count, names, utc } from '../../words/phrases.ts'
 
 /** That a channel fails, in the words of mails, of the page and of `ls`. */
@@ -10,27 +10,36 @@ export const failingText = (
 
 const mostNamed = 3
 
+const said = (text: string, next: string | null = null): Said => ({ text, next })
+
 /** Says what was found, with what to type on the target. */
 export const silenceLines = (
   { unrefreshed, told, forgotten, waitingSince }: Omit<Silence, 'lines'>,
   typed: CommandTarget,
-): string[] => [
+): Said[] => [
   ...(unrefreshed.length === 0
     ? []
     : [
-        `nothing refreshes ${count(unrefreshed.length, 'view')}: ${names(unrefreshed, mostNamed)}. Give them a schedule, or leave the option schedules out`,
+        said(
+          `nothing refreshes ${count(unrefreshed.length, 'view')}: ${names(unrefreshed, mostNamed)}. Give them a schedule, or leave the option schedules out`,
+        ),
       ]),
   ...(forgotten.length === 0
     ? []
     : [
-        `paused for a week or longer, without an end: ${names(forgotten, mostNamed)}. Resume them, or say until when: ${command(['pause', ...forgotten.slice(0, mostNamed), '--for', '3d'], typed)}`,
+        said(
+          `paused for a week or longer, without an end: ${names(forgotten, mostNamed)}. Resume them, or say until when`,
+          command(['pause', ...forgotten.slice(0, mostNamed), '--for', '3d'], typed),
+        ),
       ]),
   ...(waitingSince === null
     ? []
     : [
-        `messages and events have waited since ${utc(waitingSince)} and are not sent: nobody hears of anything. The log of the function send, or of serve, says why`,
+        said(
+          `messages and events have waited since ${utc(waitingSince)} and are not sent: nobody hears of anything. The log of the function send, or of serve, says why`,
+        ),
       ]),
-  ...(told === false ? ['nobody is told what goes wrong: set alarmEmails or notify'] : []),
+  ...(told === false ? [said('nobody is told what goes wrong: set alarmEmails or notify')] : []),
 ]
 
 /** What would be silence, and how it is said. Pure. */
@@ -39,18 +48,16 @@ export function silenceOf({ lacks, migrates, heard, ...noted }: NotedSilence, ty
   const told = unheard.length > 0 ? false : isHeard(heard) || noted.told
   const lines = [
     ...silenceLines({ ...noted, told: unheard.length > 0 ? null : told }, typed),
-    ...unheard.map(({ text, next }) => `${text.charAt(0).toLowerCase()}${text.slice(1)}: ${next}`),
+    ...unheard.map(({ text, next }) => said(`${text.charAt(0).toLowerCase()}${text.slice(1)}`, next)),
     ...lacksLine({ lacks, migrates }),
   ]
   return { ...noted, told, lines }
 }
 
 /** A topic of which nobody hears, why, and what to type. */
-export interface Unheard {
+export interface Unheard extends Said {
   /** What it is called among incidents. */
   channel: string
-  /** Without a full stop. */
-  text: string
   next: string
 }
 
@@ -84,20 +91,24 @@ export function unheardOf(heard: Heard | null, told: boolean | null): Unheard[] 
 }
 
 /** That nobody can count who listens. Pure. */
-export const uncountedLines = (heard: Heard | null): string[] =>
+export const uncountedLines = (heard: Heard | null): Said[] =>
   isHeard(heard)
     ? []
     : listened(heard)
         .filter((each) => each.confirmed === null && !isGone(each))
-        .map(
-          ({ topic, error }) =>
+        .map(({ topic, error }) =>
+          said(
             `it cannot be counted who hears what goes wrong: the policy of ${topic} does not let the role of the function send call sns:GetTopicAttributes (${error})`,
+          ),
         )
 
 /** A hotswap changes the functions, and does not migrate. */
-const lacksLine = ({ lacks, migrates }: Pick<NotedSilence, 'lacks' | 'migrates'>): string[] =>
+const lacksLine = ({ lacks, migrates }: Pick<NotedSilence, 'lacks' | 'migrates'>): Said[] =>
   lacks === null
     ? []
     : [
-        `migration ${lacks} is deployed, and this database lacks it: cdk deploy --hotswap does not migrate. Apply it: ${migrates}`,
+        said(
+          `migration ${lacks} is deployed, and this database lacks it: cdk deploy --hotswap does not migrate. Apply it`,
+          migrates,
+        ),
       ]

@@ -150,7 +150,7 @@ describe('a log of a table', () => {
     expect(plans).toEqual([[{ view, table: 'shop.orders', key: 'day shop.day' }]])
     const why = 'it notes day shop.day where at shop.day of shop.orders is the key now'
     const { response } = await refresh({ view: 'app.v', force: true }, callOn(database))
-    expect(response).toMatchObject({ because: expect.stringContaining(why), logUnused: true })
+    expect(response).toMatchObject({ computes: { unused: { because: expect.stringContaining(why) } } })
     const { causes } = await getWhy(database, 'app.v', { schedules: unscheduled, typed: null })
     expect(causes).toContainEqual({
       code: 'LogUnused',

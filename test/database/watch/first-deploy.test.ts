@@ -37,7 +37,7 @@ test('a hotswap, which deploys migrations and applies none, is said until a depl
     vi.stubEnv('NEWEST_MIGRATION', newest)
     await monitor({}, context)
     const { lines } = silenceOf(await database.withConnection((connection) => readSilence(connection)), null)
-    return lines.filter((line) => line.includes('--hotswap'))
+    return lines.map(({ text }) => text).filter((text) => text.includes('--hotswap'))
   }
   expect(await said('0')).toEqual([])
   expect(await said('2')).toEqual([

@@ -78,7 +78,10 @@ test('a pause of a week without an end is said everywhere, until it has one', as
   await updateRows(sql, 'definitions', {}, { pausedAt: inHours(-8 * 24) })
   const lines = async () => (await list()).silence.lines
   expect(await lines()).toEqual([
-    'paused for a week or longer, without an end: public.sales. Resume them, or say until when: viewkeeper pause public.sales --for 3d --env local',
+    {
+      text: 'paused for a week or longer, without an end: public.sales. Resume them, or say until when',
+      next: 'viewkeeper pause public.sales --for 3d --env local',
+    },
   ])
   await pause(inHours(1))
   expect(await lines()).toEqual([])

@@ -149,7 +149,12 @@ describe('a run', () => {
     for (const asked of ['regular', 'auto', undefined])
       expect(insteadLines(result(asked, 'regular'), wide)).toEqual([])
     // So does one whose log of changes was not used.
-    expect(insteadLines(result('auto', 'swap', { logUnused: true }), wide)).toEqual([`  ${because}`])
+    expect(
+      insteadLines(
+        result('auto', 'swap', { computes: { mode: 'all', unused: { because: 'no', log: null } } }),
+        wide,
+      ),
+    ).toEqual([`  ${because}`])
   })
 
   test('that lacks a right shows each line to type by itself and whole, and nothing that moves a cursor', () => {

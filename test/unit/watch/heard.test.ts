@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { CountedTopic } from '../../../src/record/plan/watch.ts'
 import { silenceOf, uncountedLines, unheardOf } from '../../../src/watch/plan/silence.ts'
+import { lineOf, type Said } from '../../../src/words/commands.ts'
 
 const arn = (name: string) => `arn:aws:sns:eu-central-1:123456789012:viewkeeper-shop-${name}`
 const counted = (name: string, said: number | string): CountedTopic => ({
@@ -8,6 +9,7 @@ const counted = (name: string, said: number | string): CountedTopic => ({
   confirmed: typeof said === 'number' ? said : null,
   error: typeof said === 'number' ? null : said,
 })
+const onLines = (said: Said[]) => said.map((each) => lineOf(each, null))
 const quiet = { unrefreshed: [], forgotten: [], waitingSince: null, lacks: null, migrates: null }
 
 const subscribe = `nobody hears what goes wrong: no subscription of topic ${arn('mail')} is confirmed. Subscribe, and open the link in the mail that comes: aws sns subscribe --topic-arn ${arn('mail')} --protocol email --notification-endpoint <address>`
@@ -55,7 +57,7 @@ test.each(cases)('%s', (_, { mailed = false, told = true, mail, notices, is }) =
   const heard = { topics: [counted('mail', mail), counted('notices', notices)], mailed }
   const { lines, told: isTold } = silenceOf({ ...quiet, told, heard }, null)
   const { lines: expected = [], uncounted = [] } = is
-  expect({ told: isTold, lines, uncounted: uncountedLines(heard) }).toEqual({
+  expect({ told: isTold, lines: onLines(lines), uncounted: onLines(uncountedLines(heard)) }).toEqual({
     told: is.told,
     lines: expected,
     uncounted,
@@ -68,7 +70,7 @@ test.each(cases)('%s', (_, { mailed = false, told = true, mail, notices, is }) =
 test('where nobody has counted, it is as the environment says', () => {
   for (const told of [true, false, null]) {
     const silence = silenceOf({ ...quiet, told, heard: null }, null)
-    expect([silence.told, silence.lines]).toEqual([told, told === false ? [unset] : []])
+    expect([silence.told, onLines(silence.lines)]).toEqual([told, told === false ? [unset] : []])
   }
   expect([unheardOf(null, true), uncountedLines(null)]).toEqual([[], []])
 })
