@@ -309,7 +309,7 @@ async function refreshFirst(
   const width = Math.max(...empty.map((view) => shown(view).length))
   let fresh = 0
   for await (const { view, runId } of endsOf(database, batchId)) {
-    if (describe(byName.get(view)!, runId, await getRun(database, runId), width)) fresh++
+    if (await describe(byName.get(view)!, runId, await getRun(database, runId), width)) fresh++
   }
   report.line(`${fresh} of ${empty.length} fresh`)
 }
@@ -342,12 +342,11 @@ async function* endsOf(database: Database, batchId: string): AsyncGenerator<{ vi
 const shown = ({ schema, name, view }: ListedView): string => (schema === 'public' ? name : view)
 
 /** Prints how a refresh ended; true if it succeeded. */
-function describe(view: ListedView, runId: number, run: RunRow, width: number): boolean {
+async function describe(view: ListedView, runId: number, run: RunRow, width: number): Promise<boolean> {
   const name = shown(view).padEnd(width)
   if (run.status !== 'success') {
-    report.failure(
-      `${name}  ${run.error?.message ?? inWords(run.meta.response).because ?? run.status}  ${dim(`run ${runId}`)}`,
-    )
+    const { because } = await inWords(run.meta.response)
+    report.failure(`${name}  ${run.error?.message ?? because ?? run.status}  ${dim(`run ${runId}`)}`)
     return false
   }
   const time = `${((run.durationMs ?? 0) / 1000).toFixed(2)} s`

@@ -50,7 +50,7 @@ export interface Result {
 }
 
 /** The answer that a run's record gives at this moment. */
-export function resultOf(run: RunRow): Result {
+export async function resultOf(run: RunRow): Promise<Result> {
   return {
     runId: run.id,
     view: run.view,
@@ -59,7 +59,7 @@ export function resultOf(run: RunRow): Result {
     request: run.meta.request,
     response: {
       view: run.view,
-      ...inWords(run.meta.response),
+      ...(await inWords(run.meta.response)),
       rowCountBefore: run.rowCountBefore,
       rowCountAfter: run.rowCountAfter,
       durationMs: run.durationMs,

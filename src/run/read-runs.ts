@@ -23,11 +23,11 @@ export const getRun = (database: Database, runId: number): Promise<RunNow> =>
 export type RunNow = RunRow & { progress?: Progress }
 
 /** A run as people read it: the record, and the answer of its operation as `result`. The error is told once. */
-export type ShownRun = ReturnType<typeof shown>
+export type ShownRun = Awaited<ReturnType<typeof shown>>
 
-export function shown(run: RunNow) {
+export async function shown(run: RunNow) {
   const { meta: _meta, result: _result, definitionId: _definition, ...told } = run
-  const { error: _error, ...result } = resultOf(run)
+  const { error: _error, ...result } = await resultOf(run)
   return { ...told, result }
 }
 
@@ -64,7 +64,7 @@ export function listRuns(
     if (definitionId === null) return { runs: [], next: null }
     const definitionIds = pattern === undefined ? undefined : await findDefinitionIdsOf(sql, pattern)
     const { rows, next } = await readRuns(sql, { ...filter, definitionId, definitionIds })
-    return { runs: rows.map(shown), next }
+    return { runs: await Promise.all(rows.map(shown)), next }
   })
 }
 

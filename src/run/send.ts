@@ -118,13 +118,13 @@ export async function untilClaimed(
 const longestLoginMs = 1000
 
 /** The answer, if the record says that the run has ended. */
-const endOf = ({ runId }: SentAttempt, record: RunRow | undefined): Result | undefined =>
+const endOf = ({ runId }: SentAttempt, record: RunRow | undefined): Promise<Result> | undefined =>
   record?.id === runId && record.status !== 'pending' && record.status !== 'running'
     ? resultOf(record)
     : undefined
 
 /** The answer of a run that nobody watches. */
-function goingOn(run: RunRequest, { runId, work }: SentAttempt): Result {
+async function goingOn(run: RunRequest, { runId, work }: SentAttempt): Promise<Result> {
   const view = displayName(run)
   const unknown = { rowCountBefore: null, rowCountAfter: null, durationMs: null }
   const { response } = recordedOf(work)
@@ -134,7 +134,7 @@ function goingOn(run: RunRequest, { runId, work }: SentAttempt): Result {
     operation: run.operation,
     status: 'running',
     request: run.request,
-    response: { view, ...inWords(response), ...unknown },
+    response: { view, ...(await inWords(response)), ...unknown },
   }
 }
 

@@ -122,7 +122,7 @@ async function readNote(sql: Sql, name: QualifiedName): Promise<string | null> {
 
 /** The most recent runs of a view, newest first; of one without a definition, none. */
 export const readRecentRuns = async (sql: Sql, id: number | null, limit: number): Promise<ShownRun[]> =>
-  id === null ? [] : (await readRuns(sql, { definitionId: id, limit })).rows.map(shown)
+  id === null ? [] : Promise.all((await readRuns(sql, { definitionId: id, limit })).rows.map(shown))
 
 /** The view with this name; throws UnknownView, which says what else there is. */
 export async function insistOnView(sql: Sql, views: Standing[], name: QualifiedName): Promise<Standing> {
@@ -209,5 +209,6 @@ export const explainRun = (
   database.withConnection(async (sql) => {
     const run = await readRunNow(sql, runId)
     const failed = run.error === null ? undefined : await readFailedRun(sql, runId)
-    return failed === undefined ? shown(run) : { ...shown(run), cause: causeOf(failed, typed) }
+    const told = await shown(run)
+    return failed === undefined ? told : { ...told, cause: causeOf(failed, typed) }
   })

@@ -1,7 +1,8 @@
 import { displayPart } from './names.ts'
 import { count, duration } from './phrases.ts'
+import type { Computed, Computes, WhyAll } from './run.ts'
 
-/** Why a refresh by a log of changes computes all slices: the codes of `WhyAll`. */
+/** The codes of `WhyAll`. */
 export const whyAllCodes = [
   'due',
   'wrong',
@@ -12,33 +13,6 @@ export const whyAllCodes = [
   'zone',
   'changed',
 ] as const satisfies WhyAll['code'][]
-
-export type WhyAll =
-  | { code: 'due'; every: string | null }
-  | { code: 'wrong'; run: number; wrong: number }
-  | { code: 'outOfRange' | 'notRead' | 'altered' | 'newLog' }
-  | { code: 'zone'; zone: string }
-  | { code: 'changed'; what: string }
-
-/**
- * What a refresh of a kept table computes, as it stands on record. `range`: the slices that were asked for; `touched`: those that its
- * log of changes names; `all`: all slices of a column, or all rows.
- */
-export type Computes =
-  | { mode: 'range'; by: string; from: string; to: string }
-  | { mode: 'touched'; by: string; joined: boolean; wholeMs: number | null }
-  | { mode: 'all'; by: string; because: WhyAll; compares: boolean }
-  | { mode: 'all'; unused?: { because: string; log: number | null } }
-
-/** What such a refresh has found out about itself: how many slices it has computed, compared and found wrong, and how many rows were written, by it and by others. */
-export interface Computed {
-  anew?: number
-  of?: number
-  compared?: number
-  wrong?: number
-  others?: number
-  written?: number
-}
 
 /** `computes 5 of about 730 slices of day anew, those that changes have touched; 4 rows written` */
 export function wordsOfComputes(computes: Computes, found: Computed = {}): string {

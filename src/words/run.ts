@@ -119,3 +119,31 @@ export function unknownDuration(usual: (number | null)[]): number {
   const known = usual.filter((ms) => ms !== null).sort((a, b) => a - b)
   return known[Math.floor((known.length - 1) / 2)] ?? unknownMs
 }
+
+/** Why a refresh by a log of changes computes all slices. */
+export type WhyAll =
+  | { code: 'due'; every: string | null }
+  | { code: 'wrong'; run: number; wrong: number }
+  | { code: 'outOfRange' | 'notRead' | 'altered' | 'newLog' }
+  | { code: 'zone'; zone: string }
+  | { code: 'changed'; what: string }
+
+/**
+ * What a refresh of a kept table computes, as it stands on record. `range`: the slices that were asked for; `touched`: those that its
+ * log of changes names; `all`: all slices of a column, or all rows.
+ */
+export type Computes =
+  | { mode: 'range'; by: string; from: string; to: string }
+  | { mode: 'touched'; by: string; joined: boolean; wholeMs: number | null }
+  | { mode: 'all'; by: string; because: WhyAll; compares: boolean }
+  | { mode: 'all'; unused?: { because: string; log: number | null } }
+
+/** What such a refresh has found out about itself: how many slices it has computed, compared and found wrong, and how many rows were written, by it and by others. */
+export interface Computed {
+  anew?: number
+  of?: number
+  compared?: number
+  wrong?: number
+  others?: number
+  written?: number
+}

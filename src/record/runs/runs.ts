@@ -1,9 +1,16 @@
 import type { MadeCheck } from '../../catalog/plan/checks.ts'
 import type { Sql } from '../../server/database.ts'
 import type { RunPlan } from '../../sql/run-plan.ts'
-import { type Computed, type Computes, wordsOfComputes } from '../../words/computes.ts'
 import { mayRetry } from '../../words/problem.ts'
-import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../words/run.ts'
+import type {
+  Computed,
+  Computes,
+  Operation,
+  RunError,
+  RunStatus,
+  Trigger,
+  Unchanged,
+} from '../../words/run.ts'
 import { endFollowers, isOpenBatch } from './life.ts'
 
 /** The part of the answer that `runs.meta` keeps; durations and row counts have their own columns. */
@@ -25,11 +32,17 @@ export interface RunResponse {
   slices?: Computed
 }
 
-/** A response with what it says in words. */
-export const inWords = (response: RunResponse): RunResponse =>
+/** A response with what it says in words, which are loaded where they are needed. */
+export const inWords = async (response: RunResponse): Promise<RunResponse> =>
   response.computes === undefined
     ? response
-    : { ...response, because: wordsOfComputes(response.computes, response.slices) }
+    : {
+        ...response,
+        because: (await import('../../words/computes.ts')).wordsOfComputes(
+          response.computes,
+          response.slices,
+        ),
+      }
 
 /** One row of `viewkeeper.runs`, as code reads it. */
 export interface RunRow {

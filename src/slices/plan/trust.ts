@@ -1,6 +1,6 @@
 import type { Known, Mark } from '../../record/plan/slice-marks.ts'
 import { literal, logSchema } from '../../sql/names.ts'
-import type { Computes, WhyAll } from '../../words/computes.ts'
+import type { Computes, WhyAll } from '../../words/run.ts'
 import type { ReadLog } from './rows.ts'
 
 /** Why the log of a view by a column does not tell all that has changed; null: it may be believed. */

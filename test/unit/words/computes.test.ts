@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { type Computed, type Computes, type WhyAll, wordsOfComputes } from '../../../src/words/computes.ts'
+import { wordsOfComputes } from '../../../src/words/computes.ts'
+import type { Computed, Computes, WhyAll } from '../../../src/words/run.ts'
 
 const all = (because: WhyAll, compares = true): Computes => ({ mode: 'all', by: 'day', because, compares })
 const range: Computes = { mode: 'range', by: 'day', from: '2026-11-01', to: '2026-11-07' }
