@@ -15,7 +15,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/groups.ts': { files: 71, lines: 7252 },
   'src/batch/shadows.ts': { files: 70, lines: 6796 },
   'functions/api.ts': { files: 51, lines: 4933 },
-  'all files': { files: 457, lines: 49468 },
+  'all files': { files: 459, lines: 49651 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }

@@ -31,7 +31,8 @@ export async function planRemoval(
   }: { giveTo: string | null; dropDependents: boolean; asViews?: boolean },
 ): Promise<Removal> {
   const roles = [...logins, ownerRole, viewsRole]
-  if (!dropDependents) await refuseDependents(sql)
+  if (!dropDependents)
+    await refuseDependents(sql, 'and would be dropped with them', 'Change these, or type --drop-dependents.')
   const [found] = await sql<
     [
       {
@@ -241,8 +242,11 @@ const readTables = (sql: Sql, roles: string[]) => sql<IncrementalTable[]>`
 
 const mostNamed = 50
 
-/** Refuses to take along what others have made of our schemas: views, columns, functions, and what hangs on them. */
-async function refuseDependents(sql: Sql): Promise<void> {
+/**
+ * Refuses to take along what others have made of our schemas: views, columns, functions, and what hangs on them. `would`: what would become of it;
+ * `next`: what to do.
+ */
+export async function refuseDependents(sql: Sql, would: string, next: string): Promise<void> {
   const dependents = await sql<{ described: string }[]>`
     with recursive gone(class, id, sub, kind) as (
       select 'pg_namespace'::regclass::oid, oid, 0, 'n'::"char" from pg_catalog.pg_namespace where ${sql.unsafe(isOurs)}
@@ -266,10 +270,10 @@ async function refuseDependents(sql: Sql): Promise<void> {
   const more = dependents.length > mostNamed ? '\n  and more' : ''
   throw new Problem(
     'DependentsExist',
-    `What others have made depends on Viewkeeper's schemas, and would be dropped with them:\n\n` +
+    `What others have made depends on Viewkeeper's schemas, ${would}:\n\n` +
       `${dependents
         .slice(0, mostNamed)
         .map(({ described }) => `  ${printed(described)}`)
-        .join('\n')}${more}\n\nNothing was changed. Change these, or type --drop-dependents.`,
+        .join('\n')}${more}\n\nNothing was changed. ${next}`,
   )
 }

@@ -6,6 +6,8 @@ import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { isAhead } from '../../../src/migrate/migrate.ts'
 import { unappliedDifferences } from '../../../src/migrate/plan/freeze.ts'
 import { frozenState } from '../../../src/migrate/plan/frozen.ts'
+import { downgradeSchema, upgradeSchema } from '../../../src/own-schema/upgrade.ts'
+import { schemaFolder } from '../../../src/package-files.ts'
 import { count, count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
 import { command } from '../../../src/words/commands.ts'
 import { displayName } from '../../../src/words/names.ts'
@@ -15,7 +17,7 @@ import { print } from '../../output/terminal.ts'
 import { readLocated } from '../../project/authored.ts'
 import { readFolders } from '../../project/folders.ts'
 import type { MigrationTarget } from '../../target/deployed.ts'
-import { targetOf } from '../../target/direct.ts'
+import { databaseFromUrl, targetOf } from '../../target/direct.ts'
 import { unlessInterrupted } from '../../watch/watch.ts'
 import { agrees, environment, formatted, positive, yes as yesOption } from '../asking.ts'
 import { diff, diffOption } from './diff.ts'
@@ -145,7 +147,41 @@ export function addMigrate(program: Command): void {
     .description('list which migrations are applied, pending and ahead')
     .option(...environment)
     .action((options) => status(options))
+  migrate
+    .command('schema')
+    .description('carry the record of a version before the first release over to this one')
+    .option('--back', 'put the older schema back, and forget what was recorded since, after asking')
+    .option(...yesOption)
+    .action((options) => schema(options))
 }
+
+/** Makes schema viewkeeper this version's, or the older version's again. */
+async function schema({ back, yes }: { back?: true; yes?: true }): Promise<void> {
+  const database = databaseFromUrl(null)
+  if (back) {
+    if (!yes && !(await mayForget())) return
+    await downgradeSchema(database)
+    return report.success('schema viewkeeper is that of the older version again')
+  }
+  const rows = await upgradeSchema(database, schemaFolder)
+  if (rows === null) return report.line('nothing to carry over: no older version made schema viewkeeper')
+  report.success(
+    `schema viewkeeper is that of this version, with ${names(
+      Object.entries(rows).flatMap(([table, n]) => (n > 0 ? [`${n} ${table.replace('_', ' ')}`] : [])),
+      9,
+    )}`,
+  )
+  print(
+    '  the older one is schema viewkeeper_before, and put back by: npx viewkeeper migrate schema --back',
+    '  when nobody needs it any more: drop schema viewkeeper_before cascade',
+  )
+}
+
+const mayForget = (): Promise<boolean> =>
+  agrees('nothing was put back', async () => ({
+    question: 'Forget what was recorded since the older schema was moved? Type yes: ',
+    yes: ['yes'],
+  }))
 
 /**
  * Applies the migrations that the database lacks, and prints each when it is done. Prints the missing views; if they were

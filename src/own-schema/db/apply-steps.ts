@@ -81,12 +81,29 @@ export async function applySchema(sql: Sql, steps: SchemaStep[]): Promise<Migrat
  * Acts as the owner of schema `viewkeeper`, or as the role that is to own it. So the objects of a step belong to a role that
  * nobody logs in as, and two logins can take turns. Refuses a schema in which others have a hand.
  */
-async function becomeOwner(sql: Sql): Promise<void> {
+export async function becomeOwner(sql: Sql): Promise<void> {
   const [row] = await sql.unsafe<[{ owner: string | null; found: Obstacle[] }]>(
     `select (${keeper()}) as owner, ${intruders(trustOf(null))} as found`,
   )
   refuseIntruders(row.found)
   if (row.owner !== null) await sql.unsafe(`set local role ${quoteIdentifier(row.owner)}`)
+}
+
+/** Makes schema `viewkeeper`, which is not there, by all steps in the transaction of the caller. */
+export async function makeSchema(sql: Sql, steps: SchemaStep[]): Promise<void> {
+  await prepareJournal(sql, steps)
+  for (const step of steps) await applyOnce(sql, step)
+}
+
+/** Whether steps of other names or texts have made the schema. */
+export async function isOfOtherSteps(sql: Sql, steps: SchemaStep[]): Promise<boolean> {
+  const [row] = await sql`select to_regclass('viewkeeper.schema_steps') is not null as there`
+  if (!row?.there) return false
+  const journal = await sql<SchemaStep[]>`select number, name, checksum from viewkeeper.schema_steps`
+  return journal.some(({ number, name, checksum }) => {
+    const step = steps[number - 1]
+    return step !== undefined && (step.name !== name || step.checksum !== checksum)
+  })
 }
 
 async function prepareJournal(sql: Sql, steps: SchemaStep[]): Promise<void> {
@@ -127,8 +144,8 @@ async function insistOnTheseSteps(sql: Sql, steps: SchemaStep[]): Promise<void> 
     throw new Problem(
       'MigrationFailed',
       `Schema viewkeeper of this database was made by the schema steps of a version before the first release: number ${number} ` +
-        `is ${name} there, and ${step.name} in this version. Nothing was changed. Rename that schema, and carry over what ` +
-        'docs/upgrading.md says.',
+        `is ${name} there, and ${step.name} in this version. Nothing was changed. To carry its ` +
+        'record over: npx viewkeeper migrate schema',
     )
   }
 }
@@ -141,7 +158,8 @@ async function applyOnce(sql: Sql, step: SchemaStep): Promise<boolean> {
     throw new Problem(
       'MigrationFailed',
       `schema/${step.name}.sql was edited after it had been applied to this database. ` +
-        'Restore the file, and write the change as a new schema step.',
+        'Restore the file, and write the change as a new schema step. If a version before the first release made the schema, ' +
+        'npx viewkeeper migrate schema carries its record over.',
     )
   }
   await becomeOwner(sql)
