@@ -201,7 +201,7 @@ export interface TypedTarget {
 /** What went wrong and, if there is an API that knows more, what to type next: as lines for standard error. */
 export function problemLines(error: Problem, target: TypedTarget | null): string[] {
   const next = target === null ? null : nextOf(error, target)
-  const message = `${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${error.message.split('\n').map(harmless).join('\n')}`
+  const message = `${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${printed(error.message).split('\n').map(harmless).join('\n')}`
   const width = process.stderr.columns ?? Number.POSITIVE_INFINITY
   return [
     // Lines that fit stay as they are: some have columns. Indented ones that end as SQL does are to be typed.

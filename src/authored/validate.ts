@@ -9,7 +9,7 @@ import { lagOfLooks } from '../due/plan/lags.ts'
 import { longestLogged, tooLongForLog } from '../slices/plan/log.ts'
 import { logName, queryViewOf } from '../sql/names.ts'
 import { settingTexts } from '../sql/settings.ts'
-import { displayName, parseName } from '../words/names.ts'
+import { displayName, displayPart, parseName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { AuthoredView } from './define-view.ts'
 import { indexesOf, type SoundIndex } from './indexes.ts'
@@ -428,7 +428,7 @@ async function queryOf(
       `must name ${JSON.stringify(bare.name)} with its schema: only the view itself is known without one`,
     )
   else if (!reads.some(({ schema }) => schema === null))
-    refuse(`does not read the view: write "from ${view.name}"`)
+    refuse(`does not read the view: write from ${displayPart(view.name)}`)
   return sql
 }
 

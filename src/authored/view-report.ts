@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type * as z from 'zod'
 import { pathOf, relativePath, sqlFileOf } from '../loading/import-files.ts'
+import { forPeople } from '../words/for-people.ts'
 import { displayName, nearest } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import type { AuthoredView } from './define-view.ts'
@@ -73,8 +74,8 @@ export interface ViewProblem extends FilePlace {
 
 /** The refusal of a folder of views that lists these problems. */
 export function notValid(folder: string, problems: Omit<ViewProblem, 'view'>[]): Problem {
-  const lines = problems.map(
-    ({ file, line, field, message }) => `  ${file}:${line}  ${field === null ? '' : `${field}: `}${message}`,
+  const lines = problems.map(({ file, line, field, message }) =>
+    forPeople(`  ${file}:${line}  ${field === null ? '' : `${field}: `}${message}`),
   )
   return new Problem('InvalidRequest', [`${folder} is not valid:`, ...lines].join('\n'))
 }

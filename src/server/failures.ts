@@ -237,14 +237,15 @@ export function problemOf(error: unknown, fix: string | null = null): unknown {
     return isTls(error) || unreachable.has(codeOf(error) ?? '') ? unavailableDatabase(error) : error
   const known = ofOurStatements[sqlstate]
   const details = { sqlstate, cause: error }
-  if (known !== undefined) return new Problem(known.code, sentences(error.message, known.advice), details)
+  const message = error.message.replace(/[\r\n]+/g, ' ')
+  if (known !== undefined) return new Problem(known.code, sentences(message, known.advice), details)
   if (unavailable.test(sqlstate)) return unavailableDatabase(error)
   const code = problemOfSqlstate[sqlstate] ?? problemOfSqlstate[sqlstate.slice(0, 2)]
   // 42501: the server's detail names the missing right, and quotes no data. 53200: the hint names the setting if the lock table is full.
   const { detail, hint = '' } = error as { detail?: string; hint?: string }
   const [setting] = (sqlstate === '53200' && /max_(pred_)?locks_per_transaction/.exec(hint)) || []
   const told = sqlstate === '42501' ? detail : setting && `Raise ${setting} and restart the server`
-  return code === undefined ? error : new Problem(code, sentences(error.message, told, fix), details)
+  return code === undefined ? error : new Problem(code, sentences(message, told, fix), details)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { forPeople } from '../words/for-people.ts'
 import { Problem, sentences } from '../words/problem.ts'
 import { sqlstateOf, standardText } from './failures.ts'
 
@@ -52,10 +53,10 @@ const isRaised = ({ routine }: ServerRefusal): boolean => routine === 'exec_stmt
 function messageOf(refusal: ServerRefusal, sqlstate: string | undefined, text: string): string {
   const { message, constraint_name: index } = refusal
   const standard = sqlstate && standardTextOf(sqlstate)
-  if (!standard) return message
+  if (!standard) return forPeople(message)
   if (isRaised(refusal)) return standard
-  if (sqlstate === '23505' && index !== undefined) return `${standard} in index ${index}`
-  return sqlstate === '22023' && saysOnly(message, text) ? message : standard
+  if (sqlstate === '23505' && index !== undefined) return `${standard} in index ${forPeople(index)}`
+  return sqlstate === '22023' && saysOnly(message, text) ? forPeople(message) : standard
 }
 
 /** Whether all that a message quotes is in the file, as the role in `set role`. A number may be data. */

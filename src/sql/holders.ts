@@ -1,5 +1,5 @@
 import type { ViewName } from '../words/names.ts'
-import { keptTables, literal, logNameOf, logSchema, ofLog, quoteName } from './names.ts'
+import { keptTables, literal, logNameOf, logSchema, ofLog, quoteName, unbroken } from './names.ts'
 
 /** The strongest lock on a view that somebody waits for. */
 export type WantedLock = 'AccessShareLock' | 'RowExclusiveLock' | 'ExclusiveLock' | 'AccessExclusiveLock'
@@ -134,5 +134,5 @@ const keyChecker = (context: string): string =>
  */
 export const lackedBy = (role: string | null, context = ''): string => {
   const said = role === null ? 'quote_ident(session_user)' : literal(role)
-  return `format('Role %s lacks this right. \`npx viewkeeper doctor\` lists what a role lacks on views, with the SQL, and \`npx viewkeeper create-role\` gives a login all that it needs.', ${context.includes('SELECT 1') ? `coalesce(${keyChecker(context)}, ${said})` : said}) || ${eventTriggers}`
+  return `${unbroken(`format('Role %s lacks this right. \`npx viewkeeper doctor\` lists what a role lacks on views, with the SQL, and \`npx viewkeeper create-role\` gives a login all that it needs.', ${context.includes('SELECT 1') ? `coalesce(${keyChecker(context)}, ${said})` : said})`)} || ${eventTriggers}`
 }

@@ -16,6 +16,9 @@ export const literal = (text: string): string =>
     ? `E'${text.replaceAll('\\', '\\\\').replaceAll('\r', '\\r').replaceAll("'", "''")}'`
     : `'${text.replaceAll("'", "''")}'`
 
+/** An expression for a text of names in which none breaks the line: whoever is to type a line reads it as one. */
+export const unbroken = (text: string): string => `translate(${text}, chr(10) || chr(13), '  ')`
+
 /** Writes an expression for the OID of a relation. The server raises an error if it does not exist. */
 export const regclass = (name: ViewName): string => `${literal(quoteName(name))}::regclass::oid`
 

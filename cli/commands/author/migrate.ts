@@ -10,7 +10,7 @@ import { downgradeSchema, upgradeSchema } from '../../../src/own-schema/upgrade.
 import { schemaFolder } from '../../../src/package-files.ts'
 import { count, count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
 import { command } from '../../../src/words/commands.ts'
-import { displayName } from '../../../src/words/names.ts'
+import { displayName, printed } from '../../../src/words/names.ts'
 import { names, utc } from '../../../src/words/phrases.ts'
 import { columnLines, markdownLines } from '../../output/table.ts'
 import { print } from '../../output/terminal.ts'
@@ -212,7 +212,9 @@ const unlessLeft = <T>(way: 'up' | 'down', env: string | undefined, work: Promis
 /** Prints the views that somebody has dropped, and what makes them again unless that was tried. */
 function printMissing(missing: MissingView[]): void {
   for (const { view, migration, because } of missing)
-    report.failure(`${view}   missing   ${because ?? `somebody has dropped it; ${migration} made it`}`)
+    report.failure(
+      printed(`${view}   missing   ${because ?? `somebody has dropped it; ${migration} made it`}`),
+    )
   if (missing.some(({ because }) => because === null))
     report.line('`npx viewkeeper migrate up --repair` makes again what is missing')
 }

@@ -1,5 +1,6 @@
-import { literal, onOneLine } from '../../sql/names.ts'
+import { literal, onOneLine, unbroken } from '../../sql/names.ts'
 import type { Statement } from '../../sql/run-plan.ts'
+import { printed } from '../../words/names.ts'
 import { sentences } from '../../words/problem.ts'
 
 // Finds who lacks which right, says why that matters, and writes the SQL that grants it. The rules are texts of SQL, because a
@@ -173,7 +174,8 @@ export const sayObstacles = (obstacles: Obstacle[], then?: string): string =>
   [sentences(reasonsOf(obstacles), then), ...fixLines(fixesOf(obstacles))].join('\n')
 
 /** The reasons of obstacles, as one text. */
-export const reasonsOf = (obstacles: Obstacle[]): string => obstacles.map(({ because }) => because).join('; ')
+export const reasonsOf = (obstacles: Obstacle[]): string =>
+  obstacles.map(({ because }) => printed(because)).join('; ')
 
 /** The rule that always finds an obstacle which no right fixes. */
 export const impossible = (because: string): Requirement => ({ because: literal(because), given: 'false' })
@@ -220,12 +222,12 @@ export const hintsQuery = (
   onOneLine(`
 with recursive ${ctes}, ${found(requirements)},
 obstacles as materialized (
-  select row_number() over (order by o.at, o.because) as at, o.because, o.fix
+  select row_number() over (order by o.at, o.because) as at, ${unbroken('o.because')} as because, o.fix
     from (select distinct on (${eachOnce}) * from found l order by ${eachOnce}, l.at) o),
 fixes as materialized (
-  select min(o.at) as at, o.fix ->> 'sql' as sql, o.fix ->> 'instead' as instead,
-         case when o.fix ->> 'sql' ~ '${onObject.source}' then coalesce(o.fix -> 'by' ->> 0, 'a superuser') || ' decides whether to run:'
-           else (select string_agg(b, ' or ') || ' has to run:' from jsonb_array_elements_text((o.fix -> 'by') || '["a superuser"]') b) end as givers
+  select min(o.at) as at, ${unbroken("o.fix ->> 'sql'")} as sql, o.fix ->> 'instead' as instead,
+         ${unbroken(`case when o.fix ->> 'sql' ~ '${onObject.source}' then coalesce(o.fix -> 'by' ->> 0, 'a superuser') || ' decides whether to run:'
+           else (select string_agg(b, ' or ') || ' has to run:' from jsonb_array_elements_text((o.fix -> 'by') || '["a superuser"]') b) end`)} as givers
     from obstacles o where o.fix ->> 'sql' is not null group by 2, 3, 4),
 givers as materialized (
   select min(f.at) as at, concat(chr(10), chr(10), f.givers, string_agg(concat(chr(10), '  ', f.sql), '' order by f.at),
@@ -271,8 +273,8 @@ export function fixLines(fixes: Fix[]): string[] {
   )
   return [...byGiver].flatMap(([givers, same]) => [
     '',
-    givers,
-    ...same.map(({ sql }) => `  ${sql}`),
+    printed(givers),
+    ...same.map(({ sql }) => `  ${printed(sql)}`),
     ...new Set(same.flatMap(({ instead }) => instead ?? [])),
   ])
 }

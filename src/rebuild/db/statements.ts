@@ -42,7 +42,7 @@ export class StatementRefused extends Error {
     missing: string | null = null,
     unfound: Unfound | null = null,
   ) {
-    super((cause as Error).message, { cause })
+    super((cause as Error).message.replace(/[\r\n]+/g, ' '), { cause })
     this.statement = statement
     this.at = at
     this.inDefinition = inDefinition

@@ -48,7 +48,8 @@ for try in 1..2 loop
              from jsonb_each_text(jsonb_build_object(
              'class', why,
              'sqlstate', case when failure is null then st end,
-             'message', case when statement ? 'view' and not (why = 'LockTimeout' and failure is null) then (statement ->> 'view') || ': ' else '' end
+             -- Names and messages of others stay on the line on which they are: whoever is to type a line reads ours.
+             'message', translate(case when statement ? 'view' and not (why = 'LockTimeout' and failure is null) then (statement ->> 'view') || ': ' else '' end
                || case when why = 'StatementTimeout' then viewkeeper.timed_out(statement_limit, statement ->> 'phase', r.meta #>> '{request,timeoutSeconds}',
                   (select u.ms from viewkeeper.usual_duration(r.definition_id, r.id) u))
                 when why = 'LockTimeout' and failure is null
@@ -56,23 +57,23 @@ for try in 1..2 loop
                 when quotes_rows
                 then coalesce(case when lacking is not null then 'out of locks' end, standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2))
                   || coalesce(' in index ' || violated, ' in ' || (refused ->> 'what'), ' ' || (unfound ->> 'what'), '')
-                else msg end,
-             'detail', case when not quotes_rows then nullif(det, '') end,
-             'hint', case when refused is not null then refused ->> 'hint'
+                else msg end, E'\n\r', '  '),
+             'detail', case when not quotes_rows then nullif(translate(det, E'\n\r', '; '), '') end,
+             'hint', nullif(concat_ws(' ', translate(case when refused is not null then refused ->> 'hint'
                when violated is not null
                  then 'The query returns rows that are equal in these columns. Change the query so that it returns one of them, or drop the index.'
                when unfound is not null then unfound ->> 'hint'
                when why = 'StatementTimeout' then viewkeeper.more_time(statement_limit, (select u.ms from viewkeeper.usual_duration(r.definition_id, r.id) u))
                when st = '53100' and not raised then viewkeeper.room_of(the_view)
                when lacking is not null then format('The table of locks is full: raise %s, which is %s, and restart the server, or let the view read fewer partitions.', lacking, current_setting(lacking))
-               when not raised and (st in ('42501', '55000') or obstacles ? st) then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st), '')
+               when not raised and (st in ('42501', '55000') or obstacles ? st) then case when not quotes_rows then nullif(hnt, '') end
                when why = 'CatalogChanged' and st = '2BP01' then 'It was made in the last moment. Nothing was exchanged: refresh again.'
                when why = 'LockTimeout' and failure is null then coalesce(holders ->> 'advice', 'By now nobody holds a lock on the view, or on what it reads, that is in the way: try again.')
                when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
-               when not quotes_rows then nullif(hnt, '') end,
+               when not quotes_rows then nullif(hnt, '') end, E'\n\r', '  '), case when coalesce(refused, unfound) is null and not raised then obstacles ->> st end), ''),
              'context', nullif(concat_ws(E'\n', 'event trigger ' || triggers, (
                -- Function and line only: the rest of the context may hold whole statements, and so rows.
-               select string_agg(f.name || ' line ' || c.place[2], E'\n' order by c.at)
+               select string_agg(translate(f.name, E'\n\r', '  ') || ' line ' || c.place[2], E'\n' order by c.at)
                  from regexp_matches(ctx, '^PL/pgSQL \S+ (.*?\)) \S+ (\d+) ', 'gn') with ordinality as c(place, at)
                  join (select p.oid::regprocedure::text as name, translate(p.proname || substr(p.oid::regprocedure::text, position('(' in p.oid::regprocedure::text)), '"', '') as bare
                          from pg_proc p join pg_language l on l.oid = p.prolang
