@@ -14,8 +14,8 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
   'src/batch/groups.ts': { files: 71, lines: 7255 },
   'src/batch/shadows.ts': { files: 70, lines: 6799 },
-  'functions/api.ts': { files: 51, lines: 4936 },
-  'all files': { files: 459, lines: 49656 },
+  'functions/api.ts': { files: 51, lines: 4937 },
+  'all files': { files: 459, lines: 49669 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }

@@ -44,7 +44,8 @@ export const viewColumns: Column<View>[] = [
 export function viewFacts(view: ViewDetails, now: Date): Fact[] {
   const held = heldBack(view)
   const checked = lastChecked(view.recentRuns)
-  const byLog = view.nextBy === 'log' ? 'when its log has rows, at the latest ' : null
+  const waits = view.nextRun !== null && new Date(view.nextRun) > now
+  const byLog = view.nextBy === 'log' && waits ? 'when its log has rows, at the latest ' : null
   return [
     ['source', view.source],
     ['owner', view.owner],

@@ -108,7 +108,7 @@ export const doctor = (
       return {
         ...said,
         ...(silence && { silence }),
-        ...((await seesOthers(sql)) ? {} : { unseen }),
+        ...(await readUnseen(sql)),
         notSkipped: [
           ...(await readRestored(sql)),
           ...allUncountedWords(uncounted, (at) => moment(at, new Date())),
@@ -118,12 +118,15 @@ export const doctor = (
     { startUp: { application_name: 'viewkeeper doctor' }, deadline: Date.now() + 600_000 },
   )
 
-const seesOthers = async (sql: Sql): Promise<boolean> =>
-  (await sql`select where pg_has_role('pg_read_all_stats', 'usage')`).length > 0
-
-const unseen = {
-  text: 'This login does not see since when a session holds a lock in the way of a refresh, nor what it executes.',
-  next: 'grant pg_read_all_stats to viewkeeper;',
+/** What the login does not see, and what shows it to each login of Viewkeeper, or to this one where there is no role of that name. */
+async function readUnseen(sql: Sql): Promise<Pick<Findings, 'unseen'>> {
+  const [row] = await sql<{ next: string }[]>`
+    select format('grant pg_read_all_stats to %s;', coalesce(to_regrole('viewkeeper'), current_user::regrole)) as next
+     where not pg_has_role('pg_read_all_stats', 'usage')`
+  if (row === undefined) return {}
+  const text =
+    'This login does not see since when a session holds a lock in the way of a refresh, nor what it executes.'
+  return { unseen: { text, ...row } }
 }
 
 /** The same on an open connection, for the views that are wanted. `seen`: what the swaps need, if that was read a moment ago. */

@@ -86,6 +86,17 @@ describe('viewkeeper doctor and create-role', () => {
     },
   )
 
+  test('make a login without roles that only a superuser may grant here, and print the grants', async () => {
+    const rds = await fresh()
+    await oneRoleDatabase(rds)
+    await rds.sql.unsafe('revoke pg_signal_backend, pg_read_all_stats from master')
+    const project = new Project(rds.url)
+    const made = await project.run(['create-role'])
+    expect(made.code, made.err).toBe(0)
+    for (const role of ['pg_signal_backend', 'pg_read_all_stats'])
+      expect(made.err).toMatch(new RegExp(`grant ${role} to viewkeeper${options}`))
+  })
+
   test('name a role or a view that is not there', async () => {
     const rds = await fresh()
     const project = new Project(rds.url)

@@ -7,6 +7,7 @@ import {
   readSituation,
   type Situation,
 } from '../../../src/own-schema/create-role.ts'
+import { besides } from '../../../src/own-schema/db/role.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import type { Sql } from '../../../src/server/database.ts'
@@ -82,7 +83,7 @@ stand elsewhere: --password-from, --secret (of a master user, as RDS makes it), 
 
 The command says whose rights the login will have, grants what is needed to work on the views, and says each
 thing that it changed. If it could not do everything, it prints the SQL that is missing and who has to run it,
-and exits with 1. It changes nothing if others have a hand in schema viewkeeper or in Viewkeeper's roles.
+and exits with 1 unless everything works without it. It changes nothing if others have a hand in schema viewkeeper or in Viewkeeper's roles.
 
 The password of a new login is VIEWKEEPER_PASSWORD. If that is not set, a password is generated, and put into
 the secret of --create-secret, whose ARN is written to standard output. It has the fields that the rotations of AWS read, with host and port
@@ -208,7 +209,10 @@ async function make(
     )
   say('')
   for (const line of findingsLines({ ...findings, missing })) say(line)
-  return missing.length
+  const needed = missing.filter(({ membership = '' }) => !besides.includes(membership))
+  if (missing.length > needed.length)
+    say(`Viewkeeper works without ${besides.join(' and ')}: the exit code is that of what else is missing`)
+  return needed.length
 }
 
 /** The password to set, null to keep the present one; and whether it has to be written down, because the caller does not know it. */

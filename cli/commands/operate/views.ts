@@ -61,10 +61,12 @@ Examples:
           const fits = (view: View) => chosen.length === 0 || chosen.some((filter) => filters[filter](view))
           return { ...list, views: inOrder(named.filter(fits), sort) }
         },
-        (list, printing) =>
-          output === 'name'
-            ? list.views.map(({ view }) => typed(view))
-            : listLines(list, { named: named.length, chosen }, printing),
+        (list, printing) => {
+          if (output === 'name') return list.views.map(({ view }) => typed(view))
+          // A program that reads the table does not read these.
+          for (const line of loudLines(list, printing)) process.stderr.write(`${line}\n`)
+          return listLines(list, { named: named.length, chosen }, printing)
+        },
       )
     })
   for (const filter of filterNames)
@@ -83,8 +85,18 @@ function matching(views: View[], patterns: string[]): View[] {
   return views.filter((view) => patterns.some((pattern) => fits(pattern)(view)))
 }
 
+/** What nobody may overlook: which channels fail, what nothing refreshes, that nobody is told. */
+const loudLines = (
+  { failing = [], silence }: Pick<ViewList, 'failing' | 'silence'>,
+  { api, now, output }: Printing,
+): string[] =>
+  [
+    ...failing.map((each) => failingText(each, moment(each.since, now))),
+    ...(silence?.lines ?? []).map((line) => lineOf(line, api.typed)), // an older version answers without
+  ].map((line) => loud(line, output))
+
 function listLines(
-  { views, paused, quiet = null, failing = [], silence }: Omit<ViewList, 'next'>,
+  { views, paused, quiet = null }: Pick<ViewList, 'views' | 'paused' | 'quiet'>,
   { named, chosen }: { named: number; chosen: StateFilter[] },
   { api, now, output }: Printing,
 ): string[] {
@@ -97,10 +109,6 @@ function listLines(
       : `${views.length} ${words} ${views.length === 1 ? 'view' : 'views'} of ${named}`
   const first = firstToFix(views)
   const incident = views.find(({ view }) => view === first)?.incident // an older version answers without
-  const loudly = [
-    ...failing.map((each) => failingText(each, moment(each.since, now))),
-    ...(silence?.lines ?? []).map((line) => lineOf(line, api.typed)), // an older version answers without
-  ]
   return [
     ...(paused === null
       ? []
@@ -116,8 +124,6 @@ function listLines(
           `  next: ${command(['quiet', '--end'], api.typed)}`,
           '',
         ]),
-    ...loudly.map((line) => loud(line, output)),
-    ...(loudly.length > 0 ? [''] : []),
     ...(views.length === 0 ? [none] : [...tableOf(viewColumns, views, now, output), '', sum]),
     ...(incident == null ? [] : [harmless(incident.text)]),
     ...(first === null ? [] : [`next: ${command(['why', typed(first)], api.typed)}`]),
@@ -209,10 +215,11 @@ function standing(why: Why, now: Date, { width, paint }: Output): string[] {
     asOf === null ? lastSuccessAt && `last success ${moment(lastSuccessAt, now)}` : moment(asOf, now)
   const besides = since === null ? '' : ` (${since}${by === null ? '' : `, held back by ${short(by)}`})`
   const at = nextRun === null ? '' : ahead(Date.parse(nextRun) - now.getTime())
+  const isByLog = nextBy === 'log' && at !== 'now'
   const next =
     nextRun === null
       ? 'no next run'
-      : `next run ${nextBy === 'log' ? `when its log has rows, at the latest ${at}` : at}`
+      : `next run ${isByLog ? `when its log has rows, at the latest ${at}` : at}`
   const line = standingLine(why, paint, besides)
   const whole = `${line}   ${paint('dim', next)}`
   return displayWidth(whole) <= width ? [whole] : [line, `  ${paint('dim', next)}`]
@@ -248,7 +255,7 @@ function lockLines(lock: Why['locks'][number], now: Date, { width, paint }: Outp
     '',
     ...wrap(
       harmless(
-        `${who.filter(Boolean).join(' ')} holds ${mode} on ${short(relation)}: ${how.filter(Boolean).join(', ') || 'since when is seen after grant pg_read_all_stats to viewkeeper'}`,
+        `${who.filter(Boolean).join(' ')} holds ${mode} on ${short(relation)}: ${how.filter(Boolean).join(', ') || 'since when is not seen without role pg_read_all_stats'}`,
       ),
       width - 2,
     ).map((line, n) => (n === 0 ? `${paint('red', '■')} ${line}` : `  ${line}`)),

@@ -27,6 +27,12 @@ export interface Login {
 }
 
 /**
+ * Roles without which everything works: with pg_signal_backend each login can cancel a run of another login; with pg_read_all_stats it sees
+ * since when somebody holds a lock, and whether another login still works on a run.
+ */
+export const besides = ['pg_signal_backend', 'pg_read_all_stats']
+
+/**
  * Makes the roles of Viewkeeper, or brings them up to date: `viewkeeper`, which owns the schema; `viewkeeper_views`,
  * which owns the views that Viewkeeper makes; and a login that is a member of both and may open some of the server's
  * connections. Needs an administrator, but no superuser. Safe to repeat.
@@ -56,9 +62,7 @@ export async function makeRoles(
   })
   await work.member(ownerRole, login)
   await work.member(viewsRole, ownerRole)
-  // With pg_signal_backend each login can cancel a run of another login; with pg_read_all_stats it sees since when somebody holds a
-  // lock, and whether another login still works on a run.
-  for (const role of ['pg_signal_backend', 'pg_read_all_stats']) await work.member(role, ownerRole)
+  for (const role of besides) await work.member(role, ownerRole)
   for (const [role, privilege] of [
     [ownerRole, 'connect'],
     [ownerRole, 'create'],

@@ -363,7 +363,8 @@ function holder(
     since === null ? null : `transaction began ${clock(since)}`,
   ].filter((part) => part !== null)
   const who = pid === null ? 'A prepared transaction' : `Process ${pid}`
-  const hidden = pid !== null && state === null ? ['since when: grant pg_read_all_stats to viewkeeper'] : []
+  const hidden =
+    pid !== null && state === null ? ['since when is not seen without role pg_read_all_stats'] : []
   return what.length === 0 ? who : `${who} (${[...what, ...hidden].join(', ')})`
 }
 

@@ -40,7 +40,9 @@ test('every view has a nightly batch and a limit; one line says so before, and t
     expect(maxStaleMs).toBeGreaterThan(24 * 3_600_000)
   }
   expect(await run('plan')).toMatch(/nightly 02:00 Etc\/UTC .* customers, sales/)
-  expect(await run('ls', '-o', 'wide')).toMatch(/^! nobody is told[\s\S]*nightly 02:00 Etc\/UTC/m)
+  const listed = await run('ls', '-o', 'wide')
+  expect(listed).toMatch(/^VIEW [\s\S]*nightly 02:00 Etc\/UTC/)
+  expect(listed).toMatch(/^! nobody is told/m)
   expect((await runCommand(['doctor'], { DATABASE_URL: url })).printed).toMatch(/^ *! nobody is told/m)
   expect(await run('why', 'sales')).toMatch(/^! nobody is told/m)
 })
