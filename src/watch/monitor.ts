@@ -189,7 +189,7 @@ export function monitor(
           sql,
           found,
           { slow, waits, wrong, lost, steps: failing, batches, channels, unheard },
-          { ...hearers, ...at },
+          { ...hearers, ...at, unseen: steps.unseen },
         )
       }
       for (const kind of viewKinds) {

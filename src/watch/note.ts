@@ -7,6 +7,7 @@ import { mayNote, readClock } from '../record/watch/looks.ts'
 import type { Sql } from '../server/database.ts'
 import { withTransaction } from '../server/transactions.ts'
 import type { CommandTarget } from '../words/commands.ts'
+import type { IncidentKind } from '../words/event.ts'
 import { examineViews } from './examine.ts'
 import type { Hearers } from './plan/hearers.ts'
 import { keepIncidents, type Tell } from './plan/incidents.ts'
@@ -17,20 +18,31 @@ import { readStandings } from './standings.ts'
 
 /**
  * Judges what was found at `readAt`, opens, changes and resolves incidents by that, and writes down with them the events for programs and
- * the message for people; returns of whom people are told. Nothing, if another monitor has noted what it read later.
+ * the message for people; returns of whom people are told. What is open stays so if all its kinds are `unseen`. Nothing, if another monitor has noted what it read later.
  */
 export async function noteIncidents(
   sql: Sql,
   found: Finding[],
   besides: Besides,
-  { readAt, schedules, telling, programs, people }: Hearers & { readAt: Date; schedules: Schedules },
+  {
+    readAt,
+    schedules,
+    unseen,
+    telling,
+    programs,
+    people,
+  }: Hearers & { readAt: Date; schedules: Schedules; unseen: ReadonlySet<IncidentKind> },
 ): Promise<Set<string>> {
   const { typed } = people ?? programs ?? { typed: null }
   const judged = await judge(sql, found, besides, { schedules, typed })
   return withTransaction(sql, async (transaction) => {
     await lockEvents(transaction)
     if (!(await mayNote(transaction, readAt))) return new Set()
-    const known = await readIncidents(transaction, [...new Set(found.map(({ name }) => name))])
+    const isFound = new Set(found.map(({ name }) => name))
+    const all = await readIncidents(transaction, [...isFound])
+    const known = all.filter(
+      ({ subject, kinds }) => isFound.has(subject) || !kinds.every((kind) => unseen.has(kind)),
+    )
     const now = await readClock(transaction)
     const kept = keepIncidents(known, found, judged, { now, telling: people && telling })
     const { written, changes, tell } = kept

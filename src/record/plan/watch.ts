@@ -230,6 +230,8 @@ export interface NotedSilence extends Omit<Silence, 'lines'> {
   migrates: string | null
   /** Null: nobody counts, or nobody has counted for hours. */
   heard: Heard | null
+  /** The steps that fail. */
+  steps: FailingStep[]
 }
 
 // The news that the record has for programs and people.

@@ -181,7 +181,9 @@ export const readFailingChannels = async (sql: Sql): Promise<FailingChannel[]> =
 export async function readSilence(sql: Sql, view?: string): Promise<NotedSilence> {
   const [found] = await sql<NotedSilence[]>`
     select (looked.value ->> 'told')::boolean as told, (select w.since from (select (looked.value ->> 'waitingSince')::timestamptz) w(since)
-             where w.since < (looked.value ->> 'at')::timestamptz - make_interval(secs => ${mayWaitSeconds})) as "waitingSince", (looked.value ->> 'lacks')::integer as lacks, looked.value ->> 'migrates' as migrates, nullif(looked.value -> 'heard', 'null') as heard, coalesce((
+             where w.since < (looked.value ->> 'at')::timestamptz - make_interval(secs => ${mayWaitSeconds})) as "waitingSince", (looked.value ->> 'lacks')::integer as lacks, looked.value ->> 'migrates' as migrates, nullif(looked.value -> 'heard', 'null') as heard,
+           (select coalesce(jsonb_agg(jsonb_build_object('step', name, 'since', of ->> 'since', 'error', of ->> 'error') order by name), '[]')
+              from viewkeeper.switches s cross join jsonb_each(s.value) e(name, of) where s.key = 'steps' and (of ->> 'failures')::integer >= ${toldAfter}) as steps, coalesce((
              select jsonb_agg(format('%I.%I', d.schema_name, d.name) order by d.schema_name, d.name) from viewkeeper.definitions d
               where d.removed_at is null and d.paused_at is null and d.schedule is distinct from 'none'
                 -- What the next look will expect counts already.
@@ -200,5 +202,6 @@ export async function readSilence(sql: Sql, view?: string): Promise<NotedSilence
     lacks: found?.lacks ?? null,
     migrates: found?.migrates ?? null,
     heard: found?.heard ?? null,
+    steps: (found?.steps ?? []).map((each) => ({ ...each, since: new Date(each.since) })),
   }
 }

@@ -19,7 +19,7 @@ import { whyOf } from '../diagnosis/diagnose.ts'
 import { ownCauses } from '../diagnosis/own-causes.ts'
 import { runCause, slowCause } from '../diagnosis/run-cause.ts'
 import { theServer } from './incidents.ts'
-import { failingText, type Unheard } from './silence.ts'
+import { failingStepText, failingText, type Unheard } from './silence.ts'
 import type { Finding } from './wrong.ts'
 
 /** What judging needs to know. */
@@ -235,11 +235,11 @@ function judgeBatch({ id, error, finishedAt }: FailedBatch, typed: CommandTarget
 }
 
 /** Why looks of the monitor do not find what they should. */
-const judgeStep = ({ step, since, error }: FailingStep): Judgement => ({
-  culprit: stepName(step),
+const judgeStep = (failing: FailingStep): Judgement => ({
+  culprit: stepName(failing.step),
   cause: {
     ...plain('Failed'),
-    text: `The ${stepName(step)} has failed at each look since ${utc(since)}: ${error}. The rest of each look goes on.`,
+    text: `The ${failingStepText(failing)}. The rest of each look goes on.`,
     runbook: 'failing-step',
   },
 })

@@ -1,5 +1,6 @@
-import type { FailingChannel, Heard, NotedSilence, Silence } from '../../record/plan/watch.ts'
+import type { FailingChannel, FailingStep, Heard, NotedSilence, Silence } from '../../record/plan/watch.ts'
 import { type CommandTarget, command, type Said } from '../../words/commands.ts'
+import { stepName } from '../../words/event.ts'
 import { count, names, utc } from '../../words/phrases.ts'
 
 /** That a channel fails, in the words of mails, of the page and of `ls`. */
@@ -7,6 +8,10 @@ export const failingText = (
   { channel, error }: Pick<FailingChannel, 'channel' | 'error'>,
   since: string,
 ): string => `${channel.replace(/^mail /, 'mail to ')} has been failing since ${since}: ${error}`
+
+/** The same of a step of the monitor. */
+export const failingStepText = ({ step, since, error }: FailingStep): string =>
+  `${stepName(step)} has failed at each look since ${utc(since)}: ${error}`
 
 const mostNamed = 3
 
@@ -43,13 +48,17 @@ export const silenceLines = (
 ]
 
 /** What would be silence, and how it is said. Pure. */
-export function silenceOf({ lacks, migrates, heard, ...noted }: NotedSilence, typed: CommandTarget): Silence {
+export function silenceOf(
+  { lacks, migrates, heard, steps, ...noted }: NotedSilence,
+  typed: CommandTarget,
+): Silence {
   const unheard = unheardOf(heard, noted.told)
   const told = unheard.length > 0 ? false : isHeard(heard) || noted.told
   const lines = [
     ...silenceLines({ ...noted, told: unheard.length > 0 ? null : told }, typed),
     ...unheard.map(({ text, next }) => said(`${text.charAt(0).toLowerCase()}${text.slice(1)}`, next)),
     ...lacksLine({ lacks, migrates }),
+    ...steps.map((each) => said(failingStepText(each))),
   ]
   return { ...noted, told, lines }
 }

@@ -42,6 +42,7 @@ test('what to type next works on the environment that was looked at', () => {
       lacks: null,
       migrates: null,
       heard: null,
+      steps: [],
     },
     null,
   )

@@ -10,7 +10,7 @@ const counted = (name: string, said: number | string): CountedTopic => ({
   error: typeof said === 'number' ? null : said,
 })
 const onLines = (said: Said[]) => said.map((each) => lineOf(each, null))
-const quiet = { unrefreshed: [], forgotten: [], waitingSince: null, lacks: null, migrates: null }
+const quiet = { unrefreshed: [], forgotten: [], waitingSince: null, lacks: null, migrates: null, steps: [] }
 
 const subscribe = `nobody hears what goes wrong: no subscription of topic ${arn('mail')} is confirmed. Subscribe, and open the link in the mail that comes: aws sns subscribe --topic-arn ${arn('mail')} --protocol email --notification-endpoint <address>`
 const gone = (name: string) =>
