@@ -70,13 +70,9 @@ describe.each(versions)('a schema of version $version', ({ version, daily }) => 
 
   const run = (...args: string[]): Promise<Ran> => new Project(login).run(args)
 
-  /** Refreshes app.daily, and says why as it did. */
-  const refreshDaily = async (): Promise<string> => {
-    expect(await refresh({ view: 'app.daily' }, callOn(database))).toMatchObject({ status: 'updated' })
-    const [row] =
-      await sql`select meta #>> '{response,because}' as because from viewkeeper.runs order by id desc limit 1`
-    return row?.because
-  }
+  /** Refreshes app.daily, and says why it did as it did. */
+  const refreshDaily = async () =>
+    (await refresh({ view: 'app.daily', force: true }, callOn(database))).response?.because
 
   /** What is carried over, by table. */
   const record = async (schema: string) => ({
@@ -161,5 +157,14 @@ describe.each(versions)('a schema of version $version', ({ version, daily }) => 
     expect(await run('migrate', 'schema', '--back', '--yes')).toMatchObject({ code: 0, err: '' })
     expect(await record('viewkeeper')).toEqual(older)
     await expect(downgradeSchema(database)).rejects.toThrow('there is no schema viewkeeper_before')
+
+    // What the older version has begun nobody ends.
+    await insertRow(sql, 'batches', { id: 'open', selection: ['open'] })
+    await insertRow(sql, 'runs', { view: 'app.share', batchId: 'open', plan: {} })
+    await upgradeSchema(database, schemaFolder)
+    const [open] = await sql`
+      select r.status, r.plan, r.error ->> 'class' as class, b.status as batch
+        from viewkeeper.runs r join viewkeeper.batches b on b.id = r.batch_id where b.id = 'open'`
+    expect(open).toEqual({ status: 'canceled', plan: null, class: 'Canceled', batch: 'canceled' })
   })
 })
