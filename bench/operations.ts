@@ -44,6 +44,8 @@ async function measureOverhead(server: BenchServer): Promise<Row[]> {
       warm: warm.sample,
       fresh: () => recordAndEnvelope(server, (id) => server.database.open(runSettings(id))),
       whole: () => wholeRefresh(server, 'tiny'),
+      connectingCompiling: () => compiling(server, () => connectAndRefresh(server, 'tiny')),
+      wholeCompiling: () => compiling(server, () => wholeRefresh(server, 'tiny')),
     },
     { rounds: 200, warmUp: 20 },
   )
@@ -54,6 +56,7 @@ async function measureOverhead(server: BenchServer): Promise<Row[]> {
       bare: () => bareRefresh(sql, 'second'),
       connecting: () => connectAndRefresh(server, 'second'),
       whole: () => wholeRefresh(server, 'second'),
+      wholeCompiling: () => compiling(server, () => wholeRefresh(server, 'second')),
     },
     { rounds: 20, warmUp: 2 },
   )
@@ -64,10 +67,16 @@ async function measureOverhead(server: BenchServer): Promise<Row[]> {
     compare('record and envelope, warm connection', tiny.warm, { to: tiny.bare, goal: 1.5 }),
     compare('record and envelope, new connection', tiny.fresh, { to: tiny.bare }),
     compare('the whole call, connecting included', tiny.whole, { to: tiny.bare }),
+    compare('connecting, with jit_above_cost = 0', tiny.connectingCompiling, { to: tiny.connecting }),
+    compare('the whole call, with jit_above_cost = 0', tiny.wholeCompiling, { to: tiny.whole }),
     { title: 'A view that takes a second' },
     compare('refresh materialized view', second.bare),
     compare('the same, connecting included', second.connecting, { to: second.bare }),
     compare('the whole call, connecting included', second.whole, { to: second.bare, goal: 1.02 }),
+    compare('the whole call, with jit_above_cost = 0', second.wholeCompiling, {
+      to: second.whole,
+      goal: 1.05,
+    }),
   ]
 }
 
@@ -84,6 +93,21 @@ export const connectAndRefresh = ({ sql, database }: BenchServer, view: string):
 
 export const wholeRefresh = (server: BenchServer, view: string): Promise<Sample> =>
   measure(server.sql, () => refreshWhole(server, { view: `bench.${view}`, strategy: 'regular' }))
+
+/**
+ * A sample on a database that compiles every query it may, the view's own too, where the server has LLVM: npm's has not, Debian's has,
+ * `POSTGRES=/usr/lib/postgresql/15/bin`.
+ */
+async function compiling(server: BenchServer, work: () => Promise<Sample>): Promise<Sample> {
+  const all = (change: string) =>
+    server.sql.unsafe(`do $$ begin execute format('alter database %I ${change}', current_database()); end $$`)
+  await all('set jit_above_cost to 0')
+  try {
+    return await work()
+  } finally {
+    await all('reset jit_above_cost')
+  }
+}
 
 /** The pending row and the envelope, without connecting and planning. */
 export async function recordAndEnvelope(
@@ -225,8 +249,8 @@ export const measureSealed = (): Promise<Row[]> =>
       open: () => swap(server, name, withoutSeal),
       sealed: () => swap(server, name, (plan) => plan),
     })
-    const plain = await inRounds(arms('plain'), { rounds: 200, warmUp: 20 })
-    const odd = await inRounds(arms('odd'), { rounds: 200, warmUp: 20 })
+    const plain = await inRounds(arms('plain'), { rounds: 12, warmUp: 2 })
+    const odd = await inRounds(arms('odd'), { rounds: 12, warmUp: 2 })
     return [
       { title: `PostgreSQL ${server.version}` },
       { title: 'Swap of a view of 10 rows, an index on a column: one statement sealed' },

@@ -15,7 +15,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/groups.ts': { files: 71, lines: 7255 },
   'src/batch/shadows.ts': { files: 70, lines: 6799 },
   'functions/api.ts': { files: 51, lines: 4937 },
-  'all files': { files: 459, lines: 49693 },
+  'all files': { files: 459, lines: 49720 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }

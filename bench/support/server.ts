@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -112,6 +113,15 @@ const parameters = {
   autovacuum: 'off',
 }
 
+/** The server that POSTGRES names by the folder of its programs, as for tests. */
+function installed(): Pick<Parameters<typeof startEmbeddedPostgres>[0], 'version' | 'binaries'> {
+  const { POSTGRES: folder = '' } = process.env
+  if (!folder.includes('/')) return {}
+  const binaries = { initdb: join(folder, 'initdb'), postgres: join(folder, 'postgres') }
+  const [, major] = /(\d+)/.exec(execFileSync(binaries.postgres, ['--version'], { encoding: 'utf8' })) ?? []
+  return { binaries, version: Number(major) as 15 }
+}
+
 /**
  * Starts an embedded server in a temporary folder, migrated, while `work` runs. Even Ctrl-C leaves nothing.
  */
@@ -124,6 +134,7 @@ export async function withServer<T>(
   try {
     const { url, version, stop } = await startEmbeddedPostgres({
       folder,
+      ...installed(),
       ...given,
       parameters: { ...parameters, ...given.parameters },
     })
