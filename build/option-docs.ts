@@ -111,7 +111,7 @@ const ofView = Object.fromEntries(
 export const viewInput = (): string =>
   [
     '// Made by `npm run docs` from view-schema.ts: change a field there.',
-    "import type { Checks } from '../catalog/plan/checks.ts'\nimport type { SlicesDefinition, Strategy, ViewStorage } from '../catalog/plan/definition.ts'\nimport type { GrantInput, IndexInput, QueryInput } from './inputs.ts'",
+    "import type { Checks } from '../catalog/plan/checks.ts'\nimport type { LiveDefinition, SlicesDefinition, Strategy, ViewStorage } from '../catalog/plan/definition.ts'\nimport type { GrantInput, IndexInput, QueryInput } from './inputs.ts'",
     typeLines('ViewInput', 'A view as its author writes it.', ofView),
   ]
     .join('\n\n')

@@ -164,21 +164,21 @@ begin
   end if;
   return (select coalesce(jsonb_object_agg(m.key, m.mark), '{}')
             from (select split_part(v, ' ', 1) as key, left(md5(string_agg(v, ',' order by v)), 12) as mark from unnest(versions) v group by 1) m)
-    || (select jsonb_object_agg(s.name, coalesce(current_setting('viewkeeper.login_settings', true)::jsonb ->> s.name, current_setting(s.name)))
+    || (select jsonb_object_agg(s.name, coalesce(nullif(current_setting('viewkeeper.login_settings', true), '')::jsonb ->> s.name, current_setting(s.name)))
           from unnest('{DateStyle,IntervalStyle,extra_float_digits,bytea_output,lc_monetary,lc_numeric,lc_time,xmloption,array_nulls,TimeZone,'
                       'quote_all_identifiers,standard_conforming_strings,timezone_abbreviations,default_text_search_config,'
                       'gin_fuzzy_search_limit}'::text[]) s(name))
     -- A database made from a template has the template's OIDs; a restored one has its log, and views that were filled elsewhere. A session reads the
     -- files of time zones and dictionaries when it first uses them: who replaces one has the server read its configuration again.
     || jsonb_build_object('server', md5(concat_ws(' ', version(), (select system_identifier from pg_control_system()),
-         (select d.oid from pg_database d where d.datname = current_database()), extract(epoch from pg_postmaster_start_time()),
-         extract(epoch from pg_conf_load_time()))));
+         (select d.oid from pg_database d where d.datname = current_database()))),
+       'started', md5(concat_ws(' ', extract(epoch from pg_postmaster_start_time()), extract(epoch from pg_conf_load_time()))));
 end $$;
 
 -- What differs between two worlds, in words; null: nothing. An object that there is goes before one that is gone.
 create function viewkeeper.changed(before jsonb, now jsonb) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select case when x.key = 'server' then 'the server was started, or has read its configuration'
+  select case when x.key in ('server', 'started') then 'the server was started, or has read its configuration'
               when x.key = 'query' then 'its query has changed'
               when x.key !~ '/' then format('setting %s has changed', x.key)
               when o.identity is null then 'something that it reached is gone'

@@ -7,7 +7,7 @@ import {
 } from '../catalog/plan/definition.ts'
 import { lagOfLooks } from '../due/plan/lags.ts'
 import { longestLogged, tooLongForLog } from '../slices/plan/log.ts'
-import { logName, queryViewOf } from '../sql/names.ts'
+import { liveViewOf, logName, queryViewOf } from '../sql/names.ts'
 import { settingTexts } from '../sql/settings.ts'
 import { displayName, displayPart, parseName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
@@ -53,6 +53,7 @@ async function checkView(view: AuthoredView) {
   const indexes = await indexesOf(name, fields, report)
   checkConcurrent(fields, indexes, report)
   checkSlices(fields, report)
+  checkLive(fields, report)
   checkStorage(fields, report)
   const checks = await checksFrom(fields, report)
   if (checks.differs !== undefined && ['regular', 'concurrent'].includes(fields.strategy ?? ''))
@@ -209,6 +210,22 @@ function checkSlices(
     report.add(['name'], `is too long for slices: ${tooLongForLog}`)
 }
 
+/** A live view reads the log of changes of a kept table, with the rights of its owner, for whom may read the whole table. */
+function checkLive({ live, slices, grants = [] }: Partial<ViewFields>, report: ViewReport): void {
+  if (live === undefined) return
+  if (slices === undefined)
+    report.add(
+      ['live'],
+      "needs a log of changes, which tells what a read has to compute: write storage: 'table' and slices: { by: '…' }, too",
+    )
+  for (const [at, grant] of grants.entries())
+    if ((grant as Partial<GrantFields>).columns !== undefined)
+      report.add(
+        ['grants', at, 'columns'],
+        'cannot go with live, whose readers see all columns: leave one out',
+      )
+}
+
 /** What a kept table cannot have: a refresh is the only one that writes it, in the only way. */
 function checkStorage(
   { storage, strategy, checks, name, grants = [] }: Partial<ViewFields>,
@@ -282,11 +299,9 @@ function toDefinition(
   fields: ViewFields,
   parts: Pick<Definition, 'sql' | 'indexes' | 'grants' | 'settings' | 'checks'>,
 ): Definition {
-  const { query: _, uniqueKey: __, dependsOn, onChange, ...own } = fields
-  const {
-    targetLagSeconds: lag,
-    maxStalenessSeconds = lag && (own.slices ? Math.max(lag, lagOfLooks) : lag),
-  } = own
+  const { query: _, uniqueKey: __, dependsOn, onChange, live, slices = null, ...own } = fields
+  const { targetLagSeconds: lag, maxStalenessSeconds = lag && (slices ? Math.max(lag, lagOfLooks) : lag) } =
+    own
   // An owner of the clock outside Viewkeeper also says what a refresh of everything means.
   const inAll = own.inAll ?? own.schedule !== outsideClock
   const skipUnchanged = onChange === true ? true : (own.skipUnchanged ?? null)
@@ -296,6 +311,7 @@ function toDefinition(
     inAll,
     skipUnchanged,
     maxStalenessSeconds: maxStalenessSeconds ?? null,
+    slices: slices && (live ? { ...slices, live: live === true ? 'query' : live.otherwise } : slices),
     ...parts,
     dependsOn: [...new Set(dependsOn)],
   }
@@ -326,13 +342,21 @@ function reportDuplicates(views: readonly ValidatedView[]): void {
   })
   for (const { definition, report } of single) {
     if (definition.storage !== 'table') continue
-    const { schema, name } = queryViewOf(definition)
-    const first = take(schema, name, `the plain view of ${displayName(definition)}`, report.places.view)
-    if (first !== null)
-      report.add(
-        ['storage'],
-        `needs a plain view "${name}", and that name is taken by ${first}: give one of them another name`,
-      )
+    const beside = [
+      { field: 'storage', view: queryViewOf(definition) },
+      ...(definition.slices?.live ? [{ field: 'live', view: liveViewOf(definition) }] : []),
+    ]
+    for (const {
+      field,
+      view: { schema, name },
+    } of beside) {
+      const first = take(schema, name, `the plain view of ${displayName(definition)}`, report.places.view)
+      if (first !== null)
+        report.add(
+          [field],
+          `needs a plain view "${name}", and that name is taken by ${first}: give one of them another name`,
+        )
+    }
   }
   for (const { definition, indexes, report } of single) {
     for (const { definition: index, path } of indexes) {

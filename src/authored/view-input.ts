@@ -1,7 +1,7 @@
 // Made by `npm run docs` from view-schema.ts: change a field there.
 
 import type { Checks } from '../catalog/plan/checks.ts'
-import type { SlicesDefinition, Strategy, ViewStorage } from '../catalog/plan/definition.ts'
+import type { LiveDefinition, SlicesDefinition, Strategy, ViewStorage } from '../catalog/plan/definition.ts'
 import type { GrantInput, IndexInput, QueryInput } from './inputs.ts'
 
 /** A view as its author writes it. */
@@ -111,6 +111,11 @@ export interface ViewInput {
    * @default - all rows, each time
    */
   readonly slices?: SlicesDefinition
+  /**
+   * Also a plain view `<name>_live`, exact at every read; with `slices`.
+   * @default - none
+   */
+  readonly live?: LiveDefinition
   /**
    * `table`: a kept table, of which a refresh writes only the rows that differ, beside readers.
    * @default 'materialized view'

@@ -1,5 +1,11 @@
 import * as z from 'zod'
-import { type Definition, outsideClock, storages, strategies } from '../catalog/plan/definition.ts'
+import {
+  type Definition,
+  otherwises,
+  outsideClock,
+  storages,
+  strategies,
+} from '../catalog/plan/definition.ts'
 import { timeZoneFault } from '../catalog/plan/scheduled.ts'
 import { named, told } from '../config/fields.ts'
 import { identifierFault, nameFault, schemaFault } from '../sql/new-names.ts'
@@ -215,6 +221,18 @@ export const viewFields = {
     'By which column refreshes compute [only the slices that changed](slices.md), and how often all rows (default: once a day).',
     'all rows, each time',
   ),
+  live: told(
+    named(
+      'LiveDefinition',
+      undefined,
+      z.union(
+        [z.literal(true), z.strictObject({ otherwise: oneOf(otherwises) })],
+        "must be true, or say what it shows where nobody knows what changed: { otherwise: 'query' }, 'stored' or 'error'",
+      ),
+    ).optional(),
+    'Also a plain view `<name>_live`, [exact at every read](live.md); with `slices`.',
+    'none',
+  ),
   storage: told(
     named('ViewStorage', undefined, oneOf(storages)).optional(),
     '`table`: a [kept table](slices.md#kept-tables), of which a refresh writes only the rows that differ, beside readers.',
@@ -234,7 +252,7 @@ export const viewFields = {
     'The role that [owns the view](views.md#the-owner), and as which its query and indexes run.',
     "the environment's `viewOwner`, or the present owner",
   ),
-} satisfies Record<Exclude<keyof Definition, 'sql'> | 'query' | 'uniqueKey' | 'onChange', z.ZodType>
+} satisfies Record<Exclude<keyof Definition, 'sql'> | 'query' | 'uniqueKey' | 'onChange' | 'live', z.ZodType>
 
 export const viewSchema = z.strictObject(viewFields, 'must be an object: defineView({ name, query })')
 

@@ -22,9 +22,10 @@ import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { readFix, readMissingRights } from '../server/own-rights.ts'
 import { takeRolePath, takeSafePath, undone } from '../server/transactions.ts'
 import { readLog, unchecked } from '../slices/slices.ts'
+import { liveMark, liveViewOf, quoteName } from '../sql/names.ts'
 import { type Authored, readShadow, takePath } from '../trial/db/read-shadow.ts'
 import { newLog } from '../words/commands.ts'
-import { displayName } from '../words/names.ts'
+import { displayName, type QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 
 const longestMs = 600_000
@@ -114,6 +115,15 @@ async function compareLog(
 ): Promise<Difference[]> {
   if (slices === null) return []
   const { log, because, next } = await readLog(sql, view, slices.by)
+  const live = liveViewOf(view)
+  if (slices.live && because === null && !(await isLive(sql, live)))
+    return [
+      difference(
+        displayName(definition),
+        'log',
+        `its live view ${displayName(live)} is not there, or somebody has made another one. To make it and the log anew: npx ${newLog(displayName(definition))}`,
+      ),
+    ]
   if (because === null && log?.exact !== null) return []
   if (because === null)
     return [difference(displayName(definition), 'unchecked', `it has a log of changes: ${unchecked}`)]
@@ -125,6 +135,13 @@ async function compareLog(
       `its changes are not logged as its slices need: ${words}${next ? '' : `. To make the log anew: npx ${newLog(displayName(definition))}`}`,
     ),
   ]
+}
+
+/** Whether a live view is there and belongs to the owner of its table. */
+const isLive = async (sql: Sql, live: QualifiedName): Promise<boolean> => {
+  const found = await sql`
+    select from pg_catalog.pg_class c where c.oid = to_regclass(${quoteName(live)}) and c.relkind = 'v' and obj_description(c.oid, 'pg_class') = ${liveMark}`
+  return found.length > 0
 }
 
 /** Compares a view without making a shadow of it, as far as a login that only reads can. */

@@ -1,7 +1,7 @@
 import { sealedCommand } from '../sealed/db/execute.ts'
 import type { Sql } from '../server/database.ts'
 import { undone } from '../server/transactions.ts'
-import { batchPlaces, logSchema } from '../sql/names.ts'
+import { batchPlaces, liveMark, logSchema } from '../sql/names.ts'
 import { safePath } from '../sql/settings.ts'
 import { printed, unquoted } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
@@ -222,6 +222,8 @@ const readTables = (sql: Sql, roles: string[]) => sql<IncrementalTable[]>`
              select 'pg_class'::regclass::oid as class, w.ev_class as id
                from pg_catalog.pg_depend d join pg_catalog.pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
               where d.refclassid = 'pg_class'::regclass and d.refobjid in (k.oid, k.query_oid) and w.ev_class not in (k.oid, k.query_oid)
+                 -- Its live view goes with our logs.
+                 and pg_catalog.obj_description(w.ev_class, 'pg_class') is distinct from ${liveMark}
              union all select 'pg_constraint'::regclass, o.oid from pg_catalog.pg_constraint o where o.confrelid = k.oid and o.conrelid <> k.oid) x
             where not exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                                where x.class = 'pg_class'::regclass and c.oid = x.id and ${sql.unsafe(isOurs)})
@@ -260,6 +262,8 @@ export async function refuseDependents(sql: Sql, would: string, next: string): P
       from gone g cross join lateral pg_catalog.pg_identify_object(g.class, g.id, g.sub) i
      cross join lateral pg_catalog.pg_identify_object_as_address(g.class, g.id, g.sub) a
      where g.kind = 'n' and g.class <> 'pg_namespace'::regclass
+       -- Live views go with our logs.
+       and (g.class <> 'pg_class'::regclass or pg_catalog.obj_description(g.id, 'pg_class') is distinct from ${liveMark})
        -- The triggers of our logs stand on tables of others.
        and not (g.class = 'pg_trigger'::regclass and exists (
          select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid join pg_catalog.pg_namespace n on n.oid = p.pronamespace

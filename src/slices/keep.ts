@@ -144,7 +144,7 @@ const unused = (because: string, log: number | null = null): Part => ({
 async function readState(sql: Sql, view: ViewFacts, facts: KeptFacts, logged: ReadLog) {
   const query = view.query as number
   const world = { query, logs: logged.parts.map((each) => each.log) }
-  const proof = readsOfProof(query, logged, `${version} ${facts.is}`)
+  const proof = readsOfProof(view, `${version} ${facts.is}`)
   const finds = findsOf("last.mark -> 'joins'", logged, view.owner)
   const known = await readKnown(sql, view, { ...world, proof, finds })
   return known === undefined ? 'gone' : { known, world }

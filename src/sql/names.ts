@@ -96,6 +96,14 @@ export const queryViewOf = ({ schema, name }: QualifiedName): QualifiedName => (
   name: `${name}_query`,
 })
 
+/** The plain view of a kept table that is exact at each read, and the comment that marks it. */
+export const liveViewOf = ({ schema, name }: QualifiedName): QualifiedName => ({
+  schema,
+  name: `${name}_live`,
+})
+export const liveMark =
+  'Viewkeeper shows the rows of a kept table here, and computes those that have changed since.'
+
 /** A query for all kept tables: `oid` of the table, `query` the OID of its plain view. */
 export const keptTables = `select t.oid, q.oid as query from pg_description d join pg_class q on q.oid = d.objoid and q.relkind = 'v' join pg_class t on t.relnamespace = q.relnamespace and t.relname = left(q.relname::text, -6)::name and q.relname ~ '_query$' and t.relkind = 'r' and t.relowner = q.relowner where d.classoid = 'pg_class'::regclass and d.objsubid = 0 and d.description = '${keptMark}'`
 

@@ -35,6 +35,8 @@ const both = {
   generatedViews: [1, 60],
   /** Random queries, each refreshed by slices eight times and compared with the whole query. */
   slicedQueries: [30, 3000],
+  /** Random queries, whose live views are read at each level of isolation beside writers. */
+  liveQueries: [2, 60],
   /** Refreshes of a kept table, on which everything hangs that may hang on a table. */
   keptRefreshes: [5, 1000],
   /** Changes of anything that a kept table stands on, with three refreshes after each. */

@@ -53,6 +53,11 @@ export interface SlicesDefinition {
   wholeEvery?: string | undefined
 }
 
+/** What a live view shows where nobody knows which slices have changed: what the query gives, the stored rows, or an error. */
+export type LiveOtherwise = 'query' | 'stored' | 'error'
+export type LiveDefinition = true | { otherwise: LiveOtherwise }
+export const otherwises = ['query', 'stored', 'error'] as const satisfies LiveOtherwise[]
+
 /** The kind of relation that has the rows of a view. */
 export type ViewStorage = 'materialized view' | 'table'
 export const storages = ['materialized view', 'table'] as const satisfies ViewStorage[]
@@ -91,8 +96,8 @@ export interface Definition extends ViewDefinition {
   dependsOn: string[]
   /** Checks of new data, made before any reader sees the data. */
   checks: Checks
-  /** Null: a refresh computes all rows. */
-  slices: SlicesDefinition | null
+  /** Null: a refresh computes all rows. `live`: there is a live view beside it. */
+  slices: (SlicesDefinition & { live?: LiveOtherwise | undefined }) | null
   /** `table`: a kept table, in which a refresh writes only the rows that differ. */
   storage: ViewStorage
 }

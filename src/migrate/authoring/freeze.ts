@@ -10,11 +10,11 @@ import { quoteName } from '../../sql/names.ts'
 import { viewArgument } from '../../words/commands.ts'
 import { didYouMean, displayName, parseName, type QualifiedName } from '../../words/names.ts'
 import { docsOf, Problem } from '../../words/problem.ts'
-import { toMigrations } from '../frozen-migrations.ts'
+import { type Fresh, toMigrations } from '../frozen-migrations.ts'
 import { authoredDifferences, type NewMigration, planFreeze, unaccounted } from '../plan/freeze.ts'
 import { type FrozenMigration, frozenState } from '../plan/frozen.ts'
 import { forTrials, tryFrozen, type Verified } from '../try-frozen.ts'
-import { planLogs, slicedAmong, withoutOldLogs } from './logs.ts'
+import { planLogs, slicedAmong, withoutLiveViews, withoutOldLogs } from './logs.ts'
 
 /** What is to be frozen. */
 interface FreezeCall {
@@ -82,13 +82,21 @@ export async function freeze(call: FreezeCall, database: () => Database | null):
   return forTrials(on, async (sql) => {
     const fresh = await planOn(await readReading(sql))
     await insistOnDependencies(sql, call, fresh)
-    const planned = toMigrations(fresh, frozen)
-    const verified = await tryFrozen(sql, frozen, planned)
-    const all = [...frozen, ...planned]
+    const tried = async (first: Fresh[]) => {
+      const before = [...frozen, ...toMigrations(first, frozen)]
+      const planned = toMigrations(fresh, before)
+      return { first, before, planned, verified: await tryFrozen(sql, before, planned) }
+    }
+    const { inTheWay, gone } = withoutLiveViews(frozen, fresh)
+    const { first, before, planned, verified } = await tried(gone).catch((error) => {
+      if (!(error.cause instanceof Problem) || error.cause.code !== 'DependentsExist') throw error
+      return tried([...gone, ...inTheWay])
+    })
+    const all = [...before, ...planned]
     const sliced = slicedAmong(all, fresh, isNamed)
     const { old, made } =
-      sliced.length === 0 ? withoutOldLogs(frozen, all) : await planLogs(sql, frozen, planned, sliced)
-    const migrations = toMigrations([...old, ...withWaysBack(fresh, verified), ...made], frozen)
+      sliced.length === 0 ? withoutOldLogs(before, all) : await planLogs(sql, before, planned, sliced)
+    const migrations = toMigrations([...first, ...old, ...withWaysBack(fresh, verified), ...made], frozen)
     return migrations.length === 0 ? null : { fresh, verified, migrations, sliced }
   })
 }

@@ -35,7 +35,7 @@ export function slicedAmong(
   )
 }
 
-const touching = new Set(['query', 'slices', 'name', 'owner'])
+const touching = new Set(['query', 'slices', 'name', 'owner', 'grants'])
 
 /** Own SQL for logs of changes: what drops old ones comes before all other migrations, what makes new ones after them. */
 export interface Logs {
@@ -50,6 +50,28 @@ export function withoutOldLogs(frozen: FrozenMigration[], all: FrozenMigration[]
   )
   const old = [...frozenLogs(frozen)].filter(([view]) => !sliced.has(view))
   return { old: old.flatMap(([view, log]) => dropping(view, log)), made: [] }
+}
+
+/**
+ * The migrations that drop the live views, with the logs that these read, of views that are dropped, and of views that get another query: it may have other
+ * columns. Pure.
+ */
+export function withoutLiveViews(
+  frozen: FrozenMigration[],
+  fresh: NewMigration[],
+): Record<'gone' | 'inTheWay', Fresh[]> {
+  const logs = frozenLogs(frozen)
+  const found = { gone: [] as Fresh[], inTheWay: [] as Fresh[] }
+  const state = frozenState(frozen)
+  for (const { view, changed, up, others = [] } of fresh)
+    for (const each of [{ view, changed }, ...others]) {
+      const log = logs.get(displayName(each.view))
+      if (log === undefined || !state.get(quoteName(each.view))?.slices?.live) continue
+      if (up.change.does === 'drop') found.gone.push(...dropping(displayName(each.view), log))
+      else if (each.changed.includes('query') || each.changed.includes('storage'))
+        found.inTheWay.push(...dropping(displayName(each.view), log))
+    }
+  return found
 }
 
 /**
@@ -72,7 +94,7 @@ export const planLogs = (
       const view = await readView(part, definition)
       const log = await planLog(part, view, definition.slices?.by).catch(notWritten)
       const before = known.get(name)
-      const { make, drop } = frozenLog(log)
+      const { make, drop } = frozenLog(log, definition)
       // Of the text that is frozen, the database may have something else by now: a new partition has no triggers.
       const isHarmed = async () => typeof (await whyNoLog(part, log)) === 'string'
       if (make === before?.make && fresh.length > 0 && !(await isHarmed())) continue

@@ -1,3 +1,5 @@
+import type { Definition } from '../../catalog/plan/definition.ts'
+import { dropLive, makeLive } from '../../slices/plan/live.ts'
 import { type ChangeLog, dropLog, makeLog } from '../../slices/plan/log.ts'
 import { displayName, displayPart } from '../../words/names.ts'
 import type { FrozenMigration } from './frozen.ts'
@@ -11,17 +13,21 @@ export interface FrozenLog {
 const made = '-- The log of changes of '
 const dropped = '-- No log of changes of '
 
-/** The SQL of a log. Pure. */
-export function frozenLog(log: ChangeLog): { make: string; drop: string } {
+/** The SQL of a log, and of the live view that reads it, with the grants by which that is made: others make another text. Pure. */
+export function frozenLog(
+  log: ChangeLog,
+  { slices, grants }: Pick<Definition, 'slices' | 'grants'>,
+): { make: string; drop: string } {
+  const live = slices?.live
   const name = displayName(log.view)
   const text = (first: string, statements: string[]) =>
     `${first}\n${statements.map((sql) => `${sql};\n`).join('')}`
   return {
     make: text(
-      `${made}${name}\n-- Its refreshes compute only the slices of ${displayPart(log.by)} that this tells.`,
-      makeLog(log),
+      `${made}${name}\n-- Its refreshes compute only the slices of ${displayPart(log.by)} that this tells.${live ? `\n-- Whoever may read it may read its live view: ${JSON.stringify(grants)}` : ''}`,
+      [...makeLog(log), ...(live ? [makeLive(log, live)] : [])],
     ),
-    drop: text(`${dropped}${name}`, [dropLog(log.view)]),
+    drop: text(`${dropped}${name}`, [...(live ? [dropLive(log.view)] : []), dropLog(log.view)]),
   }
 }
 

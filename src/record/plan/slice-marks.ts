@@ -95,3 +95,10 @@ export const recordSlices: Statement = {
  where r.id = current_setting('viewkeeper.run')::bigint and r.status = 'running' and it is not null`,
   hidden: true,
 }
+
+/** SQL for whether a log tells which slices of a table are not as its query makes them. All are SQL. */
+export const logTells = (table: string, query: string, logs: string, by: string): string =>
+  `viewkeeper.log_tells(${table}, ${query}, ${logs}, ${by})`
+
+/** SQL that fails, because nobody knows that. */
+export const notExact = (table: string): string => `viewkeeper.not_exact(${table})`

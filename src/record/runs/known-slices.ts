@@ -10,15 +10,18 @@ import { wrongSlices } from '../plan/wrong-slices.ts'
 interface Logged {
   query: number
   logs: string[]
-  /** What else the proof of the log reads. */
+  /** What the proof of the log reads that its catalog does not tell. If both are the same, it need not be made again. */
   proof: string
   /** How the slices of joined rows are found by the `last.mark`. */
   finds: string
 }
 
+const oidsOf = (logs: string[]): string =>
+  `array[${logs.map((each) => `to_regclass(${literal(each)})::oid`)}]`
+
 /** SQL for the world of a kept table: all that its rows depend on but rows of tables, as a JSON object. */
 const worldOf = ({ query, logs }: Pick<Logged, 'query' | 'logs'>): string =>
-  `select viewkeeper.world(${query}, array[${logs.map((each) => `to_regclass(${literal(each)})::oid`)}], true) || jsonb_build_object('query', md5(pg_get_viewdef(${query})))`
+  `select viewkeeper.world(${query}, ${oidsOf(logs)}, true) || jsonb_build_object('query', md5(pg_get_viewdef(${query})))`
 
 /** What rows of a view that stay stand on: its world, that nobody has written its row of the catalog, and that schemas have the names that they had. */
 export const holdsOf = (
@@ -63,7 +66,7 @@ const lately = (sql: Sql) => sql`
 /** What is known of a view and of its log when a refresh is planned, all of one moment; undefined: one of them is gone. */
 export async function readKnown(sql: Sql, view: ViewFacts, log: Logged): Promise<Known | undefined> {
   const [known] = await sql<Known[]>`
-    select now.world, now.world::text as text, ${sql.unsafe(log.proof)} as proof, c.xmin::text as toucher, to_jsonb(clock_timestamp()) #>> '{}' as now, l.oid::int8 as "logOid",
+    select now.world, now.world::text as text, ${sql.unsafe(`${log.proof} || ' ' || viewkeeper.log_proof(c.oid, ${log.query}, ${oidsOf(log.logs)})`)} as proof, c.xmin::text as toucher, to_jsonb(clock_timestamp()) #>> '{}' as now, l.oid::int8 as "logOid",
            last.mark, ${sql.unsafe(log.finds)} as finds, last.fill_ms as "fillMs", last.every, coalesce(last.is_ours, false) as "isOurs", last.has_overflown is true as "hasOverflown", last.has_failed is true as "hasFailed",
            ((last.mark ->> 'wholeAt')::timestamptz not between clock_timestamp() - coalesce(last.every, '1 day')::interval and clock_timestamp()) is true as "isDue",
            case when last.mark ? 'world' then viewkeeper.changed(last.mark -> 'world', now.world) end as changed,

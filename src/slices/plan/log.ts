@@ -375,7 +375,7 @@ const lockTogether = (mode: string, harmless: string): string => `before := curr
   perform set_config('lock_timeout', before, true);`
 
 /** A block that nothing on the path of the login is found by, as the login. */
-const block = (variables: string, body: string): string => {
+export const block = (variables: string, body: string): string => {
   const text = `
 declare
   path pg_catalog.text := pg_catalog.current_setting('search_path'); ${variables}
@@ -387,7 +387,7 @@ end
   return `do ${text.includes('$log$') ? literal(text) : `$log$${text}$log$`}`
 }
 
-const oidOf = (name: string): string => `${literal(name)}::regclass::oid`
+export const oidOf = (name: string): string => `${literal(name)}::regclass::oid`
 
 /** In a text for `format`. */
 const inFormat = (sql: string): string => percents(sql).replaceAll("'", "''")

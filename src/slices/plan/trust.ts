@@ -1,5 +1,6 @@
 import type { Known, Mark } from '../../record/plan/slice-marks.ts'
-import { literal, logSchema } from '../../sql/names.ts'
+import { literal } from '../../sql/names.ts'
+import type { QualifiedName } from '../../words/names.ts'
 import type { Computes, WhyAll } from '../../words/run.ts'
 import type { ReadLog } from './rows.ts'
 
@@ -60,35 +61,7 @@ export function tooMany({ mark, lately }: Known): number | null {
   return slower.sort((a, b) => a - b)[1] ?? null
 }
 
-/**
- * SQL, beside the kept table `c` of pg_class, for a mark of all that the proof of its log reads and that is not in the world of the view: if neither has
- * changed since, the proof need not be made again. Ask for both before the proof. `query`: the plain view with the query, by its OID. `by`: who makes the
- * proof, and from what he knows already. Null if a foreign table inherits from another table: then each proof looks who may write what through which parent.
- */
-export function readsOfProof(query: number, { view, parts }: ReadLog, by: string): string {
-  const rows = (of: string, where = 'true', what = `concat(x.oid, ' ', x.xmin)`) =>
-    `(select string_agg(${what}, ',' order by x.oid) from ${of} x where ${where})`
-  const logs = `array[${parts.map(({ log }) => `to_regclass(${literal(log)})`).join()}]`
-  const read = [
-    literal(`${by} ${view.schema}.${view.name}`),
-    rows('pg_rewrite', `x.ev_class = ${query}`),
-    rows('pg_namespace'),
-    rows('pg_language', `x.lanname = 'plpgsql'`),
-    // The functions that forget. Of the server's own, somebody may say that they depend on their arguments alone.
-    rows(
-      'pg_proc',
-      `x.pronamespace = to_regnamespace('${logSchema}')`,
-      `concat(x.oid, ' ', x.xmin, ' ', has_function_privilege(c.relowner, x.oid, 'EXECUTE'))`,
-    ),
-    `(select sum(p.xmin::text::int8) from pg_proc p where p.oid < 16384)`,
-    rows('pg_opclass', 'x.oid >= 16384 and x.opcdefault'),
-    rows('pg_class', `x.oid in (select i.indexrelid from pg_index i where i.indrelid = any (${logs}))`),
-    rows('pg_class', `x.oid = any (${logs}) and has_table_privilege(c.relowner, x.oid, 'SELECT')`),
-    rows(
-      'pg_roles',
-      `not x.rolsuper and x.oid in (select m.member from pg_auth_members m where m.roleid = 'pg_write_all_data'::regrole)`,
-      'x.oid::text',
-    ),
-  ]
-  return `case when not exists (select from pg_foreign_table f join pg_inherits i on i.inhrelid = f.ftrelid) then md5(row(${read.join(',\n')})::text) end`
-}
+/** SQL for a mark of what the proof of a log reads besides the catalog's rows of it and its table. `by`: who makes the proof, and from what he knows already. */
+export const readsOfProof = ({ schema, name }: QualifiedName, by: string): string =>
+  // Of the server's own functions, somebody may say that they depend on their arguments alone.
+  `md5(concat_ws(' ', ${literal(`${by} ${schema}.${name}`)}, (select sum(p.xmin::text::int8) from pg_proc p where p.oid < 16384)))`

@@ -8,6 +8,7 @@ import { connectTo } from '../../../src/server/connect.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
 import { makeLog } from '../../../src/slices/plan/log.ts'
+import { liveMark } from '../../../src/sql/names.ts'
 import { define, updateRows } from '../../support/record/rows.ts'
 import { schemaFolder } from '../../support/servers/database.ts'
 import { oneRoleDatabase, type RdsDatabase, useRds } from '../../support/servers/rds.ts'
@@ -217,6 +218,14 @@ describe('what others have', () => {
     expect(hindered.statements.join()).not.toContain('create materialized view')
     await rds.sql`drop view shop.shown`
 
+    await rds.sql.unsafe(`
+      create view shop.daily_live as select d.* from shop.daily d where viewkeeper.not_exact('shop.daily');
+      comment on view shop.daily_live is '${liveMark}'; create view shop.shown as select n from shop.daily_live`)
+    expect(await refusalOf(plan(rds, { asViews: true }))).toMatchObject({
+      message: expect.stringMatching(/dropped with them:\n\n {2}view shop\.shown\n\nNothing/),
+    })
+    await rds.sql`drop view shop.shown`
+
     const rows = await rds.sql`select * from shop.daily order by customer`
     expect(rows.length).toBeGreaterThan(0)
     const { statements, left } = await plan(rds, { asViews: true })
@@ -225,7 +234,7 @@ describe('what others have', () => {
     expect(await rds.sql`select * from shop.daily order by customer`).toEqual(rows)
     const [view] = await rds.sql`
       select relkind as kind, relowner::regrole::text as owner, obj_description(oid) as comment, col_description(oid, 2) as column,
-             has_table_privilege('reader', oid, 'select') as reads, to_regclass('shop.daily_query') as query,
+             has_table_privilege('reader', oid, 'select') as reads, coalesce(to_regclass('shop.daily_query'), to_regclass('shop.daily_live')) as query,
              (select attacl::text from pg_attribute where attrelid = c.oid and attname = 'n') as columns
         from pg_class c where oid = 'shop.daily'::regclass`
     expect(view).toEqual({

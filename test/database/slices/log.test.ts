@@ -47,7 +47,7 @@ const standsOn = async (part: Sql) => {
   const known = await readKnown(part, view, {
     query,
     logs,
-    proof: readsOfProof(query, logged, ''),
+    proof: readsOfProof(name, ''),
     finds: 'null::jsonb',
   })
   return [known?.text, known?.proof]

@@ -9,9 +9,10 @@ const digests: Record<string, string> = {
   '003_batches': '8a8a1a01325153c6756444f5be7064f884fd183ee172a62658fcacfd3a440f07',
   '004_runs': 'bb209f6d023bbe3c5671f21bcd52d2b1c814b3bcd92e35b80c6476c260a88c74',
   '005_ages': 'cda715f163c8a0d4116d8de983d07e131a521e6fd4350b622af15906c3ac8194',
-  '006_inputs': 'd2fdfc9b1aba510693f4812d0f40a54597334a959167b7fe1a7174b7b54bbe2f',
+  '006_inputs': '59c302499dfd0c4c12551af80f8de7e3caa4191e9d09cced952104854846c833',
   '007_watch': '892f170a9575b296ee26c1a8af06f760e15dae758ae5c77b9204b5907832c373',
   '008_public': '2ef6dbddce4d2fe3d7c635f3a8b0b5570e6d0b5568ff6e11b1bd0f9366c97b23',
+  '009_live': '19b93d03dcc26e39df6e0ca8133fb6183ce63a2508de911433d06606bddb9d29',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))
