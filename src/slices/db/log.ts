@@ -385,7 +385,7 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
         where n.nspowner <> n.keeper or ${othersCreate}),
       (select format('the log of %s is not there', p.on) from part p where p.oid is null limit 1),
       (select format('%s belongs to %s, and has to belong to %s, as %s does', p.log, p.relowner::regrole, p.writer::regrole, p.on) from part p where p.relowner <> p.writer limit 1),
-      (select format('it notes %s where %s of %s is the key now', was.key, coalesce(f.key, 'nothing'), f.on)
+      (select format(case when exists (select from ours o join pg_proc e on e.oid = o.is where o.key = was.key or e.prosrc like format(E'\\n-- %s\\n%%', f.key)) then 'it was made when the tables that the query reads had other names' else 'it notes %s where %s of %s is the key now' end, was.key, coalesce(f.key, 'nothing'), f.on)
          from ours f join pg_proc d on d.oid = f.is cross join lateral (select substring(d.prosrc from '^\\n-- ([^\\n]*)')) was(key)
         where f.value ->> 'arguments' = '' and was.key <> coalesce(f.key, '') limit 1),
       (select format('%s has the right to %s in %s: revoke %2$s on %3$s from %4$s', case a.grantee when 0 then 'everybody' else a.grantee::regrole::text end, lower(a.privilege_type), p.log,

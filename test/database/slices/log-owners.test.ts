@@ -159,6 +159,27 @@ describe('a log of a table', () => {
     })
   })
 
+  test('is told that its tables have other names, if another one comes first by now', async () => {
+    await sql.unsafe(`
+      create index on shop.orders (x); create schema rep authorization log_seller; set role log_seller;
+      create table rep.shops (x int primary key, name text); grant usage on schema rep to log_viewer; grant select on rep.shops to log_viewer; reset role`)
+    await started(
+      'select day, name, count(*) as n from shop.orders left join rep.shops using (x) group by 1, 2',
+      'day, name',
+    )
+    await sql`alter schema rep rename to zoo`
+    const { response } = await refresh({ view: 'app.v', force: true }, callOn(database))
+    expect(response).toMatchObject({
+      computes: {
+        unused: {
+          because: expect.stringContaining(
+            'it was made when the tables that the query reads had other names',
+          ),
+        },
+      },
+    })
+  })
+
   test('says who has to own a partition of another owner, because freeze is refused until then', async () => {
     await sql.unsafe(`
       drop table shop.orders; set role log_seller; create table shop.orders (day date, x int) partition by list (day);
