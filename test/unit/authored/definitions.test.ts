@@ -81,6 +81,15 @@ describe('a definition', () => {
     })
   })
 
+  test('has beside its slices what its live view shows where nobody knows what changed', async () => {
+    const kept = { storage: 'table', slices: { by: 'day' } } as const
+    expect(await define({ ...kept, live: true })).toMatchObject({ slices: { by: 'day', live: 'query' } })
+    expect(await define({ ...kept, live: { otherwise: 'error' } })).toMatchObject({
+      slices: { by: 'day', live: 'error' },
+    })
+    expect(await define(kept)).toMatchObject({ slices: { by: 'day' } })
+  })
+
   test('is left out of everything if something else owns its clock, and may have a target lag', async () => {
     const outside = { schedule: 'none', timeZone: null, inAll: false }
     expect(await define({ schedule: 'none' })).toMatchObject(outside)

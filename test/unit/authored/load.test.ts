@@ -115,6 +115,14 @@ const wrong: [input: string, field: string | null, message: RegExp][] = [
     /is too long for slices: with its schema and a dot at most 51 bytes/,
   ],
   [`slices: { by: 'day', wholeEvery: 60 }`, 'slices.wholeEvery', /must be a time: "12 h"/],
+  [`live: true, storage: 'table'`, 'live', /^needs a log of changes, .*slices: \{ by: '…' \}, too/],
+  [`live: false`, 'live', /must be true, or say what it shows/],
+  [`live: { otherwise: 'nothing' }`, 'live', /must be true, or say what it shows/],
+  [
+    `live: true, storage: 'table', slices: { by: 'day' }, grants: [{ privileges: ['select'], columns: ['day'], to: 'app' }]`,
+    'grants.0.columns',
+    /cannot go with live, whose readers see all columns/,
+  ],
   [`storage: 'heap'`, 'storage', /must be one of materialized view, table/],
   [
     `storage: 'table', strategy: 'swap'`,
