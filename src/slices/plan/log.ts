@@ -252,11 +252,10 @@ const makeTableLog = (view: QualifiedName, { table, log, forget, columns, functi
   end if;
   perform set_config('role', writer, true);
   drop table if exists ${log};
-  drop function if exists ${noted}, ${forget}(pg_snapshot);
   create table ${log} (${columns.join(', ')}) using heap;
   alter table ${log} replica identity full;
-  create function ${noted} returns trigger ${optionsOf(functions[0]!.set)} as ${literal(functions[0]!.body)};
-  create function ${forget}(pg_snapshot) returns void ${optionsOf(functions[1]!.set)} as ${literal(functions[1]!.body)};
+  create or replace function ${noted} returns trigger ${optionsOf(functions[0]!.set)} as ${literal(functions[0]!.body)};
+  create or replace function ${forget}(pg_snapshot) returns void ${optionsOf(functions[1]!.set)} as ${literal(functions[1]!.body)};
   for granted in
     select case when f.oid is null then format('table %s', c.oid::regclass) else format('function %s', f.oid::regprocedure) end as what,
            case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end as role

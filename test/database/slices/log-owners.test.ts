@@ -180,6 +180,17 @@ describe('a log of a table', () => {
     })
   })
 
+  test('is made anew where it is there already, as after a restore without the record of migrations', async () => {
+    await started()
+    await makeItsLog()
+    await sql`update shop.orders set x = x + 1 where id = 1`
+    expect(await logged()).toBe(1)
+    expect(await because()).toMatch(/^computes all of about \d+ slices of day anew: /)
+    await sql`update shop.orders set x = x + 1 where id = 1`
+    expect(await because()).toMatch(/^computes 1 of about \d+ slices of day anew, /)
+    expect(await different()).toBe(0)
+  })
+
   test('says who has to own a partition of another owner, because freeze is refused until then', async () => {
     await sql.unsafe(`
       drop table shop.orders; set role log_seller; create table shop.orders (day date, x int) partition by list (day);
