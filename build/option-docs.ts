@@ -3,7 +3,7 @@ import ts from 'typescript'
 import * as z from 'zod'
 import { viewFields } from '../src/authored/view-schema.ts'
 import { definitionDefaults } from '../src/catalog/plan/definition.ts'
-import { commonFields, serveOptions, texts } from '../src/config/fields.ts'
+import { commonFields, serveOptions, sharedFields, texts } from '../src/config/fields.ts'
 import { type Schema, typeOf, written } from './schema-types.ts'
 
 type Fields = Record<string, Schema>
@@ -49,6 +49,7 @@ function typeLines(name: string, text: string, fields: Fields, base?: string): s
 const without = (fields: Fields, others: Fields): Fields =>
   Object.fromEntries(Object.entries(fields).filter(([name, { text }]) => others[name]?.text !== text))
 
+const shared = fieldsOf(sharedFields())
 const common = fieldsOf(commonFields())
 const ofServe = fieldsOf(serveOptions.shape)
 
@@ -64,10 +65,12 @@ export function optionTypes(): string {
   }
   visit(ofServe)
   const toServe = 'What `viewkeeper serve` may be told besides its database.'
-  const toBoth = 'What `viewkeeper serve` and an environment on AWS may be told. Every field has a default.'
+  const toConstruct = 'What `viewkeeper serve`, programs and the construct on AWS are told alike.'
+  const toBoth = 'What `viewkeeper serve` and programs may be told. Every field has a default.'
   return [
     '// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts: change an option there.',
-    typeLines('CommonOptions', toBoth, common),
+    typeLines('SharedOptions', toConstruct, shared),
+    typeLines('CommonOptions', toBoth, without(common, shared), 'SharedOptions'),
     typeLines('ServeOptions', toServe, without(ofServe, common), 'CommonOptions'),
     ...objects.values(),
     `/** The options of which none is given. */\nexport const defaults = ${written(z.strictObject(commonFields()).parse({}))} satisfies CommonOptions`,
@@ -79,8 +82,10 @@ export function optionTypes(): string {
 /** The options of `viewkeeper serve` as a table. */
 export const serveTable = (): string => table(ofServe)
 
-const table = (fields: Fields): string =>
-  [tableHead('field'), ...Object.entries(fields).flatMap(([name, field]) => rows(name, field)), ''].join('\n')
+const table = (fields: Fields): string => [tableHead('field'), ...rowsOf(fields), ''].join('\n')
+
+const rowsOf = (fields: Fields): string[] =>
+  Object.entries(fields).flatMap(([name, field]) => rows(name, field))
 
 /** The head of a table of fields. */
 const tableHead = (of: string) => `| ${of} | | default (empty: required) |\n|---|---|---|`
@@ -120,7 +125,7 @@ export const viewInput = (): string =>
 /** The fields of a view as a table. */
 export const fieldTable = (): string => table(ofView)
 
-/** The props of the construct as a table: what their types say, besides the options of `viewkeeper serve`. */
+/** The props of the construct as a table: what their types say, and the options that `viewkeeper serve` is told alike. */
 export function propTable(): string {
   const types = new URL('../infra/props.ts', import.meta.url)
   const file = ts.createSourceFile(types.pathname, readFileSync(types, 'utf8'), ts.ScriptTarget.Latest, true)
@@ -133,5 +138,5 @@ export function propTable(): string {
     const [otherwise] = tags.map((tag) => inOneLine(tag.comment))
     return row(`\`${member.name!.getText()}\``, inOneLine(comment), standardOf(otherwise))
   }
-  return [tableHead('prop'), ...members.map(rowOf), ''].join('\n')
+  return [tableHead('prop'), ...members.map(rowOf), ...rowsOf(shared), ''].join('\n')
 }

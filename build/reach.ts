@@ -14,8 +14,8 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
   'src/batch/groups.ts': { files: 71, lines: 7264 },
   'src/batch/shadows.ts': { files: 70, lines: 6808 },
-  'functions/api.ts': { files: 51, lines: 4946 },
-  'all files': { files: 460, lines: 49863 },
+  'functions/api.ts': { files: 51, lines: 4948 },
+  'all files': { files: 461, lines: 49862 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }

@@ -2,7 +2,7 @@ import { App, Stack } from 'aws-cdk-lib'
 import { Vpc } from 'aws-cdk-lib/aws-ec2'
 import { DatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
-import { Viewkeeper } from './index.ts'
+import { DatabaseServer, Viewkeeper } from './index.ts'
 
 const app = new App()
 const environments: Record<string, () => void> = {
@@ -12,7 +12,9 @@ const environments: Record<string, () => void> = {
     new Viewkeeper(stack, 'Viewkeeper', {
       environmentName: 'production',
       vpc: Vpc.fromLookup(stack, 'Vpc', { vpcId: 'vpc-0123456789abcdef0' }),
-      database: DatabaseInstance.fromLookup(stack, 'Database', { instanceIdentifier: 'shop-db' }),
+      database: DatabaseServer.fromInstance(
+        DatabaseInstance.fromLookup(stack, 'Database', { instanceIdentifier: 'shop-db' }),
+      ),
       databaseName: 'shop',
       // The login of a role of its own: npx viewkeeper create-role --create-secret viewkeeper/production makes both.
       loginSecret: Secret.fromSecretNameV2(stack, 'Login', 'viewkeeper/production'),

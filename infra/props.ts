@@ -1,29 +1,28 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { Duration, Token } from 'aws-cdk-lib'
+import { Duration, Size, TimeZone, Token } from 'aws-cdk-lib'
 import type { DomainMappingOptions } from 'aws-cdk-lib/aws-apigatewayv2'
-import type { IPeer, ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2'
+import type { ISecurityGroup, IVpc, SubnetSelection } from 'aws-cdk-lib/aws-ec2'
 import type { IEventBus } from 'aws-cdk-lib/aws-events'
+import { type ApplicationLogLevel, Architecture } from 'aws-cdk-lib/aws-lambda'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
-import type { IDatabaseCluster, IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import * as z from 'zod'
 import type { ScheduledView } from '../src/catalog/plan/scheduled.ts'
-import { commonFields, inWords, problemsOf, shortName, textLike } from '../src/config/fields.ts'
-import { type CommonOptions, defaults } from '../src/config/options.ts'
+import {
+  commonFields,
+  inWords,
+  problemsOf,
+  sharedFields,
+  shortName,
+  textLike,
+  timeOfDay,
+} from '../src/config/fields.ts'
+import { defaults, type SharedOptions } from '../src/config/options.ts'
+import { DatabaseServer } from './database/server.ts'
 import type { PeopleTopics } from './monitoring/topics.ts'
-
-/** A PostgreSQL that is no instance of RDS and no cluster of Aurora. */
-export interface Server {
-  /** The name in the server's certificate. */
-  readonly host: string
-  /** @default 5432 */
-  readonly port?: number
-  /** Where it is: its security group, or its addresses, such as `Peer.ipv4('203.0.113.7/32')`. */
-  readonly peer: IPeer
-}
 
 /** The history that is kept. */
 export interface RetentionProps {
@@ -39,12 +38,23 @@ export interface RetentionProps {
   readonly age?: Duration
 }
 
-/** What Viewkeeper is told on AWS, besides the options that `viewkeeper serve` has, too. */
-export interface ViewkeeperProps
-  extends Omit<
-    CommonOptions,
-    'regularUpToMs' | 'skipAtMostHours' | 'monitorEveryMinutes' | 'remindEveryHours' | 'retention'
-  > {
+/** A time in which nobody is told. */
+export interface QuietProps {
+  /** When it begins, `hh:mm`. */
+  readonly from: string
+  /** When it ends, perhaps on the next day. */
+  readonly to: string
+  /** @default TimeZone.ETC_UTC */
+  readonly timeZone?: TimeZone
+  /**
+   * The days on which it begins, of `mon`, `tue`, `wed`, `thu`, `fri`, `sat` and `sun`.
+   * @default - each day
+   */
+  readonly days?: string[]
+}
+
+/** What Viewkeeper is told on AWS. */
+export interface ViewkeeperProps extends SharedOptions {
   /** The environment's name, which `--env` takes: unique in an account and region, at most 20 lower-case letters, digits and hyphens. */
   readonly environmentName: string
   /**
@@ -54,10 +64,10 @@ export interface ViewkeeperProps
    */
   readonly physicalName?: string
   /**
-   * The PostgreSQL, not a proxy: an instance of RDS or a cluster of Aurora, which the app makes, imports or looks up, or [any
-   * other server](cdk.md#a-server-of-elsewhere). Viewkeeper adds one rule to its security group.
+   * [The PostgreSQL](cdk.md#the-database), such as `DatabaseServer.fromInstance(instance)`. Viewkeeper adds one rule to its security
+   * group.
    */
-  readonly database: IDatabaseInstance | IDatabaseCluster | Server
+  readonly database: DatabaseServer
   /** Name of the database inside the server. */
   readonly databaseName: string
   /** The network of the functions; they need a route to the server. */
@@ -68,30 +78,30 @@ export interface ViewkeeperProps
    */
   readonly vpcSubnets?: SubnetSelection
   /**
-   * The functions in that network: those that use the `database`, or [`all`](cdk.md#the-network).
-   * @default 'database'
+   * Whether the functions that do not use the database are [in that network](cdk.md#the-network), too.
+   * @default false
    */
-  readonly network?: 'database' | 'all'
+  readonly allFunctionsInVpc?: boolean
   /**
-   * `secret`: a password. `iam`: [a token](iam.md); needs `loginUser` or `adminSecret`, and 300 to 1,000 MiB of the server's memory.
-   * A cluster of the app needs `iamAuthentication: true`.
-   * @default 'secret'
+   * Whether functions log in with [a token](iam.md), and not with a password. Needs `loginUser` or `adminSecret`, and 300 to 1,000 MiB of
+   * the server's memory. A cluster of the app needs `iamAuthentication`, too.
+   * @default false
    */
-  readonly authentication?: 'secret' | 'iam'
+  readonly iamAuthentication?: boolean
   /**
-   * The administrator with whom `migrate` makes Viewkeeper's role. Not with `iam` and PostgreSQL 16 or later: making the
+   * The administrator with whom `migrate` makes Viewkeeper's role. Not with IAM and PostgreSQL 16 or later: making the
    * role would make the administrator a member of `rds_iam`, whose passwords RDS refuses.
-   * @default - the server's own secret; none with `loginSecret` or `iam`
+   * @default - the server's own secret; none with `loginSecret` or IAM
    */
   readonly adminSecret?: ISecret
   /**
-   * With `secret`: user and password of Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role` has made
+   * Without IAM: user and password of Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role` has made
    * it.
    * @default - a new secret, of role `viewkeeper_app_<environmentName>`
    */
   readonly loginSecret?: ISecret
   /**
-   * With `iam`: Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role --iam` has made it.
+   * With IAM: Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role --iam` has made it.
    * @default - with `adminSecret`: `viewkeeper_iam_<environmentName>`
    */
   readonly loginUser?: string
@@ -112,11 +122,10 @@ export interface ViewkeeperProps
    */
   readonly addSecretsManagerEndpoint?: boolean
   /**
-   * The folder of the frozen migrations, relative to the folder in which CDK runs, or a URL: `new URL('../migrations/',
-   * import.meta.url)`.
-   * @default - `migrations`
+   * The folder of the frozen migrations, relative to the folder in which CDK runs.
+   * @default 'migrations'
    */
-  readonly migrationsFolder?: string | URL
+  readonly migrationsFolder?: string
   /**
    * The folder of the steps of schema `viewkeeper`.
    * @default - the folder in this package
@@ -151,10 +160,10 @@ export interface ViewkeeperProps
    */
   readonly securityGroup?: ISecurityGroup
   /**
-   * `public`: an HTTP API that takes signed requests. `none`: [no API](cdk.md#who-reaches-the-api).
-   * @default 'public'
+   * Whether there is [an HTTP API](cdk.md#who-reaches-the-api), which takes signed requests.
+   * @default true
    */
-  readonly api?: 'public' | 'none'
+  readonly api?: boolean
   /**
    * Your domain of the API: `{ domainName }` of `aws-apigatewayv2`, and perhaps a `mappingKey`. You make its DNS record. The address
    * of API Gateway is then off.
@@ -188,9 +197,9 @@ export interface ViewkeeperProps
   readonly memorySize?: number
   /**
    * The processor of the functions.
-   * @default 'arm64'
+   * @default Architecture.ARM_64
    */
-  readonly architecture?: 'arm64' | 'x86_64'
+  readonly architecture?: Architecture
   /**
    * Whether a deploy that changes code or migrations refreshes all views.
    * @default false
@@ -247,6 +256,51 @@ export interface ViewkeeperProps
    */
   readonly reminderInterval?: Duration
   /**
+   * What functions log besides what the dashboard reads: `DEBUG`, `INFO`, `WARN` or `ERROR`.
+   * @default ApplicationLogLevel.INFO
+   */
+  readonly logLevel?: ApplicationLogLevel
+  /**
+   * Whether there are [batches of the clock](batches.md#when).
+   * @default true
+   */
+  readonly schedules?: boolean
+  /**
+   * Whether one of them refreshes every view each night.
+   * @default true
+   */
+  readonly nightly?: boolean
+  /**
+   * When that one begins, `hh:mm`.
+   * @default - between 02:00 and 02:59, at a minute of the environment's own
+   */
+  readonly nightlyAt?: string
+  /**
+   * The time zone of that.
+   * @default TimeZone.ETC_UTC
+   */
+  readonly nightlyTimeZone?: TimeZone
+  /**
+   * Whether schedules and target lags of definitions count.
+   * @default true
+   */
+  readonly viewSchedules?: boolean
+  /**
+   * Whether views that read each other are exchanged [together](batches.md#together), and not each when it is ready.
+   * @default true
+   */
+  readonly exchangeTogether?: boolean
+  /**
+   * The room for the shadows of a batch; a larger group is refreshed view by view.
+   * @default - no limit
+   */
+  readonly maxShadowSize?: Size
+  /**
+   * A time in which [nobody is told](monitoring.md#a-maintenance-window): limits count from its end.
+   * @default - none
+   */
+  readonly quiet?: QuietProps
+  /**
    * Whether X-Ray traces functions and batches, 5 USD per million.
    * @default false
    */
@@ -254,16 +308,10 @@ export interface ViewkeeperProps
 }
 
 /** What is a construct is not looked into. */
-const construct = z.any().optional()
-const isRequired = z.any().refine((given) => given !== undefined, 'is required')
+const construct = <T>() => z.custom<T>().optional()
 
-const retentionDays = Object.values(RetentionDays).filter(
-  (days): days is RetentionDays => typeof days === 'number' && days < RetentionDays.INFINITE,
-)
+const retentionDays = Object.values(RetentionDays).filter((days) => Number(days) < RetentionDays.INFINITE)
 const retentionRule = `must be one of ${retentionDays.join(', ')}`
-
-/** A text of this form, or a text that only the deploy knows, such as the id of something that the app makes. */
-const textOrToken = (form: RegExp, message: string) => textLike(form, message, Token.isUnresolved)
 
 /** A Duration of whole units in this range, as their number. */
 const durationOf = (unit: 'Milliseconds' | 'Minutes' | 'Hours' | 'Days', from: number, to: number) => {
@@ -275,11 +323,45 @@ const durationOf = (unit: 'Milliseconds' | 'Minutes' | 'Hours' | 'Days', from: n
     .optional()
 }
 
+const timeZone = z
+  .custom<TimeZone>((given) => given instanceof TimeZone, 'must be a TimeZone of aws-cdk-lib')
+  .transform(({ timezoneName }) => timezoneName)
+  .optional()
+
+/** Props without a meaning while another one is switched off. */
+const onlyWith = {
+  api: ['apiDomain'],
+  iamAuthentication: ['loginUser'],
+  schedules: ['nightlyAt', 'nightlyTimeZone'],
+  nightly: ['nightlyAt', 'nightlyTimeZone'],
+  monitor: ['monitorInterval'],
+  reminders: ['reminderInterval'],
+  events: ['eventBus'],
+} as const satisfies Partial<Record<keyof ViewkeeperProps, (keyof ViewkeeperProps)[]>>
+
+const { logLevel, quiet } = commonFields()
+
 const schema = z
   .strictObject({
-    ...commonFields(Token.isUnresolved),
+    ...sharedFields(Token.isUnresolved),
+    logLevel,
     regularUpTo: durationOf('Milliseconds', 0, 1000),
     skipAtMost: durationOf('Hours', 1, 720),
+    schedules: z.boolean().default(true),
+    nightly: z.boolean().default(true),
+    nightlyAt: timeOfDay().optional(),
+    nightlyTimeZone: timeZone,
+    viewSchedules: z.boolean().default(true),
+    exchangeTogether: z.boolean().default(true),
+    maxShadowSize: z
+      .custom<Size>((given) => given instanceof Size, 'must be a Size of aws-cdk-lib')
+      .transform((size) => size.toBytes())
+      .optional(),
+    quiet: z
+      .looseObject({ timeZone })
+      .transform((given) => given as z.input<typeof quiet>)
+      .pipe(quiet)
+      .optional(),
     retention: z
       .strictObject({
         successes: z.int().min(1).max(1_000_000).default(defaults.retention.successes),
@@ -292,20 +374,19 @@ const schema = z
     reminderInterval: durationOf('Hours', 1, 720),
     environmentName: shortName,
     physicalName: shortName.optional(),
-    database: z.custom<ViewkeeperProps['database']>(
-      (value) => typeof value === 'object' && value !== null && !('dbProxyName' in value),
-      {
-        error: ({ input }) =>
-          input ? 'must be the server itself: a proxy ends a run when the caller leaves' : 'is required',
-      },
-    ),
-    databaseName: textOrToken(/^\P{Cc}{1,63}$/u, 'must be the name of a database'),
-    vpc: isRequired,
-    vpcSubnets: construct,
-    network: z.enum(['database', 'all']).default('database'),
-    authentication: z.enum(['secret', 'iam']).default('secret'),
-    adminSecret: construct,
-    loginSecret: construct,
+    database: z.custom<DatabaseServer>((given) => given instanceof DatabaseServer, {
+      error: ({ input }) =>
+        input
+          ? 'must be DatabaseServer.fromInstance(…), fromCluster(…) or fromAttributes(…), and no proxy: that ends a run when the caller leaves'
+          : 'is required',
+    }),
+    databaseName: textLike(/^\P{Cc}{1,63}$/u, 'must be the name of a database', Token.isUnresolved),
+    vpc: z.custom<IVpc>((given) => given !== undefined, 'is required'),
+    vpcSubnets: construct<SubnetSelection>(),
+    allFunctionsInVpc: z.boolean().default(false),
+    iamAuthentication: z.boolean().default(false),
+    adminSecret: construct<ISecret>(),
+    loginSecret: construct<ISecret>(),
     loginUser: z.string().min(1).max(63).optional(),
     connectionLimit: z.int().min(2).max(5_000).optional(),
     certificateAuthority: textLike(
@@ -314,98 +395,84 @@ const schema = z
     ).optional(),
     addSecretsManagerEndpoint: z.boolean().default(false),
     migrationsFolder: z
-      .union([z.string(), z.instanceof(URL).transform((folder) => fileURLToPath(folder))])
+      .string()
       .refine((folder) => existsSync(folder), {
         error: ({ input }) => `there is no folder ${resolve(String(input))}`,
       })
       .optional(),
     schemaFolder: z.string().optional(),
     viewMigrations: z.boolean('must be true or false').default(true),
-    scheduledViews: z.array(z.any()).optional(),
-    topics: construct,
-    pager: construct,
-    securityGroup: construct,
-    api: z.enum(['public', 'none']).default('public'),
-    apiDomain: z.object({ domainName: construct, mappingKey: z.string().optional() }).optional(),
+    scheduledViews: z.array(z.custom<ScheduledView>()).optional(),
+    topics: construct<PeopleTopics>(),
+    pager: construct<ITopic>(),
+    securityGroup: construct<ISecurityGroup>(),
+    api: z.boolean().default(true),
+    apiDomain: construct<DomainMappingOptions>(),
     dashboard: z.boolean().default(true),
     logRetention: z
-      .number(retentionRule)
-      .refine((days) => retentionDays.some((each) => each === days), retentionRule)
-      .default(RetentionDays.ONE_MONTH)
-      .transform((days) => days as RetentionDays),
+      .custom<RetentionDays>((days) => retentionDays.some((each) => each === days), retentionRule)
+      .default(RetentionDays.ONE_MONTH),
     requestsPerSecond: z.int().min(1).max(10_000).default(8),
     reservedConcurrency: z.int().min(1).max(1_000).optional(),
     memorySize: z.int().min(256).max(10_240).default(512),
-    architecture: z.enum(['arm64', 'x86_64']).default('arm64'),
+    architecture: z.custom<Architecture>().default(Architecture.ARM_64),
     refreshOnDeploy: z.boolean().default(false),
     metricsPerView: z.boolean().default(false),
     events: z.boolean().default(true),
-    eventBus: construct,
+    eventBus: construct<IEventBus>(),
     tracing: z.boolean().default(false),
   } satisfies Record<keyof ViewkeeperProps, z.ZodType>)
-  .omit({ regularUpToMs: true, skipAtMostHours: true, monitorEveryMinutes: true, remindEveryHours: true })
-  .refine(({ authentication: way, loginSecret }) => way === 'secret' || loginSecret === undefined, {
+  .superRefine((props, { addIssue }) => {
+    for (const [off, names] of Object.entries(onlyWith))
+      for (const name of names)
+        if (!props[off as keyof typeof onlyWith] && props[name] !== undefined)
+          addIssue({ code: 'custom', path: [name], message: `must be left out with ${off}: false` })
+  })
+  .refine(({ iamAuthentication, loginSecret }) => !iamAuthentication || loginSecret === undefined, {
     path: ['loginSecret'],
-    message: "must be left out with authentication: 'iam'",
-  })
-  .refine(({ authentication: way, loginUser }) => way === 'iam' || loginUser === undefined, {
-    path: ['loginUser'],
-    message: "is only for authentication: 'iam'",
-  })
-  .refine(({ api, apiDomain }) => api === 'public' || apiDomain === undefined, {
-    path: ['apiDomain'],
-    message: "must be left out with api: 'none'",
-  })
-  .refine(({ monitor, monitorInterval }) => monitor || monitorInterval === undefined, {
-    path: ['monitorInterval'],
-    message: 'must be left out with monitor: false',
-  })
-  .refine(({ reminders, reminderInterval }) => reminders || reminderInterval === undefined, {
-    path: ['reminderInterval'],
-    message: 'must be left out with reminders: false',
-  })
-  .refine(({ events, eventBus }) => events || eventBus === undefined, {
-    path: ['eventBus'],
-    message: 'must be left out with events: false',
+    message: 'must be left out with iamAuthentication',
   })
   .refine(({ topics, alarmEmails }) => topics === undefined || alarmEmails.length === 0, {
     path: ['alarmEmails'],
     message: 'must be left out with topics: subscribe the addresses to topics.mail',
   })
-  // Numbers, as `viewkeeper serve` and the functions are told them.
-  .transform(
-    ({ regularUpTo, skipAtMost, monitor, monitorInterval, reminders, reminderInterval, ...given }) => {
-      const { environmentName, physicalName = environmentName, events, eventBus, retention, ...rest } = given
-      const bus: ViewkeeperProps['eventBus'] = eventBus
-      return {
-        ...rest,
-        environmentName,
-        physicalName,
-        bus,
-        eventBus: events && (bus?.eventBusArn ?? 'default'),
-        regularUpToMs: regularUpTo ?? defaults.regularUpToMs,
-        skipAtMostHours: skipAtMost ?? defaults.skipAtMostHours,
-        retention: { successes: retention.successes, days: retention.age ?? defaults.retention.days },
-        monitorEveryMinutes: monitor && (monitorInterval ?? defaults.monitorEveryMinutes),
-        remindEveryHours: reminders && (reminderInterval ?? defaults.remindEveryHours),
-      }
+  // As `viewkeeper serve` and the functions are told them.
+  .transform((props) => ({
+    ...props,
+    physicalName: props.physicalName ?? props.environmentName,
+    bus: props.eventBus,
+    eventBus: props.events && (props.eventBus?.eventBusArn ?? 'default'),
+    schedules: {
+      nightly: props.schedules &&
+        props.nightly && {
+          at: props.nightlyAt ?? ownMinute(props.environmentName),
+          timeZone: props.nightlyTimeZone ?? defaults.schedules.nightly.timeZone,
+        },
+      views: props.schedules && props.viewSchedules,
     },
-  )
+    batchExchange: props.exchangeTogether ? ('together' as const) : ('each' as const),
+    maxShadowBytes: props.maxShadowSize,
+    regularUpToMs: props.regularUpTo ?? defaults.regularUpToMs,
+    skipAtMostHours: props.skipAtMost ?? defaults.skipAtMostHours,
+    retention: {
+      successes: props.retention.successes,
+      days: props.retention.age ?? defaults.retention.days,
+    },
+    monitorEveryMinutes: props.monitor && (props.monitorInterval ?? defaults.monitorEveryMinutes),
+    remindEveryHours: props.reminders && (props.reminderInterval ?? defaults.remindEveryHours),
+  }))
 
-/** The props whose values are constructs, or made of them. */
-type OfConstructs =
-  | 'vpc'
-  | 'vpcSubnets'
-  | 'adminSecret'
-  | 'loginSecret'
-  | 'scheduledViews'
-  | 'topics'
-  | 'pager'
-  | 'securityGroup'
-  | 'apiDomain'
+/**
+ * The default hour of the daily batch, at a minute of the environment: all environments of a fleet at once would wait for each other's
+ * concurrency, and for the server that they share.
+ */
+function ownMinute(environmentName: string): string {
+  const minute = createHash('sha256').update(environmentName).digest().readUInt16BE() % 60
+  return defaults.schedules.nightly.at.replace(/\d\d$/, String(minute).padStart(2, '0'))
+}
 
 /** The props after validation, with every default filled in. */
-export type ValidProps = Omit<z.output<typeof schema>, OfConstructs> & Pick<ViewkeeperProps, OfConstructs>
+export type ValidProps = z.output<typeof schema>
 
 /** A mistake in the props. The message is for the person who edits them. */
 export class OptionsError extends Error {
@@ -423,7 +490,7 @@ export function refuseProps(path: string, problems: string[]): never {
  */
 export function validProps(path: string, props: ViewkeeperProps): ValidProps {
   const result = schema.safeParse(props, inWords)
-  if (result.success) return result.data as ValidProps
+  if (result.success) return result.data
   const isLater = (field = '') => Token.isUnresolved(props[field as keyof ViewkeeperProps])
   return refuseProps(
     path,

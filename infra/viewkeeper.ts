@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -73,9 +72,7 @@ export class Viewkeeper extends Construct implements IViewkeeper, IConnectable {
   readonly dashboardName?: string
   /** The managed policies for callers, by name: `read`, `refresh`, `operate`, `define`. */
   readonly policies: Readonly<Record<PolicyName, ManagedPolicy>>
-  /** The database that the functions work on. */
-  readonly database: Database
-  /** With `secret`: user and password of Viewkeeper's role, in the format that rotations of AWS read. */
+  /** Without IAM: user and password of Viewkeeper's role, in the format that rotations of AWS read. */
   readonly loginSecret?: ISecret
   private readonly api?: Api
   private readonly said: ViewkeeperAttributes
@@ -96,23 +93,21 @@ export class Viewkeeper extends Construct implements IViewkeeper, IConnectable {
 
   constructor(scope: Construct, id: string, given: ViewkeeperProps) {
     super(scope, id)
-    const valid = validProps(this.node.path, { ...saidForThisDeploy(this), ...given })
-    const props = { ...valid, schedules: atOwnMinute(valid, given) }
+    const props = validProps(this.node.path, { ...saidForThisDeploy(this), ...given })
     const { environmentName, physicalName } = props
     this.environmentName = environmentName
     insistOnOne(this, { environmentName, physicalName })
-    insistOnHere(this, { ...props, ...props.topics })
+    insistOnHere(this, { ...props, ...props.topics, database: props.database.ofRds })
     Tags.of(this).add('viewkeeper:environment', environmentName)
     acknowledgeFindings(this)
     const migrations = this.findMigrations(props)
 
     const database = new Database(this, 'Database', props)
-    this.database = database
     if ('secret' in database.login) this.loginSecret = database.login.secret
     const network = new FunctionsNetwork(this, 'Network', {
       database,
       given: props.securityGroup,
-      all: props.network === 'all',
+      all: props.allFunctionsInVpc,
     })
     this.functionsSecurityGroup = network.placement.securityGroup
     const { securityGroup: outer = this.functionsSecurityGroup } = network.outer ?? {}
@@ -146,7 +141,7 @@ export class Viewkeeper extends Construct implements IViewkeeper, IConnectable {
       tracing: props.tracing,
     })
     this.stateMachine = batches.machine
-    if (props.api === 'public')
+    if (props.api)
       this.api = new Api(this, 'Api', {
         physicalName,
         functions,
@@ -183,7 +178,7 @@ export class Viewkeeper extends Construct implements IViewkeeper, IConnectable {
       topics,
       isMailed: props.alarmEmails.length > 0,
       bus: this.said.eventBus,
-      hasDue: props.monitorEveryMinutes !== false && (props.schedules || noClock).views,
+      hasDue: props.monitorEveryMinutes !== false && props.schedules.views,
     })
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
@@ -390,7 +385,7 @@ export class Viewkeeper extends Construct implements IViewkeeper, IConnectable {
       concurrency: options.batchConcurrency,
       deadLetters: this.deadLetters,
     })
-    const { nightly, views } = options.schedules || noClock
+    const { nightly, views } = options.schedules
     const batches = [
       ...(nightly ? [nightlyBatch(nightly)] : []),
       ...(views ? batchesOf(scheduledViews, scheduleName) : []),
@@ -423,31 +418,12 @@ function saidForThisDeploy({ node }: Construct): Pick<ViewkeeperProps, 'viewMigr
   return said === undefined ? {} : { viewMigrations: known[String(said)] ?? said }
 }
 
-/**
- * The daily batch at the default hour, at a minute of the environment, unless the app says when: all environments of a fleet at once
- * would wait for each other's concurrency, and for the server that they share.
- */
-function atOwnMinute(
-  { environmentName, schedules }: ValidProps,
-  { schedules: given }: ViewkeeperProps,
-): ValidProps['schedules'] {
-  if (schedules === false || schedules.nightly === false) return schedules
-  const { nightly } = given || noClock
-  if (typeof nightly === 'object' && nightly.at !== undefined) return schedules
-  const minute = createHash('sha256').update(environmentName).digest().readUInt16BE() % 60
-  const [hour] = schedules.nightly.at.split(':')
-  return { ...schedules, nightly: { ...schedules.nightly, at: `${hour}:${String(minute).padStart(2, '0')}` } }
-}
-
-/** What `schedules: false` means. */
-const noClock = { nightly: false, views: false } as const
-
 type EachFunction = Record<FunctionName, ViewkeeperFunction>
 
 /** Warns if nothing refreshes the views by the clock, and if nobody is told of what goes wrong. */
 function warnOfSilence(
   scope: Construct,
-  { schedules }: Pick<ValidProps, 'schedules'>,
+  { schedules: { nightly, views } }: Pick<ValidProps, 'schedules'>,
   {
     definitions,
     scheduled,
@@ -455,7 +431,6 @@ function warnOfSilence(
   }: { definitions: Definition[]; scheduled: ScheduledView[]; isTold: boolean },
 ): void {
   const warn = (id: string, text: string) => Annotations.of(scope).addWarningV2(`viewkeeper:${id}`, text)
-  const { nightly, views } = schedules || noClock
   const hasOwn = scheduled.length > 0 || definitions.some(({ targetLagSeconds }) => targetLagSeconds !== null)
   if (!nightly && !(views && hasOwn))
     warn(
@@ -479,7 +454,7 @@ const reasons: Record<string, string> = {
   LambdaDLQ:
     'Events of schedules become dead letters; every other call has a caller who gets the error, and the next look does what a look left.',
   LambdaInsideVPC:
-    "The functions deploy, send and start-batch do not use the database. They call EventBridge, Lambda, SNS and Step Functions, which would cost an endpoint each; network: 'all' puts them inside.",
+    'The functions deploy, send and start-batch do not use the database. They call EventBridge, Lambda, SNS and Step Functions, which would cost an endpoint each; allFunctionsInVpc puts them inside.',
 }
 
 /** Says to cdk-nag why the findings of the packs for HIPAA, NIST and PCI DSS stay. */

@@ -7,6 +7,7 @@ export type {
   QuietOptions,
   RetentionOptions,
   ScheduleOptions,
+  SharedOptions,
 } from './config/options.ts'
 export type { Logger } from './keeper/terms.ts'
 export type * from './methods.ts'

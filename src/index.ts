@@ -14,6 +14,7 @@ export type {
   RetentionOptions,
   ScheduleOptions,
   ServeOptions,
+  SharedOptions,
   SmtpOptions,
   WebhookOptions,
 } from './config/options.ts'

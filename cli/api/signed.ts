@@ -167,7 +167,7 @@ function readAddress(text: string, environment: string, what: Sought): string {
   if (found === 'none')
     throw new Problem(
       'InvalidRequest',
-      `${environment} has no HTTP API (api: 'none'): with --env, only migrate, drift, adopt and doctor work there.`,
+      `${environment} has no HTTP API (api: false): with --env, only migrate, drift, adopt and doctor work there.`,
       { field: '--env' },
     )
   if (found !== undefined && (what !== 'apiUrl' || URL.canParse(found))) return found

@@ -226,7 +226,7 @@ export function environmentOf(server: FoundServer, region: string): RdsEnvironme
   const login = usesIam(server)
     ? [
         '// The server takes tokens of IAM. `npx viewkeeper create-role --iam` makes the role.',
-        "authentication: 'iam',",
+        'iamAuthentication: true,',
         "loginUser: 'viewkeeper_iam',",
       ]
     : [
@@ -238,13 +238,13 @@ export function environmentOf(server: FoundServer, region: string): RdsEnvironme
         `// The login of a role of its own: npx ${makesSecret} makes both.`,
         "loginSecret: Secret.fromSecretNameV2(stack, 'Login', 'viewkeeper/production'),",
       ]
-  const found = isCluster
-    ? `DatabaseCluster.fromLookup(stack, 'Database', { clusterIdentifier: '${identifier}' })`
-    : `DatabaseInstance.fromLookup(stack, 'Database', { instanceIdentifier: '${identifier}' })`
+  const kind = isCluster ? 'Cluster' : 'Instance'
   const props = [
     "environmentName: 'production',",
     `vpc: Vpc.fromLookup(stack, 'Vpc', { vpcId: '${vpcId}' }),`,
-    `database: ${found},`,
+    `database: DatabaseServer.from${kind}(`,
+    `  Database${kind}.fromLookup(stack, 'Database', { ${kind.toLowerCase()}Identifier: '${identifier}' }),`,
+    '),',
     ...remarksOf(server),
     ...(server.databaseName === undefined
       ? ['// RDS does not know which databases the server has: psql -l lists them.', "databaseName: '',"]

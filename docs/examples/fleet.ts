@@ -4,7 +4,7 @@ import { type IVpc, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
 import type { IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
-import { Viewkeeper } from 'viewkeeper/cdk'
+import { DatabaseServer, Viewkeeper } from 'viewkeeper/cdk'
 
 /** An environment for each tenant, in a stack of its own. They share the network, the topics and the dashboard. */
 export function addFleet(
@@ -22,13 +22,12 @@ export function addFleet(
     const stack = new Stack(app, tenant)
     return new Viewkeeper(stack, 'Viewkeeper', {
       environmentName: tenant,
-      database: serverIn(stack, vpc),
+      database: DatabaseServer.fromInstance(serverIn(stack, vpc)),
       databaseName: 'shop',
       vpc,
       securityGroup,
       topics,
       dashboard: false,
-      schedules: {},
     })
   })
 

@@ -1,100 +1,60 @@
 import { Annotations, Reference, Resource, Stack, Tokenization, Validations } from 'aws-cdk-lib'
-import {
-  Connections,
-  type IConnectable,
-  type IPeer,
-  type ISecurityGroup,
-  type ISubnet,
-  type IVpc,
-  Port,
-  VpcEndpoint,
-} from 'aws-cdk-lib/aws-ec2'
+import { type ISubnet, VpcEndpoint } from 'aws-cdk-lib/aws-ec2'
 import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import {
-  CfnDBCluster,
-  CfnDBInstance,
-  type IDatabaseCluster,
-  type IDatabaseInstance,
-} from 'aws-cdk-lib/aws-rds'
+import { CfnDBCluster, CfnDBInstance, type IDatabaseCluster } from 'aws-cdk-lib/aws-rds'
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct, Dependable } from 'constructs'
-import { refuseProps, type Server, type ValidProps } from '../props.ts'
+import { refuseProps, type ValidProps } from '../props.ts'
+import type { OfRds } from './server.ts'
 
 /**
  * The database that the functions work on. Environments on one server have a role each: every deploy sets the password of its role,
  * and would lock the others out.
  */
-export class Database extends Construct implements IConnectable {
-  /** The name in the server's certificate. */
-  readonly host: string
-  readonly port: number
-  /** Name of the database inside the server. */
-  readonly databaseName: string
+export class Database extends Construct {
+  readonly props: ValidProps
   /** The role that Viewkeeper works with. */
   readonly login: Login
   /** The administrator as whom `migrate` makes that role; undefined: the role exists. */
   readonly admin: SecretLogin | undefined
-  /** The most connections that `admin` lets the role open. */
-  readonly connectionLimit: number | undefined
-  /** PEM texts of the authorities that may have signed the server's certificate. */
-  readonly certificateAuthority: string | undefined
-  /** The network of the functions. */
-  readonly vpc: IVpc
-  /** Whether the server is reached by IPv6. */
-  readonly ipv6: boolean
   /** Private subnets for the functions. */
   readonly subnets: ISubnet[]
   /** The subnets that get an endpoint of Secrets Manager. */
   readonly endpointSubnets: ISubnet[]
-  readonly connections: Connections
 
-  /** @internal */
   constructor(scope: Construct, id: string, props: ValidProps) {
     super(scope, id)
-    const { database, vpc } = props
+    this.props = props
+    const { vpc, database: server } = props
+    const { ofRds } = server
     const refuse: Refuse = (problem) => refuseProps(scope.node.path, [problem])
-    if (isOfRds(database)) {
-      insistOnPostgres(database, refuse)
-      const endpoint = isCluster(database) ? database.clusterEndpoint : database.instanceEndpoint
-      this.host = endpoint.hostname
-      this.port = endpoint.port
-      this.connections = database.connections
-      exportTo(Stack.of(this), database)
-    } else {
-      this.host = database.host
-      this.port = database.port ?? 5432
-      this.connections = connectionsOf(database.peer, Port.tcp(this.port))
-    }
-    this.databaseName = props.databaseName
-    this.certificateAuthority = props.certificateAuthority
-    this.connectionLimit = props.connectionLimit
-    this.ipv6 = !isOfRds(database) && 'cidrIpv6' in database.peer.toEgressRuleConfig()
+    const { engineType = 'postgres' } = ofRds?.engine ?? {}
+    if (!engineType.includes('postgres'))
+      refuse(`database: must be a PostgreSQL, and its engine is ${engineType}`)
+    if (ofRds) exportTo(Stack.of(this), ofRds)
     const role = `viewkeeper_app_${props.environmentName.replaceAll('-', '_')}`
     const adminSecret = adminSecretOf(props, refuse)
     this.admin = adminSecret && { secret: adminSecret }
-    this.login =
-      props.authentication === 'iam'
-        ? // Not the role of the secret: a member of rds_iam cannot log in with its password, as running functions still do.
-          iamLoginOf(database, props.loginUser ?? role.replace('_app_', '_iam_'), refuse)
-        : { secret: props.loginSecret ?? roleSecret(this, role, this) }
-    this.vpc = vpc
+    this.login = props.iamAuthentication
+      ? // Not the role of the secret: a member of rds_iam cannot log in with its password, as running functions still do.
+        iamLoginOf(ofRds, props.loginUser ?? role.replace('_app_', '_iam_'), refuse)
+      : { secret: props.loginSecret ?? roleSecret(this, role, props) }
     this.subnets = vpc.selectSubnets(props.vpcSubnets).subnets
     this.endpointSubnets = props.addSecretsManagerEndpoint ? firstOfEachZone(this.subnets) : []
     this.insistOnSubnets(refuse)
-    const { securityGroups } = this.connections
+    const { securityGroups } = server.connections
     // An error that is thrown would end the app before CDK learns what to look up.
-    if (isOfRds(database) && securityGroups.length === 0 && this.host !== notLookedUp)
+    if (ofRds && securityGroups.length === 0 && server.host !== notLookedUp)
       Annotations.of(this).addError(
-        `database: ${database.node.path} has no security group that could let the functions in; import it with securityGroups`,
+        `database: ${ofRds.node.path} has no security group that could let the functions in; import it with securityGroups`,
       )
-    warnOfAwake(this, database, props.monitorEveryMinutes)
+    warnOfAwake(this, ofRds, props.monitorEveryMinutes)
     // A function reaches AWS when the NAT of its subnet is there, or an endpoint that the app adds later on.
     const waysOut = this.subnets.map(({ internetConnectivityEstablished }) => internetConnectivityEstablished)
     Dependable.implement(this, {
       get dependencyRoots() {
         const endpoints = vpc.node.children.filter((each) => each instanceof VpcEndpoint)
-        const server = isOfRds(database) ? [database] : []
-        return [...server, ...securityGroups, ...waysOut, ...endpoints].flatMap(
+        return [...(ofRds ? [ofRds] : []), ...securityGroups, ...waysOut, ...endpoints].flatMap(
           (each) => Dependable.of(each).dependencyRoots,
         )
       },
@@ -102,7 +62,8 @@ export class Database extends Construct implements IConnectable {
   }
 
   private insistOnSubnets(refuse: Refuse) {
-    const { vpc, subnets } = this
+    const { subnets, props } = this
+    const { vpc } = props
     if (subnets.some((subnet) => vpc.publicSubnets.includes(subnet)))
       refuse('vpcSubnets: must be private, because Lambda gives a function no public address; name others')
     const readsSecrets = 'secret' in this.login || this.admin !== undefined
@@ -122,49 +83,31 @@ const notLookedUp = 'TESTADDRESS'
 /** Refuses the props of the construct, with one line. Only what does not depend on a look-up may be refused. */
 type Refuse = (problem: string) => never
 
-type OfRds = IDatabaseInstance | IDatabaseCluster
-
-const isOfRds = (database: OfRds | Server): database is OfRds =>
-  'instanceIdentifier' in database || 'clusterIdentifier' in database
-
-const isCluster = (database: object): database is IDatabaseCluster => 'clusterIdentifier' in database
-
-/** What is reached at these addresses, or through this group. */
-const connectionsOf = (peer: IPeer, defaultPort: Port): Connections =>
-  new Connections({
-    ...('addIngressRule' in peer ? { securityGroups: [peer as ISecurityGroup] } : { peer }),
-    defaultPort,
-  })
-
-function insistOnPostgres({ engine }: OfRds, refuse: Refuse): void {
-  if (engine !== undefined && !engine.engineType.includes('postgres'))
-    refuse(`database: must be a PostgreSQL, and its engine is ${engine.engineType}`)
-}
+const isCluster = (database: OfRds): database is IDatabaseCluster => 'clusterIdentifier' in database
 
 /** The administrator's secret. Undefined: the role that Viewkeeper works with exists. */
-function adminSecretOf({ database, ...props }: ValidProps, refuse: Refuse): ISecret | undefined {
-  const major = Number(isOfRds(database) && database.engine?.engineVersion?.majorVersion)
-  if (props.adminSecret && props.authentication === 'iam' && major >= 16)
+function adminSecretOf(props: ValidProps, refuse: Refuse): ISecret | undefined {
+  const { ofRds, host } = props.database
+  const major = Number(ofRds?.engine?.engineVersion?.majorVersion)
+  if (props.adminSecret && props.iamAuthentication && major >= 16)
     return refuse(
-      "adminSecret: with authentication: 'iam', PostgreSQL 16 and later would make the administrator a member of rds_iam, whose " +
+      'adminSecret: with iamAuthentication, PostgreSQL 16 and later would make the administrator a member of rds_iam, whose ' +
         'passwords RDS refuses; make the role with `npx viewkeeper create-role --iam`, and name it as loginUser',
     )
   if (props.adminSecret) return props.adminSecret
   if (props.loginSecret || props.loginUser !== undefined) return undefined
-  if (props.authentication === 'iam')
+  if (props.iamAuthentication)
     return refuse(
-      "loginUser: is required with authentication: 'iam': `npx viewkeeper create-role --iam` makes the role; or give " +
+      'loginUser: is required with iamAuthentication: `npx viewkeeper create-role --iam` makes the role; or give ' +
         'adminSecret, of an administrator whose password may stop working (docs/iam.md)',
     )
-  const { secret } = database as { secret?: ISecret }
+  const { secret } = (ofRds ?? {}) as { secret?: ISecret }
   if (secret) return secret
   return refuse(
-    `adminSecret: is required, because ${nameOf(database)} has no secret of its own; or give loginSecret, if ` +
+    `adminSecret: is required, because ${ofRds?.node.path ?? host} has no secret of its own; or give loginSecret, if ` +
       '`npx viewkeeper create-role` has made the role',
   )
 }
-
-const nameOf = (database: OfRds | Server): string => (isOfRds(database) ? database.node.path : database.host)
 
 /**
  * Exports what either way to log in reads of a server of another stack. That stack is deployed first, and CloudFormation refuses
@@ -183,32 +126,30 @@ function exportTo(reader: Stack, database: OfRds): void {
   }
 }
 
-function iamLoginOf(database: OfRds | Server, user: string, refuse: Refuse): IamLogin {
-  if (!isOfRds(database)) return refuse("authentication: 'iam' is for instances and clusters of aws-rds")
+function iamLoginOf(database: OfRds | undefined, user: string, refuse: Refuse): Login {
+  if (!database) return refuse('iamAuthentication is for instances and clusters of aws-rds')
   if (!isCluster(database) && database.instanceResourceId === undefined)
     refuse(
-      `authentication: 'iam' needs the resource id of ${database.node.path}; import it with instanceResourceId`,
+      `iamAuthentication needs the resource id of ${database.node.path}; import it with instanceResourceId`,
     )
-  insistOnIam(database, refuse)
   const server = database.node.defaultChild
+  // CDK's `grantConnect` switches it on for an instance only.
+  if (server instanceof CfnDBCluster && !server.enableIamDatabaseAuthentication)
+    refuse(`iamAuthentication needs a server with IAM; give ${database.node.path} iamAuthentication: true`)
   // CDK knows it when the app is synthesized, and before only by this.
   const size = server instanceof CfnDBInstance ? String(Stack.of(server).resolve(server.dbInstanceClass)) : ''
   if (size.endsWith('.micro'))
     Annotations.of(database).addWarningV2(
       'viewkeeper:memory-for-iam',
-      `authentication: 'iam' takes 300 to 1,000 MiB of the server's memory, and a ${size} has 1 GiB. Take a larger ` +
-        'instanceType, or leave authentication out.',
+      `iamAuthentication takes 300 to 1,000 MiB of the server's memory, and a ${size} has 1 GiB. Take a larger ` +
+        'instanceType, or leave it out.',
     )
   return { user, grantConnect: (grantee) => void database.grantConnect(grantee, user) }
 }
 
 /** Warns if looks keep a cluster of the app awake that may pause. */
-function warnOfAwake(
-  scope: Construct,
-  { node }: { node?: Construct['node'] } & object,
-  minutes: number | false,
-): void {
-  const cluster = node?.defaultChild
+function warnOfAwake(scope: Construct, database: OfRds | undefined, minutes: number | false): void {
+  const cluster = database?.node.defaultChild
   if (!(cluster instanceof CfnDBCluster) || minutes === false || minutes >= 30) return
   const scaling: { minCapacity?: number } | undefined = Stack.of(cluster).resolve(
     cluster.serverlessV2ScalingConfiguration,
@@ -218,15 +159,6 @@ function warnOfAwake(
       'viewkeeper:keeps-awake',
       `A look every ${minutes} min keeps the cluster awake, which may pause (minCapacity 0): about 44 USD a month for 0.5 ACU. Set ` +
         'monitorInterval to 30 or 60 minutes, or monitor to false, or acknowledge this warning.',
-    )
-}
-
-/** Refuses a cluster of the app without IAM. CDK's `grantConnect` switches it on for an instance only. */
-function insistOnIam(database: OfRds, refuse: Refuse): void {
-  const cluster = database.node.defaultChild
-  if (cluster instanceof CfnDBCluster && !cluster.enableIamDatabaseAuthentication)
-    refuse(
-      `authentication: 'iam' needs a server with IAM; give ${database.node.path} iamAuthentication: true`,
     )
 }
 
@@ -241,41 +173,28 @@ const firstOfEachZone = (subnets: ISubnet[]): ISubnet[] =>
   )
 
 /** The environment variables that tell a function where the database is. */
-export const databaseVariables = (database: Database): Record<string, string> => ({
-  ...loginVariables('DATABASE', database.login),
-  DATABASE_HOST: database.host,
+export const databaseVariables = ({ login, props }: Database): Record<string, string> => ({
+  ...loginVariables('DATABASE', login),
+  DATABASE_HOST: props.database.host,
   // The port of a server in the app is not known before the deploy.
-  DATABASE_PORT: Tokenization.stringifyNumber(database.port),
-  DATABASE_NAME: database.databaseName,
-  ...(database.certificateAuthority && { DATABASE_CA_FILE: authorityFile }),
+  DATABASE_PORT: Tokenization.stringifyNumber(props.database.port),
+  DATABASE_NAME: props.databaseName,
+  ...(props.certificateAuthority && { DATABASE_CA_FILE: authorityFile }),
 })
 
 const authorityFile = 'authority.pem'
 
 /** The file beside the code of a function: all variables of a function together may have 4 KB, and a bundle of authorities more. */
-export const authorityBeside = ({ certificateAuthority }: Database): Record<string, string> =>
+export const authorityBeside = ({ certificateAuthority }: ValidProps): Record<string, string> =>
   certificateAuthority === undefined ? {} : { [authorityFile]: certificateAuthority }
-
-/** A role of the database whose name and password are in a secret. */
-export interface SecretLogin {
-  /** Has `username` and `password`. */
-  secret: ISecret
-}
-
-/** A role of the database that logs in with a token of IAM. */
-export interface IamLogin {
-  /** The name of the role. */
-  user: string
-  /** Lets a function log in as this role. */
-  grantConnect(grantee: IGrantable): void
-}
 
 /** The ARN of a secret as a policy names it: if a secret is imported by its name, the last six characters are unknown. */
 export const arnInPolicies = ({ secretFullArn, secretArn }: ISecret): string =>
   secretFullArn ?? `${secretArn}-??????`
 
-/** How a function logs in. */
-export type Login = SecretLogin | IamLogin
+/** How a function logs in: as a role whose `username` and `password` are in a secret, or with a token of IAM. */
+export type Login = SecretLogin | { user: string; grantConnect(grantee: IGrantable): void }
+type SecretLogin = { secret: ISecret }
 
 /** The environment variable from which a function knows its login. */
 export const loginVariables = (
@@ -321,15 +240,15 @@ function hostsOf(service: string, region: string): string | string[] {
  * A new secret, with the name and a new password of the role that Viewkeeper works with, which `migrate` makes. The fields are those
  * that the rotations of AWS read.
  */
-function roleSecret(scope: Construct, username: string, { host, port, databaseName }: Database): Secret {
+function roleSecret(scope: Construct, username: string, { database, databaseName }: ValidProps): Secret {
   const secret = new Secret(scope, 'RoleSecret', {
     description: 'Login and password of the role that Viewkeeper works with',
     generateSecretString: {
       secretStringTemplate: Stack.of(scope).toJsonString({
         username,
         engine: 'postgres',
-        host,
-        port,
+        host: database.host,
+        port: database.port,
         dbname: databaseName,
       }),
       generateStringKey: 'password',

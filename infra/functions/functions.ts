@@ -49,14 +49,14 @@ export class FunctionsNetwork extends Construct {
     const securityGroup = given ?? this.addSecurityGroup(database, secrets)
     const endpoint = database.endpointSubnets.length > 0 ? this.addEndpoint(database, secrets) : undefined
     if (given) {
-      letIn(given, database)
+      letIn(given, database.props.database)
       if (endpoint) letIn(given, endpoint)
     } else if (endpoint) securityGroup.connections.allowToDefaultPort(endpoint, 'Secrets Manager')
     this.placement = {
-      vpc: database.vpc,
+      vpc: database.props.vpc,
       subnets: database.subnets,
       securityGroup,
-      ipv6: database.ipv6,
+      ipv6: database.props.database.ipv6,
       variables: endpoint ? { AWS_ENDPOINT_URL_SECRETS_MANAGER: addressOf(endpoint) } : {},
     }
     this.outer = all
@@ -65,11 +65,11 @@ export class FunctionsNetwork extends Construct {
   }
 
   /** These functions reach AWS and not the database. */
-  private addOuterGroup({ vpc, subnets }: Database): SecurityGroup {
+  private addOuterGroup({ props: { vpc }, subnets }: Database): SecurityGroup {
     if (subnets.some((subnet) => vpc.isolatedSubnets.includes(subnet)))
       Annotations.of(this).addWarningV2(
         'viewkeeper:way-to-aws',
-        "The subnets of the functions are isolated, and with network: 'all' functions in them call Lambda, Step Functions, SNS, EventBridge " +
+        'The subnets of the functions are isolated, and with allFunctionsInVpc functions in them call Lambda, Step Functions, SNS, EventBridge ' +
           'and S3. Give the VPC endpoints of these, or acknowledge this warning if it has them.',
       )
     const securityGroup = new SecurityGroup(this, 'OuterSecurityGroup', {
@@ -84,11 +84,11 @@ export class FunctionsNetwork extends Construct {
   private addSecurityGroup(database: Database, secrets: ISecret[]): SecurityGroup {
     const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
       // EC2 cannot change a description: a deploy with another one would replace the group.
-      vpc: database.vpc,
+      vpc: database.props.vpc,
       description: 'The functions of Viewkeeper; nothing comes in',
       allowAllOutbound: false,
     })
-    securityGroup.connections.allowToDefaultPort(database, 'The database')
+    securityGroup.connections.allowToDefaultPort(database.props.database, 'The database')
     if (database.endpointSubnets.length === 0 && secrets.length > 0)
       securityGroup.addEgressRule(Peer.anyIpv4(), Port.HTTPS, 'Secrets Manager')
     return securityGroup
@@ -97,12 +97,12 @@ export class FunctionsNetwork extends Construct {
   /** About 7.30 USD a month in each zone. */
   private addEndpoint(database: Database, secrets: ISecret[]) {
     const securityGroup = new SecurityGroup(this, 'EndpointSecurityGroup', {
-      vpc: database.vpc,
+      vpc: database.props.vpc,
       description: 'The endpoint of Secrets Manager; the functions of Viewkeeper come in',
       allowAllOutbound: false,
     })
     const endpoint = new InterfaceVpcEndpoint(this, 'SecretsManager', {
-      vpc: database.vpc,
+      vpc: database.props.vpc,
       service: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
       subnets: { subnets: database.endpointSubnets },
       securityGroups: [securityGroup],
@@ -170,6 +170,7 @@ export class Functions extends Construct {
 }
 
 const ofMigrate = ({
+  options,
   database,
   schemaFolder,
   migrationsFolder,
@@ -180,7 +181,7 @@ const ofMigrate = ({
     SCHEMA_FOLDER: './schema/',
     MIGRATIONS_FOLDER: './migrations/',
     ...(viewMigrations ? {} : { VIEW_MIGRATIONS: 'false' }),
-    ...(database.connectionLimit && { CONNECTION_LIMIT: String(database.connectionLimit) }),
+    ...(options.connectionLimit && { CONNECTION_LIMIT: String(options.connectionLimit) }),
     ...(database.admin && loginVariables('DATABASE_ADMIN', database.admin)),
   },
 })

@@ -4,14 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { AssetHashType, DockerImage, Duration, RemovalPolicy, Tags, Validations } from 'aws-cdk-lib'
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
 import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import {
-  Architecture,
-  type CfnFunction,
-  Code,
-  Function as LambdaFunction,
-  Runtime,
-  Tracing,
-} from 'aws-cdk-lib/aws-lambda'
+import { type CfnFunction, Code, Function as LambdaFunction, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations'
 import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
@@ -125,10 +118,10 @@ export class ViewkeeperFunction extends Construct {
     if (network) allowInterfaces(role)
     this.lambda = new LambdaFunction(this, 'Function', {
       description,
-      code: codeOf(name, { ...own, texts: worksAs && authorityBeside(database) }),
+      code: codeOf(name, { ...own, texts: worksAs && authorityBeside(options) }),
       handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
-      architecture: architectures[options.architecture],
+      architecture: options.architecture,
       memorySize: options.memorySize,
       timeout: Duration.seconds(seconds),
       logGroup: this.logGroup,
@@ -181,8 +174,6 @@ export class ViewkeeperFunction extends Construct {
     return (code as CfnFunction.CodeProperty).s3Key as string
   }
 }
-
-const architectures = { arm64: Architecture.ARM_64, x86_64: Architecture.X86_64 }
 
 /** A call that failed is tried again only if the next one is far. Calls that wait must not pile up. */
 function sendTimes({ monitorEveryMinutes }: ValidProps): Pick<FunctionTraits, 'retries' | 'eventSeconds'> {

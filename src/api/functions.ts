@@ -28,7 +28,7 @@ export interface FunctionTraits {
   /** The longest life of a call. */
   seconds: number
   /**
-   * As whom the function logs in to the database, from inside its network. Left out, it stays outside, unless the app says `network: 'all'`:
+   * As whom the function logs in to the database, from inside its network. Left out, it stays outside, unless the app says `allFunctionsInVpc`:
    * in the network it needs endpoints of Lambda, Step Functions, SNS and EventBridge, which cost money.
    */
   worksAs?: 'role' | 'role and administrator'

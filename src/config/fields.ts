@@ -86,7 +86,8 @@ function describe(issue: z.core.$ZodIssue): string[] {
   return [`${field()}: ${issue.message}`]
 }
 
-const timeOfDay = () => textLike(/^([01]\d|2[0-3]):[0-5]\d$/, 'must look like "09:00"')
+/** `hh:mm`. */
+export const timeOfDay = () => textLike(/^([01]\d|2[0-3]):[0-5]\d$/, 'must look like "09:00"')
 
 const timeZone = () =>
   z
@@ -115,10 +116,7 @@ const nightly = named(
   'NightlyOptions',
   'The daily batch of every view.',
   z.strictObject({
-    at: told(
-      timeOfDay().default('02:00'),
-      "Time of day in `timeZone`, `hh:mm`. On AWS, the minute is one of the environment's own by default.",
-    ),
+    at: told(timeOfDay().default('02:00'), 'Time of day in `timeZone`, `hh:mm`.'),
     timeZone: told(timeZone(), 'IANA name: `Europe/Berlin`.'),
   }),
 )
@@ -155,25 +153,17 @@ const retention = named(
   }),
 )
 
-/** The options that `viewkeeper serve` and an environment on AWS have: of each its check, its default and its text. */
-export const commonFields = (isLater?: IsLater) => ({
+/** The options of which `viewkeeper serve` and the construct on AWS are told alike. */
+export const sharedFields = (isLater?: IsLater) => ({
   viewOwner: told(
     textLike(/^[\x20-\x7e]{1,63}$/, 'must be the name of a role, at most 63 ASCII characters').optional(),
     'The owner of the views that Viewkeeper creates, unless a definition has [another](views.md#the-owner).',
     '`viewkeeper_views`',
   ),
-  regularUpToMs: told(
-    z.int().min(0).max(1000).default(50),
-    '`auto` is `regular`, the cheapest, while that usually locks readers out no longer. 0: never.',
-  ),
   skipUnchanged: told(
     z.boolean().default(false),
     'Whether a scheduled refresh is [left out](freshness.md#counted) if no table below has changed. Needs `grant pg_read_all_stats`. ' +
       'A definition may say otherwise.',
-  ),
-  skipAtMostHours: told(
-    z.int().min(1).max(720).default(24),
-    'Hours after which a view is refreshed all the same, 1 to 720.',
   ),
   alarmEmails: told(
     z.array(z.email()).default([]),
@@ -190,6 +180,20 @@ export const commonFields = (isLater?: IsLater) => ({
     'Where [the runbook](runbook.md) is on the web: mails link its sections.',
     'the file in the installed package',
   ),
+  batchConcurrency: told(z.int().min(1).max(64).default(2), 'Views that a batch refreshes at once, 1 to 64.'),
+})
+
+/** The options of `viewkeeper serve` and of functions: of each its check, its default and its text. */
+export const commonFields = () => ({
+  ...sharedFields(),
+  regularUpToMs: told(
+    z.int().min(0).max(1000).default(50),
+    '`auto` is `regular`, the cheapest, while that usually locks readers out no longer. 0: never.',
+  ),
+  skipAtMostHours: told(
+    z.int().min(1).max(720).default(24),
+    'Hours after which a view is refreshed all the same, 1 to 720.',
+  ),
   logLevel: told(
     z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'),
     'What functions log besides what the dashboard reads.',
@@ -199,7 +203,6 @@ export const commonFields = (isLater?: IsLater) => ({
     'The [batches of the clock](batches.md#when); `false`: nothing is refreshed by the clock.',
     'as below',
   ),
-  batchConcurrency: told(z.int().min(1).max(64).default(2), 'Views that a batch refreshes at once, 1 to 64.'),
   batchExchange: told(
     z.enum(['together', 'each']).default('together'),
     'Whether views that read each other are exchanged [`together`](batches.md#together) or `each` when it is ready.',

@@ -1,28 +1,18 @@
 // biome-ignore-all format: made by `npm run docs` from src/config/fields.ts: change an option there.
 
-/** What `viewkeeper serve` and an environment on AWS may be told. Every field has a default. */
-export interface CommonOptions {
+/** What `viewkeeper serve`, programs and the construct on AWS are told alike. */
+export interface SharedOptions {
   /**
    * The owner of the views that Viewkeeper creates, unless a definition has another.
    * @default - `viewkeeper_views`
    */
   readonly viewOwner?: string
   /**
-   * `auto` is `regular`, the cheapest, while that usually locks readers out no longer. 0: never.
-   * @default 50
-   */
-  readonly regularUpToMs?: number
-  /**
    * Whether a scheduled refresh is left out if no table below has changed. Needs `grant pg_read_all_stats`. A definition
    * may say otherwise.
    * @default false
    */
   readonly skipUnchanged?: boolean
-  /**
-   * Hours after which a view is refreshed all the same, 1 to 720.
-   * @default 24
-   */
-  readonly skipAtMostHours?: number
   /**
    * Addresses that get the mails. On AWS, each confirms once, by a link.
    * @default - nobody is mailed
@@ -39,6 +29,25 @@ export interface CommonOptions {
    */
   readonly runbookUrl?: string
   /**
+   * Views that a batch refreshes at once, 1 to 64.
+   * @default 2
+   */
+  readonly batchConcurrency?: number
+}
+
+/** What `viewkeeper serve` and programs may be told. Every field has a default. */
+export interface CommonOptions extends SharedOptions {
+  /**
+   * `auto` is `regular`, the cheapest, while that usually locks readers out no longer. 0: never.
+   * @default 50
+   */
+  readonly regularUpToMs?: number
+  /**
+   * Hours after which a view is refreshed all the same, 1 to 720.
+   * @default 24
+   */
+  readonly skipAtMostHours?: number
+  /**
    * What functions log besides what the dashboard reads.
    * @default 'INFO'
    */
@@ -48,11 +57,6 @@ export interface CommonOptions {
    * @default - as below
    */
   readonly schedules?: ScheduleOptions | false
-  /**
-   * Views that a batch refreshes at once, 1 to 64.
-   * @default 2
-   */
-  readonly batchConcurrency?: number
   /**
    * Whether views that read each other are exchanged `together` or `each` when it is ready.
    * @default 'together'
@@ -116,7 +120,7 @@ export interface ScheduleOptions {
 /** The daily batch of every view. */
 export interface NightlyOptions {
   /**
-   * Time of day in `timeZone`, `hh:mm`. On AWS, the minute is one of the environment's own by default.
+   * Time of day in `timeZone`, `hh:mm`.
    * @default '02:00'
    */
   readonly at?: string
@@ -236,10 +240,11 @@ export interface ChatOptions {
 
 /** The options of which none is given. */
 export const defaults = {
-  regularUpToMs: 50,
   skipUnchanged: false,
-  skipAtMostHours: 24,
   alarmEmails: [],
+  batchConcurrency: 2,
+  regularUpToMs: 50,
+  skipAtMostHours: 24,
   logLevel: 'INFO',
   schedules: {
     nightly: {
@@ -248,7 +253,6 @@ export const defaults = {
     },
     views: true
   },
-  batchConcurrency: 2,
   batchExchange: 'together',
   retention: {
     successes: 500,

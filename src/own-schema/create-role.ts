@@ -131,7 +131,7 @@ async function insistOnWayBack(sql: Sql, { iam, acceptsTokensOnly }: RoleRequest
     'InvalidRequest',
     `From PostgreSQL 16 on, whoever makes a role becomes a member of it, so ${me} would become a member of rds_iam, and RDS would ` +
       `refuse the password of ${me}. Nothing was changed. Keep a password in a secret instead (npx viewkeeper create-role ` +
-      `--create-secret viewkeeper/production; in an app, authentication: 'secret'). Or make the role with npx viewkeeper create-role ` +
+      `--create-secret viewkeeper/production; in an app, without iamAuthentication). Or make the role with npx viewkeeper create-role ` +
       `--iam --accept-tokens-only, if ${me} can log in with a token (${docsOf('iam.md#to-log-in-yourself')}), and name it to the app as loginUser.`,
     { field: '--iam' },
   )

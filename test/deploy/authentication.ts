@@ -25,9 +25,9 @@ export async function changeImported(deployed: Deployed): Promise<void> {
   const { cdk, api, options, database, folder } = deployed
   await letInByIam(database.sql)
   createRole(database.url, '--iam', '--accept-tokens-only')
-  const environment = { ...options.environment, authentication: 'iam', loginUser: 'viewkeeper_iam' } as const
+  const environment = { ...options.environment, iamAuthentication: true, loginUser: 'viewkeeper_iam' }
   await stage(
-    "cdk deploy with authentication 'iam' on a server that exists, while the API is called all the time",
+    'cdk deploy with iamAuthentication on a server that exists, while the API is called all the time',
     async () => {
       let isDeployed = false
       const deploying = deploySucceeds(cdk, {

@@ -11,7 +11,7 @@ export const environmentOf = (
   environment: {
     alarmEmails: ['somebody@example.com'],
     // No batch at 09:00 that would be in the way; those of the views' own schedules.
-    schedules: { nightly: false },
+    nightly: false,
     refreshOnDeploy: true,
   },
 })

@@ -126,7 +126,8 @@ test('writes the app for an instance, with what AWS does not tell beside its pro
   for (const line of [
     "const env = { account: '123456789012', region: 'eu-central-1' }",
     "vpc: Vpc.fromLookup(stack, 'Vpc', { vpcId: 'vpc-0123456789abcdef0' }),",
-    "database: DatabaseInstance.fromLookup(stack, 'Database', { instanceIdentifier: 'shop-db' }),",
+    'database: DatabaseServer.fromInstance(',
+    "  DatabaseInstance.fromLookup(stack, 'Database', { instanceIdentifier: 'shop-db' }),",
     "databaseName: 'shop',",
     "loginSecret: Secret.fromSecretNameV2(stack, 'Login', 'viewkeeper/production'),",
     'addSecretsManagerEndpoint: false,',
@@ -157,7 +158,7 @@ test(
     const app = project.read('bin/app.mts')
     expect(app).toMatch(/Cluster shop, of which you named an instance/)
     expect(app).toContain("DatabaseCluster.fromLookup(stack, 'Database', { clusterIdentifier: 'shop' })")
-    expect(app).toMatch(/authentication: 'iam',\n +loginUser: 'viewkeeper_iam'/)
+    expect(app).toMatch(/iamAuthentication: true,\n +loginUser: 'viewkeeper_iam'/)
     expect(app).toMatch(/RDS does not know which databases .*\n +databaseName: ''/)
     expect(app).not.toMatch(/addSecretsManagerEndpoint|Secret/)
     expect(out).toContain('viewkeeper create-role --iam')

@@ -30,7 +30,7 @@ const members = new Set(
   ),
 )
 /** Props of constructs of the CDK, and options of programs, that the docs name beside ours. */
-const ofOthers = ['allowMajorVersionUpgrade', 'iamAuthentication', 'on_configuration_change', 'synchronize']
+const ofOthers = ['allowMajorVersionUpgrade', 'on_configuration_change', 'synchronize']
 
 describe.each(['README.md', ...filesIn('docs')])('%s names only what there is:', (page) => {
   const text = read(page)

@@ -13,7 +13,7 @@ import { createStack, kinds } from './support/synth.ts'
 const stacks = [
   ...Object.entries(kinds).map(([kind, { stack }]) => [kind, stack] as const),
   ['traced', createStack({ ...created, tracing: true })] as const,
-  ['all in the network', createStack({ ...created, network: 'all', api: 'none' })] as const,
+  ['all in the network', createStack({ ...created, allFunctionsInVpc: true, api: false })] as const,
 ]
 
 type Checks = AwsSolutionsChecks | HIPAASecurityChecks | NIST80053R5Checks | PCIDSS321Checks
@@ -32,11 +32,7 @@ test.each(stacks)('%s: cdk-nag finds nothing that is not explained', (_, stack) 
 /** What is found in an environment on a server of the app, which may have a key and rotate the password of the role. */
 function findingsIn(checks: Checks, isHardened: boolean) {
   const { stack, vpc } = ownStack()
-  const viewkeeper = viewkeeperOn(
-    stack,
-    { database: instanceIn(stack, vpc), vpc },
-    { refreshOnDeploy: true, schedules: {} },
-  )
+  const viewkeeper = viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { refreshOnDeploy: true })
   if (isHardened) {
     encryptWith(viewkeeper, new Key(stack, 'Key', { enableKeyRotation: true }))
     const { loginSecret, securityGroups } = viewkeeper

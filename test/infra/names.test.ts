@@ -2,7 +2,7 @@ import { Stack } from 'aws-cdk-lib'
 import { Construct } from 'constructs'
 import { expect, test } from 'vitest'
 import { Viewkeeper } from '../../infra/viewkeeper.ts'
-import { instanceIn, ownApp, ownStack, ownVpc, viewkeeperOn } from './support/own-app.ts'
+import { instanceIn, ownApp, ownStack, ownVpc, serverOf, viewkeeperOn } from './support/own-app.ts'
 import { kinds, type Resource, Synthesized } from './support/synth.ts'
 
 /** The names that the template gives, and what AWS accepts. The longest name of an environment has 20 characters. */
@@ -103,7 +103,7 @@ function namesIn(stack: Stack): Map<string, string> {
 test('a deployed construct gets any other id, and another scope, with another physicalName', () => {
   const under = (wrapper: string, id: string, physicalName?: string) => {
     const { stack, vpc } = ownStack()
-    const database = instanceIn(stack, vpc)
+    const database = serverOf(instanceIn(stack, vpc))
     const props = { environmentName: 'eu-shop', databaseName: 'shop', database, vpc, scheduledViews: [] }
     new Viewkeeper(new Construct(stack, wrapper), id, { ...props, ...(physicalName && { physicalName }) })
     return namesIn(stack)

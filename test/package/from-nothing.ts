@@ -79,7 +79,7 @@ const appOf = (
 ): string => `import { App, Stack } from 'aws-cdk-lib'
 import { Peer, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
-import { Viewkeeper } from 'viewkeeper/cdk'
+import { DatabaseServer, Viewkeeper } from 'viewkeeper/cdk'
 
 const app = new App()
 const stack = new Stack(app, 'viewkeeper-${environment}')
@@ -91,7 +91,7 @@ new Viewkeeper(stack, 'Viewkeeper', {
     privateSubnetIds: ['subnet-0123456789abcdef0'],
     privateSubnetRouteTableIds: ['rtb-0123456789abcdef0'],
   }),
-  database: { host: 'localhost', port: ${database.port}, peer: Peer.ipv4('127.0.0.1/32') },
+  database: DatabaseServer.fromAttributes({ host: 'localhost', port: ${database.port}, peer: Peer.ipv4('127.0.0.1/32') }),
   databaseName: 'app',
   loginSecret: Secret.fromSecretCompleteArn(stack, 'Login', '${roleSecret}'),
   certificateAuthority: ${JSON.stringify(database.authority)},

@@ -32,7 +32,7 @@ const database = new DatabaseInstance(stack, 'Database', {
 const added = (environment: string) => `
 new Viewkeeper(stack, 'Viewkeeper', {
   environmentName: '${environment}',
-  database,
+  database: DatabaseServer.fromInstance(database),
   databaseName: 'app',
   vpc,
   certificateAuthority: process.env.AUTHORITY,
@@ -82,7 +82,10 @@ export async function addToOwnApp(
     })
   })
   await stage('… cdk deploy with one construct more', async () => {
-    team.write('bin/shop.js', `import { Viewkeeper } from 'viewkeeper/cdk'\n${before}${added(environment)}`)
+    team.write(
+      'bin/shop.js',
+      `import { DatabaseServer, Viewkeeper } from 'viewkeeper/cdk'\n${before}${added(environment)}`,
+    )
     await team.types(cloud.deployOf('bin/shop.js'), { env })
   })
   await stage('… TypeScript that is compiled to CommonJS, as in older CDK apps', async () => {

@@ -144,7 +144,7 @@ function toDeploy(hasApp: boolean, found?: { construct: string; commands: string
   return [
     'to deploy, put this into a stack of your CDK app, with your network and your database:',
     '',
-    "  import { Viewkeeper } from 'viewkeeper/cdk'",
+    "  import { DatabaseServer, Viewkeeper } from 'viewkeeper/cdk'",
     '',
     ...(found?.construct ?? exampleConstruct()).split('\n').map((line) => `  ${line}`),
     ...(commands.length === 0 ? [] : ['', ...commands]),

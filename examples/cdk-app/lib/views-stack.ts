@@ -3,7 +3,7 @@ import { Stack } from 'aws-cdk-lib'
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets'
 import { Code, Function as Lambda, Runtime } from 'aws-cdk-lib/aws-lambda'
 import type { Construct } from 'constructs'
-import { Viewkeeper } from 'viewkeeper/cdk'
+import { DatabaseServer, Viewkeeper } from 'viewkeeper/cdk'
 import type { ShopStack } from './shop-stack.ts'
 
 /** Viewkeeper beside the company's server, in a stack of its own: if its first deploy fails, the server stays. */
@@ -12,12 +12,12 @@ export class ViewsStack extends Stack {
     super(scope, id)
     const views = new Viewkeeper(this, 'Viewkeeper', {
       environmentName: 'production',
-      database,
+      database: DatabaseServer.fromInstance(database),
       databaseName: 'shop',
       vpc,
       // The subnets have no NAT.
       addSecretsManagerEndpoint: true,
-      schedules: { nightly: { at: '04:00', timeZone: 'UTC' } },
+      nightlyAt: '04:00',
       alarmEmails: ['data-team@example.com'],
       pager,
       migrationsFolder: fileURLToPath(new URL('../migrations/', import.meta.url)),

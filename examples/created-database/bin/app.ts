@@ -1,7 +1,7 @@
 import { App, Duration, Stack } from 'aws-cdk-lib'
 import { Alarm, ComparisonOperator } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
-import { Viewkeeper } from 'viewkeeper/cdk'
+import { DatabaseServer, Viewkeeper } from 'viewkeeper/cdk'
 import { DatabaseStack } from '../lib/database-stack.ts'
 
 const app = new App()
@@ -10,7 +10,7 @@ const stack = new Stack(app, 'ShopViews')
 const views = new Viewkeeper(stack, 'Viewkeeper', {
   environmentName: 'production',
   vpc,
-  database,
+  database: DatabaseServer.fromInstance(database),
   databaseName: 'shop',
   // The subnets have no NAT.
   addSecretsManagerEndpoint: true,

@@ -4,15 +4,15 @@ import type { Definition } from './definition.ts'
 /** When views are refreshed by their definitions. */
 export interface ViewTimes {
   /** Five-field cron. */
-  schedule: string
+  readonly schedule: string
   /** IANA name. */
-  timeZone: string
+  readonly timeZone: string
 }
 
 /** A view with a schedule of its own. */
 export interface ScheduledView extends ViewTimes {
   /** The view's name for people (`displayName`). */
-  view: string
+  readonly view: string
 }
 
 /** The views that have a schedule of their own. */

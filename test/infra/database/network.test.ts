@@ -2,6 +2,7 @@ import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import { type CfnVPCEndpoint, GatewayVpcEndpointAwsService, Peer, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { describe, expect, test } from 'vitest'
+import { DatabaseServer } from '../../../infra/database/server.ts'
 import { deep, eachCase } from '../../support/deep.ts'
 import { secretArn, throwaway } from '../support/environments.ts'
 import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
@@ -107,7 +108,7 @@ eachCase(
 )('a server without a security group is reached at %s, and nothing else is', (_, peer, to, vpcConfig) => {
   const { stack, vpc } = ownStack()
   const loginSecret = new Secret(stack, 'Login')
-  const database = { host: 'db.example.com', port: 6432, peer }
+  const database = DatabaseServer.fromAttributes({ host: 'db.example.com', port: 6432, peer })
   viewkeeperOn(stack, { database, vpc }, { loginSecret, addSecretsManagerEndpoint: true })
   const synthesized = new Synthesized(stack)
   const [, { Properties }] = synthesized.one('AWS::EC2::SecurityGroup', (p) =>
@@ -127,7 +128,7 @@ test('with IAM, functions go out to the database only', () => {
   viewkeeperOn(
     stack,
     { database: instanceIn(stack, vpc), vpc },
-    { authentication: 'iam', loginUser: 'views' },
+    { iamAuthentication: true, loginUser: 'views' },
   )
   const [, { Properties }] = new Synthesized(stack).one('AWS::EC2::SecurityGroup', (p) =>
     /^The functions/.test(p.GroupDescription),
@@ -138,10 +139,10 @@ test('with IAM, functions go out to the database only', () => {
   expect(open).toEqual([])
 })
 
-describe("with network: 'all'", () => {
+describe('with all functions in the network', () => {
   const { stack, vpc } = ownStack()
   const s3 = vpc.addGatewayEndpoint('S3', { service: GatewayVpcEndpointAwsService.S3 })
-  const views = viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { network: 'all' })
+  const views = viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { allFunctionsInVpc: true })
   const all = new Synthesized(stack)
   const groupsOf = (name: string) => all.fn(name)[1].Properties.VpcConfig.SecurityGroupIds
   const outer = [...outside, 'deploy']
@@ -188,7 +189,7 @@ describe("with network: 'all'", () => {
     const { securityGroups } = viewkeeperOn(
       own,
       { database, vpc: ownNetwork },
-      { network: 'all', securityGroup },
+      { allFunctionsInVpc: true, securityGroup },
     )
     expect(securityGroups).toEqual([securityGroup])
     const shared = new Synthesized(own)
@@ -199,14 +200,14 @@ describe("with network: 'all'", () => {
   })
 
   test('isolated subnets get a warning that names the endpoints; by default they get none', deep, () => {
-    const warnings = (network: 'all' | 'database') => {
-      const isolated = createStack({ ...throwaway, network })
+    const warnings = (allFunctionsInVpc: boolean) => {
+      const isolated = createStack({ ...throwaway, allFunctionsInVpc })
       return Annotations.fromStack(isolated).findWarning(
         '*',
         Match.stringLikeRegexp('SNS, EventBridge and S3'),
       )
     }
-    expect(warnings('all')).toHaveLength(1)
-    expect(warnings('database')).toEqual([])
+    expect(warnings(true)).toHaveLength(1)
+    expect(warnings(false)).toEqual([])
   })
 })

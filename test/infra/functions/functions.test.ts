@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { Duration } from 'aws-cdk-lib'
 import { type CfnRole, Role } from 'aws-cdk-lib/aws-iam'
+import { ApplicationLogLevel } from 'aws-cdk-lib/aws-lambda'
 import { describe, expect, test } from 'vitest'
 import { readConfiguration } from '../../../src/api/lambda/configuration.ts'
 import { imported, scheduledViews, secretArn } from '../support/environments.ts'
@@ -187,7 +188,7 @@ test('start-batch is told the function and the state machine that it calls, and 
 
 test('whatever says when a view is refreshed next, or what is due, is told how often somebody looks and how wide batches are', () => {
   const looksOf = (options: object) => {
-    const stack = new Synthesized(createStack({ ...imported, schedules: {}, ...options }))
+    const stack = new Synthesized(createStack({ ...imported, ...options }))
     const told = functionNames.flatMap((name) => {
       const { Variables } = stack.fn(name)[1].Properties.Environment
       return 'SCHEDULES' in Variables ? [[name, readConfiguration(Variables).schedules.looks]] : []
@@ -289,15 +290,16 @@ test('the monitor, which writes what people are told, is told where mails lead t
 })
 
 test('the lines that the dashboard reads are logged at every level', () => {
-  const levelOf = (logLevel: 'DEBUG' | 'WARN', name: string) =>
+  const { DEBUG, WARN } = ApplicationLogLevel
+  const levelOf = (logLevel: ApplicationLogLevel, name: string) =>
     new Synthesized(createStack({ ...imported, logLevel })).fn(name)[1].Properties.Environment.Variables
       .POWERTOOLS_LOG_LEVEL
-  expect([levelOf('WARN', 'refresh'), levelOf('WARN', 'monitor'), levelOf('WARN', 'prune')]).toEqual([
+  expect([levelOf(WARN, 'refresh'), levelOf(WARN, 'monitor'), levelOf(WARN, 'prune')]).toEqual([
     'WARN',
     'INFO',
     'INFO',
   ])
-  expect(levelOf('DEBUG', 'monitor')).toBe('DEBUG')
+  expect(levelOf(DEBUG, 'monitor')).toBe('DEBUG')
 })
 
 test('concurrency is reserved for the functions in which callers wait, and bounds their waits', () => {

@@ -1,3 +1,4 @@
+import { ApplicationLogLevel } from 'aws-cdk-lib/aws-lambda'
 import { describe, expect, test } from 'vitest'
 import { deep } from '../../support/deep.ts'
 import { throwaway } from '../support/environments.ts'
@@ -39,7 +40,9 @@ describe('with refreshOnDeploy', () => {
   })
 
   test('a deploy that changes only options has the same key, which is no second batch', () => {
-    const again = new Synthesized(createStack({ ...throwaway, batchConcurrency: 5, logLevel: 'DEBUG' }))
+    const again = new Synthesized(
+      createStack({ ...throwaway, batchConcurrency: 5, logLevel: ApplicationLogLevel.DEBUG }),
+    )
     expect(again.one(type)[1].Properties.Key).toBe(call.Key)
     expect(again.fn('batch')[1].Properties.Environment.Variables.BATCH_CONCURRENCY).toBe('5')
   })

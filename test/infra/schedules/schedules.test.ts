@@ -1,4 +1,4 @@
-import { Duration } from 'aws-cdk-lib'
+import { Duration, TimeZone } from 'aws-cdk-lib'
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import { describe, expect, test } from 'vitest'
 import type { ViewkeeperProps } from '../../../infra/props.ts'
@@ -20,8 +20,8 @@ const names = (stack: Synthesized) =>
   stack
     .resources('AWS::Scheduler::Schedule')
     .map(([, { Properties }]) => Properties.Name.replace(/^test-/, '') as string)
-const withSchedules = (schedules: object | false) =>
-  new Synthesized(createStack({ ...imported, schedules }, [], { scheduledViews }))
+const withSchedules = (said: Partial<ViewkeeperProps>) =>
+  new Synthesized(createStack({ ...imported, ...said }, [], { scheduledViews }))
 
 describe.each(Object.entries(kinds))('%s', (_, stack) => {
   const schedules = stack.properties('AWS::Scheduler::Schedule')
@@ -104,9 +104,7 @@ test('views with the same schedule and time zone share one schedule, which names
 
 test('another view with a schedule that is there already changes nothing in the template', deep, () => {
   const of = (views: ScheduledView[]) =>
-    new Synthesized(
-      createStack({ ...imported, schedules: {} }, [], { scheduledViews: views }),
-    ).template.toJSON()
+    new Synthesized(createStack(imported, [], { scheduledViews: views })).template.toJSON()
   const another = { ...scheduledViews[0]!, view: 'public.another' }
   expect(of([...scheduledViews, another])).toEqual(of(scheduledViews))
 })
@@ -136,19 +134,19 @@ test(
   'a fleet is spread over that hour, each environment at its own minute; a time that the app says is kept',
   deep,
   () => {
-    const expressionOf = (environmentName: string, schedules: ViewkeeperProps['schedules']) => {
-      const stack = new Synthesized(createStack({ ...imported, environmentName, schedules }))
+    const expressionOf = (environmentName: string, said: Partial<ViewkeeperProps>) => {
+      const stack = new Synthesized(createStack({ ...imported, environmentName, ...said }))
       return stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === `${environmentName}-nightly`)[1]
         .Properties.ScheduleExpression as string
     }
     const tenants = ['tenant-1', 'tenant-2', 'tenant-3', 'tenant-4']
-    const all = tenants.map((tenant) => expressionOf(tenant, { nightly: { timeZone: 'Europe/Berlin' } }))
+    const inBerlin = () =>
+      tenants.map((tenant) => expressionOf(tenant, { nightlyTimeZone: TimeZone.EUROPE_BERLIN }))
+    const all = inBerlin()
     for (const each of all) expect(each).toMatch(/^cron\([0-5]?\d 2 \* \* \? \*\)$/)
     expect(new Set(all).size).toBeGreaterThan(1)
-    expect(tenants.map((tenant) => expressionOf(tenant, { nightly: { timeZone: 'Europe/Berlin' } }))).toEqual(
-      all,
-    )
-    expect(expressionOf('tenant-1', { nightly: { at: '02:00' } })).toBe('cron(0 2 * * ? *)')
+    expect(inBerlin()).toEqual(all)
+    expect(expressionOf('tenant-1', { nightlyAt: '02:00' })).toBe('cron(0 2 * * ? *)')
   },
 )
 
@@ -166,13 +164,13 @@ describe('an environment is loud', () => {
       'nobody is told what goes wrong',
       'nothing refreshes the views',
     ])
-    for (const schedules of [{ nightly: false }, { nightly: false, views: false }])
-      expect(warningsOf({ schedules })).toEqual(['nothing refreshes the views'])
-    expect(warningsOf({ schedules: { nightly: false } }, { scheduledViews })).toEqual([])
+    for (const said of [{ nightly: false }, { nightly: false, viewSchedules: false }])
+      expect(warningsOf(said)).toEqual(['nothing refreshes the views'])
+    expect(warningsOf({ nightly: false }, { scheduledViews })).toEqual([])
   })
 
   test('and has no schedule for a batch where schedules are false', () => {
-    const stack = withSchedules(false)
+    const stack = withSchedules({ schedules: false })
     expect(names(stack).sort()).toEqual(['prune', 'send'])
   })
 })
@@ -182,7 +180,7 @@ test('the nightly batch and the schedules of views are turned off each by itself
   expect(views).toHaveLength(2)
   const ours = ['prune', 'send']
   expect(names(withSchedules({ nightly: false })).sort()).toEqual([...ours, ...views].sort())
-  expect(names(withSchedules({ views: false })).sort()).toEqual([...ours, 'nightly'].sort())
+  expect(names(withSchedules({ viewSchedules: false })).sort()).toEqual([...ours, 'nightly'].sort())
 })
 
 test('the history is pruned once a day, and the monitor looks as often as it is told', () => {
@@ -197,7 +195,7 @@ test('the history is pruned once a day, and the monitor looks as often as it is 
 
 describe('schedules that begin many batches at one moment', () => {
   const warningsOf = (times: ViewTimes[]) => {
-    const stack = createStack({ ...imported, schedules: {} }, [], {
+    const stack = createStack(imported, [], {
       scheduledViews: times.map((each, at) => ({ view: `public.v${at}`, ...each })),
     })
     return Annotations.fromStack(stack)

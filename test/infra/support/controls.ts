@@ -51,7 +51,7 @@ export const controls: Control[] = [
     asks: 'functions are in a VPC',
     type: 'AWS::Lambda::Function',
     isMet: ({ VpcConfig }) => VpcConfig !== undefined,
-    prop: "`network: 'all'`",
+    prop: '`allFunctionsInVpc`',
   },
   {
     ids: 'Lambda.5',
@@ -132,7 +132,7 @@ export const controls: Control[] = [
     asks: 'secrets rotate',
     type: 'AWS::SecretsManager::Secret',
     isMet: (_, stack) => stack.resources('AWS::SecretsManager::RotationSchedule').length > 0,
-    prop: "[a rotation](deploy.md#a-password-that-changes) of `loginSecret`, or `authentication: 'iam'`, which has no secret",
+    prop: '[a rotation](deploy.md#a-password-that-changes) of `loginSecret`, or `iamAuthentication`, which has no secret',
   },
   {
     ids: 'CloudWatch.15, CT.CLOUDWATCH.PR.1',
@@ -208,7 +208,7 @@ function hardened(): Synthesized {
     {
       alarmEmails: ['people@example.com'],
       logRetention: RetentionDays.ONE_YEAR,
-      network: 'all',
+      allFunctionsInVpc: true,
       pager: Topic.fromTopicArn(stack, 'Pager', 'arn:aws:sns:eu-central-1:123456789012:pager'),
       tracing: true,
     },

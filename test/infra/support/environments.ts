@@ -1,3 +1,4 @@
+import { TimeZone } from 'aws-cdk-lib'
 import type { ViewkeeperProps } from '../../../infra/props.ts'
 import type { ScheduledView } from '../../../src/catalog/plan/scheduled.ts'
 
@@ -12,7 +13,8 @@ export const created: TestEnvironment = {
   addSecretsManagerEndpoint: true,
   alarmEmails: ['one@example.com', 'two@example.com'],
   logRetention: 90,
-  schedules: { nightly: { at: '02:30', timeZone: 'Europe/Berlin' } },
+  nightlyAt: '02:30',
+  nightlyTimeZone: TimeZone.EUROPE_BERLIN,
   batchConcurrency: 3,
   metricsPerView: true,
 }
@@ -35,7 +37,7 @@ export const imported = {
 
 export const importedWithoutNat: TestEnvironment = { ...imported, addSecretsManagerEndpoint: true }
 
-/** Views with their own schedules, for environments with `schedules.views`. */
+/** Views with their own schedules, for environments with `viewSchedules`. */
 export const scheduledViews: ScheduledView[] = [
   { view: 'public.sales', schedule: '0 6 * * 1-5', timeZone: 'Europe/Berlin' },
   { view: 'public.sales_by_day', schedule: '0 6 * * 1-5', timeZone: 'Europe/Berlin' },

@@ -12,6 +12,7 @@ import {
   PostgresEngineVersion,
 } from 'aws-cdk-lib/aws-rds'
 import type { Construct } from 'constructs'
+import { DatabaseServer, type OfRds } from '../../../infra/database/server.ts'
 import type { ViewkeeperProps } from '../../../infra/props.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 
@@ -59,15 +60,21 @@ export const clusterIn = (
     ...more,
   })
 
+/** A server of RDS as the props name it. */
+export function serverOf(database: OfRds | DatabaseServer): DatabaseServer {
+  if ('instanceIdentifier' in database) return DatabaseServer.fromInstance(database)
+  return 'clusterIdentifier' in database ? DatabaseServer.fromCluster(database) : database
+}
+
 /** Viewkeeper on a server of the app, as environment `test`. */
 export const viewkeeperOn = (
   scope: Construct,
-  { database, vpc }: Pick<ViewkeeperProps, 'database' | 'vpc'>,
+  { database, vpc }: { database: OfRds | DatabaseServer; vpc: IVpc },
   more: Partial<ViewkeeperProps> = {},
 ): Viewkeeper =>
   new Viewkeeper(scope, 'Viewkeeper', {
     environmentName: 'test',
-    database,
+    database: serverOf(database),
     databaseName: 'shop',
     vpc,
     scheduledViews: [],

@@ -6,6 +6,7 @@ import { Key } from 'aws-cdk-lib/aws-kms'
 import { DatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { RegionInfo } from 'aws-cdk-lib/region-info'
+import { DatabaseServer } from '../../../infra/database/server.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 import {
   created,
@@ -47,9 +48,15 @@ export class EnvironmentStack extends Stack {
 
   constructor(app: App, { server, env, ...given }: TestEnvironment) {
     super(app, 'viewkeeper-test', { env })
-    const on = server === 'made' ? madeServer(app, env) : foundServer(this, env)
-    const props = { environmentName: 'test', databaseName: 'app', scheduledViews: [], ...on, ...given }
-    this.viewkeeper = new Viewkeeper(this, 'Viewkeeper', props)
+    const { database, ...on } = server === 'made' ? madeServer(app, env) : foundServer(this, env)
+    this.viewkeeper = new Viewkeeper(this, 'Viewkeeper', {
+      environmentName: 'test',
+      database: DatabaseServer.fromInstance(database),
+      databaseName: 'app',
+      scheduledViews: [],
+      ...on,
+      ...given,
+    })
   }
 }
 

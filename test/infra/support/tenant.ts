@@ -25,6 +25,6 @@ export function tenant(): Synthesized {
   const adminSecret = Secret.fromSecretNameV2(stack, 'Admin', 'shop')
   const shared = new Stack(stack.node.root as never, 'Shared')
   const topics = { mail: new Topic(shared, 'Mail'), notices: new Topic(shared, 'Notices') }
-  viewkeeperOn(stack, { database, vpc }, { adminSecret, schedules: {}, topics, dashboard: false })
+  viewkeeperOn(stack, { database, vpc }, { adminSecret, topics, dashboard: false })
   return new Synthesized(stack)
 }

@@ -1,9 +1,9 @@
-import { fileURLToPath } from 'node:url'
-import { App, Duration, RemovalPolicies, Stack } from 'aws-cdk-lib'
+import { App, Duration, RemovalPolicies, Size, Stack } from 'aws-cdk-lib'
 import { DomainName } from 'aws-cdk-lib/aws-apigatewayv2'
 import { Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
+import { Architecture } from 'aws-cdk-lib/aws-lambda'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { describe, expect, test } from 'vitest'
@@ -55,7 +55,7 @@ test('memorySize is the memory of every function', () => {
 })
 
 test('architecture is the processor of every function', () => {
-  const { stack } = onInstance({ architecture: 'x86_64' })
+  const { stack } = onInstance({ architecture: Architecture.X86_64 })
   const all = new Synthesized(stack).properties('AWS::Lambda::Function')
   expect(all).toHaveLength(everyFunction.length)
   for (const { Architectures } of all) expect(Architectures).toEqual(['x86_64'])
@@ -117,8 +117,8 @@ describe('a domain of the app', () => {
   })
 })
 
-describe("with api: 'none'", () => {
-  const { stack, viewkeeper } = onInstance({ api: 'none' })
+describe('without an API', () => {
+  const { stack, viewkeeper } = onInstance({ api: false })
   const role = new Role(stack, 'Caller', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
   const synthesized = new Synthesized(stack)
 
@@ -145,7 +145,7 @@ describe("with api: 'none'", () => {
   })
 
   test('grantDefine allows what calls migrate', () => {
-    const own = onInstance({ api: 'none' })
+    const own = onInstance({ api: false })
     const define = new Role(own.stack, 'Define', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
     own.viewkeeper.grantDefine(define).assertSuccess()
     const [, { Properties }] = new Synthesized(own.stack).one('AWS::IAM::Policy', ({ Roles }) =>
@@ -215,13 +215,13 @@ describe('a prop', () => {
       if (JSON.stringify(LogGroupName)?.includes('/viewkeeper/')) expect(RetentionInDays).toBe(7)
   })
 
-  test('of migrations may be a URL, relative to the file that says it', () => {
-    const folder = new URL('../../../migrations/', import.meta.url)
-    expect(() => onInstance({ migrationsFolder: folder })).not.toThrow()
-    const none = new URL('./no-such-folder/', import.meta.url)
-    expect(() => onInstance({ migrationsFolder: none })).toThrow(
-      `migrationsFolder: there is no folder ${fileURLToPath(none).slice(0, -1)}`,
-    )
+  test('of the exchange and of the room for shadows is told as programs are told it', () => {
+    const { stack } = onInstance({ exchangeTogether: false, maxShadowSize: Size.gibibytes(2) })
+    const [, { Properties }] = new Synthesized(stack).fn('batch')
+    expect(Properties.Environment.Variables).toMatchObject({
+      BATCH_EXCHANGE: 'each',
+      MAX_SHADOW_BYTES: String(2 * 2 ** 30),
+    })
   })
 })
 

@@ -136,7 +136,7 @@ test('a rule may have any id', () => {
 })
 
 test('the schedule calls send, which calls the monitor and, for what is due, start-batch: no log leads to a function', () => {
-  const own = new Synthesized(make({ schedules: { views: true } }).stack)
+  const own = new Synthesized(make().stack)
   const [send, { Properties }] = own.fn('send')
   const { Variables } = Properties.Environment
   for (const [name, variable] of [
@@ -165,7 +165,7 @@ test('the schedule calls send, which calls the monitor and, for what is due, sta
 })
 
 test('if no view is refreshed by its definition, nobody starts what is due', deep, () => {
-  for (const more of [{ schedules: { views: false } }, { monitor: false }] as const) {
+  for (const more of [{ viewSchedules: false }, { monitor: false }] as const) {
     const { Variables } = new Synthesized(make(more).stack).fn('send')[1].Properties.Environment
     expect(Variables).not.toHaveProperty('START_BATCH_FUNCTION')
   }
@@ -189,7 +189,7 @@ test(
 )
 
 test('without events no bus is written, and a rule is refused', () => {
-  const { stack, views } = make({ schedules: { views: true }, events: false })
+  const { stack, views } = make({ events: false })
   expect(() => views.onViewFailed('Chat')).toThrow(/events: is false, so there are none for the rule Chat/)
   const own = new Synthesized(stack)
   expect(own.permissions('send').filter(({ action }) => action === 'events:PutEvents')).toEqual([])

@@ -6,6 +6,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { expect, test } from 'vitest'
 import type { ViewkeeperProps } from '../../../infra/props.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
+import { serverOf } from '../support/own-app.ts'
 
 // In its first pass CDK gives values of its own making for what it has to look up: the app has to end as if they were true.
 
@@ -22,7 +23,7 @@ function firstPass(database: typeof instance | typeof cluster, props: Partial<Vi
     environmentName: 'production',
     databaseName: 'shop',
     vpc: Vpc.fromLookup(stack, 'Vpc', { vpcId: 'vpc-0123456789abcdef0' }),
-    database: database(stack),
+    database: serverOf(database(stack)),
     loginSecret: Secret.fromSecretNameV2(stack, 'Login', 'viewkeeper/production'),
     ...props,
   })
@@ -39,14 +40,14 @@ function firstPass(database: typeof instance | typeof cluster, props: Partial<Vi
 test.each([
   ['an instance', instance, {}, 'DBInstance'],
   ['a cluster', cluster, {}, 'DBCluster'],
-  ['IAM', instance, { authentication: 'iam', loginUser: 'views', loginSecret: undefined }, 'DBInstance'],
+  ['IAM', instance, { iamAuthentication: true, loginUser: 'views', loginSecret: undefined }, 'DBInstance'],
   [
     'an endpoint, and all functions inside',
     cluster,
-    { addSecretsManagerEndpoint: true, network: 'all' },
+    { addSecretsManagerEndpoint: true, allFunctionsInVpc: true },
     'DBCluster',
   ],
-  ['no API, and an app without schedules', instance, { api: 'none', schedules: false }, 'DBInstance'],
+  ['no API, and an app without schedules', instance, { api: false, schedules: false }, 'DBInstance'],
 ] as const)(
   '%s: the first pass asks for network and server, and nothing is refused',
   (_, database, props, type) => {

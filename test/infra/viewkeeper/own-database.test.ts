@@ -26,6 +26,7 @@ import {
 } from 'aws-cdk-lib/aws-rds'
 import { HostedRotation, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { DatabaseServer } from '../../../infra/database/server.ts'
 import { deep } from '../../support/deep.ts'
 import { clusterIn, instanceIn, ownApp, ownStack, ownVpc, viewkeeperOn } from '../support/own-app.ts'
 import { functionNames, outside, Synthesized } from '../support/synth.ts'
@@ -166,7 +167,7 @@ describe.each([
     return { exported: exported.map(({ Export }) => Export.Name), read: [...read].map(([, name]) => name) }
   }
   const withSecret = deploy({})
-  const withIam = deploy({ authentication: 'iam', loginUser: 'views' })
+  const withIam = deploy({ iamAuthentication: true, loginUser: 'views' })
 
   test.each([
     ['from secret to iam', withSecret, withIam],
@@ -216,7 +217,9 @@ describe('on an imported server', () => {
 
   test('without a secret, the props that are missing are named', () => {
     expect(() => on(() => ({}))).toThrow(/adminSecret: is required, because Own\/Db .*create-role`/)
-    expect(() => on(() => ({ authentication: 'iam' }))).toThrow(/loginUser: is required .*create-role --iam/)
+    expect(() => on(() => ({ iamAuthentication: true }))).toThrow(
+      /loginUser: is required .*create-role --iam/,
+    )
   })
 
   test('a proxy is refused, with what to give instead', () => {
@@ -227,7 +230,9 @@ describe('on an imported server', () => {
         endpoint: 'shop.proxy.example.com',
         securityGroups: [],
       }) as object as IDatabaseInstance
-    expect(() => on(() => ({}), proxyOf)).toThrow(/database: must be the server itself/)
+    expect(() => on(() => ({}), proxyOf)).toThrow(
+      /database: must be DatabaseServer.fromInstance.* and no proxy/,
+    )
   })
 
   test('with the secret of a role that exists, migrate makes none', () => {
@@ -249,7 +254,7 @@ describe('on an imported server', () => {
   })
 
   test('with IAM and a role that exists, no function reads a secret', () => {
-    const stack = on(() => ({ authentication: 'iam', loginUser: 'views' }))
+    const stack = on(() => ({ iamAuthentication: true, loginUser: 'views' }))
     expect(stack.resources('AWS::SecretsManager::Secret')).toEqual([])
     for (const name of inside) {
       expect(variablesOf(stack, name).DATABASE_IAM_USER).toBe('views')
@@ -261,8 +266,8 @@ describe('on an imported server', () => {
 
   test('IAM without the resource id of the server is refused', () => {
     const withoutId = (stack: Stack) => importedInstance(stack, { instanceResourceId: undefined })
-    expect(() => on(() => ({ authentication: 'iam', loginUser: 'views' }), withoutId)).toThrow(
-      / {2}authentication: 'iam' needs the resource id of Own\/Db/,
+    expect(() => on(() => ({ iamAuthentication: true, loginUser: 'views' }), withoutId)).toThrow(
+      / {2}iamAuthentication needs the resource id of Own\/Db/,
     )
   })
 
@@ -298,7 +303,7 @@ describe('with IAM', () => {
     const adminSecret = new Secret(own, 'Admin')
     const version = PostgresEngineVersion.VER_15
     const database = instanceIn(own, vpc, 'Db', { engine: DatabaseInstanceEngine.postgres({ version }) })
-    viewkeeperOn(own, { database, vpc }, { authentication: 'iam', adminSecret })
+    viewkeeperOn(own, { database, vpc }, { iamAuthentication: true, adminSecret })
     const stack = new Synthesized(own)
     expect(stack.one('AWS::RDS::DBInstance')[1].Properties.EnableIAMDatabaseAuthentication).toBe(true)
     expect(variablesOf(stack, 'refresh').DATABASE_IAM_USER).toBe('viewkeeper_iam_test')
@@ -310,19 +315,19 @@ describe('with IAM', () => {
     const { stack: own, vpc } = ownStack()
     const adminSecret = new Secret(own, 'Admin')
     expect(() =>
-      viewkeeperOn(own, { database: instanceIn(own, vpc), vpc }, { authentication: 'iam', adminSecret }),
-    ).toThrow(/ {2}adminSecret: with authentication: 'iam', .*create-role --iam`, and name it as loginUser/)
+      viewkeeperOn(own, { database: instanceIn(own, vpc), vpc }, { iamAuthentication: true, adminSecret }),
+    ).toThrow(/ {2}adminSecret: with iamAuthentication, .*create-role --iam`, and name it as loginUser/)
   })
 
   test("the server's own administrator makes no role: the administrator's password could stop working", () => {
-    expect(() => onInstance({ authentication: 'iam' })).toThrow(/ {2}loginUser: is required/)
+    expect(() => onInstance({ iamAuthentication: true })).toThrow(/ {2}loginUser: is required/)
   })
 
   test('a server of the app that has too little memory for it gets a warning', deep, () => {
     const warningsOn = (size: string) => {
       const { stack, vpc } = ownStack()
       const database = instanceIn(stack, vpc, 'Db', { instanceType: new InstanceType(size) })
-      viewkeeperOn(stack, { database, vpc }, { authentication: 'iam', loginUser: 'views' })
+      viewkeeperOn(stack, { database, vpc }, { iamAuthentication: true, loginUser: 'views' })
       return Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('MiB of the server'))
     }
     expect(warningsOn('t4g.micro')).toMatchObject([
@@ -349,7 +354,7 @@ describe('with IAM', () => {
     const on = (iamAuthentication?: boolean) => {
       const { stack, vpc } = ownStack()
       const database = clusterIn(stack, vpc, { iamAuthentication })
-      viewkeeperOn(stack, { database, vpc }, { authentication: 'iam', loginUser: 'views' })
+      viewkeeperOn(stack, { database, vpc }, { iamAuthentication: true, loginUser: 'views' })
       return new Synthesized(stack)
     }
     expect(on(true).one('AWS::RDS::DBCluster')[1].Properties.EnableIAMDatabaseAuthentication).toBe(true)
@@ -418,11 +423,12 @@ test('the password of the role is rotated as AWS does it, if the app says so', d
 
 test('a server that is no RDS is told by its name, and by the group or the addresses that let the functions in', () => {
   const { stack: own, vpc } = ownStack()
-  const database = {
+  const attributes = {
     host: Fn.importValue('endpoint'),
     port: 6432,
     peer: new SecurityGroup(own, 'Group', { vpc }),
   }
+  const database = DatabaseServer.fromAttributes(attributes)
   viewkeeperOn(own, { database, vpc }, { loginSecret: new Secret(own, 'Login') })
   const stack = new Synthesized(own)
   expect(variablesOf(stack, 'refresh')).toMatchObject({
@@ -432,10 +438,10 @@ test('a server that is no RDS is told by its name, and by the group or the addre
   })
   expect(stack.one('AWS::EC2::SecurityGroupIngress')[1].Properties).toMatchObject({ FromPort: 6432 })
   const { stack: other, vpc: otherVpc } = ownStack()
-  const withIam = { authentication: 'iam', loginUser: 'views' } as const
-  expect(() =>
-    viewkeeperOn(other, { database: { ...database, host: 'db.example.com' }, vpc: otherVpc }, withIam),
-  ).toThrow("authentication: 'iam' is for instances and clusters of aws-rds")
+  const withIam = { iamAuthentication: true, loginUser: 'views' }
+  expect(() => viewkeeperOn(other, { database, vpc: otherVpc }, withIam)).toThrow(
+    'iamAuthentication is for instances and clusters of aws-rds',
+  )
 })
 
 test(
@@ -448,7 +454,7 @@ test(
       availabilityZones: ['a', 'b'],
       privateSubnetIds: ['subnet-0123456789abcdef0', 'subnet-0123456789abcdef1'],
     })
-    const database = { host: 'db.example.com', peer: Peer.ipv4('10.1.8.0/22') }
+    const database = DatabaseServer.fromAttributes({ host: 'db.example.com', peer: Peer.ipv4('10.1.8.0/22') })
     const { functionsSecurityGroup } = viewkeeperOn(
       own,
       { database, vpc },
@@ -501,6 +507,6 @@ describe('subnets', () => {
     const adminSecret = (id: string) => Secret.fromSecretNameV2(new Stack(), id, 'admin')
     expect(warningsWith({ adminSecret: adminSecret('a') })).toHaveLength(1)
     expect(warningsWith({ adminSecret: adminSecret('b'), addSecretsManagerEndpoint: true })).toEqual([])
-    expect(warningsWith({ authentication: 'iam', loginUser: 'views' })).toEqual([])
+    expect(warningsWith({ iamAuthentication: true, loginUser: 'views' })).toEqual([])
   })
 })

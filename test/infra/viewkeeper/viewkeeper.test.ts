@@ -1,4 +1,4 @@
-import { type App, CfnParameter, Duration, Fn, Stack, Stage } from 'aws-cdk-lib'
+import { type App, CfnParameter, Duration, Fn, Stack, Stage, TimeZone } from 'aws-cdk-lib'
 import { SlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot'
 import { Peer } from 'aws-cdk-lib/aws-ec2'
 import {
@@ -9,20 +9,22 @@ import {
   Role,
   ServicePrincipal,
 } from 'aws-cdk-lib/aws-iam'
+import { ApplicationLogLevel } from 'aws-cdk-lib/aws-lambda'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { describe, expect, test } from 'vitest'
+import { DatabaseServer } from '../../../infra/database/server.ts'
 import type { ViewkeeperProps } from '../../../infra/props.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 import { eachCase } from '../../support/deep.ts'
-import { instanceIn, ownApp, ownStack, ownVpc, viewkeeperOn } from '../support/own-app.ts'
+import { instanceIn, ownApp, ownStack, ownVpc, serverOf, viewkeeperOn } from '../support/own-app.ts'
 import { everyFunction, functionNames, type Permission, Synthesized } from '../support/synth.ts'
 
 /** Viewkeeper on a server that is there, in a stack of its own in somebody's app. */
 function create(more: Partial<ViewkeeperProps> = {}, stack = new Stack(ownApp(), 'Own'), id = 'Viewkeeper') {
   const props = {
     environmentName: 'test',
-    database: { host: 'db.example.com', peer: Peer.ipv4('203.0.113.7/32') },
+    database: DatabaseServer.fromAttributes({ host: 'db.example.com', peer: Peer.ipv4('203.0.113.7/32') }),
     databaseName: 'shop',
     vpc: ownVpc(stack, `${id}Vpc`),
     loginSecret: new Secret(stack, `${id}Login`),
@@ -39,7 +41,7 @@ describe('props that are not valid are refused, each by its name', () => {
       batchConcurrency: 0,
       logRetention: 31 as number,
       alarmEmail: ['one@example.com'],
-      schedules: { nightly: { at: '9' } },
+      nightlyAt: '9',
       migrationsFolder: '/no/such/folder',
     } as Partial<ViewkeeperProps>
     let message = ''
@@ -56,7 +58,7 @@ describe('props that are not valid are refused, each by its name', () => {
       expect.stringMatching(/^environmentName: must have at most 20 lower-case letters/),
       expect.stringMatching(/^logRetention: must be one of 1, 3, 5/),
       'migrationsFolder: there is no folder /no/such/folder',
-      'schedules.nightly.at: must look like "09:00"',
+      'nightlyAt: must look like "09:00"',
     ])
   })
 
@@ -73,8 +75,8 @@ describe('props that are not valid are refused, each by its name', () => {
       ],
       [
         'a secret for IAM',
-        { authentication: 'iam', loginSecret: secret() },
-        "loginSecret: must be left out with authentication: 'iam'",
+        { iamAuthentication: true, loginSecret: secret() },
+        'loginSecret: must be left out with iamAuthentication',
       ],
       [
         'quiet hours that end as they begin',
@@ -83,7 +85,7 @@ describe('props that are not valid are refused, each by its name', () => {
       ],
       [
         'quiet hours of no time zone',
-        { quiet: { from: '22:00', to: '06:00', timeZone: 'Berlin' } },
+        { quiet: { from: '22:00', to: '06:00', timeZone: TimeZone.of('Berlin') } },
         'quiet.timeZone: must be the IANA name',
       ],
       ['quiet hours of no day', { quiet: { from: '22:00', to: '06:00', days: ['Sat'] } }, 'quiet.days.0: '],
@@ -113,7 +115,19 @@ describe('props that are not valid are refused, each by its name', () => {
         'monitorInterval: must be left out with monitor: false',
       ],
       ['an old name', { monitorEveryMinutes: 5 } as never, 'monitorEveryMinutes: unknown field'],
-      ['a domain of no API', { api: 'none', apiDomain: {} }, "apiDomain: must be left out with api: 'none'"],
+      ['a domain of no API', { api: false, apiDomain: {} }, 'apiDomain: must be left out with api: false'],
+      [
+        'a night of no schedules',
+        { schedules: false, nightlyAt: '02:00' },
+        'nightlyAt: must be left out with schedules: false',
+      ],
+      [
+        'a time zone by its name',
+        { nightlyTimeZone: 'UTC' },
+        'nightlyTimeZone: must be a TimeZone of aws-cdk-lib',
+      ],
+      ['a level that nothing logs at', { logLevel: ApplicationLogLevel.FATAL }, 'logLevel: Invalid option'],
+      ['a number of bytes', { maxShadowSize: 1024 }, 'maxShadowSize: must be a Size of aws-cdk-lib'],
       [
         'a number that only the deploy knows',
         { requestsPerSecond: new CfnParameter(new Stack(), 'Rate', { type: 'Number' }).valueAsNumber },
@@ -124,7 +138,11 @@ describe('props that are not valid are refused, each by its name', () => {
         { environmentName: Fn.importValue('Name') },
         'environmentName: is known to the deploy alone',
       ],
-      ['a user without IAM', { loginUser: 'views' }, "loginUser: is only for authentication: 'iam'"],
+      [
+        'a user without IAM',
+        { loginUser: 'views' },
+        'loginUser: must be left out with iamAuthentication: false',
+      ],
     ],
     { quick: 3 },
   )('%s', (_, wrong, message) => {
@@ -306,7 +324,7 @@ test('what is in another account or region is refused, by its prop', () => {
   const at = (region: string) => ({ env: { account: '123456789012', region } })
   const there = new Stack(app, 'There', at('us-east-1'))
   const vpc = ownVpc(there)
-  const database = instanceIn(there, vpc)
+  const database = serverOf(instanceIn(there, vpc))
   expect(() =>
     create({ database, vpc, databaseName: 'shop' }, new Stack(app, 'Here', at('eu-west-1'))),
   ).toThrow(/database: is in 123456789012\/us-east-1, and the environment in 123456789012\/eu-west-1/)

@@ -211,7 +211,7 @@ describe('what to do is told', () => {
     expect(await refusal(apiOf({ env: 'inside' }))).toMatchObject({
       code: 'InvalidRequest',
       message:
-        "inside has no HTTP API (api: 'none'): with --env, only migrate, drift, adopt and doctor work there.",
+        'inside has no HTTP API (api: false): with --env, only migrate, drift, adopt and doctor work there.',
     })
   })
 

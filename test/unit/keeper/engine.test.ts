@@ -23,7 +23,7 @@ test('the engine loads nothing of AWS, however deep', async () => {
 const databaseUrl = 'postgres://nobody@127.0.0.1:1/none'
 const wrong = { schedules: { nightly: { time: '25:00' } }, batchConcurrency: 0, retentoin: {} } as never
 const mistakes =
-  /^config\.schedules\.nightly\.time: .*\nconfig\.batchConcurrency: .*\nconfig\.retentoin: unknown field: did you mean retention\?$/s
+  /^config\.batchConcurrency: .*\nconfig\.schedules\.nightly\.time: .*\nconfig\.retentoin: unknown field: did you mean retention\?$/s
 
 test('options that are not valid are refused by their fields, at the creation and at the start', async () => {
   await expect(createKeeper({ databaseUrl, config: wrong })).rejects.toMatchObject({

@@ -11,7 +11,7 @@ import { SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { DatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { DatabaseStack } from '../../../../examples/created-database/lib/database-stack.ts'
-import { Viewkeeper } from '../../../../infra/index.ts'
+import { DatabaseServer, Viewkeeper } from '../../../../infra/index.ts'
 import type { AppOptions } from './cdk.ts'
 import { fitForEmulator, synthesizeForEmulator } from './for-emulator.ts'
 import { addPrograms } from './programs.ts'
@@ -33,7 +33,7 @@ const viewkeeper = new Viewkeeper(stack, 'Viewkeeper', {
   certificateAuthority: server.authority,
   adminSecret: secret('Admin', adminSecret),
   loginSecret: secret('Login', loginSecret),
-  ...(made ? { vpc: made.vpc, database: made.database } : found()),
+  ...(made ? { vpc: made.vpc, database: DatabaseServer.fromInstance(made.database) } : found()),
   databaseName: server.databaseName,
   ...environment,
   ...folders,
@@ -53,14 +53,16 @@ function found() {
       privateSubnetIds: ['subnet-0123456789abcdef0'],
       privateSubnetRouteTableIds: ['rtb-0123456789abcdef0'],
     }),
-    database: DatabaseInstance.fromDatabaseInstanceAttributes(stack, 'Database', {
-      instanceIdentifier: 'app',
-      // By its name, not its address: the certificate is for the name.
-      instanceEndpointAddress: server.host,
-      port: server.port,
-      securityGroups: [SecurityGroup.fromSecurityGroupId(stack, 'Group', 'sg-0123456789abcdef0')],
-      instanceResourceId: 'db-ABCDEFGHIJKL01234',
-    }),
+    database: DatabaseServer.fromInstance(
+      DatabaseInstance.fromDatabaseInstanceAttributes(stack, 'Database', {
+        instanceIdentifier: 'app',
+        // By its name, not its address: the certificate is for the name.
+        instanceEndpointAddress: server.host,
+        port: server.port,
+        securityGroups: [SecurityGroup.fromSecurityGroupId(stack, 'Group', 'sg-0123456789abcdef0')],
+        instanceResourceId: 'db-ABCDEFGHIJKL01234',
+      }),
+    ),
   }
 }
 

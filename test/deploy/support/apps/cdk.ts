@@ -58,9 +58,9 @@ export interface AppOptions {
   environment: Pick<
     ViewkeeperProps,
     | 'alarmEmails'
-    | 'schedules'
+    | 'nightly'
     | 'refreshOnDeploy'
-    | 'authentication'
+    | 'iamAuthentication'
     | 'loginUser'
     | 'addSecretsManagerEndpoint'
   >

@@ -11,7 +11,7 @@ import {
 } from 'aws-cdk-lib/aws-rds'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
-import { Viewkeeper } from '../../../../infra/index.ts'
+import { DatabaseServer, Viewkeeper } from '../../../../infra/index.ts'
 import { addressOfEndpoint, fitForEmulator, synthesizeForEmulator, variablesOf } from './for-emulator.ts'
 
 /** What the first hour writes into a file for its app. */
@@ -51,13 +51,13 @@ const database = new DatabaseInstance(stack, 'Database', {
 })
 const views = new Viewkeeper(stack, 'Viewkeeper', {
   environmentName,
-  database,
+  database: DatabaseServer.fromInstance(database),
   databaseName: 'first_hour',
   vpc,
   addSecretsManagerEndpoint: true,
   ...(standIn && { certificateAuthority: standIn.authority }),
   migrationsFolder,
-  schedules: { nightly: { at: nightlyAt, timeZone: 'Etc/UTC' } },
+  nightlyAt,
 })
 const refreshed = new Queue(stack, 'RefreshedEvents', { removalPolicy: RemovalPolicy.DESTROY })
 views.onViewRefreshed('Refreshed', { target: new SqsQueue(refreshed) })

@@ -11,7 +11,7 @@ import {
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
-import { Viewkeeper } from '../../../../infra/index.ts'
+import { DatabaseServer, Viewkeeper } from '../../../../infra/index.ts'
 import { addressOfEndpoint, fitForEmulator, synthesizeForEmulator, variablesOf } from './for-emulator.ts'
 
 /** What the test writes into a file for the app. */
@@ -57,7 +57,7 @@ for (const environmentName of tenants) {
   })
   new Viewkeeper(stack, environmentName, {
     environmentName,
-    database,
+    database: DatabaseServer.fromInstance(database),
     databaseName,
     vpc,
     certificateAuthority: server.authority,
