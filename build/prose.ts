@@ -24,7 +24,7 @@ const pages = [
 const mostWords = 40
 
 /** What all pages of the docs may have together, without code and what the code makes; the changelog and examples do not count. */
-const mostWordsInAll = 33_019
+const mostWordsInAll = 33_076
 
 const countWords = (page: string): number =>
   page

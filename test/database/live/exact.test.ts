@@ -4,6 +4,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
 import { dropLive, makeLive } from '../../../src/slices/plan/live.ts'
 import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
+import { liveViewOf, queryViewOf, quoteName } from '../../../src/sql/names.ts'
 import { emptyTables, updateRows, writeSwitch } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeKept } from '../../support/slices/kept-table.ts'
@@ -195,4 +196,26 @@ test('a live view shows stored rows, or fails, where nobody knows what changed, 
     message: 'Nobody knows which rows of app.daily are as its query makes them now',
     hint: 'Refresh it: viewkeeper refresh app.daily',
   })
+})
+
+test('a live view may have any name, and keys of an enumeration', async () => {
+  const odd = { schema: 'app', name: `O'd %s "$live$" d` }
+  const kept = quoteName(odd)
+  await sql.unsafe(`
+    create type app.kind as enum ('a', 'b'); create table app.things ("k'%" app.kind, n int); insert into app.things values ('a', 1), ('b', 2), (null, 3);
+    ${makeKept(kept, `select "k'%", sum(n) as n from app.things group by 1`)}`)
+  const [ids] = await sql<[{ oid: number; query: number }]>`
+    select ${kept}::regclass::oid::int8 as oid, ${quoteName(queryViewOf(odd))}::regclass::oid::int8 as query`
+  const log = await planLog(sql as never, { ...ids, ...odd }, "k'%")
+  for (const statement of [...makeLog(log), makeLive(log, 'query')]) await sql.unsafe(statement)
+  await refresh({ view: kept }, callOn(database))
+  await sql.unsafe(`update ${kept} set n = -1; update app.things set n = 5 where "k'%" = 'b'`)
+  const live = quoteName(liveViewOf(odd))
+  expect(await sql.unsafe(`select "k'%" as k, n::int from ${live} order by 1`)).toEqual([
+    { k: 'a', n: -1 },
+    { k: 'b', n: 5 },
+    { k: null, n: -1 },
+  ])
+  await sql.unsafe(dropLive(odd))
+  expect(await sql`select to_regclass(${live}) as is`).toEqual([{ is: null }])
 })
