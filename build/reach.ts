@@ -15,7 +15,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/groups.ts': { files: 71, lines: 7264 },
   'src/batch/shadows.ts': { files: 70, lines: 6808 },
   'functions/api.ts': { files: 51, lines: 4948 },
-  'all files': { files: 461, lines: 49862 },
+  'all files': { files: 461, lines: 49888 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }

@@ -9,6 +9,7 @@ create table viewkeeper.definitions (
   comment text,
   grants jsonb not null default '[]',
   owner text, -- the role that is to own the view; null: any owner is right, and the default owns a new view
+  given_by text, -- who owned the view before create-role gave it to viewkeeper_views; uninstall gives it back
   refresh_strategy text not null default 'auto'
     check (refresh_strategy in ('auto', 'regular', 'concurrent', 'swap')),
   checks jsonb not null default '{}', -- what holds for new data before readers see them: checks by name, and queries that return no row

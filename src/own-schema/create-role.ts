@@ -6,7 +6,7 @@ import { examine, type Findings, type Swaps } from '../watch/doctor.ts'
 import { unquoted } from '../words/names.ts'
 import { docsOf, Problem } from '../words/problem.ts'
 import { namesIn, readSchemaSteps } from './apply.ts'
-import { settingUp } from './db/apply-steps.ts'
+import { applySchema, settingUp } from './db/apply-steps.ts'
 import { giveOwnViews, grantMaintain, handOver, readViewsOf } from './db/hand-over.ts'
 import {
   AdministratorWork,
@@ -51,12 +51,13 @@ export interface RoleMade {
 /**
  * Makes the roles of Viewkeeper, or brings them up to date, and grants what the login needs to work on the views of
  * `owners`, as far as this administrator may grant it, but nothing on what belongs to neither the grantee nor ourselves. It hands over what the steps in `folder` made as another role before.
- * What is done, is done in two transactions, each whole or not at all; nothing is done while others have a hand in the schema
+ * What is done, is done in a few transactions, each whole or not at all, the schema first if views are given away, whose owner it records; nothing is done while others have a hand in the schema
  * or the roles (MigrationFailed), nor if the administrator would be locked out (InvalidRequest). Safe to repeat.
  */
 export async function createRole(sql: Sql, folder: URL, request: RoleRequest): Promise<RoleMade> {
   const me = await readCurrentUser(sql)
-  const names = namesIn(await readSchemaSteps(folder))
+  const steps = await readSchemaSteps(folder)
+  const names = namesIn(steps)
   const { login, trusted = [] } = request
   const { work: made, owners } = await settingUp(sql, async (transaction) => {
     const [row] = await transaction.unsafe<[{ found: Obstacle[] }]>(
@@ -69,10 +70,20 @@ export async function createRole(sql: Sql, folder: URL, request: RoleRequest): P
     await makeRoles(transaction, work, request)
     const owners = await joinOwners(transaction, work, request.owners ?? [])
     await handOver(transaction, work, { from: [me, ...trusted], names })
-    if (request.ownViews === 'give') await giveOwnViews(transaction, work, me)
     if (request.ownViews === 'maintain') await grantMaintain(transaction, work, me)
     return { work, owners }
   })
+  if (request.ownViews === 'give') {
+    if (!(await hasRecord(sql)) && (await readViewsOf(sql, me)).length > 0) await applySchema(sql, steps)
+    const { done, refused } = await settingUp(sql, async (transaction) => {
+      const work = await AdministratorWork.in(transaction)
+      await handOver(transaction, work, { from: [me, ...trusted], names })
+      await giveOwnViews(transaction, work, me)
+      return work
+    })
+    made.done.push(...done)
+    made.refused.push(...refused)
+  }
   const isOurs = isOwnedBy(request.owners)
   const swaps: Swaps = new Map()
   const granted = await settingUp(sql, async (transaction) => {
@@ -109,6 +120,13 @@ export async function createRole(sql: Sql, folder: URL, request: RoleRequest): P
     missing: [...new Map(missing.map((fix) => [fix.sql, fix])).values()],
   }
 }
+
+const hasRecord = async (sql: Sql): Promise<boolean> =>
+  (
+    await sql`
+      select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+       where n.nspname = 'viewkeeper' and c.relname = 'definitions'`
+  ).length > 0
 
 /** Refuses to keep the password of a login that is none of ours: whoever made it may know the password. */
 async function insistOnPassword(sql: Sql, { login, password, iam }: RoleRequest): Promise<void> {

@@ -17,7 +17,7 @@ export interface Removal {
 
 /**
  * What was made in this database: its schemas, with the logs of changes and their triggers, and what the roles and `logins` were
- * granted here. Incremental tables stay tables, unless `asViews` makes them materialized views again. What they own goes to the owner in its definition, or else to `heir`, and to no superuser, who would execute its code with all
+ * granted here. Incremental tables stay tables, unless `asViews` makes them materialized views again. What they own goes to the owner in its definition, to who gave it away, or else to `heir`, and to no superuser, who would execute its code with all
  * rights. The roles go if nothing else on the server uses them. Throws DependentsExist if something of others would go with the schemas, unless
  * `dropDependents` says so, and InvalidRequest without a good heir. Changes nothing.
  */
@@ -175,7 +175,7 @@ const remake = ({ table, schema, query, owner, made, told }: IncrementalTable): 
 ]
 
 /**
- * The views that belong to our roles, with the owners that their definitions name, and the incremental tables. An administrator who is no superuser reads them as a member
+ * The views that belong to our roles, with the owners that their definitions name, or that gave them away, and the incremental tables. An administrator who is no superuser reads them as a member
  * of our roles, and undoes that. A schema `viewkeeper` of somebody else may execute anything, and is not read.
  */
 const readRecord = (
@@ -196,7 +196,10 @@ const readRecord = (
         join pg_catalog.pg_class c on c.relnamespace = n.oid and (c.relname = d.name and c.relkind in ('m', 'r')
                                       or c.relname = d.name || '_query' and c.relkind = 'v' and d.storage = 'table')
         join pg_catalog.pg_roles o on o.oid = c.relowner and quote_ident(o.rolname) in (select jsonb_array_elements_text(${sql.json(roles)}))
-        join pg_catalog.pg_roles r on r.rolname = d.owner and not r.rolsuper and quote_ident(r.rolname) not in (select jsonb_array_elements_text(${sql.json(roles)}))
+       cross join lateral (
+         select rolname from pg_catalog.pg_roles r
+          where r.rolname in (d.owner, d.given_by) and not r.rolsuper and quote_ident(r.rolname) not in (select jsonb_array_elements_text(${sql.json(roles)}))
+          order by r.rolname = d.owner desc nulls last limit 1) r
        cross join lateral pg_catalog.pg_identify_object('pg_class'::regclass, c.oid, 0) i
        where d.removed_at is null order by 1`
     return { given: [...given], tables: [...(await readTables(part, roles))] }

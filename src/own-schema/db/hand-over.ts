@@ -1,3 +1,4 @@
+import { noteGiver } from '../../record/definitions/discovered.ts'
 import type { Sql } from '../../server/database.ts'
 import { literal, logSchema } from '../../sql/names.ts'
 import { type AdministratorWork, ownerRole, viewsRole } from './role.ts'
@@ -59,9 +60,10 @@ export async function handOver(
   })
 }
 
-/** Gives the views of the role that we are to `viewkeeper_views`, of which we become a member. */
+/** Gives the views of the role that we are to `viewkeeper_views`, of which we become a member. The record says whose they were. */
 export async function giveOwnViews(sql: Sql, work: AdministratorWork, me: string): Promise<void> {
   await work.member(viewsRole, me)
+  if ((await readViewsOf(sql, me)).length > 0) await work.actingAs(ownerRole, () => noteGiver(sql, me))
   await giveViews(sql, work, me)
 }
 

@@ -47,7 +47,7 @@ export const asDiscovered = `${fields.map((field) => `${columnOf(field)} = defau
  * Reuses a removed definition, which belonged to another view of that name: the definition becomes a
  * discovered one.
  */
-export const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null`
+export const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null, given_by = null`
 
 /** What the definition of a view supplies; undefined if there is none. */
 export async function findDefaults(

@@ -33,6 +33,14 @@ export async function discoverDefinitions(sql: Sql): Promise<boolean> {
   return count > 0
 }
 
+/** Notes whose the views of a role were, before it gives them away. */
+export async function noteGiver(sql: Sql, giver: string): Promise<void> {
+  await discoverDefinitions(sql)
+  await sql`
+    update viewkeeper.definitions d set given_by = ${giver} from pg_catalog.pg_matviews v
+     where v.schemaname = d.schema_name and v.matviewname = d.name and v.matviewowner = ${giver} and d.removed_at is null`
+}
+
 /**
  * Leaves the discovered views to pg_cron that its jobs in this database refresh, as `schedule: 'none'` does, and takes those back
  * that they refresh no more. The login sees its own jobs, and those of the owners of views as which it may act. Only a command of

@@ -159,6 +159,42 @@ describe('what others have', () => {
     ])
   })
 
+  test.each(['before', 'after'])(
+    'was given away %s the schema was made, and goes back to who gave it, also under another name',
+    async (when) => {
+      const rds = await fresh()
+      await oneRoleDatabase(rds, 'master')
+      const request = { login: 'keeper_app', password: 'hunter2', owners: ['nobody'], ownViews: null }
+      const make = (more: object) =>
+        rds
+          .as('master')
+          .database.withConnection((sql) => createRole(sql, schemaFolder, { ...request, ...more }))
+      if (when === 'after') {
+        await make({})
+        await migrate(rds.as('keeper_app').database, schemaFolder)
+      }
+      await make({ owners: null, ownViews: 'give' })
+      await migrate(rds.as('keeper_app').database, schemaFolder)
+      const owners = async () => {
+        const views = await rds.sql<{ name: string; owner: string }[]>`
+          select matviewname as name, matviewowner as owner from pg_matviews`
+        return Object.fromEntries(views.map(({ name, owner }) => [name, owner]))
+      }
+      expect(await owners()).toEqual({ sales: 'viewkeeper_views', days: 'viewkeeper_views' })
+      expect(
+        await rds.sql`select distinct nspowner::regrole::text as owner from pg_namespace where nspname = 'viewkeeper'`,
+      ).toEqual([{ owner: 'viewkeeper' }])
+      await rds.sql.unsafe(`
+      create role alice; grant alice to master with admin option; grant usage, create on schema shop to alice;
+      create materialized view shop.ours as select 1 as id; alter materialized view shop.ours owner to viewkeeper_views;
+      drop view shop.best; alter materialized view shop.sales rename to sold`)
+      await updateRows(rds.sql, 'definitions', { view: 'shop.sales' }, { name: 'sold' })
+      const statements = (await plan(rds, { giveTo: 'alice' })).statements
+      await rds.as('master').database.withConnection((sql) => sql.unsafe(statements.join(';')))
+      expect(await owners()).toEqual({ sold: 'master', days: 'master', ours: 'alice' })
+    },
+  )
+
   test('is executed as its owner alone when incremental tables become materialized views', async () => {
     const rds = await used()
     await rds.sql.unsafe(`
