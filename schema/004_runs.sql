@@ -204,6 +204,18 @@ begin atomic
   select jsonb_build_object('what', string_agg(what, ' in ' order by nr), 'hint', (array_agg(hint order by nr desc))[1]) from refusers having count(*) > 0;
 end;
 
+-- The functions in PL/pgSQL that the context of an error names, each with its line: the rest of it may hold whole statements, and so rows.
+-- The envelope of a batch's connection is a function, too.
+create function viewkeeper.places_in(context text) returns text
+language sql stable
+begin atomic
+  select string_agg(translate(f.name, E'\n\r', '  ') || ' line ' || c.place[2], E'\n' order by c.at)
+    from regexp_matches(translate(context, '"', ''), '^PL/pgSQL \S+ (.*?\)) \S+ (\d+) ', 'gn') with ordinality as c(place, at)
+    join (select p.oid::regprocedure::text as name, p.proname || substr(p.oid::regprocedure::text, position('(' in p.oid::regprocedure::text)) as bare
+            from pg_proc p join pg_language l on l.oid = p.prolang where l.lanname = 'plpgsql' and p.pronamespace <> pg_my_temp_schema()) f
+      on c.place[1] in (translate(f.name, '"', ''), translate(f.bare, '"', ''));
+end;
+
 -- What refused rows with a key that was there, of slices that were asked for.
 create function viewkeeper.refuser_beside() returns jsonb
 language sql immutable

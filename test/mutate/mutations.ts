@@ -99,8 +99,8 @@ export const mutations: Mutation[] = [
   {
     breaks: 'the detail of an error that may quote rows is not kept',
     file: 'src/record/envelope/record-failure.sql',
-    text: 'case when not quotes_rows then nullif(translate(det',
-    becomes: 'case when true then nullif(translate(det',
+    text: "'detail', case when not quotes_rows then nullif(det",
+    becomes: "'detail', case when true then nullif(det",
     project: 'database',
     tests: 'run/record/no-row-data',
     named: 'a regular refresh',

@@ -62,7 +62,7 @@ export const maintenance: Requirement = {
   ...owned(),
   given: 'v.inherits or v.maintains',
   instead: `case when ${isAtLeast(17)}
-      then format('or, without swap, %s has to run:%s  grant maintain on %s to %s;', ${unbroken('v.relowner::regrole::text')}, chr(10), ${unbroken('v.name::text')}, ${unbroken('asked.oid::regrole::text')}) end`,
+      then format('or, without swap, %s has to run:%s  grant maintain on %s to %s;', v.relowner::regrole, chr(10), ${unbroken('v.name::text')}, asked.oid::regrole) end`,
 }
 
 /** To look into the schema: the view's owner, or a role `to` that has not the rights of the owner. */

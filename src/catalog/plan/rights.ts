@@ -225,10 +225,10 @@ obstacles as materialized (
   select row_number() over (order by o.at, o.because) as at, ${unbroken('o.because')} as because, o.fix
     from (select distinct on (${eachOnce}) * from found l order by ${eachOnce}, l.at) o),
 fixes as materialized (
-  select min(o.at) as at, ${unbroken("o.fix ->> 'sql'")} as sql, o.fix ->> 'instead' as instead,
-         ${unbroken(`case when o.fix ->> 'sql' ~ '${onObject.source}' then coalesce(o.fix -> 'by' ->> 0, 'a superuser') || ' decides whether to run:'
-           else (select string_agg(b, ' or ') || ' has to run:' from jsonb_array_elements_text((o.fix -> 'by') || '["a superuser"]') b) end`)} as givers
-    from obstacles o where o.fix ->> 'sql' is not null group by 2, 3, 4),
+  select min(o.at) as at, o.fix ->> 'sql' as sql, o.fix ->> 'instead' as instead,
+         case when o.fix ->> 'sql' ~ '${onObject.source}' then coalesce(o.fix -> 'by' ->> 0, 'a superuser') || ' decides whether to run:'
+           else (select string_agg(b, ' or ') || ' has to run:' from jsonb_array_elements_text((o.fix -> 'by') || '["a superuser"]') b) end as givers
+    from obstacles o where (o.fix ->> 'sql') || (o.fix ->> 'by') !~ '[\\n\\r]|\\\\[nr]' group by 2, 3, 4),
 givers as materialized (
   select min(f.at) as at, concat(chr(10), chr(10), f.givers, string_agg(concat(chr(10), '  ', f.sql), '' order by f.at),
                                  string_agg(distinct chr(10) || f.instead, '')) as text

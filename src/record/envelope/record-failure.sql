@@ -43,13 +43,14 @@ for try in 1..2 loop
                                      where m ->> 'schema' = r.schema_name and m ->> 'name' = r.view_name) end,
            idempotency_key = case when failures::jsonb -> 'retried' ? why then null else r.idempotency_key end,
            meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_build_object('attempts', tries)),
-           error = (select jsonb_object_agg(key, case when length(value) <= 2000 then value
+           error = (select jsonb_object_agg(key, case when length(value) <= 2000 then
+                             -- Names and messages of others break no line: whoever is to type a line reads ours.
+                             case when key in ('message', 'detail') and failure is null then translate(value, E'\n\r', '; ') else value end
                              else left(value, 2000) || format('... (cut: %s characters)', length(value)) end)
              from jsonb_each_text(jsonb_build_object(
              'class', why,
              'sqlstate', case when failure is null then st end,
-             -- Names and messages of others stay on the line on which they are: whoever is to type a line reads ours.
-             'message', translate(case when statement ? 'view' and not (why = 'LockTimeout' and failure is null) then (statement ->> 'view') || ': ' else '' end
+             'message', case when statement ? 'view' and not (why = 'LockTimeout' and failure is null) then (statement ->> 'view') || ': ' else '' end
                || case when why = 'StatementTimeout' then viewkeeper.timed_out(statement_limit, statement ->> 'phase', r.meta #>> '{request,timeoutSeconds}',
                   (select u.ms from viewkeeper.usual_duration(r.definition_id, r.id) u))
                 when why = 'LockTimeout' and failure is null
@@ -57,8 +58,8 @@ for try in 1..2 loop
                 when quotes_rows
                 then coalesce(case when lacking is not null then 'out of locks' end, standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2))
                   || coalesce(' in index ' || violated, ' in ' || (refused ->> 'what'), ' ' || (unfound ->> 'what'), '')
-                else msg end, E'\n\r', '  '),
-             'detail', case when not quotes_rows then nullif(translate(det, E'\n\r', '; '), '') end,
+                else msg end,
+             'detail', case when not quotes_rows then nullif(det, '') end,
              'hint', nullif(concat_ws(' ', translate(case when refused is not null then refused ->> 'hint'
                when violated is not null
                  then 'The query returns rows that are equal in these columns. Change the query so that it returns one of them, or drop the index.'
@@ -70,16 +71,8 @@ for try in 1..2 loop
                when why = 'CatalogChanged' and st = '2BP01' then 'It was made in the last moment. Nothing was exchanged: refresh again.'
                when why = 'LockTimeout' and failure is null then coalesce(holders ->> 'advice', 'By now nobody holds a lock on the view, or on what it reads, that is in the way: try again.')
                when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
-               when not quotes_rows then nullif(hnt, '') end, E'\n\r', '  '), case when coalesce(refused, unfound) is null and not raised then obstacles ->> st end), ''),
-             'context', nullif(concat_ws(E'\n', 'event trigger ' || triggers, (
-               -- Function and line only: the rest of the context may hold whole statements, and so rows.
-               select string_agg(translate(f.name, E'\n\r', '  ') || ' line ' || c.place[2], E'\n' order by c.at)
-                 from regexp_matches(ctx, '^PL/pgSQL \S+ (.*?\)) \S+ (\d+) ', 'gn') with ordinality as c(place, at)
-                 join (select p.oid::regprocedure::text as name, translate(p.proname || substr(p.oid::regprocedure::text, position('(' in p.oid::regprocedure::text)), '"', '') as bare
-                         from pg_proc p join pg_language l on l.oid = p.prolang
-                        -- The envelope of a batch's connection is a function, too.
-                        where l.lanname = 'plpgsql' and p.pronamespace <> pg_my_temp_schema()) f
-                   on translate(c.place[1], '"', '') in (translate(f.name, '"', ''), f.bare))), ''))) where value is not null)
+               when not quotes_rows then nullif(hnt, '') end, case when failure is null then E'\n\r' else '' end, '  '), case when coalesce(refused, unfound) is null and not raised then obstacles ->> st end), ''),
+             'context', nullif(concat_ws(E'\n', 'event trigger ' || triggers, viewkeeper.places_in(ctx)), ''))) where value is not null)
       from (select failures::jsonb -> 'texts' as texts) standard
      where (r.id = run or r.group_run_id = run) and r.backend_pid = pg_backend_pid() and r.backend_start = me_since
        and r.status in ('running');

@@ -59,6 +59,7 @@ describe('what a migration writes down', () => {
     await migrateUp(migrateCall(database), await frozen.read())
     expect(inFields(await definitionOf('full'))).toEqual({
       ...full,
+      givenBy: null,
       pausedAt: null,
       source: 'authored',
       removedAt: null,

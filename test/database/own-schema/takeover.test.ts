@@ -205,7 +205,7 @@ describe('schema viewkeeper, which is ours', () => {
     'everybody: execute, viewkeeper: all':
       'age_of as_of behind_logs changed executes_text expect_anew filling find_last_ends first_run_since followed_log has_turn ' +
       'has_waited hiding horizon inputs insist_on_owner is_awaited is_fresh is_unneeded keep_ages kept ' +
-      'last_success live lock_read log_of log_proof log_tells lost mend_ends more_time newer not_exact not_fresh note_planner noted reached reads refuser_beside refuser_of require_fresh restored room_of seen timed_out unchanged unused_log ' +
+      'last_success live lock_read log_of log_proof log_tells lost mend_ends more_time newer not_exact not_fresh note_planner noted places_in reached reads refuser_beside refuser_of require_fresh restored room_of seen timed_out unchanged unused_log ' +
       'usual_duration view_metrics world',
   }
 

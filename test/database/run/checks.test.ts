@@ -101,7 +101,9 @@ describe('a check that finds rows', () => {
       { name: 'notEmpty', rows: 0, ms: expect.any(Number) },
       { name: 'notNull(day)', rows: 0, ms: expect.any(Number) },
     ]
-    const recorded = answered.parse(JSON.parse(JSON.stringify(shown(await getRun(database, Number(runId))))))
+    const recorded = answered.parse(
+      JSON.parse(JSON.stringify(await shown(await getRun(database, Number(runId))))),
+    )
     expect(recorded).toMatchObject({ status: 'success', checks })
     const [{ checksMs } = {}] = await getMetrics(database, { view: `${schema}.v`, windowSeconds: 3600 })
     expect(checksMs).toBe(Math.round(recorded.checks!.reduce((sum, { ms }) => sum + ms, 0)))
@@ -511,7 +513,9 @@ describe('check differs', () => {
       strategy: 'swap',
       because: expect.stringContaining('check "differs"'),
     })
-    const recorded = answered.parse(JSON.parse(JSON.stringify(shown(await getRun(database, Number(runId))))))
+    const recorded = answered.parse(
+      JSON.parse(JSON.stringify(await shown(await getRun(database, Number(runId))))),
+    )
     const counted = { before: 100, after: 102, added: 2, gone: 0, changed: 3 }
     expect(recorded).toMatchObject({
       status: 'success',
@@ -533,7 +537,9 @@ describe('check differs', () => {
     })
     await define(sql, 'huge.v', { checks: { ...differs, severity: { differs: 'warn' } } })
     const { runId } = await run('huge.v')
-    const recorded = answered.parse(JSON.parse(JSON.stringify(shown(await getRun(database, Number(runId))))))
+    const recorded = answered.parse(
+      JSON.parse(JSON.stringify(await shown(await getRun(database, Number(runId))))),
+    )
     expect(toldChecks(recorded)[0]?.[1]).toMatch(/^about 12,000,000 rows: too many to be compared, /)
   })
 

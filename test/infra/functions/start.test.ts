@@ -114,9 +114,9 @@ test.each(connecting)('to log in with a token, %s loads at most 95 kB, no AWS SD
 })
 
 const usual = ['refresh', 'batch', 'monitor']
-test.each(usual)('until it is logged in, %s loads at most 93.4 kB, 143.1 with a secret', (name) => {
-  expect(loaded(name, [connection, token]).kilobytes).toBeLessThan(93.4)
-  expect(loaded(name, [connection, secrets]).kilobytes).toBeLessThan(143.1)
+test.each(usual)('until it is logged in, %s loads at most 93.7 kB, 143.4 with a secret', (name) => {
+  expect(loaded(name, [connection, token]).kilobytes).toBeLessThan(93.7)
+  expect(loaded(name, [connection, secrets]).kilobytes).toBeLessThan(143.4)
 })
 
 test('a refresh loads what only a swap needs when it may swap', () => {
@@ -145,10 +145,10 @@ test.each([
     /^src\/(migrate\/(apply-migrations|migration-failures|plan-change)|record\/envelope\/text)\.ts$/,
   ],
 ])(
-  'a call of %s loads at most 115 kB with a token, and what it seldom needs only then',
+  'a call of %s loads at most 115.8 kB with a token, and what it seldom needs only then',
   (name, handler, seldom) => {
     const { kilobytes, sources } = loaded(name, [connection, token, handler])
-    expect(kilobytes).toBeLessThan(115)
+    expect(kilobytes).toBeLessThan(115.8)
     expect(sources).toContain(handler)
     expect(sources.filter((source) => seldom.test(source))).toEqual([])
     const all = Object.values(built.get(name)!.outputs).flatMap(({ inputs }) => Object.keys(inputs))
