@@ -25,7 +25,7 @@ export function frozenLog(
   return {
     make: text(
       `${made}${name}\n-- Its refreshes compute only the slices of ${displayPart(log.by)} that this tells.${live ? `\n-- Whoever may read it may read its live view: ${JSON.stringify(grants)}` : ''}`,
-      [...makeLog(log), ...(live ? [makeLive(log, live)] : [])],
+      live ? [dropLive(log.view), ...makeLog(log), makeLive(log, live)] : makeLog(log),
     ),
     drop: text(`${dropped}${name}`, [...(live ? [dropLive(log.view)] : []), dropLog(log.view)]),
   }

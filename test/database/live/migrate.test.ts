@@ -89,6 +89,9 @@ describe('a live view', () => {
     expect(await differences(daily(query))).toEqual([])
     await insistOnExact()
     expect(await frozen(into, [daily(query)])).toBeUndefined()
+    // As after a restore of the schemas alone.
+    await sql.unsafe((await into.read())[1]!.up.text)
+    expect(await named()).toEqual(all)
     await down(into, 1)
     expect(await named()).toEqual(['daily', 'daily_query', 'orders'])
     await up(into)
