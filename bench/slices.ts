@@ -21,7 +21,7 @@ const touched = [
   { days: 900, percent: '90 %', goal: 1.3 },
 ]
 
-/** Measures refreshes that compute only what changed, and what the log of changes costs writers. */
+/** Measures refreshes that compute only what changed, and what the change log costs writers. */
 export const measureSlices = (): Promise<Row[]> =>
   withServer(async (server) => {
     console.error('bench: refreshes by slices over 2,000,000 rows, about ten minutes')
@@ -57,8 +57,8 @@ export const measureSlices = (): Promise<Row[]> =>
             title: `PostgreSQL ${server.version}, a view of ${count} rows over 2,000,000, changes in ${percent} of its slices`,
           },
           compare('whole, by swap', whole),
-          compare('a kept table, by its log', kept, { to: whole, goal }),
-          compare('a kept table, all rows by difference', differing, { to: whole, goal: 2.2 }),
+          compare('an incremental table, by its log', kept, { to: whole, goal }),
+          compare('an incremental table, all rows by difference', differing, { to: whole, goal: 2.2 }),
           compare('a table, by hand', byHand, { to: whole }),
         )
       }
@@ -70,7 +70,7 @@ export const measureSlices = (): Promise<Row[]> =>
 const query = (customers: number) =>
   `select day, customer % ${customers} as customer, count(*) as orders, sum(amount) as amount, count(distinct note) as notes from bench.orders group by 1, 2`
 
-/** A view, the same as kept tables, of which one has a log, and a table with its rows. */
+/** A view, the same as incremental tables, of which one has a log, and a table with its rows. */
 async function makeViews(sql: Sql, customers: number): Promise<void> {
   await sql.unsafe(`
     drop schema if exists bench cascade; create schema bench;
@@ -125,7 +125,7 @@ async function measureJoined(server: BenchServer, count: string, customers: numb
       title: `PostgreSQL ${server.version}, a view of ${count} rows over 2,000,000 joined with ${products.toLocaleString('en')}, changes in 0.1 % of these`,
     },
     compare('whole, by swap', whole),
-    compare('a kept table, by its log', kept, { to: whole, goal: 0.03 }),
+    compare('an incremental table, by its log', kept, { to: whole, goal: 0.03 }),
   ]
 }
 

@@ -7,15 +7,15 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 44, lines: 4005 },
+  'src/run/refresh.ts': { files: 44, lines: 4008 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 52, lines: 5117 },
-  'src/batch/advance.ts': { files: 69, lines: 6654 },
+  'src/run/plan-swap.ts': { files: 52, lines: 5120 },
+  'src/batch/advance.ts': { files: 69, lines: 6657 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 71, lines: 7264 },
-  'src/batch/shadows.ts': { files: 70, lines: 6808 },
-  'functions/api.ts': { files: 51, lines: 4948 },
-  'all files': { files: 461, lines: 49888 },
+  'src/batch/groups.ts': { files: 71, lines: 7267 },
+  'src/batch/shadows.ts': { files: 70, lines: 6811 },
+  'functions/api.ts': { files: 51, lines: 4951 },
+  'all files': { files: 461, lines: 49891 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }

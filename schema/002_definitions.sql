@@ -34,9 +34,9 @@ create table viewkeeper.definitions (
   skip_unchanged boolean,
   in_all boolean not null default true, -- whether a batch of all views includes it
   -- By which column refreshes compute only the slices that changed, and wholeEvery: how often all rows, by default once a day. Null: all rows each
-  -- time, unless somebody has made a log of changes.
+  -- time, unless somebody has made a change log.
   slices jsonb,
-  storage text not null default 'materialized view' check (storage in ('materialized view', 'table')), -- table: a kept table
+  storage text not null default 'materialized view' check (storage in ('materialized view', 'table')), -- table: an incremental table
   paused_at timestamptz,
   source text not null check (source in ('authored', 'discovered')),
   removed_at timestamptz,
@@ -45,7 +45,7 @@ create table viewkeeper.definitions (
   updated_at timestamptz not null default clock_timestamp(),
   unique (schema_name, name),
   check ((schedule is null or schedule = 'none') = (time_zone is null)),
-  -- Below a minute, a log of changes says when something is to be done.
+  -- Below a minute, a change log says when something is to be done.
   check (target_lag_seconds >= case when storage = 'table' and slices is not null then 1 else 60 end)
 );
 comment on table viewkeeper.definitions is 'What Viewkeeper knows about a materialized view: one row for each view, authored or discovered.';

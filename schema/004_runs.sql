@@ -173,7 +173,7 @@ begin atomic
     from pg_database d join known usual on usual.oid = d.dattablespace where d.datname = current_database();
 end;
 
--- Which constraint or trigger of others refused the rows of a kept table, as JSON: `what` in words after "check violation in", and a `hint`. Null: none. The
+-- Which constraint or trigger of others refused the rows of an incremental table, as JSON: `what` in words after "check violation in", and a `hint`. Null: none. The
 -- names are those of the error, which may be row data, so only names that the catalog has too are told.
 create function viewkeeper.refuser_of(relation text, sqlstate text, at_schema text, at_table text, at_column text, at_constraint text, context text) returns jsonb
 language sql stable

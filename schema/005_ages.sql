@@ -1,6 +1,6 @@
 -- How old the data of each view are.
 
--- The kept tables, and the plain views with their queries. Their mark is a comment, which only the owner of both can put there.
+-- The incremental tables, and the plain views with their queries. Their mark is a comment, which only the owner of both can put there.
 create function viewkeeper.kept() returns table (relation oid, query oid)
 language sql stable
 begin atomic
@@ -20,7 +20,7 @@ begin atomic
    where c.oid = relation and d.datname = current_database();
 end;
 
--- The materialized views and kept tables that there are, and what identifies the data of each. `query`: what has the query. Every role may ask this.
+-- The materialized views and incremental tables that there are, and what identifies the data of each. `query`: what has the query. Every role may ask this.
 create function viewkeeper.live()
 returns table (relation oid, schema oid, schema_name name, name name, is_populated boolean, query oid, touched text, filling text)
 language sql stable

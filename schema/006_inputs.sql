@@ -188,7 +188,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    order by o.identity is null, x.key limit 1
 $$;
 
--- The table of a view's log of changes with this number: `logName` of src/sql/names.ts. Null: there is none.
+-- The table of a view's change log with this number: `logName` of src/sql/names.ts. Null: there is none.
 create function viewkeeper.log_of(schema_name text, name text, part integer) returns regclass
 language sql stable
 return to_regclass(format('viewkeeper_logs.%I', concat(replace(replace(schema_name, '~', '~~'), '.', '~.'), '.', name, '_', part)));
@@ -200,7 +200,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
    where meta #> '{response,computes,unused}' is not null
 $$;
 
--- The kept tables with a target lag below so many seconds whose logs of changes have rows, if a refresh may begin now: not while the last one goes
+-- The incremental tables with a target lag below so many seconds whose change logs have rows, if a refresh may begin now: not while the last one goes
 -- on, nor for as long as it took if that keeps no such lag anyway, nor before the minimum interval is over. One that is paused, or has failed, or
 -- whose log is not used, is left to the looks of the monitor. Nothing of an owner of a log is executed. The planner would execute expressions of
 -- indexes, statistics, constraints and partitions: a log that has any of these is not asked, and the lock, which is let go at once and in no writer's
@@ -273,7 +273,7 @@ begin
   end loop;
 end $$;
 
--- What a kept table with a target lag has of its log: whether that is unused or not there; an owner of a part of it whom the role that asks would
+-- What an incremental table with a target lag has of its log: whether that is unused or not there; an owner of a part of it whom the role that asks would
 -- have to inherit from, to lock it; and what half of the refreshes that followed it lately took at least, if there were three.
 create function viewkeeper.followed_log(definition integer) returns jsonb
 language sql stable set search_path = pg_catalog, pg_temp as $$

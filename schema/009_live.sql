@@ -1,6 +1,6 @@
 -- Views that are exact at each read: the stored rows of the slices that no change has touched, and the query for those that one has.
 
--- A mark of what the proof of a log of changes reads and that is not in the world of its table. Null if a foreign table inherits from another table: then
+-- A mark of what the proof of a change log reads and that is not in the world of its table. Null if a foreign table inherits from another table: then
 -- each proof looks who may write what through which parent.
 create function viewkeeper.log_proof(relation oid, query oid, logs oid[]) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off as $$
@@ -24,7 +24,7 @@ begin
     from pg_class c where c.oid = relation);
 end $$;
 
--- Whether the log of changes of a table tells, in the snapshot of the statement that asks, which of its slices are not as `queried` makes them: it is as the last
+-- Whether the change log of a table tells, in the snapshot of the statement that asks, which of its slices are not as `queried` makes them: it is as the last
 -- refresh on record left it, and nothing has changed but rows of tables, no setting of this session either. Whoever may read a live view asks; he is told no
 -- more than that. False to a serializable transaction, which would conflict with each
 -- writer of the log; and while a trigger is executed, as the statement that fired it may not have noted its rows yet.

@@ -2,7 +2,13 @@ export { type AuthoredView, defineView } from './authored/define-view.ts'
 export type { GrantInput, IndexInput, QueryInput } from './authored/inputs.ts'
 export type { ViewInput } from './authored/view-input.ts'
 export type { Checks, CommonChecks } from './catalog/plan/checks.ts'
-export type { LiveDefinition, SlicesDefinition, Strategy, ViewStorage } from './catalog/plan/definition.ts'
+export type {
+  LiveDefinition,
+  LiveOtherwise,
+  SlicesDefinition,
+  Strategy,
+  ViewStorage,
+} from './catalog/plan/definition.ts'
 export { type Config, defineConfig, type EnvironmentConfig } from './config/config.ts'
 export type { KeeperConfig } from './config/fields.ts'
 export type {

@@ -400,7 +400,7 @@ export interface Result {
       compared?: number
       /** How many of these were wrong. */
       wrong?: number
-      /** If a log of changes told what to compute: by which column. */
+      /** If a change log told what to compute: by which column. */
       by?: string
       /** A mark of what else the rows depend on. */
       shape?: string
@@ -411,7 +411,7 @@ export interface Result {
       /** In a batch: the snapshot whose changes leave the log when the view is exchanged. */
       read?: string
     }
-    /** What the refresh of a kept table computes: `because` says it in words. */
+    /** What the refresh of an incremental table computes: `because` says it in words. */
     computes?: {
       mode: 'range' | 'touched' | 'all'
       /** The column of its slices. Absent: it computes all rows. */
@@ -422,13 +422,13 @@ export interface Result {
       joined?: boolean
       /** How long all slices took, in milliseconds. */
       wholeMs?: number | null
-      /** Why all slices are computed although there is a log of changes. */
+      /** Why all slices are computed although there is a change log. */
       because?: {
         code: 'due' | 'wrong' | 'outOfRange' | 'notRead' | 'altered' | 'newLog' | 'zone' | 'changed'
       }
       /** Whether slices that no change has touched are compared. */
       compares?: boolean
-      /** Why its log of changes is not used, and the OID of the log. */
+      /** Why its change log is not used, and the OID of the log. */
       unused?: {
         because: string
         log: number | null
@@ -544,7 +544,7 @@ export interface RunResult {
       compared?: number
       /** How many of these were wrong. */
       wrong?: number
-      /** If a log of changes told what to compute: by which column. */
+      /** If a change log told what to compute: by which column. */
       by?: string
       /** A mark of what else the rows depend on. */
       shape?: string
@@ -555,7 +555,7 @@ export interface RunResult {
       /** In a batch: the snapshot whose changes leave the log when the view is exchanged. */
       read?: string
     }
-    /** What the refresh of a kept table computes: `because` says it in words. */
+    /** What the refresh of an incremental table computes: `because` says it in words. */
     computes?: {
       mode: 'range' | 'touched' | 'all'
       /** The column of its slices. Absent: it computes all rows. */
@@ -566,13 +566,13 @@ export interface RunResult {
       joined?: boolean
       /** How long all slices took, in milliseconds. */
       wholeMs?: number | null
-      /** Why all slices are computed although there is a log of changes. */
+      /** Why all slices are computed although there is a change log. */
       because?: {
         code: 'due' | 'wrong' | 'outOfRange' | 'notRead' | 'altered' | 'newLog' | 'zone' | 'changed'
       }
       /** Whether slices that no change has touched are compared. */
       compares?: boolean
-      /** Why its log of changes is not used, and the OID of the log. */
+      /** Why its change log is not used, and the OID of the log. */
       unused?: {
         because: string
         log: number | null
@@ -824,9 +824,9 @@ export interface ViewDetails {
     unique: boolean
     definition: string | null
   }[]
-  /** The room on disk of its log of changes; null if it has none. */
+  /** The room on disk of its change log; null if it has none. */
   logBytes?: number | null
-  /** Why its log of changes is not used, or that nothing checks it; null if neither is so. */
+  /** Why its change log is not used, or that nothing checks it; null if neither is so. */
   logNote?: string | null
   recentRuns: Run[]
 }

@@ -44,7 +44,7 @@ export const promMetrics = {
   viewkeeper_view_last_run_duration_seconds: ['gauge', 'How long the last run of the view took.', ['view']],
   viewkeeper_view_log_rows: [
     'gauge',
-    'About how many rows the log of changes of the view has, which no refresh has read.',
+    'About how many rows the change log of the view has, which no refresh has read.',
     ['view'],
   ],
   viewkeeper_view_slices: ['gauge', 'About how many slices the view has.', ['view']],

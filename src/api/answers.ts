@@ -77,7 +77,7 @@ export const result = named(
               'If all were computed although a log told which: how many no change had touched, and were compared.',
             ),
           wrong: int.optional().describe('How many of these were wrong.'),
-          by: text.optional().describe('If a log of changes told what to compute: by which column.'),
+          by: text.optional().describe('If a change log told what to compute: by which column.'),
           shape: text.optional().describe('A mark of what else the rows depend on.'),
           wholeAt: text.optional().describe('When all rows were computed last.'),
           wholeMs: int
@@ -100,15 +100,15 @@ export const result = named(
           because: z
             .looseObject({ code: z.enum(whyAllCodes) })
             .optional()
-            .describe('Why all slices are computed although there is a log of changes.'),
+            .describe('Why all slices are computed although there is a change log.'),
           compares: boolean.optional().describe('Whether slices that no change has touched are compared.'),
           unused: z
             .object({ because: text, log: int.nullable() })
             .optional()
-            .describe('Why its log of changes is not used, and the OID of the log.'),
+            .describe('Why its change log is not used, and the OID of the log.'),
         })
         .optional()
-        .describe('What the refresh of a kept table computes: `because` says it in words.'),
+        .describe('What the refresh of an incremental table computes: `because` says it in words.'),
       ...rowCounts,
       durationMs: milliseconds,
     }),
@@ -374,10 +374,10 @@ export const viewDetails = named('ViewDetails', null, {
   comment: textOrNull,
   sql: textOrNull.describe('Null while a running refresh blocks reading it.'),
   indexes: z.array(z.object({ name: text, unique: boolean, definition: textOrNull })),
-  logBytes: count.optional().describe('The room on disk of its log of changes; null if it has none.'),
+  logBytes: count.optional().describe('The room on disk of its change log; null if it has none.'),
   logNote: textOrNull
     .optional()
-    .describe('Why its log of changes is not used, or that nothing checks it; null if neither is so.'),
+    .describe('Why its change log is not used, or that nothing checks it; null if neither is so.'),
   recentRuns: z.array(run),
 })
 

@@ -134,7 +134,7 @@ function checkSchedule({ input }: AuthoredView, report: ViewReport): void {
   refuse(
     targetLagSeconds < shortestWithoutLog && !hasLog,
     'targetLagSeconds',
-    `must be at least ${shortestWithoutLog}: a shorter lag needs a log of changes, of a kept table. Write storage: 'table' and slices: { by: '…' }, too`,
+    `must be at least ${shortestWithoutLog}: a shorter lag needs a change log, of an incremental table. Write storage: 'table' and slices: { by: '…' }, too`,
   )
   refuse(
     isTimed,
@@ -153,7 +153,7 @@ function checkSchedule({ input }: AuthoredView, report: ViewReport): void {
   )
 }
 
-/** The shortest target lag of a view that has no log of changes. */
+/** The shortest target lag of a view that has no change log. */
 const shortestWithoutLog = 60
 
 function checkDependencies(
@@ -190,7 +190,7 @@ function checkConcurrent({ strategy }: Partial<ViewFields>, indexes: SoundIndex[
   )
 }
 
-/** What only a kept table has, and whose other names fit beside its own: `_query`, and those of triggers. */
+/** What only an incremental table has, and whose other names fit beside its own: `_query`, and those of triggers. */
 function checkSlices(
   { slices, storage, schema = definitionDefaults.schema, name }: Partial<ViewFields>,
   report: ViewReport,
@@ -199,24 +199,24 @@ function checkSlices(
   if (storage !== 'table')
     report.add(
       ['slices'],
-      `needs a kept table, of which single rows can be written: write storage: 'table', too`,
+      `needs an incremental table, of which single rows can be written: write storage: 'table', too`,
     )
   if (['whole', 'at'].includes(slices.by))
     report.add(
       ['slices', 'by'],
-      `cannot be "${slices.by}", which the log of changes calls a column of its own: rename it in the query`,
+      `cannot be "${slices.by}", which the change log calls a column of its own: rename it in the query`,
     )
   if (name !== undefined && Buffer.byteLength(logName({ schema, name })) > longestLogged)
     report.add(['name'], `is too long for slices: ${tooLongForLog}`)
 }
 
-/** A live view reads the log of changes of a kept table, with the rights of its owner, for whom may read the whole table. */
+/** A live view reads the change log of an incremental table, with the rights of its owner, for whom may read the whole table. */
 function checkLive({ live, slices, grants = [] }: Partial<ViewFields>, report: ViewReport): void {
   if (live === undefined) return
   if (slices === undefined)
     report.add(
       ['live'],
-      "needs a log of changes, which tells what a read has to compute: write storage: 'table' and slices: { by: '…' }, too",
+      "needs a change log, which tells what a read has to compute: write storage: 'table' and slices: { by: '…' }, too",
     )
   for (const [at, grant] of grants.entries())
     if ((grant as Partial<GrantFields>).columns !== undefined)
@@ -226,7 +226,7 @@ function checkLive({ live, slices, grants = [] }: Partial<ViewFields>, report: V
       )
 }
 
-/** What a kept table cannot have: a refresh is the only one that writes it, in the only way. */
+/** What an incremental table cannot have: a refresh is the only one that writes it, in the only way. */
 function checkStorage(
   { storage, strategy, checks, name, grants = [] }: Partial<ViewFields>,
   report: ViewReport,

@@ -117,7 +117,7 @@ export interface ViewInput {
    */
   readonly live?: LiveDefinition
   /**
-   * `table`: a kept table, of which a refresh writes only the rows that differ, beside readers.
+   * `table`: an incremental table, of which a refresh writes only the rows that differ, beside readers.
    * @default 'materialized view'
    */
   readonly storage?: ViewStorage

@@ -235,7 +235,7 @@ export const viewFields = {
   ),
   storage: told(
     named('ViewStorage', undefined, oneOf(storages)).optional(),
-    '`table`: a [kept table](slices.md#kept-tables), of which a refresh writes only the rows that differ, beside readers.',
+    '`table`: an [incremental table](slices.md#incremental-tables), of which a refresh writes only the rows that differ, beside readers.',
   ),
   comment: told(z.string('must be a text').optional(), 'Comment on the view.', 'none'),
   grants: told(

@@ -6,7 +6,7 @@ import { sqlstateOf } from '../server/failures.ts'
 import type { Advancer } from './advancer.ts'
 import type { Leader } from './lead.ts'
 
-/** So often the logs of changes are asked for rows, all by one statement. */
+/** So often the change logs are asked for rows, all by one statement. */
 const askLogsEveryMs = 500
 
 /** Every so many questions also ask for changes of anything but rows, which no log has. */
@@ -26,7 +26,7 @@ const by = {
 } as const
 
 /**
- * Follows the logs of kept tables whose target lags are shorter than looks keep: a function that does so for some time. A refresh begins when rows have
+ * Follows the logs of incremental tables whose target lags are shorter than looks keep: a function that does so for some time. A refresh begins when rows have
  * waited for half of the lag. `aside` does named work once at a time, and logs what fails.
  */
 export function followLogs(
@@ -54,7 +54,7 @@ export function followLogs(
   const leave = (error: unknown) => {
     if (sqlstateOf(error) === undefined) throw error
     asksAgainAt = performance.now() + restMs
-    aside('the question to the logs of changes', () => Promise.reject(error))
+    aside('the question to the change logs', () => Promise.reject(error))
     return []
   }
   return async (forMs) => {

@@ -115,7 +115,7 @@ interface Keeping extends Terms, KeptDatabase {
 const nameOf = ({ schedule, timeZone }: ViewTimes): string => `${schedule} ${timeZone}`
 
 const daily: ViewTimes = { schedule: '17 3 * * *', timeZone: 'UTC' }
-/** Kept tables that follow their logs have many runs. */
+/** Incremental tables that follow their logs have many runs. */
 const hourly: ViewTimes = { schedule: '17 * * * *', timeZone: 'UTC' }
 
 const longestPruneMs = 15 * 60_000
@@ -124,7 +124,7 @@ const longestPruneMs = 15 * 60_000
 const shortestSleepMs = 5 * 60_000
 
 /**
- * Does what the clock asks for while this copy leads: begins the batches of schedules and target lags, looks with the monitor, follows logs of changes,
+ * Does what the clock asks for while this copy leads: begins the batches of schedules and target lags, looks with the monitor, follows change logs,
  * removes old history, and advances batches that nobody advances. The server's clock decides. A turn that came while nobody led is
  * caught up once; a turn that an earlier leader has begun has its key on record, and does not begin twice. Returns for how many
  * milliseconds nothing is due, if those are some minutes.

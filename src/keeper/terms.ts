@@ -49,7 +49,7 @@ export interface KeptDatabase {
   newestMigration?: number | null
 }
 
-/** The terms of these options, where a process follows logs of changes, or where none does. */
+/** The terms of these options, where a process follows change logs, or where none does. */
 export function termsOf(options: FunctionOptions, followsLogs = true): Terms {
   const { remindEveryHours, monitorEveryMinutes } = { ...defaults, ...options }
   const schedules = schedulesOf(options.schedules ?? {})

@@ -22,11 +22,11 @@ import { displayName, type QualifiedName } from '../words/names.ts'
 import { Problem } from '../words/problem.ts'
 import { type LiveChange, type PlannedChange, planAlteration } from './plan/redefine.ts'
 
-/** What a definition makes, as a view that has its query, also if that is a kept table. */
+/** What a definition makes, as a view that has its query, also if that is an incremental table. */
 export const asView = (definition: Definition): MadeView =>
   definition.storage === 'table' ? { ...definition, kind: 'table' } : definition
 
-/** The plain view of a kept table that is to be made, unless it is there. Refuses (MigrationFailed) another view that has its name. */
+/** The plain view of an incremental table that is to be made, unless it is there. Refuses (MigrationFailed) another view that has its name. */
 export async function missingQuery(
   sql: Sql,
   definition: Definition,
@@ -42,7 +42,7 @@ export async function missingQuery(
 }
 
 /**
- * Plans another definition of a kept table, of which `shadow` has the same columns: what hangs on the table is changed in place, and another query writes
+ * Plans another definition of an incremental table, of which `shadow` has the same columns: what hangs on the table is changed in place, and another query writes
  * the rows that differ, in the same transaction. Null: nothing is to be changed.
  */
 export async function planKeptChange(
@@ -94,7 +94,7 @@ export async function planKeptChange(
   }
 }
 
-/** The statements that give a kept table another query, and write the rows that differ by it. */
+/** The statements that give an incremental table another query, and write the rows that differ by it. */
 function newQuery(
   { view, snapshot: { live }, after }: LiveChange,
   facts: KeptFacts,
@@ -112,7 +112,7 @@ function newQuery(
 }
 
 /**
- * Refuses (MigrationFailed, DependentsExist) a rebuild of a kept table whose query others read, as that goes with it, and of a view that is to become
+ * Refuses (MigrationFailed, DependentsExist) a rebuild of an incremental table whose query others read, as that goes with it, and of a view that is to become
  * one while something has the name of its query.
  */
 export async function insistOnOwnQuery(sql: Sql, { view, after }: LiveChange): Promise<void> {

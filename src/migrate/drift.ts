@@ -107,7 +107,7 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
   ]
 }
 
-/** Compares the log of changes with the one that the slices of a definition need. */
+/** Compares the change log with the one that the slices of a definition need. */
 async function compareLog(
   sql: Sql,
   { slices, ...definition }: Definition,
@@ -126,7 +126,7 @@ async function compareLog(
     ]
   if (because === null && log?.exact !== null) return []
   if (because === null)
-    return [difference(displayName(definition), 'unchecked', `it has a log of changes: ${unchecked}`)]
+    return [difference(displayName(definition), 'unchecked', `it has a change log: ${unchecked}`)]
   const words = because ?? 'there is no log'
   return [
     difference(

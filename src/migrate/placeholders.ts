@@ -44,7 +44,7 @@ export async function moveToPlaceholders(
   for (const view of new Map(named.map((each) => [quoteName(each), each])).values()) {
     const found = await findView(sql, view)
     if (found === undefined) continue
-    // A kept table has no placeholder.
+    // An incremental table has no placeholder.
     if (found.query !== null) return null
     oids.push(found.oid)
   }

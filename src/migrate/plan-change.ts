@@ -151,7 +151,7 @@ async function planDefinitions(
 }
 
 /**
- * Plans to make the plain view of a kept table's query again, which somebody dropped: the table is kept again, with its rows. Null: no table has the
+ * Plans to make the plain view of an incremental table's query again, which somebody dropped: the table is kept again, with its rows. Null: no table has the
  * name, or it is kept. Refuses (MigrationFailed) a table with other columns.
  */
 export async function planQueryAgain(sql: Sql, definition: Definition): Promise<PlannedChange | null> {
@@ -242,7 +242,7 @@ async function readChanges(
     if (given !== snapshot.live && after.slices !== null)
       throw new Problem(
         'InvalidRequest',
-        `${view.view} cannot be given to ${given.view.owner} with its slices, because the log of its changes belongs to ${view.owner}: ` +
+        `${view.view} cannot be given to ${given.view.owner} with its slices, because its change log belongs to ${view.owner}: ` +
           'freeze it without slices, then with its owner, then with slices again.',
         { field: 'owner' },
       )

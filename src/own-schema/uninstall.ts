@@ -16,7 +16,7 @@ export interface Removal {
 }
 
 /**
- * What was made in this database: its schemas, with the logs of changes and their triggers, and what the roles and `logins` were
+ * What was made in this database: its schemas, with the change logs and their triggers, and what the roles and `logins` were
  * granted here. Incremental tables stay tables, unless `asViews` makes them materialized views again. What they own goes to the owner in its definition, to who gave it away, or else to `heir`, and to no superuser, who would execute its code with all
  * rights. The roles go if nothing else on the server uses them. Throws DependentsExist if something of others would go with the schemas, unless
  * `dropDependents` says so, and InvalidRequest without a good heir. Changes nothing.

@@ -50,11 +50,11 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['source', view.source],
     ['owner', view.owner],
     ['comment', view.comment],
-    ['strategy', view.strategy === 'difference' ? 'difference, as of each kept table' : view.strategy],
+    ['strategy', view.strategy === 'difference' ? 'difference, as of each incremental table' : view.strategy],
     ['rows', rowsOf(view)],
     ['size', sizeOf(view)],
     [
-      'log of changes',
+      'change log',
       view.logBytes == null ? null : [bytes(view.logBytes), view.logNote ?? []].flat().join(': '),
     ],
     ['last run', view.retry == null ? null : retryText(view.retry, view.view, now)],

@@ -36,7 +36,7 @@ interface RefreshPlanOptions extends Patience {
   seen?: ViewFacts
   /** What its refreshes took, if that was read with it. */
   usual?: UsualDurations | undefined
-  /** The slices that are computed; default: all, or those that the log of changes names. */
+  /** The slices that are computed; default: all, or those that the change log names. */
   slices?: AskedSlices | undefined
   /** Set in a batch, which rebuilds other views more carefully: see `planGroup`. */
   inBatch?: InBatch

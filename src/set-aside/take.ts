@@ -178,7 +178,7 @@ export const withoutReaders =
     if (items.length > 0) await insistOnNoBackup(sql)
   }
 
-/** A definition as that of the item which it changes: of a kept table that is its query. */
+/** A definition as that of the item which it changes: of an incremental table that is its query. */
 export const ofItem = (definition: Definition): Definition =>
   definition.storage === 'table' ? { ...definition, ...queryViewOf(definition) } : definition
 
@@ -196,7 +196,7 @@ export function insistOnKnown(given: ViewDefinition[], items: AsideView[]): void
   if (unknown !== undefined) {
     throw new Problem(
       'InvalidRequest',
-      `--with: ${unknown.schema}.${unknown.name} is no materialized view, or query of a kept table, that is made again. Leave its definition out.`,
+      `--with: ${unknown.schema}.${unknown.name} is no materialized view, or query of an incremental table, that is made again. Leave its definition out.`,
       { field: '--with' },
     )
   }

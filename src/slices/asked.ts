@@ -16,7 +16,7 @@ const refused = (message: string, field = 'slices'): Problem =>
   new Problem('InvalidRequest', message, { field })
 
 /**
- * The slices of a kept table that somebody asks for: their column, and both ends, also as SQL. Throws InvalidRequest if its query does not prove that it falls
+ * The slices of an incremental table that somebody asks for: their column, and both ends, also as SQL. Throws InvalidRequest if its query does not prove that it falls
  * into such slices, or if the server cannot read the values. `gone`: it was dropped meanwhile.
  */
 export async function findRange(

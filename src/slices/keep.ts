@@ -35,7 +35,7 @@ import {
 } from './plan/rows.ts'
 import { computedBy, markOf, overflows, readsOfProof, tooMany, whyDue, whyNotBelieved } from './plan/trust.ts'
 
-/** A refresh of a kept table: which rows it computes, and what it says of that. */
+/** A refresh of an incremental table: which rows it computes, and what it says of that. */
 interface Part {
   computes: Computes
   some: SomeRows
@@ -56,7 +56,7 @@ interface KeepOptions extends RunOptions, Pick<Patience, 'until'> {
   sql: Sql
   asked?: Asked | undefined
   strategy: Strategy
-  /** Whether it has to have a log of changes. */
+  /** Whether it has to have a change log. */
   hasLog: boolean
 }
 
@@ -66,7 +66,7 @@ interface Planned {
 }
 
 /**
- * Plans the refresh of a kept table. It computes the rows of the slices that the log of its changes names, or that were asked for, else all, and writes
+ * Plans the refresh of an incremental table. It computes the rows of the slices that its change log names, or that were asked for, else all, and writes
  * those that differ, in one statement. Nobody waits: not for a lock, and not on a replica. Throws InvalidRequest for another strategy, and for a table
  * of which somebody has made more than that. `gone`: it was altered or dropped meanwhile.
  */
@@ -77,7 +77,7 @@ export async function planKept(
   if (strategy !== 'auto')
     throw new Problem(
       'InvalidRequest',
-      `${view.view} is a kept table, of which a refresh writes the rows that differ, whatever the strategy: leave out "${strategy}".`,
+      `${view.view} is an incremental table, of which a refresh writes the rows that differ, whatever the strategy: leave out "${strategy}".`,
       { field: 'strategy' },
     )
   return untilUnlocked(sql, view, { until, ifRunning: options.ifRunning }, () =>
@@ -140,7 +140,7 @@ const unused = (because: string, log: number | null = null): Part => ({
   some: null,
 })
 
-/** What is known of a log of changes and of its view, and what both stand on. */
+/** What is known of a change log and of its view, and what both stand on. */
 async function readState(sql: Sql, view: ViewFacts, facts: KeptFacts, logged: ReadLog) {
   const query = view.query as number
   const world = { query, logs: logged.parts.map((each) => each.log) }
@@ -164,7 +164,7 @@ function passOn(view: ViewFacts, logged: ReadLog, { known, world }: State) {
   return { answer: { slices: markOf(known, logged.by, null, mark.joins) }, log }
 }
 
-/** The rows that the log of changes tells, if it may be believed, which takes that nothing has changed since the last refresh but rows of tables. */
+/** The rows that the change log tells, if it may be believed, which takes that nothing has changed since the last refresh but rows of tables. */
 async function touchedOf(
   sql: Sql,
   view: ViewFacts,
@@ -209,7 +209,7 @@ async function touchedOf(
   }
 }
 
-/** The statements that write all rows of a kept table that differ, in a plan that does more. */
+/** The statements that write all rows of an incremental table that differ, in a plan that does more. */
 export const writeAll = (view: ViewFacts, facts: KeptFacts): Statement[] => [
   lockWhatIsRead(queryViewOf(view)),
   ...(forgets(view) ? [look] : []),

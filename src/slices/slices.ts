@@ -25,7 +25,7 @@ export async function readSlices(sql: Sql, views: { oid: number; view: string }[
   return views.flatMap((view) => slicesOf(read, view) ?? [])
 }
 
-/** By what a view could be filled in part; why it may have no log of changes: by none of these columns, or by some; and what a change of a joined table touches. */
+/** By what a view could be filled in part; why it may have no change log: by none of these columns, or by some; and what a change of a joined table touches. */
 export interface LoggableView extends ViewSlices {
   tables: (ViewSlices['tables'][number] & { joined?: JoinedTable | undefined })[]
   noLog: string[]

@@ -70,7 +70,7 @@ export const holdersQuery = (views: ViewName[], wanted: WantedLock): string =>
     wanted,
   )
 
-/** SQL for the OID of a view, and of its query if it is a kept table, of which a refresh reads the same. */
+/** SQL for the OID of a view, and of its query if it is an incremental table, of which a refresh reads the same. */
 export const withItsQuery = (oid: string): string =>
   `unnest(array(select ${oid} union all select k.query from (${keptTables}) k where k.oid = ${oid}))`
 

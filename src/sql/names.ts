@@ -32,7 +32,7 @@ export const onOneLine = (query: string): string =>
 /** Takes the indentation off a query of ours that is long and sent often. No literal in it may have a line that begins with a space. */
 export const flushLeft = (query: string): string => query.replaceAll(/\n +/g, '\n')
 
-/** The schema of all logs of changes. Nobody else may create objects in it, so no object can replace a log. */
+/** The schema of all change logs. Nobody else may create objects in it, so no object can replace a log. */
 export const logSchema = 'viewkeeper_logs'
 
 /** The beginning of the names of all tables, functions and triggers of a view's log; a table's number follows. The first dot without `~` ends the schema. */
@@ -84,33 +84,33 @@ export const withoutShadowNames = (message: string, view: string): string =>
 /** A regular expression for the names of the schemas in which batches build shadows, by keys as `batchKey` writes them. */
 export const batchPlaces = '^viewkeeper_b[0-9]+_[0-9]+_[0-9]+(_old)?$'
 
-// A kept table is a view that is a table. A plain view beside it, `<name>_query`, has its query, and a comment that marks both. Whoever
+// An incremental table is a view that is a table. A plain view beside it, `<name>_query`, has its query, and a comment that marks both. Whoever
 // can set that comment owns the plain view, and so could make a materialized view of the same query.
 
-/** The comment on the plain view of a kept table's query, by which the catalog tells it from any other table. */
+/** The comment on the plain view of an incremental table's query, by which the catalog tells it from any other table. */
 export const keptMark = 'Viewkeeper keeps the rows of this query in a table.'
 
-/** The plain view that has the query of a kept table. */
+/** The plain view that has the query of an incremental table. */
 export const queryViewOf = ({ schema, name }: QualifiedName): QualifiedName => ({
   schema,
   name: `${name}_query`,
 })
 
-/** The plain view of a kept table that is exact at each read, and the comment that marks it. */
+/** The plain view of an incremental table that is exact at each read, and the comment that marks it. */
 export const liveViewOf = ({ schema, name }: QualifiedName): QualifiedName => ({
   schema,
   name: `${name}_live`,
 })
 export const liveMark =
-  'Viewkeeper shows the rows of a kept table here, and computes those that have changed since.'
+  'Viewkeeper shows the rows of an incremental table here, and computes those that have changed since.'
 
-/** A query for all kept tables: `oid` of the table, `query` the OID of its plain view. */
+/** A query for all incremental tables: `oid` of the table, `query` the OID of its plain view. */
 export const keptTables = `select t.oid, q.oid as query from pg_description d join pg_class q on q.oid = d.objoid and q.relkind = 'v' join pg_class t on t.relnamespace = q.relnamespace and t.relname = left(q.relname::text, -6)::name and q.relname ~ '_query$' and t.relkind = 'r' and t.relowner = q.relowner where d.classoid = 'pg_class'::regclass and d.objsubid = 0 and d.description = '${keptMark}'`
 
-/** SQL for the OID of the plain view that has the query of a kept table, by the table's OID; null for any other relation. */
+/** SQL for the OID of the plain view that has the query of an incremental table, by the table's OID; null for any other relation. */
 export const queryOfKept = (oid: string): string =>
   `(select k.query from (${keptTables}) k where k.oid = ${oid})`
 
-/** SQL for whether row `c` of pg_class is a materialized view or a kept table. The server lists the kept tables once, not for each row. */
+/** SQL for whether row `c` of pg_class is a materialized view or an incremental table. The server lists the incremental tables once, not for each row. */
 export const isView = (c: string): string =>
   `(${c}.relkind = 'm' or ${c}.relkind = 'r' and ${c}.oid in (select k.oid from (${keptTables}) k))`

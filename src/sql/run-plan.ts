@@ -73,7 +73,7 @@ export interface About {
   computesRows?: true
   /**
    * The statement writes data of `view` into `relation`: the view itself or its shadow, written as in SQL. `query`: the plain view
-   * with the query of a kept table, written as in SQL. `differs`: only rows that differ are written. `keeps`: some rows are
+   * with the query of an incremental table, written as in SQL. `differs`: only rows that differ are written. `keeps`: some rows are
    * not computed, so the data count as no newer. `noted`: an earlier statement has noted as of when the data will be.
    */
   fills?: {

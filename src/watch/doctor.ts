@@ -52,7 +52,7 @@ export interface Findings {
   notSkipped?: { text: string; next: string | null }[]
   /** What would be silence; only said of our own login. */
   silence?: Silence
-  /** Who may write kept tables, besides refreshes. An older version says nothing of it. */
+  /** Who may write incremental tables, besides refreshes. An older version says nothing of it. */
   writers?: Writers[]
   /** By which columns the views fall into slices; only if asked. */
   slices?: LoggableView[]

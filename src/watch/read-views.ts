@@ -61,7 +61,7 @@ export interface ListedView extends Omit<Standing, Unlisted> {
 }
 
 interface DetailedView extends ListedView, LiveDetails {
-  /** Why its log of changes is not used, or that nothing checks it; null: nothing is to be said of it. */
+  /** Why its change log is not used, or that nothing checks it; null: nothing is to be said of it. */
   logNote: string | null
   recentRuns: ShownRun[]
 }
@@ -114,7 +114,7 @@ export function getView(
   })
 }
 
-/** What proves slices is loaded only for a view that has a log of changes. */
+/** What proves slices is loaded only for a view that has a change log. */
 async function readNote(sql: Sql, name: QualifiedName): Promise<string | null> {
   const { readLogNote } = await import('../slices/slices.ts')
   return readLogNote(sql, await readView(sql, name))

@@ -93,7 +93,7 @@ const causes = {
   Lost: { section: 'lost-parts', brief: 'lost what hung on it' },
   LogUnused: {
     section: 'wrong-slices',
-    several: 'All rows of these views are computed although they have logs of changes.',
+    several: 'All rows of these views are computed although they have change logs.',
   },
 } as const satisfies Record<CauseCode, CauseWords>
 

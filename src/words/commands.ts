@@ -12,7 +12,7 @@ export function command(words: string[], target: CommandTarget): string {
   return [line, ...flagsOf(line, target)].join(' ')
 }
 
-/** The command that freezes a view, so that the next migration makes the log of its changes anew. */
+/** The command that freezes a view, so that the next migration makes its change log anew. */
 export const newLog = (view: string): string => command(['freeze', view, '-m', 'a new log'], null)
 
 /** Adds the target to a command that an API has suggested without knowing its own address. A target in the command stays. */

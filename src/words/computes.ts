@@ -30,7 +30,7 @@ export function wordsOfComputes(computes: Computes, found: Computed = {}): strin
 function partOf(computes: Computes, { anew, of, written }: Computed): string {
   if (!('by' in computes)) {
     const { unused } = computes
-    return `all rows, and writes those that differ${unused ? `; the log of its changes is not used: ${unused.because}` : ''}`
+    return `all rows, and writes those that differ${unused ? `; its change log is not used: ${unused.because}` : ''}`
   }
   const isCounted = anew !== undefined || of !== undefined || written !== undefined
   const some = isCounted ? (anew ?? 'all') : computes.mode === 'all' && 'all'

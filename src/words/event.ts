@@ -67,7 +67,7 @@ export interface BatchEnded extends EventOf<'BatchEnded'> {
 export interface EventOfIncident {
   /** As people write it: `public.sales`; what was set aside may also be a function, with its arguments. */
   view: string
-  /** `failing`, `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, `aside` if it has been set aside for long, `paused` if that has no end for a week, `slow` if its last refresh took much longer than usual or waits for a lock for longer than a minute, `wrong` if its log of changes has left slices wrong, or `lost` if somebody else has dropped it and made it again without what hung on it. */
+  /** `failing`, `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, `aside` if it has been set aside for long, `paused` if that has no end for a week, `slow` if its last refresh took much longer than usual or waits for a lock for longer than a minute, `wrong` if its change log has left slices wrong, or `lost` if somebody else has dropped it and made it again without what hung on it. */
   kinds: (
     | 'failing'
     | 'stale'

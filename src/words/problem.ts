@@ -25,7 +25,10 @@ export const codes = {
   IdempotencyKeyReused: { status: 422, title: 'The idempotency key was used for another request' },
   ViewSqlFailed: { status: 422, title: "The view's own SQL failed" },
   EventTriggerFailed: { status: 422, title: 'An event trigger of the database refused it, or failed' },
-  TableRefused: { status: 422, title: 'A trigger or a constraint of a kept table refused its new rows' },
+  TableRefused: {
+    status: 422,
+    title: 'A trigger or a constraint of an incremental table refused its new rows',
+  },
   CheckFailed: { status: 422, title: 'A check holds the new data back' },
   InsufficientPrivilege: { status: 422, title: 'A privilege is missing' },
   StatementTimeout: { status: 422, title: 'The run took longer than its time-out' },

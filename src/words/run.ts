@@ -120,7 +120,7 @@ export function unknownDuration(usual: (number | null)[]): number {
   return known[Math.floor((known.length - 1) / 2)] ?? unknownMs
 }
 
-/** Why a refresh by a log of changes computes all slices. */
+/** Why a refresh by a change log computes all slices. */
 export type WhyAll =
   | { code: 'due'; every: string | null }
   | { code: 'wrong'; run: number; wrong: number }
@@ -129,8 +129,8 @@ export type WhyAll =
   | { code: 'changed'; what: string }
 
 /**
- * What a refresh of a kept table computes, as it stands on record. `range`: the slices that were asked for; `touched`: those that its
- * log of changes names; `all`: all slices of a column, or all rows.
+ * What a refresh of an incremental table computes, as it stands on record. `range`: the slices that were asked for; `touched`: those that its
+ * change log names; `all`: all slices of a column, or all rows.
  */
 export type Computes =
   | { mode: 'range'; by: string; from: string; to: string }

@@ -188,7 +188,7 @@ const nights: Night[] = [
     shows: /made again/,
   },
   {
-    fault: 'a constraint of others on a kept table',
+    fault: 'a constraint of others on an incremental table',
     view: 'app.limited',
     breaks: () => sql.unsafe('insert into app.t values (2, 0)').then(() => asked('app.limited')),
     says: /constraint positive of app\.limited/,

@@ -10,7 +10,7 @@ import { Project } from './support/project.ts'
 
 const fresh = useRds()
 
-test('a kept table with slices makes its plain view and log, refreshes compute what changed, and the way back leaves nothing', async () => {
+test('an incremental table with slices makes its plain view and log, refreshes compute what changed, and the way back leaves nothing', async () => {
   const rds = await fresh()
   const project = new Project(rds.url)
   await rds.run(
@@ -25,9 +25,7 @@ test('a kept table with slices makes its plain view and log, refreshes compute w
   expect(await project.refused(...freeze, '--unverified')).toMatch(
     /public.totals has slices, .* Leave --unverified out/,
   )
-  expect(await project.refused(...freeze)).toMatch(
-    /public.totals has no log of changes: .* Nothing was written/,
-  )
+  expect(await project.refused(...freeze)).toMatch(/public.totals has no change log: .* Nothing was written/)
   expect(project.files('migrations')).toEqual([])
   project.author('totals', query, `storage: 'table', slices: { by: 'day' }`)
   expect(await project.succeed(...freeze)).toContain('public.totals can be refreshed by slices of day')

@@ -37,11 +37,11 @@ const both = {
   slicedQueries: [30, 3000],
   /** Random queries, whose live views are read at each level of isolation beside writers. */
   liveQueries: [2, 60],
-  /** Refreshes of a kept table, on which everything hangs that may hang on a table. */
+  /** Refreshes of an incremental table, on which everything hangs that may hang on a table. */
   keptRefreshes: [5, 1000],
-  /** Changes of anything that a kept table stands on, with three refreshes after each. */
+  /** Changes of anything that an incremental table stands on, with three refreshes after each. */
   changedKept: [45, 1700],
-  /** Kept tables under random unique indexes, each refreshed a few times. */
+  /** Incremental tables under random unique indexes, each refreshed a few times. */
   keyedTables: [12, 1000],
   /** Milliseconds between two tries to forge a plan: without a pause a forger takes a whole core. */
   forgersPauseMs: [1, 0],

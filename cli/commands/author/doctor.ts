@@ -139,7 +139,7 @@ const sliceLines = ({ view, because, tables, noLog }: LoggableView): string[] =>
             joined && `${view}: a row of ${table} touches ${touchedBy(table, joined)}`,
           ].filter((line) => typeof line === 'string'),
         ),
-        ...noLog.map((why) => `  not by a log of changes: ${why}`),
+        ...noLog.map((why) => `  not by a change log: ${why}`),
       ]
 
 const touchedBy = (table: string, { because, column, ...joined }: JoinedTable): string =>

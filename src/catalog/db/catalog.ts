@@ -66,7 +66,7 @@ export async function findView(
       hintsQueryOf(hintsOn(name, 'look')),
     )
   }
-  // The plain view with the query of a kept table; null: it is another table, or none.
+  // The plain view with the query of an incremental table; null: it is another table, or none.
   const [{ query } = { query: null }] =
     kind === 'm' && row.kind === 'r'
       ? await sql<

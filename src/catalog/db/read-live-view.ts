@@ -48,7 +48,7 @@ export interface LiveDetails {
   /** Null if the view is missing. */
   owner: string | null
   indexes: { name: string; unique: boolean; definition: string | null }[]
-  /** The size of its log of changes; null: it has none, or it is locked. */
+  /** The size of its change log; null: it has none, or it is locked. */
   logBytes: number | null
 }
 

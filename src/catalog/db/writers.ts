@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { keptTables } from '../../sql/names.ts'
 
-/** Who may write a kept table, which only refreshes write, or read its query although it has policies, and what takes that right away. Without a name: all of them. */
+/** Who may write an incremental table, which only refreshes write, or read its query although it has policies, and what takes that right away. Without a name: all of them. */
 export interface Writers {
   schema: string | null
   name: string | null
@@ -9,7 +9,7 @@ export interface Writers {
   next: string
 }
 
-/** Who may write kept tables, or read past their policies, besides their owners and superusers: by grants on each, and by membership in `pg_write_all_data`. Needs no right on them. */
+/** Who may write incremental tables, or read past their policies, besides their owners and superusers: by grants on each, and by membership in `pg_write_all_data`. Needs no right on them. */
 export const readWriters = (sql: Sql): Promise<Writers[]> => sql<Writers[]>`
   with kept as (
     select c.oid, k.query, c.relacl, c.relowner, c.relrowsecurity, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname) as view
@@ -39,7 +39,7 @@ export const readWriters = (sql: Sql): Promise<Writers[]> => sql<Writers[]>`
       where g.privilege_type = 'SELECT' and g.grantee <> k.relowner and not exists (select from pg_catalog.pg_roles r where r.oid = g.grantee and (r.rolsuper or r.rolbypassrls))) x
    where k.relrowsecurity
   union all
-  select null, null, format('%s may write kept tables, which only refreshes write: it is a member of pg_write_all_data.', m.member::regrole),
+  select null, null, format('%s may write incremental tables, which only refreshes write: it is a member of pg_write_all_data.', m.member::regrole),
          format('revoke pg_write_all_data from %s;', m.member::regrole)
     from pg_catalog.pg_auth_members m join pg_catalog.pg_roles r on r.oid = m.member and not r.rolsuper
    where m.roleid = 'pg_write_all_data'::regrole and exists (select from kept)

@@ -6,7 +6,7 @@ import type { Checks } from './checks.ts'
 export type Strategy = 'auto' | 'regular' | 'concurrent' | 'swap'
 export const strategies = ['auto', 'regular', 'concurrent', 'swap'] as const satisfies Strategy[]
 
-/** Of each strategy, and of `difference` of kept tables: whether it works without a shadow, and its lock on the view. */
+/** Of each strategy, and of `difference` of incremental tables: whether it works without a shadow, and its lock on the view. */
 const traits: Record<string, { isInPlace: boolean; lock: WantedLock }> = {
   auto: { isInPlace: false, lock: 'AccessExclusiveLock' },
   regular: { isInPlace: true, lock: 'AccessExclusiveLock' },
@@ -98,7 +98,7 @@ export interface Definition extends ViewDefinition {
   checks: Checks
   /** Null: a refresh computes all rows. `live`: there is a live view beside it. */
   slices: (SlicesDefinition & { live?: LiveOtherwise | undefined }) | null
-  /** `table`: a kept table, in which a refresh writes only the rows that differ. */
+  /** `table`: an incremental table, in which a refresh writes only the rows that differ. */
   storage: ViewStorage
 }
 

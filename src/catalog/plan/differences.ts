@@ -135,11 +135,11 @@ function grantDifferences(live: LiveView, shadow: LiveView): string[] {
   ]
 }
 
-/** Whether a grant lets somebody write a kept table, of which `readWriters` tells, whoever gave it. */
+/** Whether a grant lets somebody write an incremental table, of which `readWriters` tells, whoever gave it. */
 const isToldAsWriter = ({ view }: LiveView, grant: Grant): boolean =>
   view.kind === 'table' && isToWrite(grant)
 
-/** Whether a grant is to write, which is worth nothing on a materialized view, and which a kept table loses when it is made. */
+/** Whether a grant is to write, which is worth nothing on a materialized view, and which an incremental table loses when it is made. */
 export const isToWrite = ({ privilege }: Grant): boolean =>
   /^(insert|update|delete|truncate|trigger)$/i.test(privilege)
 

@@ -153,7 +153,7 @@ with m as (select c.oid, n.nspname, c.relname, c.relnamespace, c.relkind, c.relt
 ${isTable ? documentOf("'table'", "coalesce(rtrim(pg_get_viewdef(query), ';'), '')", ofQuery) : document}
 select ${chosen} from doc`
 
-/** What the query of a kept table computes with. */
+/** What the query of an incremental table computes with. */
 const ofQuery = `\n  union all select m.oid, relowner, 'pg_rewrite'::regclass, w.oid from m join pg_rewrite w on w.ev_class = query`
 
 /** Without indentation, because it is sent several times for each exchange. */

@@ -1,7 +1,7 @@
 import type { Seal } from '../../sql/run-plan.ts'
 import { parentsFirst as inOrder } from '../../sql/walks.ts'
 
-/** The kinds in the words of SQL: `view` is a plain view, `table` a kept table (see sql/names.ts). */
+/** The kinds in the words of SQL: `view` is a plain view, `table` an incremental table (see sql/names.ts). */
 export type ViewKind = 'materialized view' | 'view' | 'table'
 
 /**
@@ -184,7 +184,7 @@ export interface ViewFacts {
   populated: boolean
   /** The name of its first column; null if it has none. */
   firstColumn: string | null
-  /** The OID of the plain view with its query, if it is a kept table; else null. */
+  /** The OID of the plain view with its query, if it is an incremental table; else null. */
   query: number | null
   /** Whether our login has the owner's rights, and so may `alter` the view. Privilege `maintain` (17 and later) only allows a refresh. */
   mayAlter: boolean

@@ -29,7 +29,7 @@ export const theView = (found: string): string => `v as materialized (
          case when ${isAtLeast(17)} then has_table_privilege(asked.role, c.oid, 'MAINTAIN') else false end as maintains
     from asked, pg_class c join pg_namespace n on n.oid = c.relnamespace where ${found})`
 
-/** What the view's query reads, column by column, and as which role: also through plain views. `withTables`: a view may be a kept table, too. */
+/** What the view's query reads, column by column, and as which role: also through plain views. `withTables`: a view may be an incremental table, too. */
 export const whatIsRead = (withTables = false): string => {
   const [views, by] = withTables
     ? [

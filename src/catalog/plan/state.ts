@@ -100,7 +100,7 @@ interface PlannedFacts {
   failedAt: number | null
   suspendAfter: number
   intervalMs: number | null
-  /** Whether its log of changes, too, says when it is due. */
+  /** Whether its change log, too, says when it is due. */
   byLog: boolean
   /** Of the log of one with a target lag, as `viewkeeper.followed_log` has it. */
   followed?: { tookMs: number | null; unused: boolean; owner: string | null; asker: string } | null

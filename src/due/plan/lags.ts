@@ -5,7 +5,7 @@ import { duration } from '../../words/phrases.ts'
 import { unknownDuration } from '../../words/run.ts'
 
 /**
- * The shortest target lag, in seconds, that the look of each minute keeps. The log of changes of a kept table is asked between two looks, so that
+ * The shortest target lag, in seconds, that the look of each minute keeps. The change log of an incremental table is asked between two looks, so that
  * its lag may be shorter.
  */
 export const lagOfLooks = 120
@@ -42,7 +42,7 @@ export interface LagView {
 
 /**
  * The facts of views as planning needs them; of those that were read without what planning goes by, none. Looks keep no lag that is left to a
- * log of changes, only the age of data of which the log says nothing.
+ * change log, only the age of data of which the log says nothing.
  */
 export const lagViews = (views: ViewStateFacts[]): LagView[] =>
   views.flatMap(
@@ -414,7 +414,7 @@ export interface Looks {
   everySeconds: number | null
   /** How many views a batch refreshes at once. Default: 2. */
   concurrency?: number | undefined
-  /** Whether logs of changes are followed between looks. */
+  /** Whether change logs are followed between looks. */
   followsLogs?: boolean | undefined
 }
 

@@ -35,9 +35,9 @@ interface Freeze {
   fresh: NewMigration[]
   /** Null if nothing was tried. */
   verified: Verified[] | null
-  /** With those of logs of changes, which come last. */
+  /** With those of change logs, which come last. */
   migrations: FrozenMigration[]
-  /** The definitions whose log of changes was tried. */
+  /** The definitions whose change log was tried. */
   sliced: Definition[]
 }
 
@@ -74,7 +74,7 @@ export async function freeze(call: FreezeCall, database: () => Database | null):
     if (sliced !== undefined)
       throw refused(
         '--unverified',
-        `${displayName(sliced)} has slices, whose log of changes is planned on a database. Leave --unverified out`,
+        `${displayName(sliced)} has slices, whose change log is planned on a database. Leave --unverified out`,
       )
     const migrations = toMigrations([...withoutOldLogs(frozen, all).old, ...fresh], frozen)
     return { fresh, verified: null, migrations, sliced: [] }

@@ -37,7 +37,7 @@ export function slicedAmong(
 
 const touching = new Set(['query', 'slices', 'name', 'owner', 'grants'])
 
-/** Own SQL for logs of changes: what drops old ones comes before all other migrations, what makes new ones after them. */
+/** Own SQL for change logs: what drops old ones comes before all other migrations, what makes new ones after them. */
 export interface Logs {
   old: Fresh[]
   made: Fresh[]
@@ -112,7 +112,7 @@ export const planLogs = (
       if (because !== null)
         throw new Problem(
           'MigrationFailed',
-          `${displayName(log.view)}: its log of changes would not be used: ${because}. Nothing was written.`,
+          `${displayName(log.view)}: its change log would not be used: ${because}. Nothing was written.`,
         )
     }
     return { old, made }
@@ -133,7 +133,7 @@ async function insistOnActing(sql: Sql, { view, tables }: ChangeLog): Promise<vo
     ]),
   )
   if (missing === null) return
-  const belongs = `${displayName(view)}: its log of changes belongs to the owners of its tables. Nothing was written.`
+  const belongs = `${displayName(view)}: its change log belongs to the owners of its tables. Nothing was written.`
   throw new Problem('InsufficientPrivilege', sentences(belongs, missing), { sqlstate: '42501' })
 }
 

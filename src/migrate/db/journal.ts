@@ -20,7 +20,7 @@ const lastWordsMs = 5000
 const turn = 'migrating'
 
 /**
- * Works on a connection of its own while nobody else migrates the views of this database, whose kept tables are all known by their marks. The turn keeps two callers
+ * Works on a connection of its own while nobody else migrates the views of this database, whose incremental tables are all known by their marks. The turn keeps two callers
  * from planning the same migration; the journal's primary key keeps them from applying a migration twice.
  */
 export const whileOnlyOneMigrates = <T>(

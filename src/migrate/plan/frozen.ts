@@ -24,7 +24,7 @@ export type FrozenChange =
   | ({ does: 'rename'; view: QualifiedName; to: QualifiedName } & OfTable)
   | { does: 'sql'; sql: string; alters?: string[] }
 
-/** Whether the view is a kept table, with which the plain view of its query goes. */
+/** Whether the view is an incremental table, with which the plain view of its query goes. */
 export interface OfTable {
   table?: true | undefined
 }
@@ -207,7 +207,7 @@ export function viewBefore(change: ViewChange): QualifiedName {
 export const viewAfter = (change: ViewChange): QualifiedName =>
   change.does === 'rename' ? change.to : viewBefore(change)
 
-/** Moves a view to another name, schema or both; and the plain view of its query, if it is a kept table. */
+/** Moves a view to another name, schema or both; and the plain view of its query, if it is an incremental table. */
 export const renameStatements = (from: QualifiedName, to: QualifiedName, of: OfTable = {}): string[] => [
   ...moving(kindOf(of), from, to),
   ...(of.table ? moving('view', queryViewOf(from), queryViewOf(to)) : []),

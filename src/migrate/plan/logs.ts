@@ -4,14 +4,14 @@ import { type ChangeLog, dropLog, makeLog } from '../../slices/plan/log.ts'
 import { displayName, displayPart } from '../../words/names.ts'
 import type { FrozenMigration } from './frozen.ts'
 
-/** A log of changes as own SQL: the text that makes it, and the one that drops it; null: somebody has deleted that file. */
+/** A change log as own SQL: the text that makes it, and the one that drops it; null: somebody has deleted that file. */
 export interface FrozenLog {
   make: string
   drop: string | null
 }
 
-const made = '-- The log of changes of '
-const dropped = '-- No log of changes of '
+const made = '-- The change log of '
+const dropped = '-- No change log of '
 
 /** The SQL of a log, and of the live view that reads it, with the grants by which that is made: others make another text. Pure. */
 export function frozenLog(

@@ -28,7 +28,7 @@ const ended = {
 }
 
 /**
- * What a column becomes if it is not what it was. The grants in `filled` are gone. Without `slices` and `inputs`, no log of changes and no counter is
+ * What a column becomes if it is not what it was. The grants in `filled` are gone. Without `slices` and `inputs`, no change log and no counter is
  * believed before a refresh has computed all rows.
  */
 const changed: Record<string, Record<string, string>> = {

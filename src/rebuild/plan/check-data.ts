@@ -16,7 +16,7 @@ import { setting } from './locks.ts'
 export interface Checked {
   view: QualifiedName
   relation: QualifiedName
-  /** The plain view with the query of a kept table. */
+  /** The plain view with the query of an incremental table. */
   query?: QualifiedName
   /** As whom. */
   seal: Seal

@@ -33,13 +33,13 @@ export interface MadeView extends Definition {
   kind?: ViewKind
 }
 
-/** The plain view with the query of a kept table. */
+/** The plain view with the query of an incremental table. */
 export const queryViewMade = (definition: Definition): MadeView => {
   const bare = { indexes: [], comment: keptMark, grants: [], checks: {} }
   return { ...definition, ...queryViewOf(definition), kind: 'view', ...bare }
 }
 
-/** What a definition makes: a materialized view, or a kept table after the plain view of its query. */
+/** What a definition makes: a materialized view, or an incremental table after the plain view of its query. */
 export const madeBy = (definition: Definition): MadeView[] => {
   if (definition.storage !== 'table') return [definition]
   const query = queryViewMade(definition)

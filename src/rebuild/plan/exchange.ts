@@ -167,7 +167,7 @@ export function exchange(
   )
 }
 
-/** The plain view of the query of a kept table; none of another view. */
+/** The plain view of the query of an incremental table; none of another view. */
 const keptQuery = ({ view: { kind, owner, ...view } }: LiveView): (Locked & Owned)[] =>
   kind === 'table' ? [{ ...queryViewOf(view), kind: 'view', owner }] : []
 

@@ -6,7 +6,7 @@ import { carry } from './exchange.ts'
 import { isApart, type Rebuild, shadowName, shadowQuery, wantedOf } from './scope.ts'
 
 /**
- * Takes from everybody but the owner what lets them write a kept table that was made just now, or through its query the tables below, or have its refreshes
+ * Takes from everybody but the owner what lets them write an incremental table that was made just now, or through its query the tables below, or have its refreshes
  * execute a trigger of theirs as its owner: default privileges have given it, or the view that becomes a table had it. A new query is for its owner
  * alone, because it shows rows that policies of the table hide; `given`: who has privileges on it was given them by somebody.
  */
@@ -28,7 +28,7 @@ select format('set local role %s; revoke %s on %s from %s cascade; reset role', 
  group by c.oid, relowner`,
 })
 
-/** As `carry`, for a rebuild that makes kept tables, too: the new query of one gets the privileges that the old one has by now, and nobody may write. */
+/** As `carry`, for a rebuild that makes incremental tables, too: the new query of one gets the privileges that the old one has by now, and nobody may write. */
 export const carryUnwritten = (rebuild: Rebuild): Statement[] => [
   ...carry(rebuild),
   ...rebuild.scope.members

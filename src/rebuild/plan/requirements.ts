@@ -131,7 +131,7 @@ export function changeRequirements(live: LiveView): Requirement[] {
   ]
 }
 
-/** What a kept table may have, and its shadow would lack. */
+/** What an incremental table may have, and its shadow would lack. */
 const notCopied = ({ view, triggers }: LiveView): Requirement[] => [
   ...triggers.map(({ name }) => impossible(`it has trigger ${displayPart(name)}`)),
   {

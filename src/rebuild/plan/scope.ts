@@ -194,7 +194,7 @@ export function shadowNames(
 export const shadowName = (rebuild: Rebuild, member: Member): QualifiedName =>
   shadowNames(rebuild, member, member.live).view
 
-/** What has the query of a member's shadow: the shadow, or the plain view beside it if that is a kept table. */
+/** What has the query of a member's shadow: the shadow, or the plain view beside it if that is an incremental table. */
 export const shadowQuery = (rebuild: Rebuild, member: Member): QualifiedName => {
   const shadow = shadowName(rebuild, member)
   return wantedOf(member).view.kind === 'table' ? queryViewOf(shadow) : shadow

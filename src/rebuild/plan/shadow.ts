@@ -12,7 +12,7 @@ import type { About, Seal, Statement } from '../../sql/run-plan.ts'
 import { displayName, displayPart, type QualifiedName } from '../../words/names.ts'
 import { filling } from './fill.ts'
 
-/** Builds the empty shadow of a view with all its attributes and comments; that of a kept table with the plain view of its query. */
+/** Builds the empty shadow of a view with all its attributes and comments; that of an incremental table with the plain view of its query. */
 export function buildShadow(live: LiveView, { view }: Pick<ShadowNames, 'view'>): Statement[] {
   if (live.view.kind !== 'table') return buildOne(live, view)
   const query = queryViewOf(view)
@@ -59,7 +59,7 @@ function buildOne({ view, columns }: Pick<LiveView, 'view' | 'columns'>, name: Q
 }
 
 /**
- * Fills `relation`, an empty kept table whose query the plain view beside it has, with the data of `view`. It has to be sealed: what hangs on the table
+ * Fills `relation`, an empty incremental table whose query the plain view beside it has, with the data of `view`. It has to be sealed: what hangs on the table
  * is executed, too.
  */
 export const fillTable = (

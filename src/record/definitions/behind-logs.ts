@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 
-/** Whether there are kept tables with logs of changes and target lags below so many seconds. */
+/** Whether there are incremental tables with change logs and target lags below so many seconds. */
 export const hasShortLags = async (sql: Sql, below: number): Promise<boolean> => {
   const found = await sql`
     select from viewkeeper.definitions
@@ -20,7 +20,7 @@ export const readBehindLogs = (
   sql<{ id: number; view: string; lagMs: number; isChanged: boolean }[]>`
     select id, view, lag_seconds::int8 * 1000 as "lagMs", is_changed as "isChanged" from viewkeeper.behind_logs(${below}, ${looks})`
 
-/** About how many rows the logs of kept tables have, and how many slices these had, and were computed, at their last refresh; null: nobody knows. */
+/** About how many rows the logs of incremental tables have, and how many slices these had, and were computed, at their last refresh; null: nobody knows. */
 export const readLogSizes = (sql: Sql) =>
   sql<{ view: string; rows: number | null; slices: number | null; computed: number | null }[]>`
     select format('%I.%I', d.schema_name, d.name) as view, log.rows, (last.slices -> 'of')::float8 as slices,

@@ -12,7 +12,7 @@ export interface DefinitionDefaults {
   /** Session settings for the view's operations. */
   settings: Record<string, unknown>
   checks: Checks
-  /** Whether it has to have a log of changes. */
+  /** Whether it has to have a change log. */
   slices: Definition['slices']
   paused: boolean
   /** Whether the counters of what the view reads are noted, to leave out the next refresh if they have not moved. */

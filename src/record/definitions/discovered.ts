@@ -16,7 +16,7 @@ const refresh = String.raw`refresh\s+materialized\s+view\s+(?:concurrently\s+)?(
 const onlyRefreshes = String.raw`^\s*(?:${refresh}\s*(?:;\s*|$))+$`
 
 /**
- * Gives a discovered definition to every view in the catalog that has no definition; whether there was any. What pg_cron refreshes is left to it. A kept table
+ * Gives a discovered definition to every view in the catalog that has no definition; whether there was any. What pg_cron refreshes is left to it. An incremental table
  * that has lost its mark, and so is taken for no view, gets it back.
  */
 export async function discoverDefinitions(sql: Sql): Promise<boolean> {

@@ -11,7 +11,7 @@ export const mayMark = async (sql: Sql): Promise<boolean> =>
   (await mayUse(sql, 'select', 'runs')) && (await mayUse(sql, 'select', 'definitions'))
 
 /**
- * Puts the comment back by which the query of a kept table is known, where it is lost: the record says which tables a run has filled. Returns whether there
+ * Puts the comment back by which the query of an incremental table is known, where it is lost: the record says which tables a run has filled. Returns whether there
  * was any, of this name or of all.
  */
 export async function markAgain(sql: Sql, name: QualifiedName | null = null): Promise<boolean> {

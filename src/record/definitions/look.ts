@@ -110,7 +110,7 @@ async function lockTimeout(sql: Sql, view: QualifiedName): Promise<Problem> {
   return new Problem('LockTimeout', `${displayName(view)} is locked: ${who}. ${advice}`)
 }
 
-/** SQL for the name of the view that is set aside with `item`: with the query of a kept table, the table's. */
+/** SQL for the name of the view that is set aside with `item`: with the query of an incremental table, the table's. */
 export const nameAside = `left(item #>> '{live,view,name}', case item #>> '{live,view,comment}' when '${keptMark}' then -6 else 63 end)`
 
 /** A view that is set aside, since when (UTC), and `by` which role, as SQL writes it. */
@@ -138,7 +138,7 @@ export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts
 }
 
 /**
- * As findView, which refuses a table: a kept table whose query is set aside or dropped is refused with that. One whose query has lost its comment is on
+ * As findView, which refuses a table: an incremental table whose query is set aside or dropped is refused with that. One whose query has lost its comment is on
  * record, and gets it back.
  */
 export const findKnown = (sql: Sql, name: QualifiedName): Promise<ViewFacts | undefined> =>

@@ -109,7 +109,7 @@ begin
       failure text;
       -- The event triggers that have refused it.
       triggers text;
-      -- What of a kept table has: viewkeeper.refuser_of.
+      -- What of an incremental table has: viewkeeper.refuser_of.
       refused jsonb;
       why text; st text; msg text; det text; hnt text; ctx text; con text; sch text; tab text; col text;
       raised boolean;

@@ -24,7 +24,7 @@ finished := clock_timestamp();
 triggers := case when failure is null and st not in ('57014', '55P03', '40P01') then (
   select string_agg(quote_ident(t.evtname), ' or ' order by t.evtname) from pg_event_trigger t join pg_proc p on p.oid = t.evtfoid
    where position(translate(format(' %s() line ', p.proname), '."', ' ') in translate(ctx, '."', ' ')) > 0) end;
--- What hangs on a kept table, and not the view's own SQL, has failed. The context names the function of a trigger as above.
+-- What hangs on an incremental table, and not the view's own SQL, has failed. The context names the function of a trigger as above.
 refused := case when failure is null and statement #> '{fills,query}' is not null then case
   when violated is null then viewkeeper.refuser_of(made::text, st, sch, tab, col, case when not raised then con end, ctx)
   when statement #> '{fills,keeps}' is not null then viewkeeper.refuser_beside() end end;

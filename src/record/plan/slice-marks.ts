@@ -19,7 +19,7 @@ export interface Mark {
   /** How many slices the refresh has computed, if not all, and about how many the view has. */
   anew?: number
   of?: number
-  /** If a whole refresh compared: how many slices that no change has touched, and how many of them were wrong. */
+  /** If a full refresh compared: how many slices that no change has touched, and how many of them were wrong. */
   compared?: number
   wrong?: number
   /**

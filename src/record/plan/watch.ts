@@ -110,7 +110,7 @@ export interface FailedBatch {
   error: { class: string; sqlstate: string | null; message: string }
 }
 
-/** A kept table in which a run has found wrong rows, left by refreshes in slices. `text` says so; `next` is what to type. */
+/** An incremental table in which a run has found wrong rows, left by refreshes in slices. `text` says so; `next` is what to type. */
 export interface FoundWrong {
   view: string
   runId: number

@@ -2,10 +2,10 @@ import type { Statement } from '../../sql/run-plan.ts'
 import { newLog } from '../../words/commands.ts'
 import { found } from './slice-marks.ts'
 
-/** The key of `viewkeeper.switches` under which it stands which logs of changes have left slices wrong, by the definitions of their views. */
+/** The key of `viewkeeper.switches` under which it stands which change logs have left slices wrong, by the definitions of their views. */
 export const wrongSlices = 'wrong slices'
 
-/** A view whose log of changes has left slices wrong, and the run that has found them. */
+/** A view whose change log has left slices wrong, and the run that has found them. */
 interface Wrong {
   view: string
   run: number
@@ -23,7 +23,7 @@ export const wrongOnes = `
 export const tellWrong = ({ view, run, wrong, compared }: Wrong) => ({
   view,
   runId: run,
-  text: `Run ${run} computed all of ${view}, and found ${wrong} of ${compared} slices wrong that no change had touched: its log of changes had missed some. Its refreshes compute all slices until the log is made anew.`,
+  text: `Run ${run} computed all of ${view}, and found ${wrong} of ${compared} slices wrong that no change had touched: its change log had missed some. Its refreshes compute all slices until the log is made anew.`,
   next: newLog(view),
 })
 

@@ -6,7 +6,7 @@ import type { QualifiedName } from '../../words/names.ts'
 import type { Known } from '../plan/slice-marks.ts'
 import { wrongSlices } from '../plan/wrong-slices.ts'
 
-/** The query of a kept table, by its OID, the parts of its log, as SQL writes them, and SQL for what else is asked of it. */
+/** The query of an incremental table, by its OID, the parts of its log, as SQL writes them, and SQL for what else is asked of it. */
 interface Logged {
   query: number
   logs: string[]
@@ -19,7 +19,7 @@ interface Logged {
 const oidsOf = (logs: string[]): string =>
   `array[${logs.map((each) => `to_regclass(${literal(each)})::oid`)}]`
 
-/** SQL for the world of a kept table: all that its rows depend on but rows of tables, as a JSON object. */
+/** SQL for the world of an incremental table: all that its rows depend on but rows of tables, as a JSON object. */
 const worldOf = ({ query, logs }: Pick<Logged, 'query' | 'logs'>): string =>
   `select viewkeeper.world(${query}, ${oidsOf(logs)}, true) || jsonb_build_object('query', md5(pg_get_viewdef(${query})))`
 

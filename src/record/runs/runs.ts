@@ -26,7 +26,7 @@ export interface RunResponse {
   fillMs?: number
   /** The other views that were refreshed together with the view, and their runs. */
   group?: { view: string; runId: number }[]
-  /** What the refresh of a kept table computes. Such a run has no `because`: see `inWords`. */
+  /** What the refresh of an incremental table computes. Such a run has no `because`: see `inWords`. */
   computes?: Computes
   /** What it has found out about that, besides what the next refresh reads. */
   slices?: Computed

@@ -112,7 +112,7 @@ export const readFailedBatches = async (sql: Sql): Promise<FailedBatch[]> => [
 ]
 
 /**
- * What the refresh of run `r` usually takes: the average of the 20 successes before, `usual`; where a log of changes tells which slices to compute, of a
+ * What the refresh of run `r` usually takes: the average of the 20 successes before, `usual`; where a change log tells which slices to compute, of a
  * refresh of all of them what the last one took to fill, and what this one did besides.
  */
 const usualMs = (sql: Sql) => sql`

@@ -109,7 +109,7 @@ const readBy = (sql: Sql) => sql`
   select distinct format('%I.%I', bn.nspname, b.relname) from (select c.oid) a cross join lateral (${belowOf(sql)}) r
     join pg_catalog.pg_class b on b.oid = r.oid join pg_catalog.pg_namespace bn on bn.oid = b.relnamespace order by 1`
 
-/** The statements that make relation `c` of name and kind `x` (a kept table is a view) and what hangs on it, in their order, for its owner alone to execute; a table is made by a migration. */
+/** The statements that make relation `c` of name and kind `x` (an incremental table is a view) and what hangs on it, in their order, for its owner alone to execute; a table is made by a migration. */
 const itemsOf = (sql: Sql) => sql`
   select 1, 'view', format(E'create %s %s%s as\n%s%s', x.word, x.name, ' with (' || array_to_string(c.reloptions, ', ') || ')',
            rtrim(pg_get_viewdef(c.oid), ';'), case c.relkind when 'm' then E'\nwith no data' end)

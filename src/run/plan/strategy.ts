@@ -34,7 +34,7 @@ export interface Swap extends RefreshStrategy {
   brokenBackup: Problem | null
 }
 
-/** The slices of a kept table that a request asks for, in its words: see `findRange`. */
+/** The slices of an incremental table that a request asks for, in its words: see `findRange`. */
 export type AskedSlices = Readonly<Record<string, string | undefined>>
 
 /** What a batch says about the rebuild of a view that it does not exchange together with others. */

@@ -32,7 +32,7 @@ export interface ItemSource {
   advice: string
   /** Whether an item that is there already is refused (DependentsExist). */
   refuseThere?: boolean
-  /** A trial: for how long a kept table is tried to be given other column types. */
+  /** A trial: for how long an incremental table is tried to be given other column types. */
   trialMs?: number
 }
 
@@ -94,7 +94,7 @@ async function makeAsFrozen(sql: Sql, item: AsideView, advice: string): Promise<
 }
 
 /**
- * Gives a kept table the column types of its query, which an item is. Throws ViewSqlFailed if the server has no assignment cast, or something hangs on
+ * Gives an incremental table the column types of its query, which an item is. Throws ViewSqlFailed if the server has no assignment cast, or something hangs on
  * the columns.
  */
 export async function fitTable(sql: Sql, { live }: AsideView, how: ItemSource): Promise<void> {
@@ -106,7 +106,7 @@ export async function fitTable(sql: Sql, { live }: AsideView, how: ItemSource): 
     new Problem(
       'ViewSqlFailed',
       sentences(
-        `Kept table ${displayName(table)} cannot get the columns of its query`,
+        `Incremental table ${displayName(table)} cannot get the columns of its query`,
         because,
         `Or drop it first, and make it again after: drop table ${quoteName(table)}, then npx viewkeeper migrate up --repair`,
         advice !== '' && 'Nothing was changed',

@@ -52,16 +52,16 @@ export interface InTheWay {
   version: string
 }
 
-/** The kept table whose query a plain view has, by that comment; undefined: it is another view. */
+/** The incremental table whose query a plain view has, by that comment; undefined: it is another view. */
 export const tableOfQuery = (view: QualifiedName & { comment: string | null }): QualifiedName | undefined =>
   view.comment === keptMark && view.name.endsWith('_query')
     ? { schema: view.schema, name: view.name.slice(0, -'_query'.length) }
     : undefined
 
-/** The name, as people write it; each item has another one. The query of a kept table has the table's, which is no item. */
+/** The name, as people write it; each item has another one. The query of an incremental table has the table's, which is no item. */
 export const nameOf = ({ live }: AsideView): string => displayName(tableOfQuery(live.view) ?? live.view)
 
-/** Sorts items: what reads a kept table comes after the table's query, with which the table may get other types. */
+/** Sorts items: what reads an incremental table comes after the table's query, with which the table may get other types. */
 export const afterTables = (items: AsideView[]): AsideView[] =>
   parentsFirst(items, nameOf, ({ reads, below = [] }) => [...reads, ...below.map(displayName)])
 

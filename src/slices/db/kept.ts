@@ -8,7 +8,7 @@ import type { KeptTable } from '../plan/difference.ts'
 import { findsOf, type ReadLog } from '../plan/rows.ts'
 import { odd, seen } from '../plan/stands-on.ts'
 
-/** What a refresh of a kept table goes by. */
+/** What a refresh of an incremental table goes by. */
 export interface KeptFacts extends Pick<KeptTable, 'columns' | 'key' | 'others'> {
   /** Whether its query has the columns of the table. */
   fits: boolean
@@ -60,7 +60,7 @@ export async function readKept(
 }
 
 /**
- * The SQL that gives a kept table the column types of its query; empty: it has them, or is no kept table. Null: the columns have other names. `drops`: it
+ * The SQL that gives an incremental table the column types of its query; empty: it has them, or is no incremental table. Null: the columns have other names. `drops`: it
  * may also drop columns behind those of the query.
  */
 export async function howToFit(sql: Sql, table: QualifiedName, drops = false): Promise<string | null> {
@@ -116,6 +116,6 @@ export async function readFinds(
 /** Why a log is not used that somebody has dropped or renamed, or whose schema he has. */
 export const noLog = 'it is not there'
 
-/** The refusal of a kept table that a refresh does not write. */
+/** The refusal of an incremental table that a refresh does not write. */
 export const notWritten = (view: string, because: string): Problem =>
   new Problem('InvalidRequest', `${view} is not refreshed: ${because}`, { field: 'view' })

@@ -20,7 +20,7 @@ import { noLog, readLogged } from './kept.ts'
 import { readQueries } from './read-queries.ts'
 
 /**
- * The log that a kept table needs so that its refreshes compute only the slices of column `by` that changed. Throws InvalidRequest, with the
+ * The log that an incremental table needs so that its refreshes compute only the slices of column `by` that changed. Throws InvalidRequest, with the
  * reason, if the view does not fall into such slices, or if it does by several columns and none is named. Where rows of another table are joined by
  * several columns, any of them will do: it is that of the log that is `there`, or one that is unique.
  */
@@ -44,7 +44,7 @@ export async function planLog(
   if (because !== null) {
     const next = because === plans.because ? plans.next : undefined
     const more = next === undefined ? '' : `: ${next}`
-    throw new Problem('InvalidRequest', `${displayName(view)} has no log of changes: ${because}${more}`, {
+    throw new Problem('InvalidRequest', `${displayName(view)} has no change log: ${because}${more}`, {
       field: 'by',
       next,
     })
@@ -52,14 +52,14 @@ export async function planLog(
   return plans.of(by ?? plans.keys[0]!, there)
 }
 
-/** A view beside which a log may stand, were it a kept table. `query`: of one, that of its query. */
+/** A view beside which a log may stand, were it an incremental table. `query`: of one, that of its query. */
 export type LoggedView = { oid: number; query?: number | null } & QualifiedName
 
 /** A row of a table touches the slices of those of `table` that it joins; or all, because of something. */
 export type JoinedTable = { table: string; because: string | null } & Join
 
 /**
- * By which columns of a view it may have a log of changes, or why by none; and why not by those of which it falls into slices, too. `joined`: what of its tables without
+ * By which columns of a view it may have a change log, or why by none; and why not by those of which it falls into slices, too. `joined`: what of its tables without
  * a key such a log notes, or why it does not, by their names.
  */
 async function readLogKeys(sql: Sql, view: LoggedView) {
@@ -226,7 +226,7 @@ const whyComputed = ({ by, column, bySettings }: SliceKey, table: string): strin
     : 'otherwise than by date_trunc, casts of dates and timestamps, and named zones. Make it a stored generated column of the table, and read that')
 
 /**
- * Why a view that falls into slices may have no log of changes: by none of them, or by some; and what a change of a table touches that is joined with one of
+ * Why a view that falls into slices may have no change log: by none of them, or by some; and what a change of a table touches that is joined with one of
  * them, by its name: by the log that is there, or by one of those that it may have.
  */
 export async function readLoggability(

@@ -21,7 +21,7 @@ const readLong = (sql: Sql) => sql<{ log: string; role: string; schema: string }
       join pg_namespace s on s.oid = coalesce(c.relnamespace, t.relnamespace)`
 
 /**
- * Makes one row, for all slices, of each log of changes that has grown long, as that of a view does that is paused, fails or is gone. A locked one waits for the
+ * Makes one row, for all slices, of each change log that has grown long, as that of a view does that is paused, fails or is gone. A locked one waits for the
  * next look.
  */
 export async function foldLogs(sql: Sql): Promise<void> {

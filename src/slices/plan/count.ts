@@ -10,7 +10,7 @@ const noteFound = (object: string): string =>
   `select set_config('${found}', (coalesce(nullif(current_setting('${found}', true), ''), '{}')::jsonb || ${object})::text, true)`
 
 /**
- * Notes how many rows of a kept table this transaction has written, and others since all rows were computed last: what the server has counted by now, less
+ * Notes how many rows of an incremental table this transaction has written, and others since all rows were computed last: what the server has counted by now, less
  * what refreshes have. Nobody knows the latter if a refresh has failed since the last success, or if the server counts anew. It counts seconds later, so
  * that what lacks now comes later. `last`: what the last success has noted.
  */
@@ -33,7 +33,7 @@ export const noteWritten = (oid: number, last: Partial<Mark> | null = null): Sta
   }
 }
 
-/** Asks a query about a kept table, which `reads` it, for a JSON object, sealed as the owner of the view, and adds the object to what was found. */
+/** Asks a query about an incremental table, which `reads` it, for a JSON object, sealed as the owner of the view, and adds the object to what was found. */
 export const findOut = (relation: QualifiedName, seal: Seal, query: string, reads: string): Statement[] => [
   {
     ...ours(query, relation),

@@ -1,7 +1,7 @@
 import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { QualifiedName } from '../../words/names.ts'
 
-/** A kept table, as the statement needs it that makes it like its query. */
+/** An incremental table, as the statement needs it that makes it like its query. */
 export interface KeptTable extends QualifiedName {
   columns: string[]
   /**
@@ -20,7 +20,7 @@ export interface KeptTable extends QualifiedName {
 export type SomeRows = { by: string; reads?: string; conditions: ((key: string) => string)[] } | null
 
 /**
- * The statement that makes a kept table like its query, or some of its rows. It reads both at one moment, compares images of rows, and writes only what
+ * The statement that makes an incremental table like its query, or some of its rows. It reads both at one moment, compares images of rows, and writes only what
  * differs. By the key, a row that is there stays the same row, so that foreign keys to it hold, unless it changes what another unique index has; a key that the
  * query gives twice is violated. Without, rows are numbered among those that are equal. What does not stay is deleted and inserted: deletes come first. All
  * names are the catalog's or have a schema.

@@ -18,7 +18,7 @@ export interface Carried {
   form: string
   /** Whether it depends on settings of the session. */
   bySettings: boolean
-  /** The same as SQL, with `%s` for the value of the column, if a log of changes can compute it: see `sqlOf`. */
+  /** The same as SQL, with `%s` for the value of the column, if a change log can compute it: see `sqlOf`. */
   sql: string | null
   /** Whether there is a row with it only if the table has one: a side of an outer join, or a branch of a UNION, may have rows without. */
   isOfRow: boolean

@@ -12,7 +12,7 @@ export interface ChangeLog {
   view: QualifiedName
   /** The column of the view whose values are its slices. */
   by: string
-  /** What has its query, by OID: the plain view of a kept table. */
+  /** What has its query, by OID: the plain view of an incremental table. */
   query: number
   /** The other columns of the view of which a difference is a mistake; null: not even the number of rows tells one. See `exactColumns`. */
   exact: string[] | null
@@ -360,7 +360,7 @@ const lockTogether = (mode: string, harmless: string): string => `before := curr
     exception when lock_not_available or deadlock_detected then
       began := null;
       if clock_timestamp() > until then
-        raise lock_not_available using message = 'the log of changes was not changed, because its tables were locked by ' || coalesce((
+        raise lock_not_available using message = 'the change log was not changed, because its tables were locked by ' || coalesce((
             select string_agg(distinct case when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'
                      else format('process %s (role %s, application %s, %s)', l.pid, a.usename, quote_ident(a.application_name), a.state) end || format(', %s', l.relation::regclass), '; ')
               from pg_locks l left join pg_stat_activity a on a.pid = l.pid

@@ -23,7 +23,7 @@ export interface SliceKey {
   bySettings: boolean
   /** Whether a value is that of the column itself, and nothing computed from it. */
   isColumn: boolean
-  /** How a log of changes computes it, as SQL of `%s`, the value of the column; null: it cannot. */
+  /** How a change log computes it, as SQL of `%s`, the value of the column; null: it cannot. */
   sql: string | null
 }
 

@@ -4,7 +4,7 @@ import type { QualifiedName } from '../../words/names.ts'
 import type { SomeRows } from './difference.ts'
 import { logRead, mostRows } from './forget.ts'
 
-/** A log of changes as a refresh reads it. */
+/** A change log as a refresh reads it. */
 export interface ReadLog {
   view: QualifiedName
   /** The column whose values are its slices. */
@@ -82,7 +82,7 @@ export function countTouched(log: ReadLog, most: number | null): string {
 }
 
 /**
- * A query that compares what the query of a kept table makes with its rows, of slices that the log does not name by now. Both are of the same rows of tables,
+ * A query that compares what the query of an incremental table makes with its rows, of slices that the log does not name by now. Both are of the same rows of tables,
  * because nothing has left the log: what a statement before this one has read was as it was when the old rows were made. Only
  * `exact` columns are compared, and the number of rows if there is none; counted are slices: a sum of hashes takes less than half the time of EXCEPT ALL.
  */

@@ -1,5 +1,5 @@
 /**
- * What decides, besides the rows of tables, whether a kept table shows what its query gives; in words, for docs/slices.md, who may change it, and what a
+ * What decides, besides the rows of tables, whether an incremental table shows what its query gives; in words, for docs/slices.md, who may change it, and what a
  * refresh does then. As SQL beside its row `c` of pg_class: `is`, by which a change is seen when a refresh is planned, when it begins and before it
  * commits; `odd`, why the table is not refreshed.
  */
@@ -158,5 +158,5 @@ export const standsOn: Fact[] = [
 /** SQL for what of these is seen to change, beside `c`. */
 export const seen = standsOn.flatMap(({ is }) => is ?? []).join(', ')
 
-/** SQL for why a kept table is not refreshed, beside `c`; null: it is. */
+/** SQL for why an incremental table is not refreshed, beside `c`; null: it is. */
 export const odd = `coalesce(${standsOn.flatMap(({ odd }) => odd ?? []).join(',\n')})`

@@ -54,7 +54,7 @@ export async function isSameQuery(sql: Sql, shadow: LiveView, { view, columns }:
   )
 }
 
-/** The hash of what the query of a view means: see `meaningQuery`. That of a kept table is the query of the plain view beside it. */
+/** The hash of what the query of a view means: see `meaningQuery`. That of an incremental table is the query of the plain view beside it. */
 export async function readMeaning(
   sql: Sql,
   view: QualifiedName & { kind?: ViewKind },
@@ -78,7 +78,7 @@ export const describeShadow = (
   undone(sql, async (part) => {
     const names = createNames(shadowKey(0), definition)
     const shadow = quoteName({ schema: definition.schema, name: names.view })
-    // The query of a kept table is that of a view.
+    // The query of an incremental table is that of a view.
     const { kind = 'materialized view' } = definition
     const made = { ...definition, ...(kind === 'table' && { kind: 'materialized view' as const }) }
     const statements = sealAll(owner, definition, createStatements(made, names))

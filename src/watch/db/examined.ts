@@ -16,7 +16,7 @@ export interface ViewToExamine {
   schema: string
   name: string
   owner: string
-  /** Of a kept table, which no refresh exchanges: the plain view with its query, by OID. */
+  /** Of an incremental table, which no refresh exchanges: the plain view with its query, by OID. */
   query: number | null
   concurrent: string[]
 }
@@ -99,7 +99,7 @@ export async function readUncounted(sql: Sql, definitionId: number): Promise<Unc
   return { ...row, because, hidden }
 }
 
-/** Why a view's log of changes is not used, and what to type; null: it is, or there is none. What proves slices is loaded only for a view that has one. */
+/** Why a view's change log is not used, and what to type; null: it is, or there is none. What proves slices is loaded only for a view that has one. */
 export async function readUnusedLog(sql: Sql, definitionId: number): Promise<ExaminedView['unusedLog']> {
   const view = await findLogged(sql, definitionId)
   return view === undefined ? null : (await import('../../slices/db/log.ts')).whyUnused(sql, view)

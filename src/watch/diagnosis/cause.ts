@@ -69,7 +69,7 @@ export interface ExaminedView extends Standing {
   unseen: string | null
   /** What keeps its refreshes from being left out; null: nothing, or nobody has asked. */
   uncounted: Uncounted | null
-  /** Why its log of changes is not used, and what to type first, if not to make it anew; null: it is, there is none, or nobody has asked. */
+  /** Why its change log is not used, and what to type first, if not to make it anew; null: it is, there is none, or nobody has asked. */
   unusedLog: { because: string; next?: string | undefined } | null
 }
 

@@ -167,9 +167,9 @@ const lagTooShort: Rule = ({ view: { lagWorksMs, targetLagSeconds, planned }, na
     )
   const [because, next] =
     owner === null
-      ? ['the log of its changes is not used', newLog(name)]
+      ? ['its change log is not used', newLog(name)]
       : [
-          `role ${asker} may not ask the log of its changes, which belongs to ${owner}`,
+          `role ${asker} may not ask its change log, which belongs to ${owner}`,
           `grant ${quoteIdentifier(owner)} to ${quoteIdentifier(asker)}`,
         ]
   return cause('LagTooShort', `${lag} is not kept, but ${works}, because ${because}.`, next)
@@ -298,13 +298,13 @@ const notSkipped: Rule = ({ view: { uncounted }, name, clock }) => {
   return words && cause('NotSkipped', words.text, words.next)
 }
 
-/** That the view has a log of changes, and all its rows are computed nevertheless. */
+/** That the view has a change log, and all its rows are computed nevertheless. */
 const logUnused: Rule = ({ view: { unusedLog }, name }) =>
   unusedLog === null
     ? null
     : cause(
         'LogUnused',
-        `Each refresh computes all rows of ${name}: the log of its changes is not used, because ${unusedLog.because}.`,
+        `Each refresh computes all rows of ${name}: its change log is not used, because ${unusedLog.because}.`,
         unusedLog.next ?? newLog(name),
       )
 

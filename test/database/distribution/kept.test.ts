@@ -16,7 +16,7 @@ import { makeLog } from '../../../src/slices/plan/log.ts'
 import { administrator, callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 
-// A kept table, its query and its log in dumps by pg_dump.
+// An incremental table, its query and its log in dumps by pg_dump.
 
 const { database, sql, url } = useDatabase()
 const folder = useFolders()

@@ -437,7 +437,7 @@ async function doWhatFails(database: Database): Promise<void> {
   await keeper.stop()
 }
 
-/** Makes a log of changes of kept tables, has it read three times, the last time by another proof, drops it, and refreshes them without, if their queries fit. */
+/** Makes a change log of incremental tables, has it read three times, the last time by another proof, drops it, and refreshes them without, if their queries fit. */
 async function refreshByLog(database: Database): Promise<void> {
   await place.run(
     'alice',

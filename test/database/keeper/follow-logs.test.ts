@@ -20,7 +20,7 @@ import { until } from '../../support/waiting/until.ts'
 
 const { sql, database, as } = useDatabase()
 
-/** Kept tables with logs and target lags of one second: `daily` of table `orders`, and `other` of table `events`. */
+/** Incremental tables with logs and target lags of one second: `daily` of table `orders`, and `other` of table `events`. */
 beforeEach(async () => {
   await emptyTables(sql, 'runs', 'definitions', 'switches', 'incidents')
   await sql.unsafe(`
@@ -31,7 +31,7 @@ beforeEach(async () => {
   for (const name of ['daily', 'other']) await makeItsLog(name)
 })
 
-/** Makes the log of a kept table, and refreshes it. */
+/** Makes the log of an incremental table, and refreshes it. */
 async function makeItsLog(name: string) {
   await makeOnlyItsLog(name)
   const columns = { target_lag_seconds: 1, storage: 'table', slices: { by: 'day' }, retries: 0 }
@@ -81,7 +81,7 @@ const runsOf = (view: string) =>
   sql`select status, trigger, requested_by, batch_id from viewkeeper.runs where view_name = ${view} and trigger <> 'http' order by id`
 const followed = { status: 'success', trigger: 'schedule', requested_by: 'target lag', batch_id: null }
 
-describe('a kept table with a target lag of a second', () => {
+describe('an incremental table with a target lag of a second', () => {
   test('follows a write without a look of the monitor, and has no run while its log is empty', async () => {
     follow()
     await write('orders', 1)
@@ -191,7 +191,7 @@ describe('a kept table with a target lag of a second', () => {
     expect(await behind()).toEqual(['app.daily'])
     await sql`alter table app.orders disable trigger user`
     const { response } = await refresh({ view: 'app.daily' }, callOn(database))
-    expect(response.because).toContain('the log of its changes is not used')
+    expect(response.because).toContain('its change log is not used')
     await sql`insert into viewkeeper_logs."app.daily_0" (whole) values (true)`
     expect(await behind()).toEqual([])
   })
@@ -276,7 +276,7 @@ describe('a lag of seconds that is not kept is an incident', () => {
     const found = (view: string) => ({
       subject: view,
       kinds: ['lag'],
-      text: `The target lag of ${view}, 1.0 s, is not kept, but 2 min, because the log of its changes is not used.`,
+      text: `The target lag of ${view}, 1.0 s, is not kept, but 2 min, because its change log is not used.`,
       next: `viewkeeper freeze ${view} -m 'a new log'`,
     })
     expect(await lookAtLags()).toEqual([found('app.daily'), found('app.other')])
@@ -297,7 +297,7 @@ describe('a lag of seconds that is not kept is an incident', () => {
     expect(await lookAtLags(as('follower').database)).toMatchObject([
       {
         subject: 'app.daily',
-        text: 'The target lag of app.daily, 1.0 s, is not kept, but 2 min, because role follower may not ask the log of its changes, which belongs to writer.',
+        text: 'The target lag of app.daily, 1.0 s, is not kept, but 2 min, because role follower may not ask its change log, which belongs to writer.',
         next: 'grant "writer" to "follower"',
       },
       { subject: 'app.other', next: expect.stringMatching(/^grant "[^"]+" to "follower"$/) },

@@ -36,7 +36,7 @@ const isCurrent = async () => {
   expect(await rows('app.daily')).toEqual(await rows('app.daily_query'))
 }
 
-describe('the columns of a kept table get the types of its query', () => {
+describe('the columns of an incremental table get the types of its query', () => {
   test('by alter', async () => {
     const [{ oid }] = await sql<[{ oid: string }]>`select 'app.daily'::regclass::oid as oid`
     await callAlter(database, widen)
@@ -53,7 +53,9 @@ describe('the columns of a kept table get the types of its query', () => {
       create function app.leaves(numeric) returns boolean language plpgsql as $$ begin
         perform set_config('role', 'none', true); return true; end $$;
       alter table app.daily add constraint leaves check (app.leaves(pieces))`)
-    await expect(callAlter(as(login).database, widen)).rejects.toThrow(/^Kept table app\.daily cannot get/)
+    await expect(callAlter(as(login).database, widen)).rejects.toThrow(
+      /^Incremental table app\.daily cannot get/,
+    )
     await sql`alter table app.daily drop constraint leaves`
     await callAlter(as(login).database, widen)
     expect(await types()).toEqual(['date', 'numeric', 'numeric'])
@@ -94,7 +96,7 @@ describe('the columns of a kept table get the types of its query', () => {
       expect(await refusalOf(callAlter(database, widen, { dryRun }))).toMatchObject({
         code: 'ViewSqlFailed',
         message: expect.stringMatching(
-          /^Kept table app\.daily cannot get .* used by a view or rule: if a view reads it, .*--reading app\.daily /,
+          /^Incremental table app\.daily cannot get .* used by a view or rule: if a view reads it, .*--reading app\.daily /,
         ),
       })
     expect(await types('app.orders')).toContain('integer')
@@ -122,7 +124,7 @@ describe('the columns of a kept table get the types of its query', () => {
   })
 })
 
-test('a kept table whose query does not fit any more is made by the definition that is given along', async () => {
+test('an incremental table whose query does not fit any more is made by the definition that is given along', async () => {
   const drop = 'alter table app.orders drop column qty'
   const next = definition(
     'daily',

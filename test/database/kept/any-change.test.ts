@@ -18,7 +18,7 @@ const log = 'viewkeeper_logs."app.v_0"'
 const alter = (action: string) => `alter table app.v ${action}`
 const orders = (action: string) => `alter table shop.orders ${action}`
 
-/** What anybody may do to a kept table, its query, its log, the tables below and roles, each with what undoes it. */
+/** What anybody may do to an incremental table, its query, its log, the tables below and roles, each with what undoes it. */
 const changes: readonly (readonly [change: string, undo: string])[] = [
   [
     `create trigger t before update on app.v for each row execute function app.changes()`,
@@ -137,7 +137,7 @@ beforeAll(async () => {
 })
 
 test(
-  `whatever is changed between ${counts.changedKept} refreshes of a kept table, it has the rows of its query, or the refresh says why not`,
+  `whatever is changed between ${counts.changedKept} refreshes of an incremental table, it has the rows of its query, or the refresh says why not`,
   deep,
   async () => {
     const { below, oneOf } = seeded(seedOf(1))

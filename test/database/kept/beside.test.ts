@@ -30,7 +30,7 @@ beforeEach(async () => {
     create materialized view app.months as select date_trunc('month', day) as month, sum(n) as n from app.daily group by 1`)
 })
 
-describe('a kept table', () => {
+describe('an incremental table', () => {
   test('stands in the graph between what its query reads and what reads it', async () => {
     const reads = await readDependencies(sql)
     expect(reads.get('app.daily')).toEqual(['app.clean'])
@@ -62,7 +62,7 @@ describe('a kept table', () => {
       populated: true,
     })
     const facts = viewFacts(shown as never, new Date())
-    expect(facts).toContainEqual(['strategy', 'difference, as of each kept table'])
+    expect(facts).toContainEqual(['strategy', 'difference, as of each incremental table'])
     await sql`insert into app.orders (day, amount) values ('2026-11-02', 7), ('2026-12-01', 7)`
     await sql`refresh materialized view app.clean`
     expect(await diffView(database, { schema: 'app', name: 'daily' }, null)).toMatchObject({

@@ -91,7 +91,7 @@ const hung = `
   comment on column app.daily.day is 'the day'; create index by_hand on app.daily (n); comment on index app.by_hand is 'an index';
   create statistics app.both on day, n from app.daily; grant select on app.daily to public`
 
-describe('a materialized view becomes a kept table and a view again', () => {
+describe('a materialized view becomes an incremental table and a view again', () => {
   test('with all that hangs on it and reads it', async () => {
     const into = await start(view)
     await sql.unsafe(hung)
@@ -250,7 +250,7 @@ describe('a materialized view becomes a kept table and a view again', () => {
   })
 })
 
-describe('a kept table gets other columns', () => {
+describe('an incremental table gets other columns', () => {
   test('under its readers, and its old ones back', async () => {
     const into = await start(table)
     await sql.unsafe(hung)

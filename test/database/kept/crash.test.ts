@@ -35,7 +35,7 @@ const age = async () => (await sql`select as_of from viewkeeper.view_status wher
 const rows = async (of: string) => sql.unsafe(`select * from ${of} order by 1`)
 
 test(
-  'a kept table that a crash has emptied is not called fresh, and has its rows again once it is logged',
+  'an incremental table that a crash has emptied is not called fresh, and has its rows again once it is logged',
   deep,
   async () => {
     expect(await request()).toMatchObject({ status: 'updated' })

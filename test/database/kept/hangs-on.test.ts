@@ -36,7 +36,7 @@ const catalog = async () => ({
   published: await sql`select xmin::text, p::text from pg_publication_rel p`,
 })
 
-test(`${counts.keptRefreshes} refreshes of a kept table leave all that hangs on it as it was, and no reader waits for a lock`, async () => {
+test(`${counts.keptRefreshes} refreshes of an incremental table leave all that hangs on it as it was, and no reader waits for a lock`, async () => {
   const refreshed = () => refresh({ view: 'app.daily' }, callOn(database))
   await refreshed()
   await sql.unsafe(`

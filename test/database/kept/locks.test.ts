@@ -25,7 +25,7 @@ const locks = async () =>
     .map(({ text }) => text)
     .join('\n')
 
-test('a refresh of a kept table waits neither for readers nor for writers, and why names only who is in its way', async () => {
+test('a refresh of an incremental table waits neither for readers nor for writers, and why names only who is in its way', async () => {
   await whileLocked(url, 'lock table app.daily in row exclusive mode', async () => {
     expect(await request()).toMatchObject({ status: 'updated' })
   })

@@ -31,7 +31,7 @@ const hanging = `
   create unique index daily_key on app.daily (day); comment on table app.daily is 'by day'; comment on column app.daily.n is 'orders';
   grant select on app.daily to public`
 
-test('what a kept table had is told if somebody drops it and makes it again, and comes back by what is typed', async () => {
+test('what an incremental table had is told if somebody drops it and makes it again, and comes back by what is typed', async () => {
   await sql.unsafe(`
     create view app.daily_query as select day, count(*) as n from app.orders group by day; comment on view app.daily_query is '${keptMark}';
     ${table}; ${hanging}; ${above}`)

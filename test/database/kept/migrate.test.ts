@@ -81,7 +81,7 @@ const named = async () =>
     await sql`select relname from pg_class where relnamespace in ('app'::regnamespace, to_regnamespace('viewkeeper_logs')) and relkind in ('m', 'v', 'r') order by relnamespace <> 'app'::regnamespace, 1`
   ).map(({ relname }) => relname)
 
-describe('a kept table', () => {
+describe('an incremental table', () => {
   test('is made with the plain view of its query, and goes without a trace', async () => {
     const into = await start(daily(query))
     const [file] = await into.read()
@@ -117,7 +117,7 @@ describe('a kept table', () => {
     expect(await rows('app.above')).toEqual(await rows(`(${query}) q`))
   })
 
-  test('with a log of changes is refreshed by slices', async () => {
+  test('with a change log is refreshed by slices', async () => {
     const sliced = daily(query, { slices: { by: 'day' } })
     const into = await start(sliced)
     expect((await into.read()).map(({ name }) => name)).toEqual(['001_daily', '002_daily_touched'])

@@ -34,7 +34,7 @@ const rounds = fc.array(
   },
 )
 
-test('kept tables of random queries, beside random writers, are what the whole query makes', async () => {
+test('incremental tables of random queries, beside random writers, are what the whole query makes', async () => {
   const found = { bySlices: 0, joined: 0, whole: 0, withoutLog: 0, killed: 0 }
   const view = { schema: 'app', name: 'tried' }
   const writers = [await sql.reserve(), await sql.reserve(), await sql.reserve()]

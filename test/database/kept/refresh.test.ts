@@ -44,7 +44,7 @@ const differences = async () =>
     )
   )[0]?.n
 
-describe('a refresh of a kept table', () => {
+describe('a refresh of an incremental table', () => {
   test('writes the rows that differ, and no others', async () => {
     expect(await done()).toBe('computes all rows, and writes those that differ; 10 rows written')
     expect(await differences()).toBe(0)
@@ -95,7 +95,7 @@ describe('a refresh of a kept table', () => {
   test('is refused with another strategy, by name', async () => {
     for (const strategy of ['regular', 'concurrent', 'swap'] as const)
       expect(sentence(await request({ strategy }))).toBe(
-        `InvalidRequest: app.daily is a kept table, of which a refresh writes the rows that differ, whatever the strategy: leave out "${strategy}".`,
+        `InvalidRequest: app.daily is an incremental table, of which a refresh writes the rows that differ, whatever the strategy: leave out "${strategy}".`,
       )
   })
 
@@ -130,7 +130,7 @@ describe('a refresh of a kept table', () => {
     expect(await fails()).toEqual([false, 'unlimited'])
   })
 
-  describe('with a log of changes', () => {
+  describe('with a change log', () => {
     beforeEach(async () => {
       const [{ oid, query }] = await sql<[{ oid: number; query: number }]>`
         select 'app.daily'::regclass::oid::int8 as oid, 'app.daily_query'::regclass::oid::int8 as query`
@@ -155,7 +155,7 @@ describe('a refresh of a kept table', () => {
       expect(await done()).toMatch(/^computes 0 of about 10 slices .*; 0 rows written$/)
     })
 
-    test('finds what was written by hand at the next whole refresh', async () => {
+    test('finds what was written by hand at the next full refresh', async () => {
       await done()
       await byHand("update app.daily set n = 0 where day = '2026-11-02'")
       expect(await done()).toContain('; 0 rows written')
@@ -192,7 +192,7 @@ test('a row that has moved into slices that were asked for is told as that: the 
   expect(await differences()).toBe(0)
 })
 
-describe('what others have put on a kept table is named, with what to do, if it refuses the rows', () => {
+describe('what others have put on an incremental table is named, with what to do, if it refuses the rows', () => {
   const raising = (what: string) => `
     create function app.audit() returns trigger language plpgsql as $$ begin ${what} return new; end $$;
     create trigger "Audit" after insert or update on app.daily for each row execute function app.audit()`

@@ -46,7 +46,7 @@ const told = (who: string, what: string) => ({
   next: `revoke ${what} on app.daily from ${who} cascade;`,
 })
 
-describe('who may write a kept table besides its owner and superusers', () => {
+describe('who may write an incremental table besides its owner and superusers', () => {
   test('is named with what ends it, also if default privileges have given the right', async () => {
     expect(await found()).toEqual([told(etl!, 'delete, insert')])
     expect(await drift()).toEqual([
@@ -102,7 +102,7 @@ describe('who may write a kept table besides its owner and superusers', () => {
         {
           schema: null,
           name: null,
-          text: `${loader} may write kept tables, which only refreshes write: it is a member of pg_write_all_data.`,
+          text: `${loader} may write incremental tables, which only refreshes write: it is a member of pg_write_all_data.`,
           next: `revoke pg_write_all_data from ${loader};`,
         },
       ])
@@ -113,7 +113,7 @@ describe('who may write a kept table besides its owner and superusers', () => {
   })
 })
 
-test('what a login lacks to refresh a kept table is named, also for its query', async () => {
+test('what a login lacks to refresh an incremental table is named, also for its query', async () => {
   await sql.unsafe(`
     create role login_${suffix} login password 'secret'; grant usage on schema viewkeeper to login_${suffix};
     grant select, insert, update on viewkeeper.definitions, viewkeeper.runs to login_${suffix};

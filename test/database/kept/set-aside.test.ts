@@ -30,7 +30,7 @@ beforeEach(async () => {
 
 const refreshed = async () => (await refresh({ view: 'app.daily' }, callOn(database))).response.because
 
-test('a kept table whose query is set aside is said to be set aside, by every door', async () => {
+test('an incremental table whose query is set aside is said to be set aside, by every door', async () => {
   const look = () => monitor(database, { schedules: unscheduled, publish: unheard, people: null })
   await sql`create materialized view app.other as select 1 as one`
   await look()

@@ -105,7 +105,7 @@ describe('a live view shows what the query gives', () => {
   ])('by the query after %s', async (change) => {
     const own = await sql.reserve()
     await own.unsafe(change)
-    // Of what is no query of a kept table any more, nobody says anything.
+    // Of what is no query of an incremental table any more, nobody says anything.
     if (/rename to|is null/.test(change))
       expect((await own.unsafe(`select ${told} as stored`))[0]).toEqual({ stored: false })
     else expect(await read(own)).toEqual(byQuery)

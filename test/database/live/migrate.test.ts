@@ -82,7 +82,7 @@ const insistOnExact = async (view = 'app.daily') => {
 }
 
 describe('a live view', () => {
-  test('is made with the log of changes, and goes with it, without a trace', async () => {
+  test('is made with the change log, and goes with it, without a trace', async () => {
     const into = await start(daily(query))
     expect((await into.read()).map(({ name }) => name)).toEqual(['001_daily', '002_daily_touched'])
     expect(await named()).toEqual(all)

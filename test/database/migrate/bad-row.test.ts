@@ -109,7 +109,7 @@ eachCase(
   expect(await found(query)).toMatchObject({ sqlstate, columns, rows })
 })
 
-test('the bad row is found in the query of a kept table', async () => {
+test('the bad row is found in the query of an incremental table', async () => {
   const query = 'select id, price / nullif(qty, 0) as each from "My Shop".orders where id > 12300'
   await sql.unsafe(makeKept('"My Shop".sold', query))
   await sql.unsafe(`create or replace view "My Shop".sold_query as ${query.replace('nullif(qty, 0)', 'qty')}`)

@@ -87,7 +87,7 @@ const named = async () =>
     await sql`select relname from pg_class where relnamespace in ('app'::regnamespace, to_regnamespace('viewkeeper_logs')) and relkind in ('m', 'v', 'r') order by relnamespace <> 'app'::regnamespace, 1`
   ).map(({ relname }) => relname)
 
-describe('a kept table with slices', () => {
+describe('an incremental table with slices', () => {
   test('is made with its plain view and its log, is refreshed by slices, and goes without a trace', async () => {
     const into = await start(daily(query))
     expect((await into.read()).map(({ name }) => name)).toEqual(['001_daily', '002_daily_touched'])
@@ -318,7 +318,7 @@ describe('a kept table with slices', () => {
         view: 'app.daily',
         kind: 'unchecked',
         message:
-          'it has a log of changes: the daily refresh cannot check it, because the query of the view does not tell which rows there are',
+          'it has a change log: the daily refresh cannot check it, because the query of the view does not tell which rows there are',
       },
     ])
   })
@@ -327,7 +327,7 @@ describe('a kept table with slices', () => {
     const into = await folder('refused')
     await expect(frozen(into, [daily(`${query} limit 5`)])).rejects.toMatchObject({
       code: 'InvalidRequest',
-      message: expect.stringMatching(/^app.daily has no log of changes: .* Nothing was written.$/),
+      message: expect.stringMatching(/^app.daily has no change log: .* Nothing was written.$/),
     })
     expect(await into.read()).toEqual([])
   })
@@ -369,7 +369,7 @@ describe('a kept table with slices', () => {
     const refusal = await refusalOf(frozen(into, [daily(query)], {}, on))
     expect(refusal).toMatchObject({ code: 'InsufficientPrivilege' })
     expect(refusal.message).toMatch(
-      /^app\.daily: its log of changes belongs to the owners of its tables\. Nothing was written\. Missing: keeper_app may not act as seller, the owner of app\.orders\.\n\n.* has to run:\n {2}grant seller to viewkeeper.*;$/,
+      /^app\.daily: its change log belongs to the owners of its tables\. Nothing was written\. Missing: keeper_app may not act as seller, the owner of app\.orders\.\n\n.* has to run:\n {2}grant seller to viewkeeper.*;$/,
     )
     expect(await into.read()).toEqual([])
     await rds.sql.unsafe(refusal.message.match(/^ {2}(grant .*;)$/m)![1]!)

@@ -268,7 +268,7 @@ describe('schema viewkeeper, which is ours', () => {
 })
 
 describe('schema viewkeeper_logs', () => {
-  /** A kept table of master's with its log, made before there were roles. */
+  /** An incremental table of master's with its log, made before there were roles. */
   const logged = async () => {
     const rds = await prepared()
     const { database } = rds.as('master')

@@ -95,7 +95,7 @@ test('no gauge has the name of a counter, and each counter has: `promtool check 
   expect(families.map(({ name }) => name)).toContain('nodejs_active_resources')
 })
 
-test('of a kept table, the rows of its log are told, and how many slices its last refresh computed of how many', async () => {
+test('of an incremental table, the rows of its log are told, and how many slices its last refresh computed of how many', async () => {
   await sql.unsafe(`
     create schema app; create table app.orders as select i % 20 as day, i as amount from generate_series(1, 100) i;
     ${makeKept('app.daily', 'select day, sum(amount) as total from app.orders group by day')}; create unique index on app.daily (day)`)

@@ -365,7 +365,7 @@ describe('a computed key and', () => {
       await make(counting("date_trunc('day', at)"))
       await sql.unsafe(`create or replace view app.daily_query as ${counting(key)}`)
       expect(await computes('update app.orders set amount = 7 where id = 5')).toBe('all')
-      expect(await refreshed()).toContain('the log of its changes is not used')
+      expect(await refreshed()).toContain('its change log is not used')
     },
   )
 

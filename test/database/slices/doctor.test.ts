@@ -29,7 +29,7 @@ beforeEach(async () => {
 /** What the doctor says of app.daily. */
 async function said(): Promise<string[]> {
   const findings = await doctor(database, { views: ['app.daily'], role: null, slices: true })
-  return findingsLines(findings).filter((line) => /slices|log of changes/.test(line))
+  return findingsLines(findings).filter((line) => /slices|change log/.test(line))
 }
 
 const joining = (on: string) =>
@@ -149,7 +149,7 @@ if (major >= 18)
       ${makeKept('app.daily', `select ${key} as day, count(*) as n from shop.orders group by 1`)}`)
       const column = key === 'v' ? 'v' : 't'
       const because = `shop.orders.${column} is not stored; make it a stored generated column`
-      expect(await said()).toContain(`  not by a log of changes: ${because}`)
+      expect(await said()).toContain(`  not by a change log: ${because}`)
       await expect(planned()).rejects.toThrow(because)
     })
   })

@@ -264,7 +264,7 @@ describe('of a table that is joined,', () => {
       expect(await computes("update app.products set name = 'read' where id = 1")).toBe(touched)
       await sql`revoke select (day) on app.orders from reader`
       expect(await refreshed()).toContain(
-        'is not used: app.daily has no log of changes: reader may not select app.orders.day',
+        'is not used: app.daily has no change log: reader may not select app.orders.day',
       )
     } finally {
       await sql.unsafe('drop owned by seller, maker, reader cascade; drop role seller, maker, reader')

@@ -154,7 +154,7 @@ describe('a log of a table', () => {
     const { causes } = await getWhy(database, 'app.v', { schedules: unscheduled, typed: null })
     expect(causes).toContainEqual({
       code: 'LogUnused',
-      text: `Each refresh computes all rows of app.v: the log of its changes is not used, because ${why}.`,
+      text: `Each refresh computes all rows of app.v: its change log is not used, because ${why}.`,
       next: "viewkeeper freeze app.v -m 'a new log'",
     })
   })
@@ -458,7 +458,7 @@ test(
     await expect(sql.unsafe(dropLog(view))).rejects.toMatchObject({
       code: '55P03',
       message: expect.stringMatching(
-        /^the log of changes was not changed, because its tables were locked by process \d+ \(role postgres, .*shop\.products$/,
+        /^the change log was not changed, because its tables were locked by process \d+ \(role postgres, .*shop\.products$/,
       ),
     })
     await holder.unsafe('commit; set lock_timeout = 0')

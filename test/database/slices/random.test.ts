@@ -75,7 +75,7 @@ const logsWithoutKeyFirst = {
   provable: true,
 }
 
-test('refreshes of random queries by a log of changes, after random writes, make what the whole query makes', async () => {
+test('refreshes of random queries by a change log, after random writes, make what the whole query makes', async () => {
   const own = await sql.reserve()
   const found = { bySlices: 0, computed: 0, joined: 0, whole: 0, withoutLog: 0, compared: 0 }
   const change = fc.oneof(

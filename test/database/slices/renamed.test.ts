@@ -20,7 +20,7 @@ async function makeLogAnew() {
   await makeOwnLog()
 }
 
-/** A kept table with a log that its last refresh has used. */
+/** An incremental table with a log that its last refresh has used. */
 beforeEach(async () => {
   await emptyTables(sql, 'definitions')
   await sql.unsafe(`
@@ -61,11 +61,11 @@ describe.each([
     await sql.unsafe(rename)
     await write()
     expect(await refreshed()).toBe(
-      "computes all rows, and writes those that differ; the log of its changes is not used: it is not there; make it anew: viewkeeper freeze app.daily -m 'a new log'; 1 row written",
+      "computes all rows, and writes those that differ; its change log is not used: it is not there; make it anew: viewkeeper freeze app.daily -m 'a new log'; 1 row written",
     )
     const { causes } = await getWhy(database, 'app.daily', { schedules: unscheduled, typed: null })
     expect(causes.find(({ code }) => code === 'LogUnused')).toMatchObject({
-      text: 'Each refresh computes all rows of app.daily: the log of its changes is not used, because it is not there.',
+      text: 'Each refresh computes all rows of app.daily: its change log is not used, because it is not there.',
       next: "viewkeeper freeze app.daily -m 'a new log'",
     })
     const authored = definition('daily', query, { schema: 'app', storage: 'table', slices })

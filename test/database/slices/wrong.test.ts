@@ -159,7 +159,7 @@ describe('a refresh of all slices that is due once a day', () => {
         kinds: ['wrong'],
         culprit: 'app.daily',
         code: 'WrongSlices',
-        text: `Run ${found.runId} computed all of app.daily, and found 1 of 11 slices wrong that no change had touched: its log of changes had missed some. Its refreshes compute all slices until the log is made anew.`,
+        text: `Run ${found.runId} computed all of app.daily, and found 1 of 11 slices wrong that no change had touched: its change log had missed some. Its refreshes compute all slices until the log is made anew.`,
         next: "viewkeeper freeze app.daily -m 'a new log'",
       }),
     ])
@@ -251,7 +251,7 @@ describe('a refresh of all slices that is due once a day', () => {
         'the daily refresh cannot check it, because the query of the view does not tell which rows there are'
       const shown = async () => {
         const found = await getView(database, 'app.daily')
-        return viewFacts(found as never, new Date()).find(([label]) => label === 'log of changes')?.[1]
+        return viewFacts(found as never, new Date()).find(([label]) => label === 'change log')?.[1]
       }
       expect(await shown()).toBe(`0 B: ${note}`)
       await sql`alter table app.orders disable trigger "app.daily_0_update"`

@@ -126,7 +126,7 @@ test('a refresh loads what only a swap needs when it may swap', () => {
   expect(before.sources.filter((source) => swap.test(source))).toEqual([])
   const swapping = loaded('refresh', [connection, token, 'src/run/plan-swap.ts'])
   expect(swapping.sources.filter((source) => swap.test(source))).toHaveLength(5)
-  // It waits for a request, or for a log of changes beside the view.
+  // It waits for a request, or for a change log beside the view.
   expect(swapping.sources).not.toContain('src/slices/plan/prove.ts')
   const slices = ['strategy', 'slices'].map((file) => `src/slices/${file}.ts`)
   const proving = loaded('refresh', [connection, token, 'src/run/plan-swap.ts', ...slices])

@@ -84,10 +84,10 @@ async function commandTable(): Promise<string> {
     .join('\n')
 }
 
-/** What the rows of a kept table stand on. */
+/** What the rows of an incremental table stand on. */
 const factTable = () =>
   [
-    '| of a kept table | may be changed by | a refresh |',
+    '| of an incremental table | may be changed by | a refresh |',
     '|---|---|---|',
     ...standsOn.map(({ what, who, refresh }) => `| ${what} | ${who} | ${refresh} |`),
     '',

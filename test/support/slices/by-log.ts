@@ -7,9 +7,9 @@ import { compareUntouched, countTouched, touchedRows, withFinds } from '../../..
 import { logName, queryViewOf, quoteName } from '../../../src/sql/names.ts'
 
 /**
- * What a refresh of a kept table by its log does, by hand. On one connection, in one transaction, which ends as `end` says. Returns in how many rows the
+ * What a refresh of an incremental table by its log does, by hand. On one connection, in one transaction, which ends as `end` says. Returns in how many rows the
  * result differs from the whole query under the same snapshot, and how many slices were computed anew; null: all. `compared`: of how
- * many slices that the log does not name after a whole refresh its rows were compared with the old ones, and how many were `wrong`.
+ * many slices that the log does not name after a full refresh its rows were compared with the old ones, and how many were `wrong`.
  */
 export async function fillByLog(
   sql: Sql,

@@ -5,10 +5,10 @@ import { makeLog } from '../../../src/slices/plan/log.ts'
 import { callOn, type useDatabase } from '../servers/database.ts'
 import { makeKept } from './kept-table.ts'
 
-/** The kept table whose log tests make. */
+/** The incremental table whose log tests make. */
 export const daily = { schema: 'app', name: 'daily' }
 
-/** Makes and refreshes kept table app.daily, with a log by column `by`. */
+/** Makes and refreshes incremental table app.daily, with a log by column `by`. */
 export function useDaily(
   { database, sql }: Pick<ReturnType<typeof useDatabase>, 'database' | 'sql'>,
   by: string,

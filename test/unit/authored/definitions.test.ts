@@ -68,7 +68,7 @@ describe('a definition', () => {
     })
   })
 
-  test('may be two minutes old if a log of changes tells when its target lag calls for a refresh', async () => {
+  test('may be two minutes old if a change log tells when its target lag calls for a refresh', async () => {
     const kept = { storage: 'table', slices: { by: 'day' } } as const
     expect(await define({ ...kept, targetLagSeconds: 1 })).toMatchObject({
       targetLagSeconds: 1,

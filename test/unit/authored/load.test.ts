@@ -94,7 +94,7 @@ const wrong: [input: string, field: string | null, message: RegExp][] = [
   ["timeZone: 'UTC'", 'timeZone', /needs a schedule/],
   ['suspendAfterFailures: 21', 'suspendAfterFailures', /from 0 to 20/],
   ['targetLagSeconds: 0', 'targetLagSeconds', /from 1 to/],
-  ['targetLagSeconds: 59', 'targetLagSeconds', /at least 60: a shorter lag needs a log of changes.*slices/],
+  ['targetLagSeconds: 59', 'targetLagSeconds', /at least 60: a shorter lag needs a change log.*slices/],
   [`targetLagSeconds: 59, storage: 'table'`, 'targetLagSeconds', /at least 60/],
   [
     `targetLagSeconds: 1, maxStalenessSeconds: 119, storage: 'table', slices: { by: 'day' }`,
@@ -103,11 +103,11 @@ const wrong: [input: string, field: string | null, message: RegExp][] = [
   ],
   [`slices: 'day'`, 'slices', /must be an object: \{ by: 'day'/],
   [`slices: { by: 'day', of: 'orders' }`, 'slices.of', /is not a field: slices must be an object/],
-  [`slices: { by: 'day' }`, 'slices', /^needs a kept table, .*: write storage: 'table', too/],
+  [`slices: { by: 'day' }`, 'slices', /^needs an incremental table, .*: write storage: 'table', too/],
   [
     `slices: { by: 'whole' }, storage: 'table'`,
     'slices.by',
-    /which the log of changes calls a column of its own/,
+    /which the change log calls a column of its own/,
   ],
   [
     `slices: { by: 'day' }, storage: 'table', schema: '${'s'.repeat(49)}'`,
@@ -115,7 +115,7 @@ const wrong: [input: string, field: string | null, message: RegExp][] = [
     /is too long for slices: with its schema and a dot at most 51 bytes/,
   ],
   [`slices: { by: 'day', wholeEvery: 60 }`, 'slices.wholeEvery', /must be a time: "12 h"/],
-  [`live: true, storage: 'table'`, 'live', /^needs a log of changes, .*slices: \{ by: '…' \}, too/],
+  [`live: true, storage: 'table'`, 'live', /^needs a change log, .*slices: \{ by: '…' \}, too/],
   [`live: false`, 'live', /must be true, or say what it shows/],
   [`live: { otherwise: 'nothing' }`, 'live', /must be true, or say what it shows/],
   [

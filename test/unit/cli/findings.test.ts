@@ -125,7 +125,7 @@ test('each view is said to fall into slices of a table, or why it does not', () 
       'app.sales: a row of app.sellers touches the slices of the app.orders that it joins (app.orders.seller = app.sellers.id), if app.orders.seller has an index',
       'app.sales falls into slices of town (app.shops.town)',
       'app.sales: a row of app.shops touches the slices of the app.orders that it joins (app.orders.shop = app.shops.id), if app.orders.shop has an index',
-      '  not by a log of changes: month is computed',
+      '  not by a change log: month is computed',
     ]),
   )
 })

@@ -148,7 +148,7 @@ describe('a run', () => {
     expect(insteadLines(result('concurrent', 'regular'), wide)).toEqual([`  ${because}`])
     for (const asked of ['regular', 'auto', undefined])
       expect(insteadLines(result(asked, 'regular'), wide)).toEqual([])
-    // So does one whose log of changes was not used.
+    // So does one whose change log was not used.
     expect(
       insteadLines(
         result('auto', 'swap', { computes: { mode: 'all', unused: { because: 'no', log: null } } }),

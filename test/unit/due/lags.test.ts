@@ -295,7 +295,7 @@ describe('in a simulation', () => {
   })
 })
 
-describe('a target lag that a log of changes keeps', () => {
+describe('a target lag that a change log keeps', () => {
   const {
     view: _,
     lagMs: _lag,

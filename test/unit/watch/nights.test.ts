@@ -285,7 +285,7 @@ const nights: [string, Look[], string[]][] = [
     ['public.a is slow', 'OK: public.a is well again'],
   ],
   [
-    'a whole refresh finds slices wrong, and the log of changes is made anew',
+    'a full refresh finds slices wrong, and the change log is made anew',
     [
       {
         at: 0,

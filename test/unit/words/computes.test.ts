@@ -12,7 +12,7 @@ test.each<[Computes, Computed | undefined, string]>([
   [
     { mode: 'all', unused: { because: 'it is not there', log: null } },
     { written: 2 },
-    'computes all rows, and writes those that differ; the log of its changes is not used: it is not there; 2 rows written',
+    'computes all rows, and writes those that differ; its change log is not used: it is not there; 2 rows written',
   ],
   [range, undefined, 'computes slices of day anew, from 2026-11-01 to 2026-11-07'],
   [

@@ -189,7 +189,7 @@ const forms: ((tree: string) => string)[] = [
 
 /**
  * The normal form of a query's or an expression's parse tree, as an expression of SQL: two mean the same if it is the same. `tree` is an
- * expression for a text. Views, tables and their row types are written by name, so that the form survives an exchange, of a view by a kept table, too: `self` is the OID
+ * expression for a text. Views, tables and their row types are written by name, so that the form survives an exchange, of a view by an incremental table, too: `self` is the OID
  * of the view whose tree it is.
  */
 export const normalTree = (

@@ -124,7 +124,7 @@ eachCase(['regular', 'swap'], { quick: 1 })(
 )
 
 eachCase(['public.logged', 'viewkeeper_logs."public.mv_0"'], { quick: 1 })(
-  'a refresh by a log of changes names who holds %s',
+  'a refresh by a change log names who holds %s',
   async (table) => {
     await sql.unsafe(`
     create table logged (id int, day date); drop materialized view mv; ${makeKept('public.mv', 'select day, count(*) as n from logged group by day')}`)

@@ -122,7 +122,7 @@ describe('while a report on the standby reads the views', () => {
     }
   })
 
-  test('a kept table is refreshed by difference, replay goes on, and no reader waits or is canceled', async () => {
+  test('an incremental table is refreshed by difference, replay goes on, and no reader waits or is canceled', async () => {
     await sql.unsafe(`
       create view kept_query as select * from numbers; comment on view kept_query is '${keptMark}';
       create table kept as select * from kept_query with no data; create unique index on kept (id)`)
