@@ -43,7 +43,7 @@ eachCase<[Strategy, boolean]>(
 test('of an incremental table the rows are those that its run has written, and the size includes TOAST', async () => {
   await sql.unsafe(`
     create table texts as select i as id, (select string_agg(gen_random_uuid()::text, '') from generate_series(i, i + 999)) as long from generate_series(1, 9) i;
-    ${makeKept('kept', 'select * from texts')}; insert into incremental table kept_query; analyze kept`)
+    ${makeKept('kept', 'select * from texts')}; insert into kept table kept_query; analyze kept`)
   const shown = async () => {
     const { views } = await listViews(database)
     return views.find(({ name }) => name === 'kept')
