@@ -90,7 +90,7 @@ export async function readQueries(
       instead: `it reads ${ids.some((id) => read.get(id)?.kind === 'm') ? 'views, and ' : ''}no table`,
       because:
         odd !== undefined
-          ? `it reads ${odd.name}, which is no view and no logged table of the server without row security`
+          ? `it reads ${odd.name}, which is ${odd.kind === 'f' ? 'a foreign table' : 'no view and no logged table of the server without row security'}`
           : await readUnknown(sql, trees, own),
     })
   }

@@ -315,7 +315,7 @@ describe('a query is refused by slices, and would be wrong by them:', () => {
     expect(
       await proofOf('select o.day from app.orders o join app.far f using (day) with no data'),
     ).toMatchObject({
-      because: 'it reads app.far, which is no view and no logged table of the server without row security',
+      because: 'it reads app.far, which is a foreign table',
     })
   })
 

@@ -62,7 +62,7 @@ const texts: Record<string, string[]> = {
   lc_monetary: ['C'],
   lc_numeric: ['C'],
   lc_time: ['C'],
-  search_path: ['$user, nowhere, public', '$user, pg_temp, public', '$user, public, pg_catalog'],
+  search_path: ['$user, nowhere, public', '$user, public, pg_temp', '$user, public, pg_catalog'],
 }
 
 /** Values beyond which a setting only takes the machine's memory or time. */
