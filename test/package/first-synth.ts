@@ -69,7 +69,11 @@ async function synthesize(team: Team, app: string, server: keyof typeof servers)
   if (server !== 'an instance')
     team.write(
       app,
-      team.read(app).replaceAll('DatabaseInstance', 'DatabaseCluster').replace('instanceId', 'clusterId'),
+      team
+        .read(app)
+        .replaceAll('DatabaseInstance', 'DatabaseCluster')
+        .replace('fromInstance', 'fromCluster')
+        .replace('instanceId', 'clusterId'),
     )
   await stage(`… cdk synth for ${server}, before and after the look-ups`, async () => {
     const refused = await team.types('npx cdk synth --quiet --no-lookups -c env=production', { expect: 1 })
