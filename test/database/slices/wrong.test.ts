@@ -223,6 +223,7 @@ describe('a refresh of all slices that is due once a day', () => {
     const took = sql`jsonb_set(meta, '{response,fillMs}', '600000')`
     await updateRows(sql, 'runs', {}, { meta: took })
     expect(await touched(118)).toMatchObject({ anew: 118 })
+    await updateRows(sql, 'runs', {}, { meta: took })
     expect(await touched(119)).not.toHaveProperty('anew')
   })
 
