@@ -12,6 +12,8 @@ export interface FrozenLog {
 
 const made = '-- The change log of '
 const dropped = '-- No change log of '
+/** What versions before the first release wrote there. */
+const older = /(?<=^-- (?:The|No) )log of changes(?= of )/
 
 /** The SQL of a log, and of the live view that reads it, with the grants by which that is made: others make another text. Pure. */
 export function frozenLog(
@@ -36,7 +38,8 @@ export function frozenLogs(migrations: FrozenMigration[]): Map<string, FrozenLog
   const logs = new Map<string, FrozenLog>()
   for (const { up, down } of migrations) {
     if (up.change.does !== 'sql') continue
-    const [first = ''] = up.text.split('\n', 1)
+    const [written = ''] = up.text.split('\n', 1)
+    const first = written.replace(older, 'change log')
     if (first.startsWith(made))
       logs.set(first.slice(made.length), { make: up.text, drop: down?.text ?? null })
     if (first.startsWith(dropped)) logs.delete(first.slice(dropped.length))
