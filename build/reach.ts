@@ -15,7 +15,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/groups.ts': { files: 71, lines: 7267 },
   'src/batch/shadows.ts': { files: 70, lines: 6811 },
   'functions/api.ts': { files: 51, lines: 4951 },
-  'all files': { files: 461, lines: 49891 },
+  'all files': { files: 461, lines: 49893 },
   'files with fewer than 25 lines': { files: 52 },
   'largest folder': { files: 18 },
 }

@@ -7,7 +7,7 @@ import { optionsOf, saidToDatabase } from '../../src/config/variables.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { keeperOf, type RunningKeeper } from '../../src/keeper/keeper.ts'
 import { localEnvironment, termsOf } from '../../src/keeper/terms.ts'
-import { inWords, type RunRow } from '../../src/record/runs/runs.ts'
+import { type RunRow, withWords } from '../../src/record/runs/runs.ts'
 import { getRun } from '../../src/run/read-runs.ts'
 import { connectTo } from '../../src/server/connect.ts'
 import type { Database } from '../../src/server/database.ts'
@@ -345,7 +345,7 @@ const shown = ({ schema, name, view }: ListedView): string => (schema === 'publi
 async function describe(view: ListedView, runId: number, run: RunRow, width: number): Promise<boolean> {
   const name = shown(view).padEnd(width)
   if (run.status !== 'success') {
-    const { because } = await inWords(run.meta.response)
+    const { because } = await withWords(run.meta.response)
     report.failure(`${name}  ${run.error?.message ?? because ?? run.status}  ${dim(`run ${runId}`)}`)
     return false
   }

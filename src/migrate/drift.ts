@@ -137,7 +137,7 @@ async function compareLog(
   ]
 }
 
-/** Whether a live view is there and belongs to the owner of its table. */
+/** Whether a live view is there, by its comment. */
 const isLive = async (sql: Sql, live: QualifiedName): Promise<boolean> => {
   const found = await sql`
     select from pg_catalog.pg_class c where c.oid = to_regclass(${quoteName(live)}) and c.relkind = 'v' and obj_description(c.oid, 'pg_class') = ${liveMark}`

@@ -2,13 +2,13 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { closeLostRuns } from '../record/runs/life.ts'
 import {
   findByKey,
-  inWords,
   type Keyed,
   type Made,
   type RunResponse,
   type RunRow,
   readRun,
   readRunStatus,
+  withWords,
 } from '../record/runs/runs.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { Problem } from '../words/problem.ts'
@@ -59,7 +59,7 @@ export async function resultOf(run: RunRow): Promise<Result> {
     request: run.meta.request,
     response: {
       view: run.view,
-      ...(await inWords(run.meta.response)),
+      ...(await withWords(run.meta.response)),
       rowCountBefore: run.rowCountBefore,
       rowCountAfter: run.rowCountAfter,
       durationMs: run.durationMs,

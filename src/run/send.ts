@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { closeUnclaimed } from '../record/runs/life.ts'
-import { inWords, type RunRequest, type RunRow, startRunHere } from '../record/runs/runs.ts'
+import { type RunRequest, type RunRow, startRunHere, withWords } from '../record/runs/runs.ts'
 import type { Sql } from '../server/database.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { displayName } from '../words/names.ts'
@@ -134,7 +134,7 @@ async function goingOn(run: RunRequest, { runId, work }: SentAttempt): Promise<R
     operation: run.operation,
     status: 'running',
     request: run.request,
-    response: { view, ...(await inWords(response)), ...unknown },
+    response: { view, ...(await withWords(response)), ...unknown },
   }
 }
 

@@ -97,8 +97,7 @@ export async function makeSchema(sql: Sql, steps: SchemaStep[]): Promise<void> {
 
 /** Whether steps of other names or texts have made the schema. */
 export async function isOfOtherSteps(sql: Sql, steps: SchemaStep[]): Promise<boolean> {
-  const [row] = await sql`select to_regclass('viewkeeper.schema_steps') is not null as there`
-  if (!row?.there) return false
+  if (!(await hasJournal(sql))) return false
   const journal = await sql<SchemaStep[]>`select number, name, checksum from viewkeeper.schema_steps`
   return journal.some(({ number, name, checksum }) => {
     const step = steps[number - 1]
@@ -106,11 +105,13 @@ export async function isOfOtherSteps(sql: Sql, steps: SchemaStep[]): Promise<boo
   })
 }
 
+const hasJournal = async (sql: Sql): Promise<boolean> =>
+  (await sql`select where to_regclass('viewkeeper.schema_steps') is not null`).length > 0
+
 async function prepareJournal(sql: Sql, steps: SchemaStep[]): Promise<void> {
   await becomeOwner(sql)
   // Not "if not exists": that needs the right to create schemas even if the schema exists.
-  const [row] = await sql`select to_regclass('viewkeeper.schema_steps') is not null as there`
-  if (row?.there) return insistOnTheseSteps(sql, steps)
+  if (await hasJournal(sql)) return insistOnTheseSteps(sql, steps)
   const [schema] = await sql`select to_regnamespace('viewkeeper') is not null as there`
   if (!schema?.there) await sql`create schema viewkeeper`
   await sql`

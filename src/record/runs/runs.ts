@@ -26,14 +26,14 @@ export interface RunResponse {
   fillMs?: number
   /** The other views that were refreshed together with the view, and their runs. */
   group?: { view: string; runId: number }[]
-  /** What the refresh of an incremental table computes. Such a run has no `because`: see `inWords`. */
+  /** What the refresh of an incremental table computes. Such a run has no `because`: see `withWords`. */
   computes?: Computes
   /** What it has found out about that, besides what the next refresh reads. */
   slices?: Computed
 }
 
 /** A response with what it says in words, which are loaded where they are needed. */
-export const inWords = async (response: RunResponse): Promise<RunResponse> =>
+export const withWords = async (response: RunResponse): Promise<RunResponse> =>
   response.computes === undefined
     ? response
     : {
