@@ -4,3 +4,14 @@ import { vi } from 'vitest'
 export function muteConsole(): void {
   for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
 }
+
+/** Lends the process to a test that calls the command line in it; what this returns gives it back. */
+export function lendProcess(home: string): () => void {
+  muteConsole()
+  return () => {
+    vi.restoreAllMocks()
+    vi.unstubAllEnvs()
+    process.chdir(home)
+    process.exitCode = undefined
+  }
+}

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
-import { freeze } from '../../../src/migrate/authoring/freeze.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
@@ -8,7 +7,13 @@ import type { Sql } from '../../../src/server/database.ts'
 import { deep, eachCase } from '../../support/deep.ts'
 import { emptyTables } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import {
+  definition,
+  type FrozenFolder,
+  frozenInto,
+  migrateCall,
+  useFolders,
+} from '../../support/views/frozen.ts'
 import { findAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -36,15 +41,7 @@ const daily = (query: string, storage: Definition['storage'], more: Partial<Defi
 const view = daily(query, 'materialized view')
 const table = daily(query, 'table')
 
-/** Freezes as the command does, and returns the names of the new files. */
-async function frozen(into: FrozenFolder, ...authored: Definition[]) {
-  const located = authored.map((each) => ({ definition: each, file: 'v.ts', line: 1, hasKey: true }))
-  const call = { located, frozen: await into.read(), why: 'a test', only: null, renames: [], removes: [] }
-  const planned = await freeze({ ...call, folders: { views: 'views', migrations: 'm' } }, () => database)
-  for (const { up, down } of planned?.migrations ?? [])
-    for (const each of [up, down]) if (each !== null) await into.write(each.file, each.text)
-  return planned?.migrations.map(({ name }) => name)
-}
+const frozen = (into: FrozenFolder, ...authored: Definition[]) => frozenInto(database, into, authored)
 
 const up = async (from: FrozenFolder) =>
   (await migrateUp(migrateCall(database), await from.read())).applied.map(({ does }) => does)

@@ -1,12 +1,18 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
-import { freeze } from '../../../src/migrate/authoring/freeze.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { emptyTables } from '../../support/record/rows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import {
+  definition,
+  type Freezing,
+  type FrozenFolder,
+  frozenInto,
+  migrateCall,
+  useFolders,
+} from '../../support/views/frozen.ts'
 
 const { database, sql } = useDatabase()
 const folder = useFolders()
@@ -27,29 +33,8 @@ const slices = { by: 'day', live: 'query' } as const
 const daily = (query: string, more: Partial<Definition> = {}) =>
   definition('daily', query, { schema: 'app', storage: 'table', slices, ...more })
 
-/** Freezes as the command does, and returns the names of the new files. */
-async function frozen(
-  into: FrozenFolder,
-  authored: Definition[],
-  more: Partial<Parameters<typeof freeze>[0]> = {},
-) {
-  const located = authored.map((each) => ({ definition: each, file: 'v.ts', line: 1, hasKey: true }))
-  const folders = { views: 'views', migrations: 'migrations' }
-  const call = {
-    located,
-    frozen: await into.read(),
-    folders,
-    why: 'a test',
-    only: null,
-    renames: [],
-    removes: [],
-    ...more,
-  }
-  const planned = await freeze(call, () => database)
-  for (const { up, down } of planned?.migrations ?? [])
-    for (const each of [up, down]) if (each !== null) await into.write(each.file, each.text)
-  return planned?.migrations.map(({ name }) => name)
-}
+const frozen = (into: FrozenFolder, authored: Definition[], more: Freezing = {}) =>
+  frozenInto(database, into, authored, more)
 const up = async (from: FrozenFolder) => migrateUp(migrateCall(database), await from.read())
 const down = async (from: FrozenFolder, count: number) =>
   migrateDown(migrateCall(database), await from.read(), count)

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
-import { freeze } from '../../../src/migrate/authoring/freeze.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
@@ -11,7 +10,14 @@ import { deep } from '../../support/deep.ts'
 import { deleteRows, updateRows } from '../../support/record/rows.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { useRds } from '../../support/servers/rds.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import {
+  definition,
+  type Freezing,
+  type FrozenFolder,
+  frozenInto,
+  migrateCall,
+  useFolders,
+} from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const { database, sql } = useDatabase()
@@ -40,30 +46,8 @@ const daily = (query: string, more: Partial<Definition> = {}) =>
     ...more,
   })
 
-/** Freezes as the command does, and returns the names of the new files. */
-async function frozen(
-  into: FrozenFolder,
-  authored: Definition[],
-  more: Partial<Parameters<typeof freeze>[0]> = {},
-  on = database,
-) {
-  const folders = { views: 'views', migrations: 'migrations' }
-  const located = authored.map((each) => ({ definition: each, file: 'v.ts', line: 1, hasKey: true }))
-  const call = {
-    located,
-    frozen: await into.read(),
-    folders,
-    why: 'a test',
-    only: null,
-    renames: [],
-    removes: [],
-    ...more,
-  }
-  const planned = await freeze(call, () => on)
-  for (const { up, down } of planned?.migrations ?? [])
-    for (const each of [up, down]) if (each !== null) await into.write(each.file, each.text)
-  return planned?.migrations.map(({ name }) => name)
-}
+const frozen = (into: FrozenFolder, authored: Definition[], more: Freezing = {}, on = database) =>
+  frozenInto(on, into, authored, more)
 
 const up = async (from: FrozenFolder) =>
   (await migrateUp(migrateCall(database), await from.read())).applied.map(({ does }) => does)

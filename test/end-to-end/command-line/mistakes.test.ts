@@ -8,7 +8,7 @@ import { type Gateway, startGateway } from '../../../serve/http/gateway.ts'
 import { startParameters } from '../../support/api/fake-api.ts'
 import { servedOn } from '../../support/api/served.ts'
 import { caught } from '../../support/cli/printed.ts'
-import { muteConsole } from '../../support/console.ts'
+import { lendProcess } from '../../support/console.ts'
 import { define } from '../../support/record/rows.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
 import { Project } from '../support/project.ts'
@@ -38,15 +38,7 @@ afterAll(async () => {
   delete process.env.DATABASE_URL
 })
 
-beforeEach(() => {
-  muteConsole()
-  return () => {
-    vi.restoreAllMocks()
-    vi.unstubAllEnvs()
-    process.chdir(home)
-    process.exitCode = undefined
-  }
-})
+beforeEach(() => lendProcess(home))
 
 /** Types a line in a folder of its own. What the gateway or the database knows is the same for all. */
 async function type(line: string, { env = {}, files = {} }: Around): Promise<{ said: string; code: number }> {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { main } from '../../../cli/program.ts'
 import { literal, quoteIdentifier } from '../../../src/sql/names.ts'
 import { caught } from '../../support/cli/printed.ts'
-import { muteConsole } from '../../support/console.ts'
+import { lendProcess, muteConsole } from '../../support/console.ts'
 import { type RdsDatabase, useRds } from '../../support/servers/rds.ts'
 import { Project } from '../support/project.ts'
 
@@ -76,15 +76,7 @@ beforeAll(async () => {
   }
 })
 
-beforeEach(() => {
-  muteConsole()
-  return () => {
-    vi.restoreAllMocks()
-    vi.unstubAllEnvs()
-    process.chdir(home)
-    process.exitCode = undefined
-  }
-})
+beforeEach(() => lendProcess(home))
 afterAll(() => process.chdir(home))
 
 /** What every door has printed. */

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll } from 'vitest'
 import { type Definition, definitionDefaults } from '../../../src/catalog/plan/definition.ts'
 import type { MigrateCall } from '../../../src/migrate/apply-migrations.ts'
+import { freeze } from '../../../src/migrate/authoring/freeze.ts'
 import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { type NewMigration, planFreeze } from '../../../src/migrate/plan/freeze.ts'
 import { type FrozenMigration, renderFrozen } from '../../../src/migrate/plan/frozen.ts'
@@ -154,4 +155,29 @@ export class FrozenFolder {
       await this.write(`${name}.down.sql`, renderFrozen({ change: wayBack.change, why: 'a test' }))
     return verified
   }
+}
+
+export type Freezing = Partial<Parameters<typeof freeze>[0]>
+
+/** Freezes as the command does, with a database, and returns the names of the new files. */
+export async function frozenInto(
+  database: Database,
+  into: FrozenFolder,
+  authored: Definition[],
+  more: Freezing = {},
+): Promise<string[] | undefined> {
+  const call = {
+    located: authored.map((each) => ({ definition: each, file: 'v.ts', line: 1, hasKey: true })),
+    frozen: await into.read(),
+    folders: { views: 'views', migrations: 'migrations' },
+    why: 'a test',
+    only: null,
+    renames: [],
+    removes: [],
+    ...more,
+  }
+  const planned = await freeze(call, () => database)
+  for (const { up, down } of planned?.migrations ?? [])
+    for (const each of [up, down]) if (each !== null) await into.write(each.file, each.text)
+  return planned?.migrations.map(({ name }) => name)
 }
